@@ -1,0 +1,275 @@
+"""The canonical form: every way of writing a sum of products becomes the same one.
+
+`w[0]*x[0] + w[1]*x[1] + b`, `sum((wi*xi for …), b)`, a balanced tree of additions and the fused `weighted_sum` are one thing,
+and before looking for matrix products they must look like one thing. So a `+` whose result is used only by another
+`+` dissolves into it, a `*` used once by a `+` becomes one of its terms, `a - b` and `-a` are products with -1, a
+division by a number is a product with its reciprocal, and factors that are plain numbers gather in a coefficient.
+What is left are two kinds of node:
+
+- a `Sum`:         c₀ + Σ coefficient · x · y        (y may be missing),
+- an `Application`: op(operands), any other operation of the table.
+
+65,818 nodes of a small network become 6,703. The form must not depend on the *values* of the numbers in the graph (a
+label that happens to be 1, the 0 that `sum` starts with): two samples that were computed alike must come out alike, or
+they could not be grouped later. Numbers are not distributed over sums either: k·(a + b) stays a product.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from ..op import Op
+from .tape import Tape
+
+__all__ = ["Application", "Canonical", "Sum", "Term", "canonicalise"]
+
+Term = tuple[float, int, int]
+"""(coefficient, position of x, position of y or -1)."""
+
+_LEAF, _CONSTANT, _SUM, _PRODUCT, _APPLY = range(5)
+
+
+class Sum(NamedTuple):
+    """offset + Σ coefficient · x · y."""
+
+    offset: float
+    terms: list[Term]
+
+
+class Application(NamedTuple):
+    """op(*operands, *numbers, **options): `numbers` are trailing operands that belong to the operation (x**3)."""
+
+    op: Op
+    operands: tuple[int, ...]
+    numbers: tuple[float, ...]
+    options: dict[str, Any]
+
+    @property
+    def key(self) -> tuple[Any, ...]:
+        """Applications of equal keys can run as one array operation."""
+        if not self.numbers and not self.options:
+            return (self.op.name,)
+        return (self.op.name, self.numbers, tuple(sorted((k, repr(v)) for k, v in self.options.items())))
+
+
+@dataclass(slots=True)
+class Canonical:
+    """The nodes that remain, in topological order, by their positions on the tape.
+
+    `constants` are the positions that hold a plain number and occur as an operand. `replaced[i]` is how many
+    recorded operations node i stands for.
+    """
+
+    size: int
+    parameters: int
+    inputs: int
+    root: int
+    kept: list[int]
+    sums: dict[int, Sum]
+    applications: dict[int, Application]
+    constants: dict[int, float]
+    replaced: dict[int, int]
+    recorded: int
+
+    @property
+    def live(self) -> int:
+        """Positions below this one are leaves that can change."""
+        return self.parameters + self.inputs
+
+    def operands(self, node: int) -> list[int]:
+        """The positions that a kept node reads, constants included, one entry a use."""
+        if node in self.sums:
+            return [p for _, x, y in self.sums[node].terms for p in (x, y) if p >= 0]
+        return list(self.applications[node].operands)
+
+    def needs_gradient(self) -> bytearray:
+        """For every position, whether it depends on a parameter."""
+        need = bytearray(self.size)
+        need[: self.parameters] = b"\x01" * self.parameters
+        for node in self.kept:
+            need[node] = any(need[p] for p in self.operands(node))
+        return need
+
+
+def _uses(tape: Tape) -> list[int]:
+    uses = [0] * len(tape)
+    for operands in tape.operands:
+        for position in operands:
+            uses[position] += 1
+    uses[tape.root] += 2  # the root is read from outside: nothing may absorb it
+    return uses
+
+
+class _Canonicaliser:
+    """One pass over the tape. `kind[i]` says what entry i has turned into."""
+
+    def __init__(self, tape: Tape) -> None:
+        self.tape = tape
+        self.uses = _uses(tape)
+        self.values = tape.values
+        self.kind = [_LEAF if i < tape.live else _CONSTANT for i in range(len(tape))]
+        self.terms: dict[int, list[Term]] = {}
+        self.offset: dict[int, float] = {}
+        self.product: dict[int, Term] = {}
+        self.applied: dict[int, Application] = {}
+        self.owner: dict[int, int] = {}  # an absorbed entry → the one that absorbed it
+
+    def addend(self, node: int, sign: float, into: int) -> tuple[float, list[Term]]:
+        """What `sign · node` adds to the sum `into`: a number and terms."""
+        kind = self.kind[node]
+        if kind == _CONSTANT:
+            return sign * self.values[node], []
+        if self.uses[node] == 1:
+            if kind == _PRODUCT:
+                self.owner[node] = into
+                k, x, y = self.product[node]
+                return 0.0, [(sign * k, x, y)]
+            if kind == _SUM and sign == 1.0:
+                self.owner[node] = into
+                return self.offset.pop(node), self.terms.pop(node)
+        return 0.0, [(sign, node, -1)]
+
+    def add_sum(self, node: int, addends: list[tuple[float, list[Term]]]) -> None:
+        """`node` becomes the sum of the addends; the longest list is extended in place, so a chain costs O(n)."""
+        offset = 0.0
+        merged: list[Term] = []
+        for number, terms in addends:
+            offset += number
+            if len(terms) > len(merged):
+                terms.extend(merged)
+                merged = terms
+            else:
+                merged.extend(terms)
+        self.kind[node], self.terms[node], self.offset[node] = _SUM, merged, offset
+
+    def factor(self, node: int, into: int, *, whole: bool) -> tuple[float, int, int]:
+        """A factor of the product `into`, as (coefficient, x, y): scaled nodes dissolve, so do products if `whole`."""
+        if self.kind[node] == _PRODUCT and self.uses[node] == 1 and (whole or self.product[node][2] < 0):
+            self.owner[node] = into
+            return self.product[node]
+        return 1.0, node, -1
+
+    def add_product(self, node: int, x: int, y: int) -> None:
+        """`node` becomes x · y."""
+        if self.kind[y] == _CONSTANT:
+            x, y = y, x
+        if self.kind[x] == _CONSTANT:
+            self.add_scaled(node, self.values[x], y)
+            return
+        self.kind[node] = _PRODUCT
+        if x == y:
+            self.product[node] = (1.0, x, x)
+            return
+        k, x, _ = self.factor(x, node, whole=False)
+        q, y, _ = self.factor(y, node, whole=False)
+        self.product[node] = (k * q, x, y)
+
+    def add_scaled(self, node: int, number: float, x: int) -> None:
+        """`node` becomes number · x."""
+        k, p, q = self.factor(x, node, whole=True)
+        self.kind[node], self.product[node] = _PRODUCT, (number * k, p, q)
+
+    def add_dot(self, node: int, operands: tuple[int, ...]) -> None:
+        """`node` becomes w₀x₀ + w₁x₁ + … + b."""
+        terms: list[Term] = []
+        half = len(operands) // 2
+        for w, x in zip(operands[:half], operands[half:-1], strict=True):
+            if self.kind[w] == _CONSTANT:
+                terms.append((self.values[w], x, -1))
+            elif self.kind[x] == _CONSTANT:
+                terms.append((self.values[x], w, -1))
+            else:
+                terms.append((1.0, w, x))
+        self.add_sum(node, [(0.0, terms), self.addend(operands[-1], 1.0, node)])
+
+    def visit(self, node: int) -> None:
+        """Turn one recorded operation into its canonical form."""
+        op = self.tape.ops[node]
+        if op is None:
+            return
+        operands, options = self.tape.operands[node], self.tape.options[node]
+        if all(self.kind[p] == _CONSTANT for p in operands):
+            return  # a number: its recorded value stands
+        name = op.name
+        if name == "add":
+            self.add_sum(node, [self.addend(p, 1.0, node) for p in operands])
+        elif name == "mul":
+            self.add_product(node, *operands)
+        elif name == "sub":
+            x, y = operands
+            self.add_sum(node, [self.addend(x, 1.0, node), self.addend(y, -1.0, node)])
+        elif name == "neg":
+            self.add_scaled(node, -1.0, operands[0])
+        elif name == "weighted_sum":
+            self.add_dot(node, operands)
+        elif name == "div" and self.kind[operands[1]] == _CONSTANT and _invertible(self.values[operands[1]]):
+            self.add_scaled(node, 1.0 / self.values[operands[1]], operands[0])
+        elif name == "power" and self.kind[operands[1]] == _CONSTANT:
+            exponent = self.values[operands[1]]
+            if exponent == 2.0:
+                self.add_product(node, operands[0], operands[0])
+            else:
+                self.apply(node, Application(op, operands[:1], (exponent,), options))
+        else:
+            self.apply(node, Application(op, operands, (), options))
+
+    def apply(self, node: int, application: Application) -> None:
+        self.kind[node], self.applied[node] = _APPLY, application
+
+
+def _invertible(number: float) -> bool:
+    """Whether 1/number is an ordinary number, so that dividing by it and multiplying by its reciprocal agree."""
+    return 1e-300 < abs(number) < 1e300
+
+
+def canonicalise(tape: Tape) -> Canonical:
+    """Bring a tape into the form of this module's description."""
+    work = _Canonicaliser(tape)
+    for node in range(len(tape)):
+        work.visit(node)
+    sums: dict[int, Sum] = {}
+    kept: list[int] = []
+    for node in range(tape.live, len(tape)):
+        if node in work.owner:
+            continue
+        kind = work.kind[node]
+        if kind == _SUM:
+            sums[node] = Sum(work.offset[node], work.terms[node])
+        elif kind == _PRODUCT:
+            sums[node] = Sum(0.0, [work.product[node]])
+        elif kind != _APPLY:
+            continue
+        kept.append(node)
+    root, size = tape.root, len(tape)
+    if root < tape.live:  # the root is a leaf: give it a sum of its own
+        sums[size] = Sum(0.0, [(1.0, root, -1)])
+    elif work.kind[root] == _CONSTANT:
+        sums[size] = Sum(tape.values[root], [])
+    if size in sums:
+        kept.append(size)
+        root, size = size, size + 1
+    replaced = dict.fromkeys(kept, 1)
+    for node in sorted(work.owner, reverse=True):
+        owner = work.owner[node]
+        work.owner[node] = work.owner.get(owner, owner)
+        replaced[work.owner[node]] += 1
+    return Canonical(
+        size=size,
+        parameters=tape.parameters,
+        inputs=tape.inputs,
+        root=root,
+        kept=kept,
+        sums=sums,
+        applications=work.applied,
+        constants={
+            p: work.values[p]
+            for application in work.applied.values()
+            for p in application.operands
+            if work.kind[p] == _CONSTANT
+        },
+        replaced=replaced,
+        recorded=sum(op is not None for op in tape.ops),
+    )
+
+

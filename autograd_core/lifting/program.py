@@ -1,0 +1,236 @@
+"""`lift`: a recorded graph becomes a program that replays it.
+
+Write the model as one would on paper, one number at a time; record the loss of a whole batch once; then let the machine
+find the matrix products in it. The result computes the same loss and the same gradient as the graph it came from, at the
+speed of code written for arrays by hand:
+
+    program = lift(loss, params=model.parameters(), inputs=leaves)
+    optimiser = SGD([program.theta], lr=0.1)
+    for batch in batches:
+        program.inputs[:] = batch
+        loss = program()
+        program.backward()
+        optimiser.step()
+    program.write_back()
+"""
+
+from __future__ import annotations
+
+import contextvars
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..errors import GraphError, OperandError, ShapeError
+from ..tensor import Tensor
+from ..value import Value
+from .canonical import canonicalise
+from .choose import candidates
+from .compiled import Compiled
+from .script import Array
+from .tape import Tape, leaves_of, record, reference_adjoints
+
+__all__ = ["Program", "lift"]
+
+TOLERANCE = 1e-9
+
+
+def _flatten(name: str, leaves: Any) -> tuple[list[Value], tuple[int, ...]]:
+    """The Values in nested lists or arrays, and their shape; ragged nesting gives a flat shape."""
+    if isinstance(leaves, Value):
+        return [leaves], ()
+    if isinstance(leaves, np.ndarray):
+        return list(leaves.ravel()), leaves.shape
+    if isinstance(leaves, str | dict) or not isinstance(leaves, Iterable):
+        raise OperandError(f"lift: {name} holds {type(leaves).__name__}, expected Values, or lists of Values")
+    parts = [_flatten(name, part) for part in leaves]
+    flat = [leaf for part, _ in parts for leaf in part]
+    shapes = {shape for _, shape in parts}
+    return flat, (len(parts), *shapes.pop()) if len(shapes) == 1 else (len(flat),)
+
+
+class Program:
+    """A recorded scalar graph, compiled: call it for the loss, then `backward()` for the gradient.
+
+    Attributes:
+        theta: All parameters in one flat `Tensor`, in the order given. Optimisers take it; its `.data` may be changed in
+            place or assigned.
+        inputs: The inputs as an array of the shape in which they were given. Write the next batch into it.
+        kind: "matrix", "level batching" or "scalar source".
+        calls: How many NumPy calls (or lines of source) the forward and the backward pass take.
+
+    The program does not hold the graph, only its leaves. What depended on Python when the graph was recorded stays as it
+    was: branches that were taken, loops that were unrolled, plain numbers. A program belongs to one thread at a time; two
+    programs run in two threads without locking. Changing `theta.data` in place between a call and `backward()` gives
+    the gradient at neither point.
+    """
+
+    def __init__(self, compiled: Compiled, parameters: Sequence[Value], inputs: Sequence[Value], shape: tuple[int, ...]) -> None:
+        """Wrap a compiled graph; use `lift` to make one."""
+        self._compiled = compiled
+        self._parameters = tuple(parameters)
+        self._leaves = tuple(inputs)
+        self._store = compiled.theta
+        self._inputs = compiled.inputs.reshape(shape) if compiled.inputs.size else np.zeros(shape)
+        self._seen: bytes | None = None
+        self._loss: float | None = None
+        self._context = contextvars.Context()  # in which NumPy's warnings are off: entering it is cheaper than errstate
+        self._context.run(np.seterr, all="ignore")
+        self._forward, self._backward, self._prelude = compiled.forward, compiled.backward, compiled.prelude
+        self.theta = Tensor(self._store)
+        self.theta._data = self._store
+        self.kind = compiled.kind
+        self.calls = compiled.calls
+
+    @property
+    def inputs(self) -> Array:
+        """The inputs, writable."""
+        return self._inputs
+
+    @inputs.setter
+    def inputs(self, batch: Any) -> None:
+        batch = np.asarray(batch, dtype=np.float64)
+        if batch.shape != self._inputs.shape:
+            raise ShapeError(
+                f"program.inputs: received shape {batch.shape}, expected {self._inputs.shape}; a batch of another "
+                "shape needs a program of its own (record it and call lift again)"
+            )
+        self._inputs[...] = batch
+
+    def _load(self) -> None:
+        data = self.theta._data
+        if data is not self._store:
+            if data.shape != self._store.shape:
+                raise ShapeError(f"program.theta: received shape {data.shape}, expected {self._store.shape}")
+            np.copyto(self._store, data)
+        if self._prelude is not None:
+            now = self._inputs.tobytes()
+            if now != self._seen:
+                self._context.run(self._prelude)
+                self._seen = now
+
+    def __call__(self) -> float:
+        """Replay the forward pass with the present parameters and inputs; the loss."""
+        self._load()
+        self._loss = loss = self._context.run(self._forward)
+        return loss
+
+    def backward(self) -> None:
+        """Fill `theta.grad` with the gradient of the last call's loss (each time anew, nothing accumulates)."""
+        if self._loss is None:
+            self()
+        gradient = self._compiled.gradient
+        self._context.run(self._backward)
+        norm = np.dot(gradient, gradient)
+        if not (math.isfinite(norm) and math.isfinite(self._loss or 0.0)):
+            self._context.run(self._compiled.careful)
+        self.theta.grad = gradient
+
+    def write_back(self) -> None:
+        """Copy data and gradients to the Values that were lifted."""
+        for leaf, x in zip(self._parameters, self.theta._data.tolist(), strict=True):
+            leaf.data = x
+        if self.theta.grad is not None:
+            for leaf, g in zip(self._parameters, self.theta.grad.tolist(), strict=True):
+                leaf.grad = g
+        for leaf, x in zip(self._leaves, self._inputs.ravel().tolist(), strict=True):
+            leaf.data = x
+
+    def __str__(self) -> str:
+        """The program, a line a step."""
+        forward, backward = self.calls
+        unit = "lines" if self.kind == "scalar source" else "calls"
+        head = f"# {self.kind}: {forward} {unit} forward, {backward} backward"
+        return "\n".join([head, *self._compiled.lecture])
+
+    def __repr__(self) -> str:
+        """Kind and size in a line."""
+        return f"<Program: {self.kind}, {self._store.size} parameters, {self._inputs.size} inputs>"
+
+
+def _agrees(program: Program, tape: Tape, adjoints: list[float]) -> str:
+    """Replay at the recorded point: an empty string, or how the program differs from the graph."""
+    with np.errstate(all="ignore"):
+        scale = max((abs(x) for x in tape.values if math.isfinite(x)), default=0.0)
+        loss, expected = program(), tape.values[tape.root]
+        if not np.isclose(loss, expected, rtol=TOLERANCE, atol=TOLERANCE * scale, equal_nan=True):
+            return f"the loss is {loss!r}, recorded was {expected!r}"
+        program.backward()
+        scale = max((abs(g) for g in adjoints if math.isfinite(g)), default=0.0)
+        reference = np.array(adjoints[: tape.parameters])
+        gradient = program._compiled.gradient
+        close = np.isclose(gradient, reference, rtol=TOLERANCE, atol=TOLERANCE * scale, equal_nan=True)
+        if not close.all():
+            worst = int(np.flatnonzero(~close)[0])
+            return f"∂/∂params[{worst}] is {gradient[worst]!r}, the chain rule on the graph gives {reference[worst]!r}"
+    return ""
+
+
+def lift(root: Any, *, params: Any = None, inputs: Any = None) -> Program:
+    """Compile the scalar graph under `root` into a program that replays it at array speed.
+
+    Args:
+        root: A `Value`, usually the loss of a whole batch.
+        params: The leaf Values whose gradient is wanted.
+        inputs: The leaf Values that change from batch to batch, in lists or arrays of any nesting. Where only one of
+            the two is given, the other is all the remaining leaves in the order of the graph; where none is given, every
+            leaf is a parameter.
+
+    Returns:
+        A `Program`: `program()` → loss, `program.backward()`, `program.theta`, `program.inputs`, `program.write_back()`.
+
+    Raises:
+        GraphError: A leaf is listed twice, is no leaf, or the program failed its check: before it is handed out, it is
+            replayed once and compared with the recorded loss and with one backward pass over the graph.
+
+    Plain numbers in the graph are constants of the program, and the branches that Python took while recording stay
+    taken: data that is to change must be a `Value` listed in `inputs`. A sum may be added up in another order, so
+    results agree to rounding (1e-15 or so), not to the last bit. Triangular (masked) products and sequences of
+    unequal lengths run, in more and smaller pieces.
+
+    Example:
+        >>> from autograd_core import Value, lift
+        >>> w, b = Value(2.0), Value(0.5)
+        >>> xs = [Value(float(i)) for i in range(4)]
+        >>> loss = sum((w * x + b - 1.0) ** 2 for x in xs)
+        >>> program = lift(loss, params=[w, b], inputs=xs)
+        >>> program()
+        45.0
+        >>> program.backward()
+        >>> program.theta.grad
+        array([50., 20.])
+        >>> program.inputs[:] = 0.0
+        >>> program()
+        1.0
+    """
+    if not isinstance(root, Value):
+        raise OperandError(f"lift: received {type(root).__name__}, expected a Value (the root of a recorded graph)")
+    chosen, _ = _flatten("params", params) if params is not None else ([], ())
+    given, shape = _flatten("inputs", inputs) if inputs is not None else ([], (0,))
+    if params is None or inputs is None:
+        listed = {id(leaf) for leaf in (*chosen, *given)}
+        rest = [leaf for leaf in leaves_of(root) if id(leaf) not in listed]
+        if params is None:
+            chosen = rest
+        else:
+            given, shape = rest, (len(rest),)
+    tape = record(root, chosen, given)
+    adjoints = reference_adjoints(tape)
+    problem = "no way of compiling it"
+    graph = canonicalise(tape)
+    for compile_graph in candidates(graph):
+        compiled = compile_graph(graph)
+        if compiled is None:
+            continue
+        program = Program(compiled, chosen, given, shape)
+        program._store[:] = tape.values[: tape.parameters]
+        program._inputs[...] = np.array(tape.values[tape.parameters : tape.live]).reshape(shape)
+        problem = _agrees(program, tape, adjoints)
+        if not problem:
+            program._store[:] = [leaf._data for leaf in chosen]
+            program._inputs[...] = np.array([leaf._data for leaf in given]).reshape(shape)
+            program._loss = None
+            return program
+    raise GraphError(f"lift: the program does not reproduce its graph: {problem}. Please report this graph.")

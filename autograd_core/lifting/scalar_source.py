@@ -1,0 +1,188 @@
+"""Straight-line source: the graph as one long Python function on floats.
+
+Where there is nothing to batch (a long chain, a narrow recurrence) a NumPy call per node would cost more than the node.
+Python itself runs a line such as `v7 = v2*v3 + v5` in about 35 ns, twenty times faster than the eager engine, which
+allocates a node, records its operands and walks the graph again. Every node becomes a local variable; the backward
+pass is written out the same way, with the derivative rules printed as source.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from .canonical import Canonical
+from .compiled import SCALAR_LINE, Compiled
+from .rules import LocalDerivative, scalar_kernel, write_scalar
+
+__all__ = ["compile_scalars", "count_lines"]
+
+
+def count_lines(graph: Canonical) -> int:
+    """How many lines the source has: one a node forward, one backward for each use whose gradient is needed."""
+    need = graph.needs_gradient()
+    return len(graph.kept) + sum(need[p] for node in graph.kept if need[node] for p in graph.operands(node))
+
+
+def _strong(g: float, local: float) -> float:
+    """g · local, and 0 where g is 0."""
+    return 0.0 if g == 0.0 else g * local
+
+
+def _strong_select(g: float, local: float) -> float:
+    """g · local, and 0 where either is 0: for operations that choose between branches."""
+    return 0.0 if g == 0.0 or local == 0.0 else g * local
+
+
+class _Writer:
+    def __init__(self, graph: Canonical, *, careful: bool) -> None:
+        self.graph = graph
+        self.careful = careful
+        self.need = graph.needs_gradient()
+        self.scope: dict[str, Any] = {"strong": _strong, "strong_select": _strong_select}
+        self.names: dict[Any, str] = {}
+        self.forward: list[str] = []
+        self.backward: list[str] = []
+        self.reached: set[int] = set()
+        self.rules: dict[Any, LocalDerivative] = {}
+        self.kernels: dict[Any, str] = {}
+
+    def bind(self, thing: Any) -> str:
+        """A name in the source for a function or a number that has no literal."""
+        key = repr(thing) if isinstance(thing, float) else id(thing)
+        if key not in self.names:
+            self.names[key] = f"f{len(self.names)}"
+            self.scope[self.names[key]] = thing
+        return self.names[key]
+
+    def number(self, x: float) -> str:
+        return f"({x!r})" if math.isfinite(x) else self.bind(x)
+
+    def read(self, position: int) -> str:
+        """The variable of a node, or the literal of a number."""
+        constant = self.graph.constants.get(position)
+        return f"v{position}" if constant is None else self.number(constant)
+
+    def write_forward(self, node: int) -> None:
+        if node in self.graph.sums:
+            offset, terms = self.graph.sums[node]
+            parts = [
+                (f"{self.number(k)}*" if k != 1.0 else "") + f"v{x}" + (f"*v{y}" if y >= 0 else "") for k, x, y in terms
+            ]
+            if offset or not parts:
+                parts.append(self.number(offset))
+            self.forward.append(f"v{node} = {' + '.join(parts)}")
+            return
+        application = self.graph.applications[node]
+        if application.key not in self.kernels:
+            kernel = scalar_kernel(application.op, application.numbers, application.options)
+            self.kernels[application.key] = self.bind(kernel)
+        arguments = ", ".join(self.read(p) for p in application.operands)
+        self.forward.append(f"v{node} = {self.kernels[application.key]}({arguments})")
+
+    def contribute(self, target: int, product: str) -> None:
+        sign = "+=" if target in self.reached else "="
+        self.reached.add(target)
+        self.backward.append(f"g{target} {sign} {product}")
+
+    def times(self, g: str, local: str, *, selects: bool = False) -> str:
+        if not self.careful:
+            return f"{g}*{local}"
+        return f"{'strong_select' if selects else 'strong'}({g}, {local})"
+
+    def write_backward(self, node: int) -> None:
+        g, need = f"g{node}", self.need
+        if node in self.graph.sums:
+            for k, x, y in self.graph.sums[node].terms:
+                scale = "" if k == 1.0 else f"*{self.number(k)}"
+                if need[x]:
+                    self.contribute(x, (self.times(g, f"v{y}") if y >= 0 else g) + scale)
+                if y >= 0 and need[y]:
+                    self.contribute(y, self.times(g, f"v{x}") + scale)
+            return
+        application = self.graph.applications[node]
+        operands = application.operands
+        symbols = {"out": f"v{node}"} | {f"x{i}": self.read(p) for i, p in enumerate(operands)}
+        for slot, position in enumerate(operands):
+            if not need[position]:
+                continue
+            key = (application.key, len(operands), slot)
+            if key not in self.rules:
+                self.rules[key] = LocalDerivative(
+                    application.op, slot, len(operands), application.numbers, application.options
+                )
+            rule = self.rules[key]
+            if rule.formula is None:
+                local = f"{self.bind(rule)}({', '.join(symbols.values())})"
+            else:
+                local = write_scalar(rule.formula, symbols, self.bind)
+            self.contribute(position, self.times(g, local, selects=application.op.selects))
+
+    def build(self) -> Any:
+        """The functions forward(theta, inputs) → (loss, values) and backward(theta, inputs, values) → gradient."""
+        graph = self.graph
+        for node in graph.kept:
+            self.write_forward(node)
+        self.reached.add(graph.root)
+        self.backward.append(f"g{graph.root} = 1.0")
+        for node in reversed(graph.kept):
+            if self.need[node]:
+                self.write_backward(node)
+        leaves = [
+            f"{''.join(f'v{i}, ' for i in positions)}= {name}"
+            for name, positions in (("theta", range(graph.parameters)), ("inputs", range(graph.parameters, graph.live)))
+            if positions
+        ]
+        values = "".join(f"v{node}, " for node in graph.kept)
+        gradient = ", ".join(f"g{i}" if i in self.reached else "0.0" for i in range(graph.parameters))
+        source = [
+            "def forward(theta, inputs):",
+            *leaves,
+            *self.forward,
+            f"return v{graph.root}, ({values})",
+            "def backward(theta, inputs, values):",
+            *leaves,
+            f"{values}= values",
+            *self.backward,
+            f"return [{gradient}]",
+        ]
+        text = "\n".join(line if line.startswith("def ") else " " + line for line in source)
+        exec(compile(text, "<lifted program>", "exec"), self.scope)  # noqa: S102 - made of invented names and numbers
+        return self.scope["forward"], self.scope["backward"]
+
+
+def compile_scalars(graph: Canonical) -> Compiled:
+    """A program that runs the graph as one function on Python floats."""
+    theta, inputs, gradient = np.zeros(graph.parameters), np.zeros(graph.inputs), np.zeros(graph.parameters)
+    run, pull = _Writer(graph, careful=False).build()
+    last: list[Any] = [[], [], ()]
+    careful: list[Any] = []
+
+    def forward() -> float:
+        last[0], last[1] = theta.tolist(), inputs.tolist()
+        loss, last[2] = run(last[0], last[1])
+        return float(loss)
+
+    def backward() -> None:
+        gradient[:] = pull(*last)
+
+    def careful_backward() -> None:
+        if not careful:
+            careful.append(_Writer(graph, careful=True).build()[1])
+        gradient[:] = careful[0](*last)
+
+    lines = count_lines(graph)
+    return Compiled(
+        kind="scalar source",
+        theta=theta,
+        inputs=inputs,
+        gradient=gradient,
+        forward=forward,
+        backward=backward,
+        careful=careful_backward,
+        lecture=[f"{lines:,} lines of scalar source   # ← {graph.recorded:,} nodes"],
+        calls=(len(graph.kept), lines - len(graph.kept)),
+        cost=SCALAR_LINE * lines + 0.02 * len(graph.kept),
+    )

@@ -1,0 +1,194 @@
+"""The tape: a recorded graph as parallel lists of integers.
+
+A graph of nodes is good to read and slow to reason about. The first step of lifting therefore walks it once and
+writes down, for every node in topological order, which operation made it and the *positions* of its operands. From
+here on nothing looks at a node again, so the graph may be thrown away while its program lives on.
+
+Three kinds of leaf are told apart, because they behave differently when the program is replayed:
+
+- a **parameter** changes between replays, and its gradient is wanted;
+- an **input** changes between replays (the next batch), and its gradient is not wanted;
+- a **constant** is a plain number that stood in the recorded expression, and never changes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ..algebra import ARRAYS, NUMBERS
+from ..errors import GraphError, OperandError
+from ..op import Op
+from ..value import Value
+
+__all__ = ["Tape", "leaves_of", "record", "reference_adjoints"]
+
+_NONE: dict[str, Any] = {}
+
+
+@dataclass(slots=True)
+class Tape:
+    """Every node of a graph in topological order: its operation, its operands' positions, its recorded value.
+
+    Positions 0 … parameters-1 are the parameters, the next `inputs` positions are the inputs; `ops` is None there
+    and at constants.
+    """
+
+    ops: list[Op | None] = field(default_factory=list)
+    operands: list[tuple[int, ...]] = field(default_factory=list)
+    options: list[dict[str, Any]] = field(default_factory=list)
+    values: list[float] = field(default_factory=list)
+    parameters: int = 0
+    inputs: int = 0
+    root: int = 0
+
+    def __len__(self) -> int:
+        return len(self.ops)
+
+    @property
+    def live(self) -> int:
+        """How many leaves can change: the positions below this one."""
+        return self.parameters + self.inputs
+
+    def add(self, op: Op | None, operands: tuple[int, ...], options: dict[str, Any], value: float) -> int:
+        """Append one entry and return its position."""
+        self.ops.append(op)
+        self.operands.append(operands)
+        self.options.append(options)
+        self.values.append(value)
+        return len(self.ops) - 1
+
+
+def _walk(root: Value) -> Iterator[Value]:
+    """The nodes of a graph, operands before results, leftmost operand first; iterative, so depth does not matter."""
+    seen: set[int] = set()
+    stack: list[Value] = [root]
+    while stack:
+        node = stack[-1]
+        key = id(node)
+        if key in seen:
+            stack.pop()
+            continue
+        ready = True
+        if node.op is not None:
+            first, second = node._a, node._b
+            if type(first) is tuple:
+                for operand in reversed(first):
+                    if operand is not None and id(operand) not in seen:
+                        stack.append(operand)
+                        ready = False
+            else:
+                if second is not None and id(second) not in seen:
+                    stack.append(second)
+                    ready = False
+                if first is not None and id(first) not in seen:
+                    stack.append(first)
+                    ready = False
+        if ready:
+            stack.pop()
+            seen.add(key)
+            yield node
+
+
+def leaves_of(root: Value) -> list[Value]:
+    """The leaf nodes of a graph, in the order in which the walk meets them."""
+    return [node for node in _walk(root) if node.op is None]
+
+
+def _check_leaves(name: str, leaves: Iterable[Any], taken: dict[int, str]) -> None:
+    for position, leaf in enumerate(leaves):
+        if not isinstance(leaf, Value):
+            raise OperandError(f"lift: {name}[{position}] is {type(leaf).__name__}, expected a leaf Value")
+        if leaf.op is not None:
+            raise GraphError(
+                f"lift: {name}[{position}] is the result of {leaf.op.name!r}, expected a leaf: list the Values that "
+                "were created directly, not what was computed from them"
+            )
+        if id(leaf) in taken:
+            raise GraphError(f"lift: {name}[{position}] is listed twice (already in {taken[id(leaf)]})")
+        taken[id(leaf)] = name
+
+
+def record(root: Value, parameters: Sequence[Value], inputs: Sequence[Value]) -> Tape:
+    """Write the graph under `root` as a tape. Leaves that are listed nowhere become constants.
+
+    The value of a leaf is the one that the graph *recorded*, should its `.data` have been assigned since.
+    """
+    taken: dict[int, str] = {}
+    _check_leaves("params", parameters, taken)
+    _check_leaves("inputs", inputs, taken)
+    tape = Tape(parameters=len(parameters), inputs=len(inputs))
+    index: dict[int, int] = {}
+    for leaf in (*parameters, *inputs):
+        index[id(leaf)] = tape.add(None, (), _NONE, leaf._data)
+    values, add = tape.values, tape.add
+
+    def operand(node: Value | None, value: float) -> int:
+        if node is None:
+            return add(None, (), _NONE, float(value))
+        position = index[id(node)]
+        if node.op is None:
+            values[position] = value
+        return position
+
+    for node in _walk(root):
+        op = node.op
+        if op is None:
+            if id(node) not in index:
+                index[id(node)] = add(None, (), _NONE, node._data)
+            continue
+        first = node._a
+        options = _NONE
+        if type(first) is tuple:
+            places = tuple([operand(n, x) for n, x in zip(first, node._x, strict=True)])
+            options = node._params or _NONE
+        elif (second := node._y) is None:
+            places = (operand(first, node._x),)
+        else:
+            places = (operand(first, node._x), operand(node._b, second))
+        index[id(node)] = add(op, places, options, node._data)
+    tape.root = index[id(root)]
+    if not isinstance(tape.values[tape.root], float | int) or isinstance(tape.values[tape.root], bool):
+        raise OperandError(f"lift: the root holds {type(tape.values[tape.root]).__name__}, expected one number")
+    return tape
+
+
+def _local(op: Op, slot: int, out: float, values: tuple[float, ...], options: dict[str, Any]) -> float:
+    rule = op.d[0] if op.variadic else op.d[slot]
+    if rule is None:
+        return 0.0
+    try:
+        local = rule(NUMBERS, out, *values, **options)
+    except (ArithmeticError, ValueError, TypeError):
+        with np.errstate(all="ignore"):
+            local = rule(ARRAYS, np.float64(out), *map(np.float64, values), **options)
+    return float(local[slot] if op.variadic else local)
+
+
+def reference_adjoints(tape: Tape) -> list[float]:
+    """The adjoint of every position by the plain chain rule, one number at a time: what a program is checked against."""
+    for careful in (False, True):
+        adjoint = [0.0] * len(tape)
+        adjoint[tape.root] = 1.0
+        for node in range(len(tape) - 1, -1, -1):
+            op, g = tape.ops[node], adjoint[node]
+            if op is None or g == 0.0:
+                continue
+            operands = tape.operands[node]
+            values = tuple([tape.values[p] for p in operands])
+            if op.variadic:
+                locals_: Iterable[float] = map(float, op.d[0](NUMBERS, tape.values[node], *values, **tape.options[node]))  # type: ignore[misc]
+            else:
+                locals_ = [
+                    _local(op, slot, tape.values[node], values, tape.options[node]) for slot in range(len(operands))
+                ]
+            for position, local in zip(operands, locals_, strict=True):
+                if not (careful and op.selects and local == 0.0):
+                    adjoint[position] += g * local
+        if not any(math.isnan(g) for g in adjoint[: tape.live]):
+            break
+    return adjoint
