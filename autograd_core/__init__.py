@@ -1,0 +1,95 @@
+"""Reverse-mode automatic differentiation that you can see and understand.
+
+A tour. `Value` is a Python float and `Tensor` a NumPy array; both remember how they were computed, and `backward()` applies
+the chain rule from a result down to everything that it was made of.
+
+>>> x, w = Value(3.0, label="x"), Value(2.0, label="w")
+>>> y = (w * x).tanh()
+>>> y.backward()
+>>> w.grad == x.data * (1 - y.data**2)
+True
+
+NumPy's functions work on both, so code written for NumPy is differentiated as it stands. `grad` and its relatives take
+functions to functions, and nest:
+
+>>> grad(grad(lambda x: x**3 * sin(x)))(0.0)
+0.0
+
+`draw(y)` shows the graph and `explain(y)` the chain rule step by step; `check_grads` compares gradients with numbers;
+`lift` finds the matrix products in a scalar graph. An operation is one entry in a table (`Op`): declare one of your own and
+all of this works on it.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from . import elementwise as _elementwise
+from . import structural as _structural
+from .functions import *  # noqa: F403
+from .functions import __all__ as _functions
+from .modes import detect_anomaly, no_grad
+from .op import TABLE, Interval, Op, freeze, operation
+from .tensor import Tensor
+from .transforms import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
+from .value import Value
+
+if TYPE_CHECKING:
+    from . import strategies
+    from .check import check_grads, check_op
+    from .lifting import Program, lift
+    from .viz import draw, explain
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "TABLE",
+    "Interval",
+    "Op",
+    "Program",
+    "Tensor",
+    "Value",
+    "check_grads",
+    "check_op",
+    "detect_anomaly",
+    "draw",
+    "explain",
+    "grad",
+    "hessian",
+    "hvp",
+    "jacobian",
+    "jvp",
+    "lift",
+    "no_grad",
+    "operation",
+    "strategies",
+    "value_and_grad",
+    "vjp",
+]
+__all__ += _functions
+
+_LAZY = {
+    "check_grads": "check",
+    "check_op": "check",
+    "draw": "viz",
+    "explain": "viz",
+    "lift": "lifting",
+    "Program": "lifting",
+    "strategies": "strategies",
+}
+freeze()
+
+
+def __getattr__(name: str) -> Any:
+    """Rooms that are not needed for computing are opened when they are first asked for."""
+    if name not in _LAZY:
+        raise AttributeError(f"module 'autograd_core' has no attribute {name!r}")
+    module = importlib.import_module(f"{__name__}.{_LAZY[name]}")
+    globals()[name] = value = module if name == _LAZY[name] else getattr(module, name)
+    return value
+
+
+def __dir__() -> list[str]:
+    """The public names, the lazy ones too."""
+    return sorted(__all__)

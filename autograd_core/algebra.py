@@ -1,0 +1,109 @@
+"""The four ways to read a rule: numbers, arrays, nodes and symbols.
+
+A rule calls `m.exp(x)` or `m.where(c, a, b)`, and uses Python's operators. Which `m` it is handed decides what comes
+out: a float, an array, a graph, or a formula. Each algebra gets a function for every entry of the table as the entry
+is declared, beside the few questions about shape that no derivative flows through.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from .expression import Expression, Symbol, apply_symbolically
+from .ieee import as_numpy
+from .op import INSTALLERS, TABLE, Op
+
+__all__ = ["ARRAYS", "NODES", "NUMBERS", "SYMBOLS", "Algebra", "symbolic_partial", "symbolic_value"]
+
+
+class Algebra:
+    """A namespace with one function per operation of the table."""
+
+    def __init__(self, name: str, derive: Callable[[Op], Callable[..., Any]], data: Callable[[Any], Any]) -> None:
+        """`derive` makes the function for an entry; `data` gives the plain number or array behind an operand."""
+        self._name, self._derive, self.data = name, derive, data
+        for op in TABLE.values():
+            self._install(op)
+        INSTALLERS.append(self._install)
+
+    def _install(self, op: Op) -> None:
+        setattr(self, op.name, self._derive(op))
+
+    def __getattr__(self, name: str) -> Any:
+        """Only a name that no entry has gets here."""
+        raise AttributeError(f"a rule asked for m.{name}, but the table has no operation of that name.")
+
+    def __repr__(self) -> str:
+        """The algebra by its name."""
+        return self._name
+
+    def shape(self, x: Any) -> tuple[int, ...]:
+        """The shape of an operand; () for a number."""
+        return np.shape(self.data(x))
+
+    def ndim(self, x: Any) -> int:
+        """The number of axes of an operand."""
+        return np.ndim(self.data(x))
+
+
+def _on_floats(op: Op) -> Callable[..., Any]:
+    return op.scalar if op.scalar is not None else partial(as_numpy, op.array)
+
+
+def _on_symbols(op: Op) -> Callable[..., Any]:
+    return partial(apply_symbolically, op)
+
+
+def _on_nodes(op: Op) -> Callable[..., Any]:
+    return lambda *operands, **params: op(*operands, **params)
+
+
+NUMBERS = Algebra("NUMBERS", _on_floats, lambda x: x)
+ARRAYS = Algebra("ARRAYS", lambda op: op.array, lambda x: x)
+NODES = Algebra("NODES", _on_nodes, lambda x: getattr(x, "_data", x))
+SYMBOLS = Algebra("SYMBOLS", _on_symbols, lambda x: x)
+
+
+def symbolic_value(op: Op, operands: tuple[Any, ...], params: Mapping[str, Any] | None = None) -> Any:
+    """The formula of an operation applied to names and numbers.
+
+    >>> str(symbolic_value(TABLE["mul"], ("w", "x")))
+    'w·x'
+    """
+    return apply_symbolically(op, *map(_symbol, operands), **(params or {}))
+
+
+def symbolic_partial(
+    op: Op, slot: int, out: str, operands: tuple[Any, ...], params: Mapping[str, Any] | None = None
+) -> Any:
+    """The local derivative ∂out/∂operand as a formula, read from the rule.
+
+    Operands are names, or numbers where the graph has a constant. The result is an `Expression`, or a number where the
+    derivative is one. For a structural entry, whose rule is a pull-back, it is the formula of the contribution in
+    terms of the incoming gradient `g`, or None where its rule needs shapes.
+
+    >>> str(symbolic_partial(TABLE["tanh"], 0, "h", ("z",)))
+    '1 − h²'
+    >>> str(symbolic_partial(TABLE["power"], 0, "y", ("x", 3.0)))
+    '3·x²'
+    """
+    rules = op.d or op.vjp
+    rule = rules[0] if op.variadic else rules[slot]
+    if rule is None:
+        return 0.0
+    head: tuple[Any, ...] = () if op.d else (Symbol("g"),)
+    try:
+        result = rule(SYMBOLS, *head, Symbol(out), *map(_symbol, operands), **(params or {}))
+    except Exception:
+        if op.d:
+            raise
+        return None
+    return result[slot] if op.variadic else result
+
+
+def _symbol(operand: Any) -> Any:
+    return Symbol(operand) if isinstance(operand, str) else operand if isinstance(operand, Expression) else operand

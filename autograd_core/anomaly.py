@@ -1,0 +1,111 @@
+"""What `detect_anomaly()` remembers and checks: the user's line, checksums of arrays, the first nan or inf."""
+
+from __future__ import annotations
+
+import linecache
+import os
+import sys
+import zlib
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .errors import AnomalyError
+
+__all__ = ["Origin", "check_forward", "check_gradients", "check_unwritten", "describe", "origin"]
+
+_HERE = os.path.dirname(os.path.abspath(__file__))
+_OURS = (_HERE + os.sep, os.path.join(os.path.dirname(_HERE), "nn") + os.sep, os.path.dirname(np.__file__) + os.sep)
+
+
+class Origin(NamedTuple):
+    """Where a node was recorded, and checksums of the arrays that its operation saved."""
+
+    filename: str
+    lineno: int
+    line: str
+    checksums: tuple[int | None, ...]
+
+    def __str__(self) -> str:
+        """The place as a traceback shows it."""
+        return f'File "{self.filename}", line {self.lineno}' + (f": {self.line}" if self.line else "")
+
+
+def describe(node: Any) -> str:
+    """A node in a message: its label or kind, its shape, and the operation that made it.
+
+    >>> from autograd_core import Value
+    >>> describe(Value(2.0, label="w"))
+    "Value 'w'"
+    """
+    label = f" {node.label!r}" if node.label else ""
+    shape = f" of shape {node._data.shape}" if node.is_array else ""
+    return f"{type(node).__name__}{label}{shape}" + (f" (result of {node.op.name})" if node.op is not None else "")
+
+
+def origin(saved: Sequence[Any]) -> Origin:
+    """The innermost line outside of this package (and NumPy) that is being run."""
+    frame = sys._getframe(1)
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_OURS):
+        frame = frame.f_back
+    filename, lineno = frame.f_code.co_filename, frame.f_lineno
+    return Origin(filename, lineno, linecache.getline(filename, lineno).strip(), tuple(map(_checksum, saved)))
+
+
+def _checksum(x: Any) -> int | None:
+    return zlib.crc32(np.ascontiguousarray(x).tobytes()) if isinstance(x, np.ndarray) else None
+
+
+def _finite(x: Any) -> bool:
+    return x is None or bool(np.all(np.isfinite(x)))
+
+
+def _example(x: Any) -> str:
+    flat = np.ravel(x)
+    return str(float(flat[~np.isfinite(flat)][0]))
+
+
+def _shapes(op: Any, saved: Sequence[Any]) -> str:
+    shapes = ", ".join(str(np.shape(x)) if isinstance(x, np.ndarray) else f"{x!r}" for x in saved)
+    return f"{op.name}({shapes})"
+
+
+def check_forward(node: Any, saved: Sequence[Any]) -> None:
+    """Raise if a result has a nan or inf."""
+    if not _finite(node._data):
+        raise AnomalyError(
+            f"{node.op.name} gave {_example(node._data)} in the forward pass: {_shapes(node.op, saved)}; "
+            f"recorded at {node._origin}"
+        )
+
+
+def check_unwritten(order: Sequence[Any], operands: Callable[[Any], Any]) -> None:
+    """Raise if an array that an operation saved has been written into since."""
+    for node in order:
+        if node._origin is None:
+            continue
+        for slot, ((operand, value), before) in enumerate(zip(operands(node), node._origin.checksums, strict=True)):
+            if before is not None and _checksum(value) != before:
+                who = describe(operand) if operand is not None else f"a constant array of shape {value.shape}"
+                raise AnomalyError(
+                    f"backward: {who} was written into after {node.op.name} had saved it as operand {slot}; "
+                    f"make a new array instead of writing into this one. The operation was recorded at {node._origin}"
+                )
+
+
+def check_gradients(order: Sequence[Any], operands: Callable[[Any], Any]) -> None:
+    """Raise at the first operation, in the order of the backward pass, that turned a finite gradient into nan or inf."""
+    for node in reversed(order):
+        if not _finite(node.grad):
+            continue
+        for operand, _ in operands(node):
+            if operand is not None and operand.requires_grad and not _finite(operand.grad):
+                place = f"; the operation was recorded at {node._origin}" if node._origin is not None else (
+                    "; run the forward pass under detect_anomaly() too, to see the line that recorded it"
+                )
+                saved = [value for _, value in operands(node)]
+                raise AnomalyError(
+                    f"the backward pass of {_shapes(node.op, saved)} gave a gradient of {_example(operand.grad)} for "
+                    f"{describe(operand)}{place}"
+                )

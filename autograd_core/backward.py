@@ -1,0 +1,424 @@
+"""The backward pass: the chain rule, applied from the root down.
+
+**Fresh and accumulated.** Gradients of inner nodes are those of the last pass. Gradients of leaves add up over passes:
+the pass works on fresh zeros and adds the sum to what the leaves had only when everything has gone well, so that an
+interrupt half-way leaves every leaf as it was.
+
+**Strong zeros.** A branch that was not taken must contribute 0, but 0 · inf is nan in IEEE. The pass runs without looking;
+only if a leaf ends up with nan is it run again with care: where nothing comes in nothing goes out, whatever the local
+derivative is, and a branch that was not taken passes nothing on, whatever comes in.
+
+**Four sweeps, one rule book.** Floats (a graph of `Value`s, with nothing in the loop that is not needed), arrays (any
+graph; this one emits the steps that pictures show), nodes (the gradients are graphs again), and batches (many seeds at
+once, for Jacobians).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .algebra import ARRAYS, NODES, NUMBERS
+from .anomaly import check_gradients, check_unwritten, describe
+from .errors import GraphError, NotScalarError, ShapeError
+from .modes import WATCHED, anomaly_detected
+from .node import LOCK, OVERWRITTEN, Node, operands, stale, trace
+from .op import Op
+from .structural import sum_to
+
+__all__ = ["Step", "backpropagate", "gradients", "jacobian_rows"]
+
+
+class Step(NamedTuple):
+    """One product of the chain rule: `contribution = incoming · local`, added to the gradient of one operand."""
+
+    node: Node
+    operand: Node
+    slot: int
+    incoming: Any
+    local: Any
+    contribution: Any
+    before: Any
+    after: Any
+
+
+# ----------------------------------------------------------------------------------- the scalar sweep
+def _sweep_values(order: list[Any]) -> None:
+    """The chain rule over `Value`s, on Python floats, with nothing in the loop that is not needed."""
+    m = NUMBERS
+    for node in reversed(order):
+        g = node.grad
+        if g == 0.0:
+            continue
+        a, x, y = node._a, node._x, node._y
+        if y is not None:                      # two operands
+            b = node._b
+            partials = node.op.d
+            try:
+                p = partials[0](m, node._data, x, y) if a is not None else None
+                q = partials[1](m, node._data, x, y) if b is not None else None
+            except (ArithmeticError, ValueError, TypeError):
+                p, q = (_local(node, slot) for slot in (0, 1))
+            if a is not None:
+                if a._data is not x:
+                    stale(node)
+                a.grad += g * p
+            if b is not None:
+                if b._data is not y:
+                    stale(node)
+                b.grad += g * q
+        elif a.__class__ is not tuple:         # one operand
+            if a._data is not x:
+                stale(node)
+            try:
+                p = node.op.d[0](m, node._data, x)
+            except (ArithmeticError, ValueError, TypeError):
+                p = _local(node, 0)
+            a.grad += g * p
+        elif node.op.variadic:
+            for operand, value, p in zip(a, x, _all_locals(node), strict=True):
+                if operand is not None:
+                    if operand._data is not value:
+                        stale(node)
+                    operand.grad += g * p
+        else:
+            for slot, operand in enumerate(a):
+                if operand is not None:
+                    if operand._data is not x[slot]:
+                        stale(node)
+                    operand.grad += g * _local(node, slot)
+
+
+def _local(node: Any, slot: int) -> float:
+    """One local derivative of a `Value`; with NumPy's IEEE arithmetic where Python's raises."""
+    rule = node.op.d[slot]
+    values = [value for _, value in operands(node)]
+    if rule is None or OVERWRITTEN in values:
+        stale(node)
+        return 0.0
+    params = node._params or {}
+    try:
+        return rule(NUMBERS, node._data, *values, **params)  # type: ignore[no-any-return]
+    except (ArithmeticError, ValueError, TypeError):
+        with np.errstate(all="ignore"):
+            numpy_values = [np.float64(v) if isinstance(v, float) else v for v in values]
+            return float(rule(ARRAYS, np.float64(node._data), *numpy_values, **params))
+
+
+def _all_locals(node: Any) -> tuple[Any, ...]:
+    """The local derivatives of a variadic `Value`, all at once."""
+    return node.op.d[0](NUMBERS, node._data, *node._x, **(node._params or {}))  # type: ignore[no-any-return]
+
+
+# ----------------------------------------------------------------------------------- the general sweep
+def _times(g: Any, local: Any, op: Op, careful: bool) -> Any:
+    """incoming · local; with care, a zero on the side of a branch that was not taken wins over inf and nan."""
+    if local.__class__ is float and local == 1.0:
+        return g
+    if not careful:
+        return g * local
+    untaken = (g == 0.0) | (local == 0.0) if op.selects else g == 0.0
+    if isinstance(g, np.ndarray) or isinstance(local, np.ndarray):
+        product = g * local
+        return np.where(untaken, product.dtype.type(0.0), product)
+    return 0.0 if untaken else g * local
+
+
+def _contributions(node: Any, g: Any, careful: bool) -> Any:
+    """What the incoming gradient becomes for each operand that wants one: (slot, operand, local, contribution)."""
+    op, params = node.op, node._params or {}
+    pairs = operands(node)
+    values = tuple(value for _, value in pairs)
+    scalar = not node.is_array
+    m = NUMBERS if scalar else ARRAYS
+    together = None
+    for slot, (operand, value) in enumerate(pairs):
+        if operand is None or not operand.requires_grad:
+            continue
+        if operand._data is not value:
+            stale(node)
+        if op.d:
+            if op.variadic:
+                together = together or op.d[0](m, node._data, *values, **params)
+                local = together[slot]
+            elif op.d[slot] is None:
+                continue
+            else:
+                local = _local(node, slot) if scalar else op.d[slot](m, node._data, *values, **params)
+            yield slot, operand, local, _times(g, local, op, careful)
+        elif op.variadic:
+            together = together or op.vjp[0](m, g, node._data, *values, **params)
+            yield slot, operand, None, together[slot]
+        elif op.vjp[slot] is not None:
+            if careful and not np.any(g):
+                yield slot, operand, None, np.zeros(np.shape(value), node._data.dtype)
+            else:
+                yield slot, operand, None, op.vjp[slot](m, g, node._data, *values, **params)
+
+
+def _sweep(order: list[Any], emit: Callable[[Step], None] | None, careful: bool) -> None:
+    """The chain rule over any graph: `Tensor`s and `Value`s, with steps emitted and zeros made strong if asked."""
+    summed: set[int] = set()                   # nodes whose gradient is a buffer of our own, to be added into
+    for node in reversed(order):
+        g = node.grad
+        if g is None:
+            continue
+        for slot, operand, local, c in _contributions(node, g, careful):
+            before = operand.grad
+            if not operand.is_array:
+                c = float(np.sum(c)) if c.__class__ is not float else c
+                operand.grad = before + c
+            else:
+                data = operand._data
+                if c.shape != data.shape:
+                    c = sum_to(c, shape=data.shape)
+                if c.dtype != data.dtype:
+                    c = c.astype(data.dtype)
+                if before is None:
+                    if c.__class__ is not np.ndarray:
+                        c = np.asarray(c)
+                    operand.grad = c.copy() if operand.op is None and (c is g or c.base is not None) else c
+                elif emit is None and id(operand) in summed:
+                    np.add(before, c, out=before)
+                else:
+                    operand.grad = np.asarray(before + c)
+                    summed.add(id(operand))
+            if emit is not None:
+                emit(Step(node, operand, slot, g, local, c, before, operand.grad))
+
+
+
+# ------------------------------------------------------------------------------------------ whole passes
+def _seed(root: Any, seed: Any) -> Any:
+    """The gradient to start from, checked against the root."""
+    if not root.is_array:
+        if seed is None:
+            return 1.0
+        if np.ndim(seed) != 0:
+            raise ShapeError(f"backward: received a gradient of shape {np.shape(seed)} for a Value, expected one number.")
+        return float(seed)
+    data = root._data
+    if seed is None:
+        if data.size != 1:
+            raise NotScalarError(
+                f"backward: {describe(root)} has {data.size} elements, expected one; take a sum or a mean "
+                "first, or pass gradient= with an array of the same shape."
+            )
+        return np.ones(data.shape, data.dtype)
+    seed = np.asarray(getattr(seed, "_data", seed))
+    if seed.shape != data.shape:
+        raise ShapeError(f"backward: received a gradient of shape {seed.shape}, expected {data.shape}, the shape of the tensor.")
+    if not np.can_cast(seed.dtype, data.dtype, "same_kind"):
+        raise ShapeError(f"backward: received a gradient of dtype {seed.dtype}, expected {data.dtype}.")
+    return seed.astype(data.dtype)
+
+
+def _has_nan(leaves: list[Any]) -> bool:
+    for leaf in leaves:
+        g = leaf.grad
+        if g is None:
+            continue
+        if g.__class__ is np.ndarray:
+            flat = g.ravel()
+            total = flat.dot(flat)             # one quick pass; only a suspicious sum is looked at closely
+            if total - total != 0.0 and np.isnan(flat).any():
+                return True
+        elif g != g:
+            return True
+    return False
+
+
+def _pass(
+    roots: Sequence[Any], seeds: Sequence[Any], emit: Callable[[Step], None] | None = None
+) -> list[tuple[Any, Any]]:
+    """One backward pass. Leaves new gradients in the slots of the leaves; returns each leaf with what it had before."""
+    order, reached = trace(roots)
+    values_only = all(not root.is_array for root in roots)
+    leaves = [leaf for leaf in reached if leaf.requires_grad]
+    saved = [(leaf, leaf.grad if leaf._flowed else None) for leaf in leaves]
+
+    def fresh() -> None:
+        for node in order:
+            node.grad = node._FRESH
+        for leaf in leaves:
+            leaf.grad = leaf._FRESH
+        for root, seed in zip(roots, seeds, strict=True):
+            root.grad = seed if root.grad is None or not root.is_array and root.grad == 0.0 else root.grad + seed
+
+    anomalies = bool(WATCHED) and anomaly_detected()
+    try:
+        if anomalies:
+            check_unwritten(order, operands)
+        fresh()
+        if values_only and emit is None:
+            _sweep_values(order)
+        else:
+            with np.errstate(all="ignore"):
+                if emit is None:
+                    tensors = [n for n in order if n.is_array]
+                    _sweep(tensors, None, careful=False)
+                    if len(tensors) != len(order):
+                        _sweep_values([n for n in order if not n.is_array])
+                else:
+                    _sweep(order, emit, careful=True)
+        if emit is None and _has_nan(leaves):
+            fresh()
+            with np.errstate(all="ignore"):
+                _sweep(order, None, careful=True)
+        if anomalies:
+            check_gradients(order, operands)
+    except BaseException:
+        _restore(saved)
+        raise
+    return saved
+
+
+def _restore(saved: list[tuple[Any, Any]]) -> None:
+    for leaf, old in saved:
+        if old is None and leaf._FRESH is not None:
+            del leaf.grad
+        else:
+            leaf.grad = old
+
+
+def backpropagate(root: Any, seed: Any = None, *, emit: Callable[[Step], None] | None = None) -> None:
+    """The backward pass from a root: leaves accumulate, inner nodes hold the gradients of this pass.
+
+    Args:
+        root: A `Value` or `Tensor`.
+        seed: The gradient of the root, 1 where it is None; an array of the root's shape for a non-scalar tensor.
+        emit: Called with a `Step` for every product of the chain rule, in the order in which they run.
+    """
+    if not root.requires_grad:
+        raise GraphError(
+            f"backward: {describe(root)} does not depend on anything differentiable; it is a constant, or it was "
+            "computed under no_grad()."
+        )
+    start = _seed(root, seed)
+    with LOCK:
+        saved = _pass([root], [start], emit)
+        try:
+            for leaf, old in saved:
+                new = leaf.grad
+                if old is not None:
+                    leaf.grad = old + new if new is not None else old
+                elif new.__class__ is not float and new is not None:
+                    leaf.grad = np.asarray(new) if leaf._FRESH is None else float(new)
+        except BaseException:
+            _restore(saved)
+            raise
+
+
+# ------------------------------------------------------------------------ gradients as values, or as graphs
+def gradients(roots: Sequence[Any], seeds: Sequence[Any], wrt: Sequence[Any], *, graph: bool) -> list[Any]:
+    """∂(Σ seed · root)/∂w for each w, without touching any `.grad`; None where nothing flows.
+
+    With `graph`, the rules are handed nodes, so that the gradients are nodes and can be differentiated again; the walk
+    stops at `wrt`, and only nodes between them and the roots take part.
+    """
+    with LOCK:
+        if graph:
+            with np.errstate(all="ignore"):
+                results = _gradient_graph(roots, seeds, wrt, careful=False)
+                if any(r is not None and np.isnan(NODES.data(r)).any() for r in results):
+                    results = _gradient_graph(roots, seeds, wrt, careful=True)
+                return results
+        started = [np.asarray(s) if isinstance(r._data, np.ndarray) else float(s) for r, s in zip(roots, seeds, strict=True)]
+        saved = _pass(roots, started)
+        results = [w.grad if w._flowed else None for w in wrt]
+        _restore(saved)
+        return results
+
+
+def _gradient_graph(roots: Sequence[Any], seeds: Sequence[Any], wrt: Sequence[Any], careful: bool) -> list[Any]:
+    order, _ = trace(roots, stop=wrt)
+    needed = {id(w) for w in wrt}
+    for node in order:
+        if any(operand is not None and id(operand) in needed for operand, _ in operands(node)):
+            needed.add(id(node))
+    total: dict[int, Any] = {}
+    for root, seed in zip(roots, seeds, strict=True):
+        if id(root) in needed:
+            total[id(root)] = total[id(root)] + seed if id(root) in total else seed
+    for node in reversed(order):
+        g = total.pop(id(node), None)
+        if g is None:
+            continue
+        stale(node)
+        op, params, pairs = node.op, node._params or {}, operands(node)
+        nodes = [operand if operand is not None else value for operand, value in pairs]
+        rules = op.d or op.vjp
+        head = () if op.d else (g,)
+        together = rules[0](NODES, *head, node, *nodes, **params) if op.variadic else None
+        for slot, (operand, _) in enumerate(pairs):
+            if operand is None or id(operand) not in needed or (not op.variadic and rules[slot] is None):
+                continue
+            c = together[slot] if together is not None else rules[slot](NODES, *head, node, *nodes, **params)
+            if op.d:
+                c = _multiply_nodes(g, c, op, careful)
+            shape = np.shape(operand._data)
+            if NODES.shape(c) != shape:
+                c = NODES.sum_to(c, shape=shape)
+            total[id(operand)] = total[id(operand)] + c if id(operand) in total else c
+    return [total.get(id(w)) for w in wrt]
+
+
+def _multiply_nodes(g: Any, local: Any, op: Op, careful: bool) -> Any:
+    if isinstance(local, float) and local == 1.0:
+        return g
+    if not careful:
+        return g * local
+    return NODES.strong_mul(g, local) if not op.selects else NODES.strong_mul(local, g)
+
+
+# --------------------------------------------------------------------------------------- many seeds at once
+def jacobian_rows(root: Any, wrt: Sequence[Any]) -> list[Any]:
+    """For each w the array of ∂root_i/∂w, one row per element of the root: a backward pass with a batch of seeds.
+
+    A partial has the shape of the result, so a gradient with one more axis in front multiplies it as it is. Pull-backs
+    know nothing of that axis; they are called row by row.
+    """
+    with LOCK, np.errstate(all="ignore"):
+        rows = _batched(root, wrt, careful=False)
+        if any(r is not None and np.isnan(r).any() for r in rows):
+            rows = _batched(root, wrt, careful=True)
+    return rows
+
+
+def _batched(root: Any, wrt: Sequence[Any], careful: bool) -> list[Any]:
+    order, _ = trace([root], stop=wrt)
+    needed = {id(w) for w in wrt}
+    for node in order:
+        if any(operand is not None and id(operand) in needed for operand, _ in operands(node)):
+            needed.add(id(node))
+    shape = np.shape(root._data)
+    n = int(np.prod(shape))
+    total: dict[int, Any] = {id(root): np.eye(n).reshape(n, *shape)} if id(root) in needed else {}
+    for node in reversed(order):
+        g = total.pop(id(node), None)
+        if g is None:
+            continue
+        stale(node)
+        op, params, pairs = node.op, node._params or {}, operands(node)
+        values = tuple(value for _, value in pairs)
+        m, out = (ARRAYS, node._data) if node.is_array else (NUMBERS, node._data)
+        together = op.d[0](m, out, *values, **params) if op.d and op.variadic else None
+        pulled = [op.vjp[0](m, row, out, *values, **params) for row in g] if op.vjp and op.variadic else None
+        for slot, (operand, value) in enumerate(pairs):
+            if operand is None or id(operand) not in needed or (not op.variadic and (op.d or op.vjp)[slot] is None):
+                continue
+            if op.d:
+                local = together[slot] if together is not None else (
+                    op.d[slot](m, out, *values, **params) if node.is_array else _local(node, slot))
+                c = _times(g, local, op, careful)
+            elif pulled is not None:
+                c = np.stack([row[slot] for row in pulled])
+            else:
+                c = np.stack([op.vjp[slot](m, row, out, *values, **params) for row in g])
+            target = np.shape(operand._data)
+            if c.shape[1:] != target:
+                c = sum_to(c, shape=(n, *(1,) * (c.ndim - 1 - len(target)), *target)).reshape(n, *target)
+            total[id(operand)] = total[id(operand)] + c if id(operand) in total else c
+    return [total.get(id(w)) for w in wrt]

@@ -1,0 +1,104 @@
+"""The forward sweep: a tangent is carried from the operands to the result, node by node.
+
+An elementwise result moves by Σ ∂out/∂xᵢ · ẋᵢ. An operation that is linear in each operand is applied to the tangents
+themselves. What is left has only a pull-back g ↦ v(g), which is linear in g, and the push-forward is its transpose: the
+derivative of ⟨v(g), ẋ⟩ with respect to g. So forward mode needs no rule of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from .algebra import ARRAYS, NODES, NUMBERS
+from .backward import gradients
+from .node import LOCK, Node, operands, stale, trace
+from .op import TABLE
+
+__all__ = ["pushforward"]
+
+
+def pushforward(roots: Sequence[Any], wrt: Sequence[Any], tangents: Sequence[Any], *, graph: bool) -> list[Any]:
+    """The tangent of each root when the leaves `wrt` move along `tangents`; None where a root does not depend on them."""
+    with LOCK:
+        order, _ = trace(roots, stop=wrt)
+        moved: dict[int, Any] = {}
+        for w, t in zip(wrt, tangents, strict=True):
+            moved[id(w)] = t
+        with np.errstate(all="ignore"):
+            for node in order:
+                pairs = operands(node)
+                directions = [moved.get(id(operand)) if operand is not None else None for operand, _ in pairs]
+                if all(t is None for t in directions):
+                    continue
+                stale(node)
+                moved[id(node)] = _push(node, pairs, directions, graph)
+        return [moved.get(id(root)) for root in roots]
+
+
+def _push(node: Any, pairs: Any, directions: list[Any], graph: bool) -> Any:
+    op, params = node.op, node._params or {}
+    m = NODES if graph else ARRAYS if node.is_array else NUMBERS
+    out = node if graph else node._data
+    values = [operand if graph and operand is not None else value for operand, value in pairs]
+    shape = np.shape(node._data)
+    total: Any = None
+    if op.d:
+        together = op.d[0](m, out, *values, **params) if op.variadic else None
+        for slot, t in enumerate(directions):
+            if t is None or (together is None and op.d[slot] is None):
+                continue
+            local = together[slot] if together is not None else _partial(m, node, slot, out, values, params)
+            part = t if isinstance(local, float) and local == 1.0 else _strong(m, local, t, graph, node.is_array)
+            total = part if total is None else total + part
+        if total is None:
+            return None
+    elif op.linear:
+        for slot, t in enumerate(directions):
+            if t is not None:
+                moved = [t if i == slot else v for i, v in enumerate(values)]
+                part = getattr(m, op.name)(*moved, **params)
+                total = part if total is None else total + part
+    else:
+        total = _transposed(node, values, directions, graph)
+    if m.shape(total) != shape:
+        total = m.broadcast_to(total, shape=shape)
+    return total
+
+
+def _partial(m: Any, node: Any, slot: int, out: Any, values: list[Any], params: dict[str, Any]) -> Any:
+    if m is NUMBERS:
+        from .backward import _local
+
+        return _local(node, slot)
+    return node.op.d[slot](m, out, *values, **params)
+
+
+def _strong(m: Any, local: Any, t: Any, graph: bool, array: bool) -> Any:
+    """local · tangent, where an operand that does not move contributes 0 whatever the local derivative is."""
+    if graph:
+        product = local * t
+        return TABLE["strong_mul"](t, local) if np.isnan(m.data(product)).any() else product
+    product = local * t
+    return product if not np.isnan(product).any() else (ARRAYS if array else NUMBERS).strong_mul(t, local)
+
+
+def _transposed(node: Any, values: list[Any], directions: list[Any], graph: bool) -> Any:
+    op, params = node.op, node._params or {}
+    g = Node.ARRAY._of(np.ones(np.shape(node._data)))
+    g.requires_grad = True
+    out = node if graph else node._data
+    pulled = op.vjp[0](NODES, g, out, *values, **params) if op.variadic else [
+        rule(NODES, g, out, *values, **params) if t is not None else None
+        for rule, t in zip(op.vjp, directions, strict=True)
+    ]
+    total: Any = 0.0
+    for part, t in zip(pulled, directions, strict=True):
+        if t is not None:
+            total = total + NODES.sum(part * t)
+    if not isinstance(total, Node):
+        return np.zeros(np.shape(node._data))
+    (tangent,) = gradients([total], [np.ones(())], [g], graph=graph)
+    return np.zeros(np.shape(node._data)) if tangent is None else tangent

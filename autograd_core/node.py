@@ -1,0 +1,189 @@
+"""The node of a graph and the walk in topological order.
+
+The chain rule may only pass a node on when everything that uses the node has already handed its gradient in. An order in
+which every operand stands before its results guarantees that: walked from the end, each node's gradient is complete when
+its turn comes. The walk keeps its own stack, so a chain of a million nodes needs no recursion, and marks a node as seen
+with the number of the walk (an *epoch*) in a slot of the node: cheaper than a set, and never in need of clearing.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+
+from .anomaly import describe
+from .errors import StaleDataError
+from .op import Op
+
+__all__ = ["LOCK", "OVERWRITTEN", "Node", "operands", "stale", "trace", "walk"]
+
+LOCK = threading.RLock()
+"""Walks mark nodes and passes write gradients; one at a time, so that threads may share parameters."""
+
+
+class Node:
+    """What `Value` and `Tensor` have in common: a result, the operation that made it, and its operands.
+
+    An operand and the data it had when it was recorded are kept side by side: `_a`, `_b` are the operands (None for a
+    plain number) and `_x`, `_y` their data. With three or more operands, with parameters, and always in a `Tensor`,
+    `_a` is the tuple of operands and `_x` the tuple of their data. Slots that are not set read as their defaults.
+    """
+
+    __slots__ = ("_a", "_b", "_data", "_mark", "_origin", "_params", "_scope", "_x", "_y", "grad", "label", "op")
+    _DEFAULTS: ClassVar[dict[str, Any]] = {
+        "op": None, "label": "", "_a": None, "_b": None, "_x": None, "_y": None,
+        "_params": None, "_scope": None, "_origin": None, "_mark": 0,
+    }  # fmt: skip
+    SCALAR: ClassVar[Any]
+    ARRAY: ClassVar[Any]
+    is_array: ClassVar[bool] = False
+    _data: Any
+    grad: Any
+    op: Op | None
+    label: str
+
+    def __getattr__(self, name: str) -> Any:
+        """The default of a slot that has not been set; anything else is a mistake."""
+        try:
+            return self._DEFAULTS[name]
+        except KeyError:
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}") from None
+
+    @property
+    def parents(self) -> tuple[Node, ...]:
+        """The operands in order, repeats kept; () for a leaf. A number in an expression appears as a leaf of its own."""
+        if self.op is None:
+            return ()
+        with LOCK:
+            if self._a.__class__ is tuple:
+                if None in self._a:
+                    self._a = tuple(a if a is not None else _constant(x) for a, x in zip(self._a, self._x, strict=True))
+                return self._a  # type: ignore[no-any-return]
+            if self._a is None:
+                self._a = _constant(self._x)
+            if self._y is None:
+                return (self._a,)
+            if self._b is None:
+                self._b = _constant(self._y)
+            return (self._a, self._b)
+
+    @property
+    def _prev(self) -> set[Node]:
+        """The operands as a set: micrograd's spelling."""
+        return set(self.parents)
+
+    @property
+    def _op(self) -> str:
+        """The operation as a text, '' for a leaf: micrograd's spelling."""
+        return "" if self.op is None else (self.op.symbol or self.op.name).replace("×", "*").replace("−", "-").replace("÷", "/")
+
+    @property
+    def _flowed(self) -> bool:
+        """Whether a gradient has reached this node."""
+        try:
+            return _grad_slot(self) is not None
+        except AttributeError:
+            return False
+
+
+_grad_slot: Callable[[Node], Any] = Node.grad.__get__  # type: ignore[attr-defined]
+
+
+def _constant(x: Any) -> Node:
+    """A number or array of an expression as a leaf."""
+    return Node.SCALAR._of(x) if isinstance(x, (float, int)) else Node.ARRAY._of(np.asarray(x))
+
+
+def operands(node: Node) -> tuple[tuple[Node | None, Any], ...]:
+    """The operands in order, one entry per use: (the node, or None for a plain number; its data when recorded)."""
+    if node.op is None:
+        return ()
+    if node._a.__class__ is tuple:
+        return tuple(zip(node._a, node._x, strict=True))
+    return ((node._a, node._x),) if node._y is None else ((node._a, node._x), (node._b, node._y))
+
+
+# --------------------------------------------------------------------------------------------------- the walk
+_epochs = iter(range(1, 2**62))
+
+
+def trace(roots: Sequence[Node], stop: Sequence[Node] = ()) -> tuple[list[Node], list[Node]]:
+    """(inner nodes in topological order, leaves) of the graph below `roots`; a node in `stop` counts as a leaf."""
+    epoch = next(_epochs)
+    order: list[Any] = []
+    leaves: list[Node] = []
+    stack: list[Any] = list(reversed(roots))
+    push, pop, done = stack.append, stack.pop, order.append
+    for node in stop:
+        node._mark = epoch
+        leaves.append(node)
+    while stack:
+        node = pop()
+        if node is None:                       # the node below has had its operands walked
+            done(pop())
+            continue
+        if node._mark == epoch:
+            continue
+        node._mark = epoch
+        if node.op is None:
+            leaves.append(node)
+            continue
+        push(node)
+        push(None)
+        a = node._a
+        if a.__class__ is tuple:
+            for operand in a:
+                if operand is not None and operand._mark != epoch:
+                    push(operand)
+            continue
+        b = node._b
+        if b is not None and b._mark != epoch:
+            push(b)
+        if a is not None and a._mark != epoch:
+            push(a)
+    return order, leaves
+
+
+def walk(*roots: Node) -> list[Node]:
+    """Every node below the roots in topological order: operands stand before their results.
+
+    >>> from autograd_core import Value
+    >>> x = Value(2.0, label="x")
+    >>> [node.label or node.op.name for node in walk((x * x).exp())]
+    ['x', 'mul', 'exp']
+    """
+    with LOCK:
+        order, leaves = trace(roots)
+    return leaves + order
+
+
+# ---------------------------------------------------------------------------------------- stale operands
+OVERWRITTEN = object()
+"""Takes the place of an operand's data in a node whose own `.data` was assigned."""
+
+
+def stale(node: Node) -> None:
+    """Raise if the data of an operand, or of the node itself, is not what was recorded."""
+    for slot, (operand, recorded) in enumerate(operands(node)):
+        if recorded is OVERWRITTEN:
+            raise StaleDataError(
+                f"backward: the data of {describe(node)} was assigned after it had been computed, so it is no longer "
+                f"the result of {node.op.name} and has no derivative; assign to leaves only, then compute again."  # type: ignore[union-attr]
+            )
+        if operand is not None and operand._data is not recorded and not _same(operand._data, recorded):
+            raise StaleDataError(
+                f"backward: the data of {describe(operand)} was assigned after the operation {node.op.name} had "  # type: ignore[union-attr]
+                f"recorded it as operand {slot}; received {_brief(operand._data)}, expected {_brief(recorded)}. "
+                "Compute the result again after changing the data, then call backward()."
+            )
+
+
+def _same(x: Any, y: Any) -> bool:
+    return not isinstance(x, np.ndarray) and bool(x == y)
+
+
+def _brief(x: Any) -> str:
+    return f"an array of shape {x.shape} written into" if isinstance(x, np.ndarray) else repr(x)

@@ -1,0 +1,233 @@
+"""`Op`: one entry of the rule book, and the table of all entries.
+
+An operation is stated once: its name, how it looks, how it is computed on a float and on an array, and its
+derivative. Everything else (methods, NumPy dispatch, labels, the docs table, generated tests) is derived from the
+entry. A rule is a plain function of an *algebra* `m`: handed floats it gives a float, handed arrays an array, handed
+graph nodes a new graph, handed symbols a formula. So the formula on an edge of a picture is the formula that ran.
+
+There are two kinds of rule. An elementwise entry has partials `d`, one function per operand, `rule(m, out, x, y)`
+giving ∂out/∂x; forward mode follows from the same function. A structural entry, which changes shape, has pull-backs
+`vjp`, `rule(m, g, out, x, y)` giving what the incoming gradient g becomes for x.
+"""
+
+from __future__ import annotations
+
+import keyword
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from .errors import RuleError
+
+__all__ = [
+    "INSTALLERS",
+    "NONNEGATIVE",
+    "NONZERO",
+    "POSITIVE",
+    "REAL",
+    "TABLE",
+    "Interval",
+    "Op",
+    "Rule",
+    "operation",
+]
+
+Rule = Callable[..., Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """Where an operand may lie when an operation is tested: [low, high], away from the points in `avoid`.
+
+    >>> Interval(-1.0, 1.0, avoid=(0.0,)).contains(0.5)
+    True
+    """
+
+    low: float = -4.0
+    high: float = 4.0
+    avoid: tuple[float, ...] = ()
+
+    def contains(self, x: float, margin: float = 0.0) -> bool:
+        """Whether x lies in the interval and further than `margin` from every point to avoid."""
+        return self.low <= x <= self.high and all(abs(x - point) > margin for point in self.avoid)
+
+
+REAL = Interval()
+POSITIVE = Interval(0.05, 4.0)
+NONNEGATIVE = Interval(0.0, 4.0)
+NONZERO = Interval(avoid=(0.0,))
+
+TABLE: dict[str, Op] = {}
+INSTALLERS: list[Callable[[Op], None]] = []
+"""What the other rooms derive from an entry: each is called with every operation, old and new."""
+
+_FROZEN: set[str] = set()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class Op:
+    """One operation: how it is computed, how it looks, and its derivative.
+
+    Args:
+        name: An identifier; also the name of the method and of the function.
+        array: The kernel on NumPy arrays, `array(*operands, **params)`.
+        scalar: The kernel on Python floats, following IEEE; without it `Value` takes the array kernel.
+        d: Partials, one function per operand, `rule(m, out, *operands, **params)`; a None marks an operand that has no
+            derivative (the condition of `where`).
+        vjp: Pull-backs, one function per operand, `rule(m, g, out, *operands, **params)`.
+        variadic: Any number of operands; then there is one rule, and it gives a tuple with an entry per operand.
+        linear: Linear in each operand, so that forward mode is the operation itself applied to tangents.
+        selects: A partial of 0 means "this branch was not taken": it contributes 0 whatever comes in.
+        dunder: The operator, without underscores: "add" gives `__add__` and `__radd__`.
+        symbol: The header of a node in a picture; the name where it is empty.
+        text: How the operation is written in a line of text, "{0}²"; "name(x, y)" where it is empty.
+        latex: The same for LaTeX, with doubled braces.
+        domain: One `Interval` per operand, for generated tests.
+        kinks: Conditions that generated tests keep away from: a function of the operands that is 0 on a kink.
+        samples: For structural entries, `samples(rng)` gives a list of `(operands, params)` to test with.
+        numpy: The NumPy functions that this entry answers for; found by name where it is empty.
+        doc: One sentence, shown in help and in the table.
+        replace: Allow an operation of your own to be declared again, as happens when a notebook cell is rerun.
+
+    Raises:
+        RuleError: The name is taken or no identifier, or not exactly one of `d` and `vjp` is given.
+
+    Example:
+        >>> from autograd_core import grad
+        >>> import numpy as np
+        >>> cube = Op(name="cube", array=lambda x: x * x * x, d=(lambda m, out, x: 3.0 * x * x,), text="{0}³")
+        >>> grad(cube)(2.0), grad(grad(cube))(2.0)
+        (12.0, 12.0)
+        >>> cube.forget()
+    """
+
+    name: str
+    array: Callable[..., Any]
+    scalar: Callable[..., Any] | None = None
+    d: tuple[Rule | None, ...] = ()
+    vjp: tuple[Rule | None, ...] = ()
+    variadic: bool = False
+    linear: bool = False
+    selects: bool = False
+    dunder: str = ""
+    symbol: str = ""
+    text: str = ""
+    latex: str = ""
+    domain: tuple[Interval, ...] = ()
+    kinks: Callable[..., Any] | None = None
+    samples: Callable[[Any], list[tuple[tuple[Any, ...], dict[str, Any]]]] | None = None
+    numpy: tuple[Any, ...] = ()
+    doc: str = ""
+    source: str = ""
+    replace: bool = field(default=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Check the entry, put it into the table, and let the other rooms derive from it."""
+        self._check()
+        TABLE[self.name] = self
+        for install in INSTALLERS:
+            install(self)
+
+    def _check(self) -> None:
+        name = self.name
+        if not isinstance(name, str) or not name.isidentifier() or keyword.iskeyword(name):
+            raise RuleError(f"Op: the name {name!r} is not a Python identifier; choose one such as 'softsign'.")
+        if name in TABLE and not (self.replace and name not in _FROZEN):
+            hint = "it is built in, choose another name" if name in _FROZEN else "pass replace=True to declare it again"
+            raise RuleError(f"Op: an operation named {name!r} exists already; {hint}.")
+        if bool(self.d) == bool(self.vjp):
+            received = "both" if self.d else "neither"
+            raise RuleError(
+                f"Op {name!r}: received {received} of d= and vjp=, expected exactly one; "
+                "give d= for an elementwise operation and vjp= for one that changes shape."
+            )
+        for which, rules in (("d", self.d), ("vjp", self.vjp)):
+            if not isinstance(rules, tuple) or not all(rule is None or callable(rule) for rule in rules):
+                raise RuleError(
+                    f"Op {name!r}: {which}= must be a tuple of functions, one per operand (a single function needs "
+                    f"a trailing comma: {which}=(rule,)); received {type(rules).__name__}."
+                )
+        if not callable(self.array) or not (self.scalar is None or callable(self.scalar)):
+            raise RuleError(f"Op {name!r}: array= and scalar= must be functions.")
+        if self.variadic and len(self.d or self.vjp) != 1:
+            raise RuleError(f"Op {name!r}: a variadic operation has one rule, which gives a tuple with one entry per operand.")
+        if self.domain and not self.variadic and len(self.domain) != len(self.d or self.vjp):
+            raise RuleError(
+                f"Op {name!r}: domain= has {len(self.domain)} intervals for {len(self.d or self.vjp)} operands; "
+                "give one per operand."
+            )
+        if self.dunder and name not in TABLE and any(op.dunder == self.dunder for op in TABLE.values()):
+            raise RuleError(f"Op {name!r}: the operator __{self.dunder}__ belongs to another operation already.")
+
+    @property
+    def arity(self) -> int | None:
+        """The number of operands, or None where any number will do."""
+        return None if self.variadic else len(self.d or self.vjp)
+
+    @property
+    def elementwise(self) -> bool:
+        """Whether the operation acts on each element by itself (and so on a `Value` too)."""
+        return bool(self.d)
+
+    def __call__(self, *operands: Any, **params: Any) -> Any:
+        """Apply the operation to numbers, arrays, `Value`s and `Tensor`s."""
+        return _applier[0](self, operands, params)
+
+    def __repr__(self) -> str:
+        """The operation by its name, as in the table."""
+        return f"Op({self.name!r})"
+
+    def forget(self) -> None:
+        """Take an operation of your own out of the table (its methods stay until the interpreter ends)."""
+        if self.name in _FROZEN:
+            raise RuleError(f"Op {self.name!r} is built in and cannot be forgotten.")
+        if TABLE.get(self.name) is self:
+            del TABLE[self.name]
+
+
+_applier: list[Callable[[Op, tuple[Any, ...], dict[str, Any]], Any]] = []
+
+
+def operation(
+    *, d: Rule | Iterable[Rule | None] = (), vjp: Rule | Iterable[Rule | None] = (), **entry: Any
+) -> Callable[[Callable[..., Any]], Op]:
+    """Declare an operation by decorating its kernel; the function's name and docstring become the entry's.
+
+    The function serves arrays, and floats too, unless `scalar=` is given. A single rule needs no tuple.
+
+    Example:
+        >>> from autograd_core import Value
+        >>> @operation(d=lambda m, out, x: 1.0 / m.square(1.0 + m.abs(x)))
+        ... def softsign(x):
+        ...     "x / (1 + |x|), a bounded activation with slow tails."
+        ...     return x / (1.0 + abs(x))
+        >>> x = Value(1.0)
+        >>> y = softsign(x)
+        >>> y.backward()
+        >>> y.data, x.grad
+        (0.5, 0.25)
+        >>> softsign.forget()
+    """
+
+    def as_rules(rules: Rule | Iterable[Rule | None]) -> tuple[Rule | None, ...]:
+        return (rules,) if callable(rules) else tuple(rules)
+
+    def declare(kernel: Callable[..., Any]) -> Op:
+        settings: dict[str, Any] = {"name": kernel.__name__, "doc": (kernel.__doc__ or "").strip(), **entry}
+        return Op(array=kernel, d=as_rules(d), vjp=as_rules(vjp), **settings)
+
+    return declare
+
+
+def freeze() -> None:
+    """Mark every operation declared so far as built in."""
+    _FROZEN.update(TABLE)
+
+
+def built_in(name: str) -> bool:
+    """Whether an operation is one of ours rather than a user's."""
+    return name in _FROZEN
+
+
+PI = math.pi

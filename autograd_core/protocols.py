@@ -1,0 +1,115 @@
+"""NumPy's two protocols: how `np.sin(t)` and `np.concatenate([t, a])` find their way to the rule book.
+
+A NumPy function asked to work on a `Value` or a `Tensor` comes here. Functions with a rule go to it; questions about
+values (comparisons, `isnan`, `argmax`, shapes) are answered on the plain data; everything else raises, so that no graph
+is ever dropped in silence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from .errors import MissingRuleError
+from .node import Node
+from .op import INSTALLERS, TABLE, Op
+from .record import NODE_DATA, apply, missing
+from .routines import NUMPY
+
+__all__ = ["UFUNCS", "array_function", "array_ufunc"]
+
+UFUNCS: dict[Any, Op] = {np.positive: TABLE["identity"], np.fabs: TABLE["abs"]}
+"""NumPy ufunc → the entry that answers for it."""
+
+QUESTIONS = frozenset({
+    np.greater, np.greater_equal, np.less, np.less_equal, np.equal, np.not_equal, np.isnan, np.isinf, np.isfinite,
+    np.signbit, np.logical_and, np.logical_or, np.logical_not, np.logical_xor, np.argmax, np.argmin, np.argsort,
+    np.shape, np.ndim, np.size, np.any, np.all, np.nonzero, np.argwhere, np.count_nonzero, np.searchsorted,
+    np.allclose, np.array_equal, np.isclose, np.zeros_like, np.ones_like, np.empty_like, np.full_like, np.result_type,
+    np.can_cast, np.iscomplexobj, np.isrealobj, np.isneginf, np.isposinf, np.may_share_memory, np.shares_memory,
+    np.array_repr, np.array_str, np.array2string, np.digitize, np.bincount, np.unique, np.histogram, np.min_scalar_type,
+})  # fmt: skip
+
+
+def _register(op: Op) -> None:
+    """Let an entry answer for the ufuncs it names, or for the one that is its kernel."""
+    theirs = op.numpy or ((op.array,) if isinstance(op.array, np.ufunc) else (getattr(np, op.name, None),))
+    for function in theirs:
+        if isinstance(function, np.ufunc):
+            UFUNCS.setdefault(function, op) if op.name != "gap" else None
+        elif op.elementwise and callable(function) and not isinstance(function, type) and function not in NUMPY:
+            NUMPY[function] = op
+
+
+for _op in TABLE.values():
+    _register(_op)
+INSTALLERS.append(_register)
+
+
+def _options(function: Any, kwargs: dict[str, Any], allowed: tuple[str, ...] = ()) -> dict[str, Any]:
+    """The keyword arguments without those at their default; an option without a rule raises."""
+    kept = {}
+    for key, value in kwargs.items():
+        if key in allowed:
+            kept[key] = value
+        elif not (value is None or value is np._NoValue or (key == "where" and value is True) or (key == "keepdims" and value is False)):
+            raise missing(function, f" with the option {key}=")
+    return kept
+
+
+def array_ufunc(self: Any, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+    """NumPy's protocol for ufuncs: `np.sin(t)`, `array * t`, and `np.add.reduce(t)` too."""
+    if method == "reduce" and ufunc in _REDUCTIONS:
+        kwargs.setdefault("axis", 0)
+        return NUMPY[_REDUCTIONS[ufunc]](*inputs, **_options(ufunc, kwargs, ("axis", "keepdims")) | {"axis": kwargs["axis"]})
+    if method != "__call__":
+        raise missing(ufunc, f".{method}")
+    if ufunc in QUESTIONS:
+        return ufunc(*map(NODE_DATA, inputs), **kwargs)
+    _options(ufunc, kwargs)
+    if ufunc in NUMPY:
+        return NUMPY[ufunc](*inputs)
+    op = UFUNCS.get(ufunc)
+    if op is None:
+        raise missing(ufunc)
+    return apply(op, inputs)
+
+
+_REDUCTIONS = {np.add: np.sum, np.multiply: np.prod, np.maximum: np.max, np.minimum: np.min}
+
+
+def array_function(self: Any, function: Callable[..., Any], types: Any, args: Any, kwargs: dict[str, Any]) -> Any:
+    """NumPy's protocol for everything that is no ufunc: `np.sum(t, axis=1)`, `np.linalg.norm(t)`."""
+    if function in QUESTIONS:
+        return function(*map(_plain, args), **{key: _plain(value) for key, value in kwargs.items()})
+    ours = NUMPY.get(function)
+    if ours is None:
+        raise missing(function)
+    names = _parameters(ours)
+    try:
+        return ours(*args, **_options(function, _renamed(kwargs), names))
+    except TypeError as error:
+        if isinstance(error, MissingRuleError) or "positional argument" not in str(error):
+            raise
+        raise missing(function, " with these positional arguments") from error
+
+
+def _renamed(kwargs: dict[str, Any]) -> dict[str, Any]:
+    """NumPy's first argument given by name is called `a` there and `x` here."""
+    return {("x" if key == "a" else key): value for key, value in kwargs.items()}
+
+
+def _parameters(function: Any) -> tuple[str, ...]:
+    code = getattr(function, "__code__", None)
+    if code is None:
+        return ("x",)
+    return code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]  # type: ignore[no-any-return]
+
+
+def _plain(x: Any) -> Any:
+    """Plain data in place of nodes, in sequences too."""
+    if isinstance(x, (list, tuple)):
+        return type(x)(map(_plain, x))
+    return NODE_DATA(x) if isinstance(x, Node) else x

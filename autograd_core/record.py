@@ -1,0 +1,244 @@
+"""Recording: an operation applied to operands of any kind becomes a node, or stays a plain result.
+
+`apply` is the one general way in. It looks at the operands once: any array or `Tensor` among them makes a `Tensor`, else
+any `Value` makes a `Value`, else the result is a plain number or array. The methods of `Value` and `Tensor` take
+short cuts for the ordinary cases and come here for the rest.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from . import op as _op
+from .algebra import NUMBERS
+from .anomaly import check_forward, origin
+from .errors import (
+    AutogradError,
+    AxisError,
+    DTypeError,
+    IndexingError,
+    LinAlgError,
+    MissingRuleError,
+    OperandError,
+    ShapeError,
+)
+from .modes import WATCHED, anomaly_detected, recording
+from .node import Node
+from .op import Op
+
+__all__ = ["apply", "as_array", "as_float", "record_tensor", "record_value", "translated"]
+
+
+def as_float(x: Any, who: str) -> float:
+    """A number as a Python float; a clear error for anything else."""
+    if isinstance(x, float):
+        return float(x)
+    if isinstance(x, (str, bytes, complex, np.complexfloating, Node)) or not (
+        hasattr(x, "__float__") or hasattr(x, "__index__")
+    ):
+        hint = "; take its .data" if isinstance(x, Node) else ""
+        raise OperandError(f"{who}: received {x!r} of type {type(x).__name__}, expected a real number{hint}.")
+    if np.ndim(x) != 0:
+        raise OperandError(f"{who}: received an array of shape {np.shape(x)}, expected one number; use Tensor for arrays.")
+    return float(x)
+
+
+def as_array(x: Any, who: str, dtype: Any = None) -> np.ndarray:
+    """Data for a tensor: floats keep their dtype, integers and booleans become float64, in native byte order."""
+    if isinstance(x, np.ma.MaskedArray):
+        raise DTypeError(f"{who}: received a masked array, whose mask would be lost; fill it first with .filled(value).")
+    try:
+        array = np.asarray(x)
+    except ValueError as error:
+        raise ShapeError(f"{who}: the nested list is ragged, expected rows of one length ({error}).") from error
+    if array.dtype.kind in "biu" and dtype is None:
+        return array.astype(np.float64)
+    if array.dtype.kind not in "biuf":
+        what = "an array of Python objects" if array.dtype.kind == "O" else f"dtype {array.dtype}"
+        raise DTypeError(f"{who}: received {what}, expected real numbers.")
+    if dtype is not None:
+        target = np.dtype(dtype)
+        if target.kind != "f":
+            raise DTypeError(
+                f"{who}: dtype {target} cannot hold a gradient, expected a floating dtype; use float64 or float32, or keep "
+                "integers in a plain array (a plain array in an expression is a constant)."
+            )
+        return array.astype(target, copy=False)
+    return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
+
+
+def translated(op: Op, operands: tuple[Any, ...], params: dict[str, Any], error: Exception) -> Exception:
+    """NumPy's error as one of ours, with the operation, what it received, and what NumPy expected."""
+    if isinstance(error, AutogradError):
+        return error
+    shapes = ", ".join(str(np.shape(NODE_DATA(x))) for x in operands)
+    options = "".join(f", {key}={value!r}" for key, value in params.items() if key != "key")
+    received = f"{op.name}: received operands of shape {shapes}{options}"
+    if isinstance(error, np.exceptions.AxisError):
+        ndim = np.ndim(NODE_DATA(operands[0]))
+        return AxisError(f"{received}; expected an axis from {-ndim} to {max(ndim - 1, 0)}: {error}.")
+    kind: type[AutogradError] = (
+        IndexingError if isinstance(error, IndexError)
+        else LinAlgError if isinstance(error, np.linalg.LinAlgError)
+        else OperandError if isinstance(error, TypeError)
+        else ShapeError
+    )  # fmt: skip
+    return kind(f"{received}; {_expectation(op)}: {error}.")
+
+
+def _expectation(op: Op) -> str:
+    if op.name == "matmul":
+        return "expected the last axis of the first to be as long as the last but one of the second (transpose or reshape one)"
+    if op.elementwise and op.arity != 1:
+        return "expected shapes that broadcast: axes, from the last, of equal length or of length 1 (reshape one of them)"
+    return "expected what NumPy expects there"
+
+
+def NODE_DATA(x: Any) -> Any:  # noqa: N802
+    """The plain data behind an operand."""
+    return x._data if isinstance(x, Node) else x
+
+
+def apply(op: Op, operands: tuple[Any, ...], params: dict[str, Any] | None = None) -> Any:
+    """An operation on numbers, arrays, `Value`s and `Tensor`s."""
+    params = params or {}
+    if op.arity is not None and len(operands) != op.arity:
+        operands, params = _bind(op, operands, params)
+    scalar, array, objects = False, not op.elementwise, False
+    for x in operands:
+        if isinstance(x, Node):
+            if x.is_array:
+                array = True
+            else:
+                scalar = True
+        elif isinstance(x, (np.ndarray, list, tuple, np.generic)):
+            x = np.asarray(x)
+            array = array or x.ndim > 0 or not scalar_like(operands)
+            objects = objects or x.dtype == object
+        elif not isinstance(x, (int, float)):
+            _refuse(op, x)
+    if objects and op.elementwise:
+        return np.frompyfunc(lambda *xs: apply(op, xs, params), len(operands), 1)(
+            *(np.array(x, dtype=object) if isinstance(x, Node) else x for x in operands)
+        )
+    if array:
+        return record_tensor(op, operands, params)
+    if scalar:
+        return record_value(op, operands, params)
+    return getattr(NUMBERS, op.name)(*map(_plain, operands), **params)
+
+
+def scalar_like(operands: tuple[Any, ...]) -> bool:
+    """Whether all operands are single numbers and a `Value` is among them: NumPy's scalars then count as floats."""
+    return any(isinstance(x, Node) for x in operands) and all(
+        not x.is_array if isinstance(x, Node) else np.ndim(x) == 0 for x in operands
+    )
+
+
+def _plain(x: Any) -> Any:
+    return float(x) if isinstance(x, int) and not isinstance(x, bool) else x
+
+
+def _bind(op: Op, operands: tuple[Any, ...], params: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Operands beyond the arity are parameters given by position, as in `leaky_relu(x, 0.2)`."""
+    arity, names = op.arity or 0, list(getattr(op.array, "__kwdefaults__", None) or {})
+    extra = operands[arity:]
+    if len(operands) < arity or len(extra) > len(names):
+        raise OperandError(f"{op.name}: received {len(operands)} operands, expected {arity}.")
+    return operands[:arity], {**dict(zip(names, extra, strict=False)), **params}
+
+
+def _refuse(op: Op, x: Any) -> None:
+    raise OperandError(
+        f"{op.name}: received {x!r} of type {type(x).__name__}, expected a number, an array, a Value or a Tensor."
+    )
+
+
+def record_value(op: Op, operands: tuple[Any, ...], params: dict[str, Any]) -> Any:
+    """An operation on `Value`s and numbers: a `Value`, or a constant one under `no_grad()`."""
+    values = tuple(
+        x._data if isinstance(x, Node) else x if isinstance(x, (bool, np.bool_)) else as_float(x, op.name) for x in operands
+    )
+    try:
+        data = getattr(NUMBERS, op.name)(*values, **params)
+    except TypeError as error:
+        raise OperandError(f"{op.name}: {error}.") from error
+    out = Node.SCALAR._of(data if data.__class__ is float else float(data))
+    if WATCHED and not recording():
+        return out
+    nodes = tuple(x if isinstance(x, Node) else None for x in operands)
+    out.op = op
+    if len(values) <= 2 and not params and not op.variadic:
+        out._a, out._x = nodes[0], values[0]
+        out._b, out._y = (nodes[1], values[1]) if len(values) == 2 else (None, None)
+    else:
+        out._a, out._x, out._b, out._y = nodes, values, None, None
+        if params:
+            out._params = params
+    if WATCHED:
+        watch(out, values)
+    return out
+
+
+def record_tensor(op: Op, operands: tuple[Any, ...], params: dict[str, Any]) -> Any:
+    """An operation with an array among its operands: a `Tensor` if anything differentiable went in, else an array."""
+    nodes: list[Any] = []
+    values: list[Any] = []
+    differentiable = known = False
+    for x in operands:
+        if isinstance(x, Node):
+            known = True
+            differentiable = differentiable or x.requires_grad
+            nodes.append(x)
+            values.append(x._data)
+        else:
+            nodes.append(None)
+            values.append(x if isinstance(x, (float, int, np.ndarray)) else np.asarray(x))
+    try:
+        data = op.array(*values, **params)
+    except (ValueError, TypeError, IndexError) as error:
+        raise translated(op, operands, params, error) from error
+    if not known:
+        return data
+    out = Node.ARRAY._of(_floating(op, np.asarray(data), values))
+    out.requires_grad = False
+    if differentiable and not (WATCHED and not recording()):
+        out.requires_grad = True
+        out.op, out._a, out._x = op, tuple(nodes), tuple(values)
+        if params:
+            out._params = params
+        if WATCHED:
+            watch(out, values)
+    return out
+
+
+def _floating(op: Op, data: Any, values: list[Any]) -> Any:
+    if data.dtype.kind in "biu":
+        return data.astype(np.float64)
+    if data.dtype.kind != "f":
+        received = ", ".join(str(np.asarray(v).dtype) for v in values)
+        raise DTypeError(f"{op.name}: received operands of dtype {received}, expected real numbers.")
+    return data
+
+
+def watch(node: Any, values: Any) -> None:
+    """Under `detect_anomaly()`: remember the user's line, and raise at a nan or inf."""
+    if anomaly_detected():
+        node._origin = origin(values)
+        check_forward(node, values)
+
+
+def missing(function: Any, detail: str = "") -> MissingRuleError:
+    """The error for a NumPy function without a rule: what it is and how to add one."""
+    name = getattr(function, "__name__", str(function))
+    module = "np.linalg." if "linalg" in str(getattr(function, "__module__", "")) else "np."
+    return MissingRuleError(
+        f"{module}{name}{detail} has no derivative rule here, and the graph is never dropped silently; write it with "
+        f"functions that have one, declare it with autograd_core.Op(name={name!r}, …), or pass plain arrays "
+        "(tensor.detach(), tensor.numpy(), value.data) if no gradient is needed."
+    )
+
+
+_op._applier.append(apply)

@@ -1,0 +1,414 @@
+"""The structural entries of the rule book: operations that change shape, join, choose or solve.
+
+Each rule is a pull-back, `rule(m, g, out, *operands, **params)`: what the incoming gradient g, which has the shape of
+the result, becomes for one operand. Broadcasting is never undone in a rule; the backward loop does that, in one place.
+An entry that is linear in each operand says so, and forward mode applies the operation itself to the tangents.
+
+Sources: M. Giles, *An extended collection of matrix derivative results* (2008), for inverse, determinant, solve and
+Cholesky; the rest is index arithmetic.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from .op import Op
+
+__all__ = ["kept_shape", "sum_to"]
+
+Shape = tuple[int, ...]
+
+
+# ------------------------------------------------------------------------------------------------ helpers
+def kept_shape(shape: Shape, axis: Any) -> Shape:
+    """The shape that a reduction over `axis` leaves with `keepdims=True`.
+
+    >>> kept_shape((2, 3, 4), -1), kept_shape((2, 3), None)
+    ((2, 3, 1), (1, 1))
+    """
+    if axis is None:
+        return (1,) * len(shape)
+    axes = {a % len(shape) for a in (axis if isinstance(axis, tuple) else (axis,))} if shape else set()
+    return tuple(1 if i in axes else n for i, n in enumerate(shape))
+
+
+def sum_to(x: Any, *, shape: Shape) -> Any:
+    """Sum an array down to `shape`: the adjoint of broadcasting from `shape`.
+
+    >>> sum_to(np.ones((2, 3)), shape=(3,))
+    array([2., 2., 2.])
+    """
+    x = np.asarray(x)
+    lead = x.ndim - len(shape)
+    axes = tuple(range(lead)) + tuple(i + lead for i, n in enumerate(shape) if n == 1 and x.shape[i + lead] != 1)
+    if axes:
+        x = x.sum(axis=axes, keepdims=True)
+    return x.reshape(shape) if lead else x
+
+
+def _count(m: Any, x: Any, out: Any) -> float:
+    return math.prod(m.shape(x)) / max(math.prod(m.shape(out)), 1)
+
+
+def _spread(m: Any, g: Any, x: Any, axis: Any) -> Any:
+    """A reduced array, back in the shape of x."""
+    shape = m.shape(x)
+    return m.broadcast_to(m.reshape(g, shape=kept_shape(shape, axis)), shape=shape)
+
+
+def _finite(m: Any, out: Any) -> Any:
+    """`out` with 0 for infinities, to subtract without making inf − inf."""
+    return m.where(abs(out) == math.inf, 0.0, out)
+
+
+def _flat(shape: Shape) -> Shape:
+    return (math.prod(shape),)
+
+
+# --------------------------------------------------------------------------------- shapes and broadcasting
+Op(name="sum_to", symbol="Σ", array=sum_to, linear=True, doc="Sum down to a shape; undoes broadcasting.",
+   vjp=(lambda m, g, out, x, *, shape: m.broadcast_to(g, shape=m.shape(x)),),
+   samples=lambda rng: [((rng.normal(size=s),), {"shape": t}) for s, t in (((2, 3), (3,)), ((2, 3), (2, 1)), ((2,), ()))])
+Op(name="broadcast_to", symbol="⤢", array=lambda x, *, shape: np.broadcast_to(x, shape), linear=True,
+   doc="Repeat along new axes and axes of length 1, as NumPy broadcasts.",
+   vjp=(lambda m, g, out, x, *, shape: m.sum_to(g, shape=m.shape(x)),),
+   samples=lambda rng: [((rng.normal(size=s),), {"shape": t}) for s, t in (((3,), (2, 3)), ((2, 1), (2, 3)), ((), (2,)))])
+Op(name="reshape", array=lambda x, *, shape: np.reshape(x, shape), linear=True,
+   doc="The same elements in another shape; one side may be −1.",
+   vjp=(lambda m, g, out, x, *, shape: m.reshape(g, shape=m.shape(x)),),
+   samples=lambda rng: [((rng.normal(size=s),), {"shape": t}) for s, t in (((2, 3), (3, 2)), ((6,), (2, -1)), ((1,), ()))])
+Op(name="transpose", symbol="T", text="{0}ᵀ", latex="{0}^{{T}}", array=lambda x, *, axes=None: np.transpose(x, axes), linear=True,
+   doc="The axes in another order; reversed where `axes` is None.",
+   vjp=(lambda m, g, out, x, *, axes=None: m.transpose(
+       g, axes=None if axes is None else tuple(np.argsort([a % m.ndim(x) for a in axes]).tolist())),),
+   samples=lambda rng: [((rng.normal(size=(2, 3, 4)),), {"axes": axes}) for axes in (None, (1, 2, 0), (0, -1, 1))])
+
+# ---------------------------------------------------------------------------------------------- reductions
+def _reductions(rng: Any) -> list[Any]:
+    cases = (((2, 3), {}), ((2, 3), {"axis": 0}), ((2, 3), {"axis": -1, "keepdims": True}), ((2, 3, 2), {"axis": (0, -1)}),
+             ((4,), {"axis": 0}), ((), {}), ((1, 3), {"axis": 1}))
+    return [((rng.permutation(math.prod(s)).reshape(s) / 3.0 - 0.9 + rng.uniform(0, 0.1, s),), dict(p)) for s, p in cases]
+
+
+def _extremum(m: Any, g: Any, out: Any, x: Any, axis: Any) -> Any:
+    best = _spread(m, out, x, axis)
+    taken = (x == best) | (x != x)
+    share = np.sum(m.data(taken), axis=axis, keepdims=True)
+    return m.where(taken, _spread(m, g, x, axis) / share, 0.0)
+
+
+def _prod_of_others(m: Any, x: Any, axis: int) -> Any:
+    """For each element the product of all the others along an axis: right with zeros, since nothing is divided."""
+    before = m.cumprod(_shifted(m, x, axis), axis=axis)
+    flipped = _flip(m, x, axis)
+    return before * _flip(m, m.cumprod(_shifted(m, flipped, axis), axis=axis), axis)
+
+
+def _along(ndim: int, axis: int, key: Any) -> tuple[Any, ...]:
+    """The index that applies `key` along one axis."""
+    return (slice(None),) * (axis % ndim) + (key,)
+
+
+def _flip(m: Any, x: Any, axis: int) -> Any:
+    return m.index(x, key=_along(m.ndim(x), axis, slice(None, None, -1)))
+
+
+def _shifted(m: Any, x: Any, axis: int) -> Any:
+    """x moved one place along an axis, with a 1 in front."""
+    shape = list(m.shape(x))
+    shape[axis] = 1
+    return m.concatenate(np.ones(shape), m.index(x, key=_along(len(shape), axis, slice(None, -1))), axis=axis)
+
+
+def _pull_prod(m: Any, g: Any, out: Any, x: Any, axis: Any) -> Any:
+    if np.all(m.data(x) != 0.0):
+        return _spread(m, g * out, x, axis) / x
+    ndim, shape = m.ndim(x), m.shape(x)
+    axes = tuple(range(ndim)) if axis is None else tuple(a % ndim for a in (axis if isinstance(axis, tuple) else (axis,)))
+    rest = tuple(i for i in range(ndim) if i not in axes)
+    front = m.transpose(x, axes=rest + axes)   # the reduced axes, joined into one at the end
+    joined = m.reshape(front, shape=(*(shape[i] for i in rest), math.prod(shape[i] for i in axes)))
+    others = m.reshape(_prod_of_others(m, joined, len(rest)), shape=m.shape(front))
+    return _spread(m, g, x, axis) * m.transpose(others, axes=tuple(np.argsort(rest + axes).tolist()))
+
+
+def _pull_cumprod(m: Any, g: Any, out: Any, x: Any, axis: int) -> Any:
+    if np.all(m.data(x) != 0.0):
+        return _flip(m, m.cumsum(_flip(m, g * out, axis), axis=axis), axis) / x
+    ndim, length = m.ndim(x), m.shape(x)[axis]
+    at = lambda a, i: m.index(a, key=_along(ndim, axis, slice(i, i + 1)))  # noqa: E731
+    parts: list[Any] = []
+    carried: Any = None                        # with out_i = out_{i−1}·x_i: h_i = g_i + x_{i+1}·h_{i+1}
+    for i in reversed(range(length)):
+        carried = at(g, i) if carried is None else at(g, i) + at(x, i + 1) * carried
+        parts.append(carried * at(out, i - 1) if i else carried)
+    return m.concatenate(*reversed(parts), axis=axis)
+
+
+def _centred(m: Any, x: Any, axis: Any) -> Any:
+    return x - _spread(m, m.mean(x, axis=axis, keepdims=True), x, axis)
+
+
+def _degrees(m: Any, x: Any, out: Any, ddof: float) -> float:
+    return max(_count(m, x, out) - ddof, 0.0) or math.nan
+
+
+Op(name="sum", symbol="Σ", array=lambda x, *, axis=None, keepdims=False: np.sum(x, axis=axis, keepdims=keepdims),
+   linear=True, doc="The sum over `axis`, or over all elements.", samples=_reductions,
+   vjp=(lambda m, g, out, x, *, axis=None, keepdims=False: _spread(m, g, x, axis),))
+Op(name="mean", array=lambda x, *, axis=None, keepdims=False: np.mean(x, axis=axis, keepdims=keepdims), linear=True,
+   doc="The arithmetic mean over `axis`.", samples=_reductions,
+   vjp=(lambda m, g, out, x, *, axis=None, keepdims=False: _spread(m, g / _count(m, x, out), x, axis),))
+Op(name="var", array=lambda x, *, axis=None, ddof=0, keepdims=False: np.var(x, axis=axis, ddof=ddof, keepdims=keepdims),
+   doc="The variance, Σ(x − x̄)² / (n − ddof).", samples=lambda rng: _reductions(rng)[:5],
+   vjp=(lambda m, g, out, x, *, axis=None, ddof=0, keepdims=False:
+        _spread(m, g * (2.0 / _degrees(m, x, out, ddof)), x, axis) * _centred(m, x, axis),))
+Op(name="std", array=lambda x, *, axis=None, ddof=0, keepdims=False: np.std(x, axis=axis, ddof=ddof, keepdims=keepdims),
+   doc="The standard deviation; its derivative at a constant is 0.", samples=lambda rng: _reductions(rng)[:5],
+   vjp=(lambda m, g, out, x, *, axis=None, ddof=0, keepdims=False:
+        _spread(m, g / (_degrees(m, x, out, ddof) * m.where(out == 0.0, 1.0, out)), x, axis) * _centred(m, x, axis),))
+Op(name="prod", symbol="Π", array=lambda x, *, axis=None, keepdims=False: np.prod(x, axis=axis, keepdims=keepdims),
+   doc="The product over `axis`; right with one zero and with several.", samples=_reductions,
+   vjp=(lambda m, g, out, x, *, axis=None, keepdims=False: _pull_prod(m, g, out, x, axis),))
+Op(name="max", array=lambda x, *, axis=None, keepdims=False: np.max(x, axis=axis, keepdims=keepdims), selects=True,
+   doc="The largest element; ties share the gradient evenly.", samples=_reductions,
+   vjp=(lambda m, g, out, x, *, axis=None, keepdims=False: _extremum(m, g, out, x, axis),))
+Op(name="min", array=lambda x, *, axis=None, keepdims=False: np.min(x, axis=axis, keepdims=keepdims), selects=True,
+   doc="The smallest element; ties share the gradient evenly.", samples=_reductions,
+   vjp=(lambda m, g, out, x, *, axis=None, keepdims=False: _extremum(m, g, out, x, axis),))
+Op(name="logsumexp", array=lambda x, *, axis=None, keepdims=False: _logsumexp(x, axis, keepdims),
+   doc="ln Σ eˣ, with no overflow; −inf masks nothing but itself.", samples=_reductions,
+   vjp=(lambda m, g, out, x, *, axis=None, keepdims=False:
+        _spread(m, g, x, axis) * m.exp(x - _spread(m, _finite(m, out), x, axis)),))
+Op(name="norm", symbol="‖·‖", text="‖{0}‖", latex=r"\left\lVert{0}\right\rVert", numpy=(),
+   array=lambda x, *, axis=None, keepdims=False: np.sqrt(np.sum(np.square(x), axis=axis, keepdims=keepdims)),
+   doc="The Euclidean norm √Σx²; its derivative at 0 is 0.", samples=_reductions,
+   vjp=(lambda m, g, out, x, *, axis=None, keepdims=False:
+        _spread(m, g / m.where(out == 0.0, 1.0, out), x, axis) * x,))
+
+
+# ------------------------------------------------------------------------------------------- along one axis
+def _along_axis(rng: Any) -> list[Any]:
+    return [((rng.permutation(math.prod(s)).reshape(s) / 3.0 + 0.1,), {"axis": axis})
+            for s, axis in (((4,), 0), ((2, 3), 0), ((2, 3), -1), ((1, 3), 0))]
+
+
+def _permutation(order: Any, axis: int) -> tuple[Any, ...]:
+    """The index that takes `order` along an axis."""
+    grid: list[Any] = list(np.ogrid[tuple(map(slice, order.shape))])
+    grid[axis] = order
+    return tuple(grid)
+
+
+def _softmax(x: Any, axis: int) -> Any:
+    e = np.exp(x - np.max(x, axis=axis, keepdims=True))
+    return e / np.sum(e, axis=axis, keepdims=True)
+
+
+def _logsumexp(x: Any, axis: Any, keepdims: bool) -> Any:
+    top = np.max(x, axis=axis, keepdims=True)
+    top = np.where(np.isfinite(top), top, 0.0).astype(top.dtype)
+    with np.errstate(divide="ignore"):
+        out = np.log(np.sum(np.exp(x - top), axis=axis, keepdims=True)) + top
+    return out if keepdims else np.reshape(out, np.sum(x, axis=axis).shape)
+
+
+def _log_softmax(x: Any, axis: int) -> Any:
+    return x - _logsumexp(x, axis, True)
+
+
+Op(name="cumsum", array=lambda x, *, axis: np.cumsum(x, axis=axis), linear=True, doc="Running sums along an axis.",
+   samples=_along_axis, vjp=(lambda m, g, out, x, *, axis: _flip(m, m.cumsum(_flip(m, g, axis), axis=axis), axis),))
+Op(name="cumprod", array=lambda x, *, axis: np.cumprod(x, axis=axis), samples=_along_axis,
+   doc="Running products along an axis; right with zeros.",
+   vjp=(lambda m, g, out, x, *, axis: _pull_cumprod(m, g, out, x, axis),))
+Op(name="sort", array=lambda x, *, axis=-1: np.sort(x, axis=axis, kind="stable"), samples=_along_axis,
+   doc="In ascending order along an axis; the gradient goes back to where each element came from.",
+   vjp=(lambda m, g, out, x, *, axis=-1: m.index(g, key=_permutation(
+       np.argsort(np.argsort(m.data(x), axis=axis, kind="stable"), axis=axis), axis)),))
+Op(name="softmax", array=lambda x, *, axis=-1: _softmax(x, axis), samples=_along_axis,
+   doc="eˣ / Σeˣ along an axis: probabilities; exact at ±1000.",
+   vjp=(lambda m, g, out, x, *, axis=-1: (g - m.sum(g * out, axis=axis, keepdims=True)) * out,))
+Op(name="log_softmax", array=lambda x, *, axis=-1: _log_softmax(x, axis), samples=_along_axis,
+   doc="ln softmax(x) along an axis; exact at ±1000.",
+   vjp=(lambda m, g, out, x, *, axis=-1: g - m.exp(out) * m.sum(g, axis=axis, keepdims=True),))
+
+
+# --------------------------------------------------------------------------------------------- products
+def _swap(m: Any, x: Any) -> Any:
+    """The last two axes exchanged."""
+    ndim = m.ndim(x)
+    return m.transpose(x, axes=(*range(ndim - 2), ndim - 1, ndim - 2)) if ndim != 2 else m.transpose(x)
+
+
+def _as_matrix(m: Any, x: Any, column: bool) -> Any:
+    shape = m.shape(x)
+    return m.reshape(x, shape=(*shape, 1) if column else (1, *shape)) if len(shape) == 1 else x
+
+
+def _grown(m: Any, g: Any, x: Any, y: Any) -> Any:
+    """g with the axes that a vector operand of `@` lost."""
+    shape = list(m.shape(g))
+    if m.ndim(y) == 1:
+        shape.append(1)
+    if m.ndim(x) == 1:
+        shape.insert(len(shape) - 1, 1)
+    return m.reshape(g, shape=tuple(shape)) if len(shape) != m.ndim(g) else g
+
+
+def _pull_right(m: Any, g: Any, x: Any, y: Any) -> Any:
+    pulled = m.matmul(_swap(m, _as_matrix(m, x, False)), _grown(m, g, x, y))
+    return m.reshape(pulled, shape=m.shape(pulled)[:-1]) if m.ndim(y) == 1 else pulled
+
+
+def _matrix_pairs(rng: Any) -> list[Any]:
+    shapes = (((2, 3), (3, 4)), ((3,), (3,)), ((2, 3), (3,)), ((3,), (3, 2)), ((4, 2, 3), (3, 2)), ((2, 3), (4, 3, 1)),
+              ((3,), (2, 3, 2)), ((2, 1, 3), (3,)), ((0, 3), (3, 2)))
+    return [((rng.normal(size=s), rng.normal(size=t)), {}) for s, t in shapes]
+
+
+Op(name="matmul", dunder="matmul", symbol="@", latex="{0}\\,{1}", array=np.matmul, linear=True, samples=_matrix_pairs,
+   doc="The matrix product; vectors and stacks of matrices as in NumPy.",
+   vjp=(lambda m, g, out, x, y: m.matmul(_grown(m, g, x, y), _swap(m, _as_matrix(m, y, True))),
+        lambda m, g, out, x, y: _pull_right(m, g, x, y)))
+
+
+def _einsum_rule(m: Any, g: Any, out: Any, *operands: Any, subscripts: str) -> tuple[Any, ...]:
+    inputs, result = subscripts.split("->")
+    terms = inputs.split(",")
+    sizes = {c: n for t, x in zip(terms, operands, strict=True) for c, n in zip(t, m.shape(x), strict=True) if n != 1}
+    spare = [c for c in "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ" if c not in subscripts]
+    pulled = []
+    for i, term in enumerate(terms):
+        others: list[tuple[str, Any]] = [(result, g)]
+        others += [(t, x) for j, (t, x) in enumerate(zip(terms, operands, strict=True)) if j != i]
+        target, fresh = "", iter(spare)
+        for c in term:                         # a repeated label is a diagonal: an identity matrix restores it
+            label = c if c not in target else next(fresh)
+            if label != c:
+                others.append((c + label, np.eye(sizes.get(c, 1))))
+            target += label
+        seen = "".join(t for t, _ in others)
+        others += [(c, np.ones(sizes.get(c, 1))) for c in target if c not in seen]   # summed alone: spread again
+        pulled.append(m.einsum(*(x for _, x in others), subscripts=f"{','.join(t for t, _ in others)}->{target}"))
+    return tuple(pulled)
+
+
+Op(name="einsum", variadic=True, linear=True, array=lambda *x, subscripts: np.einsum(subscripts, *x, optimize=len(x) > 2),
+   doc="A sum of products over labelled axes, with an explicit result: 'ij,jk->ik'.", vjp=(_einsum_rule,),
+   samples=lambda rng: [(tuple(rng.normal(size=s) for s in shapes), {"subscripts": subscripts}) for subscripts, *shapes in (
+       ("ij,jk->ik", (2, 3), (3, 2)), ("ii->i", (3, 3)), ("ii->", (3, 3)), ("ij->j", (2, 3)), ("i,i,i->", (3,), (3,), (3,)),
+       ("bij,bjk->bik", (2, 2, 3), (2, 3, 2)), ("i,j->ij", (2,), (3,)), ("ij,ij->i", (2, 3), (2, 1)))])
+
+
+# --------------------------------------------------------------------------------------- indexing and joining
+def _scatter(x: Any, *, key: Any, shape: Shape) -> Any:
+    x = np.asarray(x)
+    out = np.zeros(shape, x.dtype)
+    if _is_basic(key):
+        out[key] = x
+    else:
+        np.add.at(out, key, x)                 # an index that occurs twice adds up
+    return out
+
+
+def _is_basic(key: Any) -> bool:
+    parts = key if isinstance(key, tuple) else (key,)
+    return all(p is None or p is Ellipsis or isinstance(p, (int, slice, np.integer)) and not isinstance(p, bool) for p in parts)
+
+
+def _index_samples(rng: Any) -> list[Any]:
+    keys = (1, -1, slice(1, None), (slice(None), 1), (Ellipsis, None, 0), ([0, 2, 0],), ([0, 1], [1, 1]), (slice(None), [1, 1]),
+            np.arange(12).reshape(3, 4) % 2 == 0, (slice(None, None, -2), slice(None, None, 2)), (None, 1, [0, 0]))
+    return [((rng.normal(size=(3, 4)),), {"key": key}) for key in keys]
+
+
+Op(name="index", symbol="[ ]", array=lambda x, *, key: np.asarray(x)[key], linear=True, samples=_index_samples,
+   doc="x[key] for every kind of NumPy index; an index that occurs twice accumulates.",
+   vjp=(lambda m, g, out, x, *, key: m.scatter(g, key=key, shape=m.shape(x)),))
+Op(name="scatter", array=_scatter, linear=True, doc="Zeros of a shape, with x added at an index: the adjoint of indexing.",
+   vjp=(lambda m, g, out, x, *, key, shape: m.index(g, key=key),),
+   samples=lambda rng: [((p[0][p[1]["key"]],), {"key": p[1]["key"], "shape": (3, 4)})
+                        for p in [((rng.normal(size=(3, 4))), q[1]) for q in _index_samples(rng)]])
+
+
+def _split_back(m: Any, g: Any, out: Any, *operands: Any, axis: int) -> tuple[Any, ...]:
+    start, pulled = 0, []
+    for x in operands:
+        length = m.shape(x)[axis]
+        pulled.append(m.index(g, key=_along(m.ndim(g), axis, slice(start, start + length))))
+        start += length
+    return tuple(pulled)
+
+
+Op(name="concatenate", variadic=True, linear=False, array=lambda *x, axis: np.concatenate(x, axis=axis), vjp=(_split_back,),
+   doc="Join arrays along an axis they have.",
+   samples=lambda rng: [((rng.normal(size=(2, 3)), rng.normal(size=(2, 1)), rng.normal(size=(2, 0))), {"axis": axis})
+                        for axis in (1, -1)])
+
+
+# ------------------------------------------------------------------------------------------ linear algebra
+def _square(rng: Any) -> list[Any]:
+    return [((rng.normal(size=s) + 3.0 * np.eye(s[-1]),), {}) for s in ((3, 3), (2, 2, 2), (1, 1))]
+
+
+def _positive_definite(rng: Any) -> list[Any]:
+    def matrix(shape: Shape) -> Any:
+        a = rng.normal(size=shape)
+        return a @ np.swapaxes(a, -1, -2) + 2.0 * np.eye(shape[-1])
+    return [((matrix(s),), {}) for s in ((3, 3), (2, 2, 2))]
+
+
+def _cofactors(m: Any, x: Any) -> Any:
+    """∂det/∂x. From the inverse where there is a good one; else from the minors, which exist for every matrix."""
+    n, data = m.shape(x)[-1], m.data(x)
+    if data.size == 0 or np.all(np.linalg.cond(data) < 1e8):
+        return m.reshape(m.det(x), shape=(*m.shape(x)[:-2], 1, 1)) * _swap(m, m.inv(x))
+    if n == 1:
+        return np.ones(m.shape(x))
+    rows = [np.delete(np.arange(n), i) for i in range(n)]
+    minors = [(-1.0) ** (i + j) * m.reshape(
+        m.det(m.index(x, key=(Ellipsis, rows[i][:, None], rows[j][None, :]))), shape=(*m.shape(x)[:-2], 1))
+        for i in range(n) for j in range(n)]
+    return m.reshape(m.concatenate(*minors, axis=-1), shape=m.shape(x))
+
+
+def _per_matrix(m: Any, g: Any) -> Any:
+    return m.reshape(g, shape=(*m.shape(g), 1, 1))
+
+
+def _solve_left(m: Any, g: Any, out: Any, a: Any, b: Any) -> Any:
+    pulled = m.solve(_swap(m, a), g)
+    return -m.matmul(_as_matrix(m, pulled, True), _swap(m, _as_matrix(m, out, True)))
+
+
+def _cholesky_pull(m: Any, g: Any, out: Any) -> Any:
+    n = m.shape(out)[-1]
+    half = np.tril(np.ones((n, n))) - 0.5 * np.eye(n)         # Φ: the lower triangle with half the diagonal
+    inverse = m.inv(out)
+    middle = m.matmul(_swap(m, out), g) * half
+    pulled = m.matmul(m.matmul(_swap(m, inverse), middle), inverse)
+    return 0.5 * (pulled + _swap(m, pulled))
+
+
+Op(name="inv", text="{0}⁻¹", latex="{0}^{{-1}}", array=np.linalg.inv, doc="The inverse of a square matrix.", samples=_square,
+   numpy=(np.linalg.inv,),
+   vjp=(lambda m, g, out, x: -m.matmul(m.matmul(_swap(m, out), g), _swap(m, out)),))
+Op(name="det", array=np.linalg.det, doc="The determinant; its gradient is right for singular matrices too.", samples=_square,
+   numpy=(np.linalg.det,), vjp=(lambda m, g, out, x: _per_matrix(m, g) * _cofactors(m, x),))
+Op(name="logabsdet", array=lambda x: np.linalg.slogdet(x)[1], doc="ln |det x|.", samples=_square,
+   vjp=(lambda m, g, out, x: _per_matrix(m, g) * _swap(m, m.inv(x)),))
+Op(name="solve", array=np.linalg.solve, doc="The x with a @ x = b.", numpy=(np.linalg.solve,),
+   samples=lambda rng: [((a[0][0], rng.normal(size=s)), {}) for a, s in zip(_square(rng)[:2] + _square(rng)[:1],
+                                                                            ((3,), (2, 2, 1), (3, 2)), strict=True)],
+   vjp=(lambda m, g, out, a, b: _solve_left(m, g, out, a, b),
+        lambda m, g, out, a, b: m.solve(_swap(m, a), g)))
+Op(name="cholesky", array=np.linalg.cholesky, doc="The lower triangular L with L @ Lᵀ = x, for a positive definite x.",
+   numpy=(np.linalg.cholesky,), samples=_positive_definite, vjp=(lambda m, g, out, x: _cholesky_pull(m, g, out),))
+
+Op(name="cast", symbol="dtype", array=lambda x, *, dtype: np.asarray(x).astype(dtype), doc="x in another floating dtype.", linear=True,
+   vjp=(lambda m, g, out, x, *, dtype: g,), samples=lambda rng: [((rng.normal(size=3),), {"dtype": np.float64})])
+

@@ -1,0 +1,395 @@
+"""`Tensor`: a NumPy array that remembers how it was computed."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Iterator
+from typing import Any, ClassVar
+
+import numpy as np
+
+from . import routines
+from ._methods import ArrayMethods
+from .backward import backpropagate
+from .errors import DTypeError, GraphError, NotScalarError, OperandError
+from .modes import WATCHED, tracing
+from .node import OVERWRITTEN, Node
+from .op import INSTALLERS, TABLE, Op
+from .protocols import array_function, array_ufunc
+from .record import NODE_DATA, apply, as_array, record_tensor, translated
+from .value import leaves_graph
+
+__all__ = ["Tensor"]
+
+
+class Tensor(Node, ArrayMethods):
+    """A NumPy array in a graph.
+
+    Args:
+        data: A number, nested lists, or an array; it is copied. Integers become float64, floats keep their dtype.
+        requires_grad: Whether gradients flow into it; False makes a constant.
+        dtype: A floating dtype.
+        label: A name for pictures and messages.
+
+    Attributes:
+        data: The array. Assigning is noticed by a graph recorded before; writing into it only under `detect_anomaly()`.
+        grad: ∂root/∂self, an array of the same shape and dtype; None before anything has flowed.
+
+    Example:
+        >>> W = Tensor([[1.0, 2.0], [3.0, 4.0]], label="W")
+        >>> (W @ np.array([1.0, -1.0])).sum().backward()
+        >>> W.grad
+        array([[ 1., -1.],
+               [ 1., -1.]])
+    """
+
+    __slots__ = ("requires_grad",)
+    _DEFAULTS: ClassVar[dict[str, Any]] = {**Node._DEFAULTS, "grad": None, "requires_grad": True}
+    _FRESH: ClassVar[None] = None
+    is_array: ClassVar[bool] = True
+    requires_grad: bool
+
+    def __init__(self, data: Any, *, requires_grad: bool = True, dtype: Any = None, label: str = "") -> None:
+        """A leaf. Raises DTypeError for what cannot hold a gradient, ShapeError for a ragged list."""
+        if isinstance(data, Node):
+            raise OperandError(f"Tensor: received a {type(data).__name__}, expected numbers; take its .data, or use it as it is.")
+        self._data: np.ndarray = np.array(as_array(data, "Tensor", dtype), subok=False)
+        self.op = None
+        self.grad = None
+        self._mark = 0
+        self.requires_grad = bool(requires_grad)
+        if label:
+            self.label = label
+
+    @classmethod
+    def _of(cls, data: np.ndarray) -> Tensor:
+        """A leaf around an array that needs neither check nor copy."""
+        self = _new(cls)
+        self._data, self.op, self.grad, self._mark = data, None, None, 0
+        self.requires_grad = False
+        return self
+
+    # ------------------------------------------------------------------------------------------- the array
+    @property
+    def data(self) -> np.ndarray:
+        """The array itself, not a copy."""
+        return self._data
+
+    @data.setter
+    def data(self, data: Any) -> None:
+        array = as_array(NODE_DATA(data), "Tensor.data")
+        if array.shape != self._data.shape:
+            raise OperandError(f"Tensor.data: received shape {array.shape}, expected {self._data.shape}; make a new Tensor for another shape.")
+        if self.op is not None:                # the result of an operation no more: `backward` must notice
+            self._x = (OVERWRITTEN,) * len(self._x)
+        array = array.astype(self._data.dtype, copy=False)
+        # `t.data -= step` assigns the array that it has written into: a new view makes that visible to `backward` too.
+        self._data = array.view() if array is self._data else array
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The length of each axis."""
+        return self._data.shape
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return self._data.ndim
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        return self._data.size
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The dtype of the elements."""
+        return self._data.dtype
+
+    @property
+    def T(self) -> Tensor:  # noqa: N802
+        """The axes reversed."""
+        return routines.transpose(self)  # type: ignore[no-any-return]
+
+    @property
+    def mT(self) -> Tensor:  # noqa: N802
+        """The last two axes exchanged."""
+        return routines.matrix_transpose(self)  # type: ignore[no-any-return]
+
+    def numpy(self) -> np.ndarray:
+        """The array, out of the graph (shared, not copied)."""
+        return self._data
+
+    def detach(self) -> Tensor:
+        """The same array as a constant."""
+        return Tensor._of(self._data)
+
+    def item(self) -> float:
+        """The one element as a Python float."""
+        if self._data.size != 1:
+            raise NotScalarError(f"item: received a tensor of shape {self.shape}, expected one element; index it, or reduce it first.")
+        return float(self._data.reshape(()))
+
+    def tolist(self) -> Any:
+        """The elements as nested lists of floats."""
+        return self._data.tolist()
+
+    def copy(self) -> Tensor:
+        """A copy that gradients flow through."""
+        return apply(TABLE["identity"], (self,))  # type: ignore[no-any-return]
+
+    def astype(self, dtype: Any) -> Tensor:
+        """In another floating dtype; the gradient comes back in this one."""
+        if np.dtype(dtype).kind != "f":
+            raise DTypeError(f"astype: dtype {np.dtype(dtype)} cannot hold a gradient, expected a floating dtype; use .data.astype.")
+        return apply(TABLE["cast"], (self,), {"dtype": np.dtype(dtype)})  # type: ignore[no-any-return]
+
+    def backward(self, gradient: Any = None) -> None:
+        """Fill `.grad` of everything below: leaves accumulate, inner nodes hold the gradients of this pass.
+
+        Args:
+            gradient: ∂L/∂self of the same shape; may be left out where self has one element.
+
+        Raises:
+            NotScalarError: several elements and no gradient.
+            ShapeError: a gradient of another shape.
+            GraphError: nothing differentiable went into self.
+        """
+        backpropagate(self, gradient)
+
+    # ------------------------------------------------------------------------------------ Python's protocols
+    def __repr__(self) -> str:
+        """The array, the operation that made it, and the label."""
+        body = np.array2string(self._data, separator=", ", prefix="Tensor(")
+        dtype = "" if self._data.dtype == np.float64 else f", dtype={self._data.dtype}"
+        constant = "" if self.requires_grad else ", requires_grad=False"
+        label = f", label={self.label!r}" if self.label else ""
+        op = f", op={self.op.name}" if self.op is not None else ""
+        return f"Tensor({body}{dtype}{constant}{label}{op})"
+
+    def __format__(self, spec: str) -> str:
+        """One element in a format; without a format, the repr."""
+        return format(self.item(), spec) if spec else repr(self)
+
+    def __float__(self) -> float:
+        """The one element, out of the graph."""
+        if tracing() and self.requires_grad:
+            raise GraphError(leaves_graph("float"))
+        if self._data.size != 1:
+            raise NotScalarError(f"float: received a tensor of shape {self.shape}, expected one element; index it, or reduce it first.")
+        return float(self._data.reshape(()))
+
+    def __int__(self) -> int:
+        """The integer part of the one element."""
+        return int(float(self))
+
+    def __bool__(self) -> bool:
+        """Whether the one element is not zero."""
+        if self._data.size != 1:
+            raise NotScalarError(f"the truth value of a tensor of shape {self.shape} is ambiguous; use np.any or np.all of a comparison.")
+        return bool(self._data.reshape(()) != 0.0)
+
+    def __len__(self) -> int:
+        """The length of the first axis."""
+        if self._data.ndim == 0:
+            raise OperandError("len() of a tensor without axes.")
+        return len(self._data)
+
+    def __iter__(self) -> Iterator[Tensor]:
+        """The parts along the first axis."""
+        if self._data.ndim == 0:
+            raise OperandError("a tensor without axes cannot be iterated over; use .item().")
+        return (self[i] for i in range(len(self._data)))
+
+    def __getitem__(self, key: Any) -> Tensor:
+        """Every kind of NumPy index; indices that occur twice accumulate in the gradient."""
+        return routines.getitem(self, key)  # type: ignore[no-any-return]
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        """Refused: an array in a graph must stay what was recorded."""
+        raise GraphError(
+            "a Tensor cannot be written into, since the graph needs the old elements; make a new one with where, "
+            "concatenate or stack, or write into .data of a leaf before the graph is recorded."
+        )
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        """The plain array of a constant; refused where a gradient would be lost."""
+        if self.requires_grad:
+            raise GraphError(
+                "converting a differentiable Tensor to a plain array would drop its graph in silence; use t.numpy() or "
+                "t.detach() if that is meant, or a function of NumPy that has a rule."
+            )
+        return np.array(self._data, dtype=dtype, copy=copy)
+
+    # Comparisons give plain arrays of booleans; hashing is by identity, so that sets and dicts of tensors work.
+    def __lt__(self, other: Any) -> Any:
+        return operator.lt(self._data, NODE_DATA(other))
+
+    def __le__(self, other: Any) -> Any:
+        return operator.le(self._data, NODE_DATA(other))
+
+    def __gt__(self, other: Any) -> Any:
+        return operator.gt(self._data, NODE_DATA(other))
+
+    def __ge__(self, other: Any) -> Any:
+        return operator.ge(self._data, NODE_DATA(other))
+
+    def __eq__(self, other: object) -> Any:
+        return operator.eq(self._data, NODE_DATA(other))
+
+    def __ne__(self, other: object) -> Any:
+        return operator.ne(self._data, NODE_DATA(other))
+
+    __hash__ = object.__hash__
+
+    def __pos__(self) -> Tensor:
+        """The tensor itself."""
+        return self
+
+    __array_ufunc__ = array_ufunc
+    __array_function__ = array_function
+
+    # --------------------------------------------------------------------------- methods with free arguments
+    def reshape(self, *shape: Any) -> Tensor:
+        """The same elements in another shape: `t.reshape(2, 3)` or `t.reshape((2, 3))`."""
+        return routines.reshape(self, shape[0] if len(shape) == 1 else shape)  # type: ignore[no-any-return]
+
+    def transpose(self, *axes: Any) -> Tensor:
+        """The axes in another order; reversed without arguments."""
+        order = axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes or None
+        return routines.transpose(self, order)  # type: ignore[no-any-return]
+
+    def flatten(self) -> Tensor:
+        """All elements along one axis."""
+        return routines.ravel(self)  # type: ignore[no-any-return]
+
+    def argmax(self, axis: int | None = None) -> Any:
+        """Where the largest element is; plain integers."""
+        return self._data.argmax(axis)
+
+    def argmin(self, axis: int | None = None) -> Any:
+        """Where the smallest element is; plain integers."""
+        return self._data.argmin(axis)
+
+    def argsort(self, axis: int = -1) -> Any:
+        """The order that would sort; plain integers."""
+        return self._data.argsort(axis, kind="stable")
+
+
+# --------------------------------------------------------------------------------- methods from the table
+_new: Callable[[type[Tensor]], Tensor] = object.__new__
+_ERRORS = (ValueError, TypeError, IndexError)
+
+_ROUTINES = (
+    "sum mean var std prod max min logsumexp cumsum cumprod sort softmax log_softmax norm dot inner outer trace diagonal "
+    "ravel swapaxes squeeze repeat take clip"
+).split()
+for _name in _ROUTINES:
+    setattr(Tensor, _name, getattr(routines, _name))
+
+
+def _refused(op: Op, other: Any, dunder: str) -> Any:
+    if not isinstance(other, (str, bytes, dict, set)) and hasattr(type(other), dunder):
+        return NotImplemented
+    raise OperandError(
+        f"{op.name}: received {other!r} of type {type(other).__name__}, expected a number, an array, a Value or a Tensor."
+    )
+
+
+def _unary(op: Op) -> Callable[..., Any]:
+    kernel = op.array
+
+    def method(self: Tensor) -> Any:
+        if WATCHED or not self.requires_grad:
+            return record_tensor(op, (self,), {})
+        x = self._data
+        data = kernel(x)
+        out = _new(Tensor)
+        out._data = data if data.__class__ is np.ndarray else np.asarray(data)
+        out.op = op
+        out._a = (self,)
+        out._x = (x,)
+        out.grad = None
+        out.requires_grad = True
+        out._mark = 0
+        out._params = None
+        return out
+
+    return method
+
+
+def _binary(op: Op) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    kernel = op.array
+
+    def record(operands: tuple[Any, ...], nodes: tuple[Any, ...], x: Any, y: Any) -> Any:
+        try:
+            data = kernel(x, y)
+        except _ERRORS as error:
+            raise translated(op, operands, {}, error) from error
+        if data.__class__ is not np.ndarray:
+            data = np.asarray(data)
+        if data.dtype.kind != "f":
+            return record_tensor(op, operands, {})
+        out = _new(Tensor)
+        out._data = data
+        out.op = op
+        out._a = nodes
+        out._x = (x, y)
+        out.grad = None
+        out.requires_grad = True
+        out._mark = 0
+        out._params = None
+        return out
+
+    def method(self: Tensor, other: Any) -> Any:
+        kind = other.__class__
+        if WATCHED or not self.requires_grad:
+            pass
+        elif kind is Tensor:
+            return record((self, other), (self, other), self._data, other._data)
+        elif kind is float or kind is np.ndarray or kind is int:
+            return record((self, other), (self, None), self._data, other)
+        if isinstance(other, (Node, float, int, np.ndarray, np.generic, list, tuple)):
+            return apply(op, (self, other))
+        return _refused(op, other, f"__r{op.dunder}__")
+
+    def reflected(self: Tensor, other: Any) -> Any:
+        if isinstance(other, (Node, float, int, np.ndarray, np.generic, list, tuple)):
+            return apply(op, (other, self))
+        return _refused(op, other, f"__{op.dunder}__")
+
+    return method, reflected
+
+
+def _general(op: Op) -> Callable[..., Any]:
+    def method(self: Tensor, *operands: Any, **params: Any) -> Any:
+        return apply(op, (self, *operands), params)
+
+    return method
+
+
+def _install(op: Op) -> None:
+    """Give `Tensor` the method, or the operator, of an entry."""
+    if not (op.elementwise or op.dunder) or op.name in ("where", "weighted_sum"):
+        return
+    reflected = None
+    if getattr(op.array, "__kwdefaults__", None) or op.variadic or op.arity not in (1, 2):
+        method = _general(op)
+    elif op.arity == 1:
+        method = _unary(op)
+    else:
+        method, reflected = _binary(op)
+    method.__name__ = op.name
+    method.__doc__ = op.doc
+    if op.dunder:
+        setattr(Tensor, f"__{op.dunder}__", method)
+        if reflected is not None:
+            setattr(Tensor, f"__r{op.dunder}__", reflected)
+    if not hasattr(Node, op.name) and op.name not in _ROUTINES:
+        setattr(Tensor, op.name, method)
+
+
+Node.ARRAY = Tensor
+for _op in TABLE.values():
+    _install(_op)
+INSTALLERS.append(_install)

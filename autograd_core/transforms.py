@@ -1,0 +1,325 @@
+"""Functions of functions: `grad`, `value_and_grad`, `vjp`, `jvp`, `jacobian`, `hessian`, `hvp`, as in JAX.
+
+A transform runs the function on fresh nodes (floats become `Value`s, arrays become `Tensor`s), looks at the graph that
+this leaves, and gives back plain numbers and arrays in the structure of the arguments. Inside another transform it
+gives back nodes, so that transforms nest: then each argument is first renamed by an `identity` node, which is what keeps
+the inner derivative from being confused with the outer one.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from .backward import gradients, jacobian_rows
+from .errors import NotScalarError, OperandError, ShapeError, StructureError
+from .forward import pushforward
+from .modes import tracing, transform
+from .node import Node
+from .op import TABLE
+from .record import NODE_DATA, as_array
+from .routines import stack
+from .tree import flatten, same_structure
+from .value import Value
+
+__all__ = ["grad", "hessian", "hvp", "jacobian", "jvp", "value_and_grad", "vjp"]
+
+Function = Callable[..., Any]
+Argnums = int | Sequence[int]
+
+
+class _Trace:
+    """One run of a function on fresh nodes."""
+
+    def __init__(self, who: str, function: Function, primals: Sequence[Any], rest: Callable[[list[Any]], Any]) -> None:
+        """Run `function` with its differentiable arguments replaced by nodes; `rest` puts them among the others."""
+        if not callable(function):
+            raise OperandError(f"{who}: received {function!r}, expected a function.")
+        self.who = who
+        split = [flatten(p) for p in primals]
+        self.nested = tracing() > 0 or any(isinstance(leaf, Node) for leaves, _ in split for leaf in leaves)
+        with transform():
+            self.wrt = [[_fresh(who, leaf) for leaf in leaves] for leaves, _ in split]
+            self.rebuild = [build for _, build in split]
+            self.out = rest([build(nodes) for build, nodes in zip(self.rebuild, self.wrt, strict=True)])
+        self.nodes = [node for nodes in self.wrt for node in nodes]
+        self.leaves, self.rebuild_out = flatten(self.out)
+
+    def plain(self, x: Any) -> Any:
+        """What the caller gets to see: data outside of every transform, nodes inside of one."""
+        return x if self.nested or not isinstance(x, Node) else _data(x)
+
+    def result(self) -> Any:
+        """The value of the function."""
+        return self.rebuild_out([self.plain(leaf) for leaf in self.leaves])
+
+    def scalar(self) -> Any:
+        """The one number that the function must give."""
+        if len(self.leaves) != 1 or self.out is not self.leaves[0]:
+            raise NotScalarError(f"{self.who}: the function returned a {type(self.out).__name__}, expected one number; see jacobian and vjp.")
+        out = self.leaves[0]
+        data = NODE_DATA(out)
+        if isinstance(data, (str, bytes)) or not isinstance(data, (float, int, np.ndarray, np.generic)):
+            raise NotScalarError(f"{self.who}: the function returned {data!r}, expected one number.")
+        if np.size(data) != 1:
+            raise NotScalarError(
+                f"{self.who}: the function returned an array of shape {np.shape(data)}, expected one number; return a sum or "
+                "a mean, or use jacobian or vjp."
+            )
+        return out
+
+    def pull(self, roots: Sequence[Any], seeds: Sequence[Any]) -> list[Any]:
+        """The gradient for each differentiable argument, in its structure."""
+        live = [(r, s) for r, s in zip(roots, seeds, strict=True) if isinstance(r, Node) and r.requires_grad]
+        graph = self.nested
+        found: list[Any] = [None] * len(self.nodes)
+        if live:
+            with transform():
+                found = gradients([r for r, _ in live], [s for _, s in live], self.nodes, graph=graph)
+        full = iter(self._filled(node, g) for node, g in zip(self.nodes, found, strict=True))
+        return [build([next(full) for _ in nodes]) for build, nodes in zip(self.rebuild, self.wrt, strict=True)]
+
+    def _filled(self, node: Any, g: Any) -> Any:
+        if g is None:
+            return np.zeros_like(node._data) if node.is_array else 0.0
+        if self.nested:
+            return g
+        return np.asarray(g, dtype=node._data.dtype) if node.is_array else float(NODE_DATA(g))
+
+
+def _fresh(who: str, leaf: Any) -> Any:
+    if isinstance(leaf, Node):
+        return TABLE["identity"](leaf)
+    if isinstance(leaf, (bool, np.bool_, str, bytes, complex)) or not isinstance(leaf, (int, float, np.ndarray, np.generic)):
+        raise OperandError(
+            f"{who}: received {leaf!r} of type {type(leaf).__name__} as something to differentiate by, expected floats, arrays, "
+            "or nested lists, tuples and dicts of them; choose the arguments with argnums."
+        )
+    if isinstance(leaf, np.ndarray):
+        node = Node.ARRAY._of(as_array(leaf, who))
+        node.requires_grad = True
+        return node
+    return Value(leaf)
+
+
+def _data(node: Any) -> Any:
+    return node._data[()] if node.is_array else node._data
+
+
+def _seed(root: Any) -> Any:
+    return np.ones(root._data.shape, root._data.dtype) if isinstance(root, Node) and root.is_array else 1.0
+
+
+def _selected(who: str, argnums: Argnums, args: tuple[Any, ...]) -> list[int]:
+    chosen = [argnums] if isinstance(argnums, int) else list(argnums)
+    if any(not isinstance(i, int) or not -len(args) <= i < len(args) for i in chosen) or not chosen:
+        raise StructureError(f"{who}: received argnums={argnums} for {len(args)} arguments, expected indices from 0 to {len(args) - 1}.")
+    return [i % len(args) for i in chosen]
+
+
+def _run(who: str, f: Function, argnums: Argnums, args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Trace:
+    chosen = _selected(who, argnums, args)
+
+    def call(fresh: list[Any]) -> Any:
+        full = list(args)
+        for i, value in zip(chosen, fresh, strict=True):
+            full[i] = value
+        return f(*full, **kwargs)
+
+    return _Trace(who, f, [args[i] for i in chosen], call)
+
+
+def value_and_grad(f: Function, argnums: Argnums = 0, *, has_aux: bool = False) -> Function:
+    """A function that gives (f(x), ∇f(x)) from one run of f.
+
+    Args:
+        f: Returns one number; with `has_aux`, a pair (number, anything else).
+        argnums: Which arguments to differentiate by; a tuple of them gives a tuple of gradients.
+        has_aux: Then the result is ((f(x), anything else), ∇f(x)).
+
+    Example:
+        >>> value_and_grad(lambda x: x**3)(2.0)
+        (8.0, 12.0)
+    """
+
+    @functools.wraps(f, updated=())
+    def run(*args: Any, **kwargs: Any) -> Any:
+        extra: list[Any] = []
+
+        def main(*a: Any, **k: Any) -> Any:
+            out, aux = f(*a, **k)
+            extra.append(aux)
+            return out
+
+        trace = _run("grad", main if has_aux else f, argnums, args, kwargs)
+        out = trace.scalar()
+        pulled = trace.pull([out], [_seed(out)])
+        value = trace.plain(out)
+        if has_aux:
+            leaves, build = flatten(extra[0])
+            value = (value, build([trace.plain(leaf) for leaf in leaves]))
+        return value, pulled[0] if isinstance(argnums, int) else tuple(pulled)
+
+    return run
+
+
+def grad(f: Function, argnums: Argnums = 0, *, has_aux: bool = False) -> Function:
+    """The gradient of a scalar function, as a function of the same arguments.
+
+    ∇f(x) has the structure of x: a float for a float, an array for an array, nested lists, tuples and dicts for models.
+
+    Example:
+        >>> grad(lambda x: x**3)(2.0)
+        12.0
+        >>> grad(grad(lambda x: x**3))(2.0)
+        12.0
+        >>> grad(lambda p: p["w"] * 3.0 + p["b"])({"w": 1.0, "b": 2.0})
+        {'b': 1.0, 'w': 3.0}
+    """
+    both = value_and_grad(f, argnums, has_aux=has_aux)
+
+    @functools.wraps(f, updated=())
+    def run(*args: Any, **kwargs: Any) -> Any:
+        value, gradient = both(*args, **kwargs)
+        return (gradient, value[1]) if has_aux else gradient
+
+    return run
+
+
+def vjp(f: Function, *primals: Any) -> tuple[Any, Function]:
+    """(f(*primals), pull-back): the pull-back takes a cotangent of the shape of the result to a tuple of cotangents.
+
+    Example:
+        >>> out, pull = vjp(lambda x, y: x * y, 2.0, 3.0)
+        >>> out, pull(1.0)
+        (6.0, (3.0, 2.0))
+    """
+    trace = _Trace("vjp", f, primals, lambda fresh: f(*fresh))
+
+    def pullback(cotangent: Any) -> Any:
+        seeds, outs = same_structure("vjp", cotangent, trace.out)
+        for seed, out in zip(seeds, outs, strict=True):
+            if np.shape(NODE_DATA(seed)) != np.shape(NODE_DATA(out)):
+                raise ShapeError(f"vjp: received a cotangent of shape {np.shape(NODE_DATA(seed))}, expected {np.shape(NODE_DATA(out))}, that of the result.")
+        nested, trace.nested = trace.nested, trace.nested or tracing() > 0 or any(isinstance(s, Node) for s in seeds)
+        try:
+            return tuple(trace.pull(outs, seeds))
+        finally:
+            trace.nested = nested
+
+    return trace.result(), pullback
+
+
+def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
+    """(f(*primals), the directional derivative of f along `tangents`), by forward mode.
+
+    Example:
+        >>> jvp(lambda x, y: x * y, (2.0, 3.0), (1.0, 0.0))
+        (6.0, 3.0)
+    """
+    for name, given in (("primals", primals), ("tangents", tangents)):
+        if not isinstance(given, (tuple, list)):
+            raise StructureError(f"jvp: received {name} of type {type(given).__name__}, expected a tuple with one entry per argument: (x,).")
+    given_tangents, given_primals = same_structure("jvp", list(tangents), list(primals))
+    for t, p in zip(given_tangents, given_primals, strict=True):
+        if np.shape(NODE_DATA(t)) != np.shape(NODE_DATA(p)):
+            raise ShapeError(f"jvp: received a tangent of shape {np.shape(NODE_DATA(t))} for a primal of shape {np.shape(NODE_DATA(p))}, expected the same.")
+    trace = _Trace("jvp", f, primals, lambda fresh: f(*fresh))
+    trace.nested = trace.nested or any(isinstance(t, Node) for t in given_tangents)
+    directions = [
+        t if isinstance(t, Node) else np.asarray(t, dtype=node._data.dtype) if node.is_array else float(t)
+        for node, t in zip(trace.nodes, given_tangents, strict=True)
+    ]
+    roots = [leaf for leaf in trace.leaves if isinstance(leaf, Node)]
+    with transform():
+        moved = dict(zip(map(id, roots), pushforward(roots, trace.nodes, directions, graph=trace.nested), strict=True))
+
+    def tangent(out: Any) -> Any:
+        t = moved.get(id(out))
+        if t is None:
+            return np.zeros(np.shape(NODE_DATA(out)))[()]
+        return t if isinstance(t, Node) else np.asarray(t)[()] if isinstance(out, Node) and out.is_array else float(t)
+
+    return trace.result(), trace.rebuild_out([tangent(leaf) for leaf in trace.leaves])
+
+
+def jacobian(f: Function, argnums: Argnums = 0) -> Function:
+    """All first derivatives: for an output of shape m and an argument of shape n, an array of shape m + n.
+
+    Structures nest: for each part of the result, the structure of the argument.
+
+    Example:
+        >>> jacobian(lambda x: x**2)(np.array([1.0, 3.0]))
+        array([[2., 0.],
+               [0., 6.]])
+    """
+
+    @functools.wraps(f, updated=())
+    def run(*args: Any, **kwargs: Any) -> Any:
+        trace = _run("jacobian", f, argnums, args, kwargs)
+
+        def rows(out: Any) -> Any:
+            if not isinstance(out, (Node, float, int, np.ndarray, np.generic)):
+                raise OperandError(f"jacobian: the function returned {out!r}, expected numbers and arrays.")
+            blocks = _rows(trace, out)
+            parts = iter(blocks)
+            split = [build([next(parts) for _ in nodes]) for build, nodes in zip(trace.rebuild, trace.wrt, strict=True)]
+            return split[0] if isinstance(argnums, int) else tuple(split)
+
+        return trace.rebuild_out([rows(leaf) for leaf in trace.leaves])
+
+    return run
+
+
+def _rows(trace: _Trace, out: Any) -> list[Any]:
+    """∂out/∂w for every leaf w of the arguments, with the shape of out before the shape of w."""
+    shape = np.shape(NODE_DATA(out))
+    if not isinstance(out, Node) or not out.requires_grad:
+        return [np.zeros(shape + np.shape(w._data))[()] for w in trace.nodes]
+    if not trace.nested:
+        found = jacobian_rows(out, trace.nodes)
+        return [
+            np.zeros(shape + np.shape(w._data))[()] if r is None
+            else np.asarray(r.reshape(shape + np.shape(w._data)), np.asarray(w._data).dtype)[()] if shape or w.is_array
+            else float(r.reshape(()))
+            for w, r in zip(trace.nodes, found, strict=True)
+        ]  # fmt: skip
+    basis = np.eye(int(np.prod(shape))).reshape(-1, *shape) if shape else [1.0]
+    with transform():
+        pulled = [gradients([out], [seed], trace.nodes, graph=True) for seed in basis]
+        blocks = []
+        for i, w in enumerate(trace.nodes):
+            zero = np.zeros(np.shape(w._data)) if w.is_array else 0.0
+            parts = [row[i] if row[i] is not None else zero for row in pulled]
+            blocks.append(TABLE["reshape"](stack(parts), shape=shape + np.shape(w._data)) if shape else parts[0])
+    return blocks
+
+
+def hessian(f: Function, argnums: Argnums = 0) -> Function:
+    """All second derivatives of a scalar function: the Jacobian of its gradient.
+
+    Example:
+        >>> hessian(lambda x: (x**3).sum())(np.array([1.0, 2.0]))
+        array([[ 6.,  0.],
+               [ 0., 12.]])
+    """
+    return jacobian(grad(f, argnums), argnums)
+
+
+def hvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
+    """The Hessian-vector product H·v without the Hessian: forward over reverse, a small multiple of the cost of f.
+
+    `primals` and `tangents` are tuples, as in `jvp`; with one primal the product has its structure, with several it is
+    a tuple.
+
+    Example:
+        >>> hvp(lambda x: (x**3).sum(), (np.array([1.0, 2.0]),), (np.array([1.0, 0.0]),))
+        array([6., 0.])
+    """
+    if not isinstance(primals, (tuple, list)):
+        raise StructureError(f"hvp: received primals of type {type(primals).__name__}, expected a tuple with one entry per argument: (x,).")
+    argnums: Argnums = 0 if len(primals) == 1 else tuple(range(len(primals)))
+    return jvp(grad(f, argnums), primals, tangents)[1]

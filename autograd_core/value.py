@@ -1,0 +1,279 @@
+"""`Value`: a Python float that remembers how it was computed.
+
+The methods are made from the table, one short function per operation: it computes the float, makes a node, and stores
+the operands and their floats in slots. A node is one object, with no closure, set or tuple beside it: most of the time
+of a scalar graph goes into making objects and into the garbage collector walking them.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ._methods import ScalarMethods
+from .algebra import NUMBERS
+from .backward import backpropagate
+from .errors import GraphError, OperandError
+from .modes import WATCHED, tracing
+from .node import OVERWRITTEN, Node
+from .op import INSTALLERS, TABLE, Op
+from .protocols import array_function, array_ufunc
+from .record import NODE_DATA, apply, as_float
+
+__all__ = ["Value"]
+
+
+class Value(Node, ScalarMethods):
+    """A Python float in a graph.
+
+    Args:
+        data: A real number.
+        label: A name for pictures and messages.
+
+    Attributes:
+        data: The number. Assign to leaves only; a graph recorded before notices at `backward()`.
+        grad: ∂root/∂self after `root.backward()`; 0.0 before anything has flowed. Leaves add up until zeroed.
+        op: The operation that made it, None for a leaf.
+        parents: The operands in order, repeats kept.
+
+    Example:
+        >>> x, w, b = Value(-1.0, label="x"), Value(2.0, label="w"), Value(0.5, label="b")
+        >>> y = (w * x + b).tanh()
+        >>> y.backward()
+        >>> round(y.data, 4), round(w.grad, 4)
+        (-0.9051, -0.1807)
+    """
+
+    __slots__ = ()
+    _DEFAULTS: ClassVar[dict[str, Any]] = {**Node._DEFAULTS, "grad": 0.0}
+    _FRESH: ClassVar[float] = 0.0
+    requires_grad: ClassVar[bool] = True
+
+    def __init__(self, data: Any, *, label: str = "") -> None:
+        """A leaf. Raises OperandError if `data` is not a real number."""
+        self._data: float = data if data.__class__ is float else as_float(data, "Value")
+        self.op = None
+        self._mark = 0
+        if label:
+            self.label = label
+
+    @classmethod
+    def _of(cls, data: float) -> Value:
+        """A leaf from a float that needs no checking."""
+        self = _new(cls)
+        self._data, self.op, self._mark = float(data), None, 0
+        return self
+
+    @property
+    def data(self) -> float:
+        """The number."""
+        return self._data
+
+    @data.setter
+    def data(self, data: Any) -> None:
+        number = data if data.__class__ is float else as_float(data, "Value.data")
+        if self.op is not None:                # the result of an operation no more: `backward` must notice
+            self._x = (OVERWRITTEN,) * len(self._x) if self._x.__class__ is tuple else OVERWRITTEN
+            self._y = None if self._y is None else OVERWRITTEN
+        self._data = number
+
+    def backward(self) -> None:
+        """Fill `.grad` of everything below: leaves accumulate, inner nodes hold the gradients of this pass."""
+        backpropagate(self)
+
+    def item(self) -> float:
+        """The number, as `Tensor.item()`."""
+        return self._data
+
+    def __repr__(self) -> str:
+        """The number and its gradient."""
+        label = f", label={self.label!r}" if self.label else ""
+        return f"Value(data={self._data!r}, grad={self.grad!r}{label})"
+
+    def __format__(self, spec: str) -> str:
+        """The number in a format; without a format, the repr."""
+        return format(self._data, spec) if spec else repr(self)
+
+    def __float__(self) -> float:
+        """The number, out of the graph."""
+        if tracing():
+            raise GraphError(leaves_graph("float"))
+        return self._data
+
+    def __int__(self) -> int:
+        """The integer part, out of the graph."""
+        return int(float(self))
+
+    def __bool__(self) -> bool:
+        """Whether the number is not zero."""
+        return self._data != 0.0
+
+    # Comparisons look at the numbers; hashing is by identity, so that sets and dicts of nodes work.
+    def __lt__(self, other: Any) -> Any:
+        return _compare(operator.lt, self._data, other)
+
+    def __le__(self, other: Any) -> Any:
+        return _compare(operator.le, self._data, other)
+
+    def __gt__(self, other: Any) -> Any:
+        return _compare(operator.gt, self._data, other)
+
+    def __ge__(self, other: Any) -> Any:
+        return _compare(operator.ge, self._data, other)
+
+    def __eq__(self, other: object) -> Any:
+        return _compare(operator.eq, self._data, other)
+
+    def __ne__(self, other: object) -> Any:
+        return _compare(operator.ne, self._data, other)
+
+    __hash__ = object.__hash__
+
+    def __pos__(self) -> Value:
+        """The value itself."""
+        return self
+
+    __array_ufunc__ = array_ufunc
+    __array_function__ = array_function
+
+
+def leaves_graph(function: str) -> str:
+    """The message for a number that would leave the graph inside a transform."""
+    return (
+        f"{function}() takes a number out of the graph, and its gradient would be lost without a word; inside a transform "
+        "use autograd_core's or NumPy's functions (autograd_core.sin, np.sin) instead of math's, or x.data where a "
+        "constant is meant."
+    )
+
+
+def _compare(compare: Callable[[Any, Any], Any], x: float, other: Any) -> Any:
+    if isinstance(other, (Node, float, int, np.ndarray, np.generic)):
+        return compare(x, NODE_DATA(other))
+    return NotImplemented
+
+
+# --------------------------------------------------------------------------------- methods from the table
+_new: Callable[[type[Value]], Value] = object.__new__
+
+
+def _refused(op: Op, x: Any, y: Any, swapped: bool) -> Any:
+    """An operator met something that is no number: let it try itself, or say clearly what was expected."""
+    other = x if swapped else y
+    if not isinstance(other, (str, bytes, list, tuple, dict, set)) and hasattr(
+        type(other), f"__{op.dunder}__" if swapped else f"__r{op.dunder}__"
+    ):
+        return NotImplemented
+    raise OperandError(
+        f"{op.name}: received {other!r} of type {type(other).__name__}, expected a number, an array, a Value or a Tensor."
+    )
+
+
+def _unary(op: Op) -> Callable[..., Any]:
+    kernel = getattr(NUMBERS, op.name)
+
+    def method(self: Value) -> Any:
+        if WATCHED:
+            return apply(op, (self,))
+        x = self._data
+        out = _new(Value)
+        out._data = kernel(x)
+        out.op = op
+        out._a = self
+        out._b = None
+        out._x = x
+        out._y = None
+        out._mark = 0
+        return out
+
+    return method
+
+
+def _binary(op: Op) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    kernel = getattr(NUMBERS, op.name)
+
+    def method(self: Value, other: Any) -> Any:
+        kind = other.__class__
+        if kind is Value:
+            y = other._data
+        elif kind is float:
+            y, other = other, None
+        elif kind is int:
+            y, other = float(other), None
+        elif isinstance(other, (Node, float, int, np.ndarray, np.generic)):
+            return apply(op, (self, other))
+        else:
+            return _refused(op, self, other, False)
+        if WATCHED:
+            return apply(op, (self, y if other is None else other))
+        x = self._data
+        out = _new(Value)
+        out._data = kernel(x, y)
+        out.op = op
+        out._a = self
+        out._b = other
+        out._x = x
+        out._y = y
+        out._mark = 0
+        return out
+
+    def reflected(self: Value, other: Any) -> Any:
+        if other.__class__ is int:
+            other = float(other)
+        elif other.__class__ is not float or WATCHED:
+            if not isinstance(other, (Node, float, int, np.ndarray, np.generic)):
+                return _refused(op, other, self, True)
+            return apply(op, (other, self))
+        if WATCHED:
+            return apply(op, (other, self))
+        y = self._data
+        out = _new(Value)
+        out._data = kernel(other, y)
+        out.op = op
+        out._a = None
+        out._b = self
+        out._x = other
+        out._y = y
+        out._mark = 0
+        return out
+
+    return method, reflected
+
+
+def _general(op: Op) -> Callable[..., Any]:
+    def method(self: Value, *operands: Any, **params: Any) -> Any:
+        return apply(op, (self, *operands), params)
+
+    return method
+
+
+_NO_METHOD = frozenset({"where", "weighted_sum"})
+
+
+def _install(op: Op) -> None:
+    """Give `Value` the method, or the operator, of an elementwise entry."""
+    if not op.elementwise or op.name in _NO_METHOD:
+        return
+    reflected = None
+    if getattr(op.array, "__kwdefaults__", None) or op.variadic or op.arity not in (1, 2):
+        method = _general(op)
+    elif op.arity == 1:
+        method = _unary(op)
+    else:
+        method, reflected = _binary(op)
+    method.__name__ = op.name
+    method.__doc__ = op.doc
+    if op.dunder:
+        setattr(Value, f"__{op.dunder}__", method)
+        if reflected is not None:
+            setattr(Value, f"__r{op.dunder}__", reflected)
+    if not hasattr(Node, op.name) and op.name not in Value.__dict__.get("_RESERVED", ()):
+        setattr(Value, op.name, method)
+
+
+Node.SCALAR = Value
+for _op in TABLE.values():
+    _install(_op)
+INSTALLERS.append(_install)
