@@ -58,7 +58,8 @@ class Canonical:
     """The nodes that remain, in topological order, by their positions on the tape.
 
     `constants` are the positions that hold a plain number and occur as an operand. `replaced[i]` is how many
-    recorded operations node i stands for.
+    recorded operations node i stands for. `input_shape` is that in which the caller
+    listed the inputs.
     """
 
     size: int
@@ -71,6 +72,7 @@ class Canonical:
     constants: dict[int, float]
     replaced: dict[int, int]
     recorded: int
+    input_shape: tuple[int, ...]
 
     @property
     def live(self) -> int:
@@ -223,7 +225,7 @@ def _invertible(number: float) -> bool:
     return 1e-300 < abs(number) < 1e300
 
 
-def canonicalise(tape: Tape) -> Canonical:
+def canonicalise(tape: Tape, input_shape: tuple[int, ...] | None = None) -> Canonical:
     """Bring a tape into the form of this module's description."""
     work = _Canonicaliser(tape)
     for node in range(len(tape)):
@@ -270,6 +272,7 @@ def canonicalise(tape: Tape) -> Canonical:
         },
         replaced=replaced,
         recorded=sum(op is not None for op in tape.ops),
+        input_shape=(tape.inputs,) if input_shape is None else input_shape,
     )
 
 

@@ -73,7 +73,7 @@ class Program:
         self._parameters = tuple(parameters)
         self._leaves = tuple(inputs)
         self._store = compiled.theta
-        self._inputs = compiled.inputs.reshape(shape) if compiled.inputs.size else np.zeros(shape)
+        self._inputs = compiled.inputs if compiled.inputs.shape == shape else compiled.inputs.reshape(shape)
         self._seen: bytes | None = None
         self._loss: float | None = None
         self._context = contextvars.Context()  # in which NumPy's warnings are off: entering it is cheaper than errstate
@@ -219,7 +219,7 @@ def lift(root: Any, *, params: Any = None, inputs: Any = None) -> Program:
     tape = record(root, chosen, given)
     adjoints = reference_adjoints(tape)
     problem = "no way of compiling it"
-    graph = canonicalise(tape)
+    graph = canonicalise(tape, shape if given else None)
     for compile_graph in candidates(graph):
         compiled = compile_graph(graph)
         if compiled is None:

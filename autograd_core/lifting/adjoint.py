@@ -1,0 +1,425 @@
+"""Emission, backward: the chain rule at the level of the array program.
+
+Every cell of the arena has an adjoint, and its state is known while compiling: *unwritten* so far, a *constant* (the seed 1
+travels as a number through sums and scalings without a single call), or *dynamic*. So the first contribution to a cell is
+written straight to its place, nothing is cleared to zero beforehand, and a constant is folded into the first addition.
+
+A contribution to places that are a view with a stride of 0 is a sum over that axis (the gradient of what was broadcast); one
+to irregular places is sorted with a gather and added up in segments. Scatter-add (`np.add.at`) is never used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from .emit import Emitter, Forward
+from .grouping import Grouping
+from .layout import affine, delinearise
+from .rules import LocalDerivative, write_array
+from .script import Array, strong_matmul_left, strong_matmul_right, strong_multiply, strong_select
+from .steps import Apply, Combine, MatrixProduct, PairProducts, RowSums, Segments, Step
+
+__all__ = ["Backward"]
+
+_UNWRITTEN, _CONSTANT, _DYNAMIC = range(3)
+
+Producer = Callable[[Array], None]
+
+
+class Backward(Emitter):
+    """Writes the backward pass of a program whose forward pass has been written."""
+
+    def __init__(self, grouping: Grouping, forward: Forward) -> None:
+        super().__init__(grouping, forward.script, forward.values, forward.adjoints)
+        self.forward, self.steps, self.parameters = forward, grouping.steps, grouping.graph.parameters
+        self.state = np.zeros(len(self.values), dtype=np.int8)
+        self.constants = np.zeros(len(self.values))
+        self.needed = np.zeros(len(self.values), dtype=bool)
+        for group in grouping.arena.groups:
+            if group.need:
+                self.needed[group.cells] = True
+        self.last: list[Callable[[], None]] = []  # contributions that are better made after all others
+        self.shared: dict[tuple[bytes, int], list[tuple[MatrixProduct, Producer]]] = {}
+        self._pull: dict[type[Step], Callable[[Any, Any], None]] = {
+            MatrixProduct: self._matrix_product,
+            PairProducts: self._pair_products,
+            RowSums: self._row_sums,
+            Combine: self._combine,
+            Segments: self._segments,
+            Apply: self._apply,
+        }
+
+    # -- contributions
+
+    def contribute(
+        self, index: Array, *, constant: Any = None, array: Array | None = None, produce: Producer | None = None
+    ) -> None:
+        """Add to the adjoints at these places: numbers, an array that exists, or what `produce(out)` computes."""
+        if not self.needed[index].any():
+            return
+        if constant is not None:
+            numbers = np.broadcast_to(constant, index.shape)
+            if (self.state[index] != _DYNAMIC).all():
+                np.add.at(self.constants, index, numbers)
+                self.state[index] = _CONSTANT
+                return
+            operand = self.constant(numbers)
+            produce = lambda out: self.script.call(np.copyto, out, operand)  # noqa: E731
+        if not self._contribute_view(index, array, produce):
+            self._contribute_irregular(index, self._made(index.shape, array, produce))
+
+    def _made(self, shape: tuple[int, ...], array: Array | None, produce: Producer | None) -> Array:
+        """The contribution as an array: the one that exists, or produced into a scratch buffer."""
+        if array is not None:
+            return array
+        assert produce is not None
+        out = self.script.scratch(shape)
+        produce(out)
+        return out
+
+    def _contribute_view(self, index: Array, array: Array | None, produce: Producer | None) -> bool:
+        """Contribute to places that form a view; False if they do not."""
+        shape, where = index.shape, affine(index)
+        if where is None:
+            split = delinearise([index.ravel()])
+            if split is None:
+                return False
+            shape, where = split, affine(index.reshape(split))
+            assert where is not None
+        base, strides = where
+        repeated = tuple(d for d, length in enumerate(shape) if length > 1 and strides[d] == 0)
+        kept = [d for d in range(len(shape)) if d not in repeated]
+        target = index.reshape(shape)[tuple(0 if d in repeated else slice(None) for d in range(len(shape)))]
+        if len(np.unique(target)) != target.size:
+            return False
+        view = self.view(self.adjoints, (base, tuple(strides[d] for d in kept)), tuple(shape[d] for d in kept))
+        if repeated:
+            made = self._made(index.shape, array, produce).reshape(shape)
+            array, produce = None, lambda out: self._sum_axes(made, repeated, out)
+        elif shape != index.shape:
+            array, produce = self._made(index.shape, array, produce).reshape(shape), None
+        self._store(target, view, array, produce)
+        return True
+
+    def _store(self, target: Array, view: Array, array: Array | None, produce: Producer | None) -> None:
+        """Write or add to a view, according to the state of its cells."""
+        call, states = self.script.call, self.state[target]
+        if not states.any():
+            if array is not None:
+                call(np.copyto, view, array)
+            elif produce is not None:
+                produce(view)
+        else:
+            if not (states == _DYNAMIC).all() and not (states == _CONSTANT).all():
+                self._settle(target[states != _DYNAMIC])
+                states = self.state[target]
+            if array is None:
+                array = self.script.scratch(view.shape, 1)
+                assert produce is not None
+                produce(array)
+            if (states == _CONSTANT).all():
+                call(np.add, array, self.constant(self.constants[target]), view)
+            else:
+                call(np.add, view, array, view)
+        self.state[target] = _DYNAMIC
+
+    def _settle(self, cells: Array) -> None:
+        """Write the constants of these cells, so that something can be added to them."""
+        cells = np.unique(cells)
+        self.script.text("{0}[{1}] = {2}", self.adjoints, cells, self.constant(self.constants[cells]))
+        self.state[cells] = _DYNAMIC
+
+    def _sum_axes(self, array: Array, axes: tuple[int, ...], out: Array) -> None:
+        """out = array summed over axes; over one axis of a matrix, as a product with ones, which is faster."""
+        if array.ndim == 2 and len(axes) == 1:
+            ones = np.ones(array.shape[axes[0]])
+            operands = (array, ones) if axes[0] == 1 else (ones, array)
+            self.script.call(np.matmul, *operands, out)
+        else:
+            self.script.axis_call(np.add.reduce, array, axes, None, out)
+
+    def _contribute_irregular(self, index: Array, array: Array) -> None:
+        """Sort by target with a gather, add up runs of equal targets, then write or add to distinct places."""
+        script, flat = self.script, index.ravel()
+        order = np.argsort(flat, kind="stable")
+        places, starts, counts = np.unique(flat[order], return_index=True, return_counts=True)
+        summed = script.scratch((len(order),), 2)
+        script.take(array.reshape(-1), order, summed)
+        if len(places) < len(flat):
+            gathered, summed = summed, script.scratch((len(places),), 3)
+            if (counts == counts[0]).all():
+                script.axis_call(np.add.reduce, gathered.reshape(len(places), -1), 1, None, summed)
+            else:
+                script.axis_call(np.add.reduceat, gathered, starts, 0, summed)
+        if affine(places) is not None:
+            self._contribute_view(places, summed, None)
+            return
+        states = self.state[places]
+        if not states.any():
+            script.text("{0}[{1}] = {2}", self.adjoints, places, summed)
+        else:
+            if not (states == _DYNAMIC).all():
+                self._settle(places[states != _DYNAMIC])
+            script.text("{0}[{1}] += {2}", self.adjoints, places, summed)
+        self.state[places] = _DYNAMIC
+
+    # -- the pass
+
+    def write(self, root: int) -> None:
+        """Write the chain rule for all steps, last first, from an adjoint of 1 at the root."""
+        self.script.begin("backward")
+        self.state[root], self.constants[root] = _CONSTANT, 1.0
+        for step in reversed(self.steps):
+            if not step.need:
+                continue
+            cells = self.arena.groups[step.group].cells
+            states = self.state[cells]
+            if (states != _DYNAMIC).all():
+                numbers = self.constants[cells].copy()
+                if numbers.any():
+                    self._pull[type(step)](step, numbers)
+                continue
+            if not (states == _DYNAMIC).all():
+                self._settle(cells.start + np.flatnonzero(states != _DYNAMIC))
+            self._pull[type(step)](step, None)
+        self._weights()
+        for contribution in self.last:
+            contribution()
+        fixed = np.flatnonzero(self.state[: self.parameters] != _DYNAMIC)
+        if len(fixed):
+            self._settle(fixed)
+
+    def incoming(self, step: Step, numbers: Array | None, shape: tuple[int, ...] | None = None) -> Any:
+        """The adjoint of a step's result: an array, or a number where it is the same constant everywhere."""
+        if numbers is None:
+            return self.block(self.adjoints, step, shape)
+        return self.constant(numbers.reshape(shape or (step.size,)))
+
+    def incoming_array(self, step: Step, numbers: Array | None, shape: tuple[int, ...]) -> Array:
+        """The adjoint of a step's result as an array."""
+        if numbers is not None:
+            return numbers.reshape(shape).copy()
+        return self.block(self.adjoints, step, shape)
+
+    def _multiply(self, g: Any, local: Any, out: Array) -> None:
+        self.script.call(np.multiply, g, local, out, careful=strong_multiply)
+
+    def _apply(self, step: Apply, numbers: Array | None) -> None:
+        op = step.application.op
+        g, out = self.incoming(step, numbers), self.block(self.values, step)
+        operands = self.forward.operands[id(step)]
+        for slot, index in enumerate(step.indices):
+            if not self.needed[index].any():
+                continue
+            rule = LocalDerivative(op, slot, len(operands), step.application.numbers, step.application.options)
+            if isinstance(rule.formula, float):
+                if rule.formula != 0.0:
+                    self._scaled(index, g, numbers, np.full(step.size, rule.formula))
+                continue
+            strong = strong_select if op.selects else strong_multiply
+
+            def produce(target: Array, rule: LocalDerivative = rule, strong: Any = strong) -> None:
+                local = write_array(self.script, rule, out, operands, target, 4)
+                if not (isinstance(g, float) and g == 1.0):
+                    self.script.call(np.multiply, g, local, target, careful=strong)
+                elif local is not target:
+                    self.script.call(np.copyto, target, local)
+
+            self.contribute(index, produce=produce)
+
+    def _scaled(self, index: Array, g: Any, numbers: Array | None, scale: Array) -> None:
+        """Contribute g · scale."""
+        if numbers is not None:
+            self.contribute(index, constant=numbers * scale)
+        elif (scale == 1.0).all():
+            self.contribute(index, array=g)
+        else:
+            factor = self.constant(scale)
+            self.contribute(index, produce=lambda out: self.script.call(np.multiply, g, factor, out))
+
+    def _combine(self, step: Combine, numbers: Array | None) -> None:
+        g = self.incoming(step, numbers)
+        for index, scale in step.references[step.source is not None :]:
+            self._scaled(index, g, numbers, scale)
+        if step.source is not None:
+            scale = step.references[0][1]
+            if not (scale == 1.0).all():
+                if numbers is not None:
+                    self.constants[self.arena.groups[step.group].cells] *= scale
+                else:
+                    self.script.call(np.multiply, g, self.constant(scale), g)
+
+    def _row_sums(self, step: RowSums, numbers: Array | None) -> None:
+        if numbers is not None:
+            self.contribute(step.index, constant=numbers[:, None] * step.scale)
+            return
+        g = self.block(self.adjoints, step, (step.size, 1))
+        weights = self.constant(step.scale[0])
+        if isinstance(weights, float) and weights == 1.0:
+            self.contribute(step.index, produce=lambda out: self.script.call(np.copyto, out, g))
+        else:
+            self.contribute(step.index, produce=lambda out: self.script.call(np.multiply, g, weights, out))
+
+    def _segments(self, step: Segments, numbers: Array | None) -> None:
+        script, edges = self.script, len(step.left)
+        left, right = self.forward.operands[id(step)]
+        linear = right is step.scale
+        if numbers is not None and linear:
+            self.contribute(step.left, constant=numbers[step.row] * step.scale)
+            return
+        g = self.incoming_array(step, numbers, (step.size,))
+        if edges > step.size:
+            spread = script.scratch((edges,), 5)
+            script.take(g, step.row, spread)
+            g = spread
+        also = np.flatnonzero(self.needed[step.right])
+
+        def produce(out: Array) -> None:
+            self._multiply(g, right, out[:edges])
+            if not len(also):
+                return
+            other = out[edges:]
+            if len(also) < edges:
+                products = script.scratch((edges,), 6)
+                self._multiply(g, left, products)
+                script.take(products, also, other)
+            else:
+                self._multiply(g, left, other)
+            scale = self.constant(step.scale[also])
+            if not (isinstance(scale, float) and scale == 1.0):
+                script.call(np.multiply, other, scale, other)
+
+        self.contribute(np.concatenate([step.left, step.right[also]]), produce=produce)
+
+    def _pair_products(self, step: PairProducts, numbers: Array | None) -> None:
+        n, k = step.left.shape
+        left, right = self.forward.operands[id(step)]
+        flat = k == 1 or n == 1
+        shape = left.shape if flat else (n, k)
+        one, other, scale = (x.reshape(shape) for x in (step.left, step.right, step.scale))
+        if k == 1:
+            g = self.incoming(step, numbers, shape)
+        elif n == 1:
+            g = float(numbers[0]) if numbers is not None else self.block(self.adjoints, step, (1,))
+        else:
+            g = self.incoming_array(step, numbers, (n, 1))
+        twice = flat and np.array_equal(one, other)
+        for index, factor in ((one, right),) if twice else ((one, right), (other, left)):
+            weights = self.constant(scale * (2.0 if twice else 1.0))
+            folded = None
+            if numbers is not None and flat:
+                folded = self.constant((numbers.reshape(shape) if k == 1 else numbers[0]) * scale * (2.0 if twice else 1.0))
+
+            def produce(out: Array, factor: Array = factor, weights: Any = weights, folded: Any = folded) -> None:
+                if folded is not None:
+                    self._multiply(folded, factor, out)
+                    return
+                self._multiply(g, factor, out)
+                if not (isinstance(weights, float) and weights == 1.0):
+                    self.script.call(np.multiply, out, weights, out)
+
+            if folded is not None and index.max() < self.parameters:
+                self.last.append(lambda index=index, produce=produce: self.contribute(index, produce=produce))  # type: ignore[misc]
+            else:
+                self.contribute(index, produce=produce)
+
+    def _matrix_product(self, step: MatrixProduct, numbers: Array | None) -> None:
+        if numbers is not None:
+            cells = self.arena.groups[step.group].cells
+            self.adjoints[cells], self.state[cells] = numbers, _CONSTANT
+        batch, rows, columns = step.shape
+        left, right = self.forward.operands[id(step)]
+        if batch > 1:
+            g = self.block(self.adjoints, step, step.shape)
+            turned = left.transpose(0, 2, 1)
+            self.contribute(
+                step.right.transpose(0, 2, 1),
+                produce=lambda out: self.script.call(np.matmul, turned, g, out, careful=strong_matmul_right),
+            )
+            self.contribute(
+                step.left, produce=lambda out: self.script.call(np.matmul, g, right, out, careful=strong_matmul_left)
+            )
+            return
+        g = self.block(self.adjoints, step, (rows, columns))
+        weights = left[:, : step.left.shape[2]].T
+
+        def to_right(out: Array) -> None:
+            if rows == 1:
+                self._multiply(g, weights, out)
+            else:
+                self.script.call(_dot_into(out), weights, g, out, careful=strong_matmul_right)
+
+        def to_left(out: Array) -> None:
+            if rows == 1:
+                line = out[0]
+                vector = self.block(self.adjoints, step)
+                self.script.call(_dot_into(line), right.T, vector, line, careful=strong_matmul_right)
+            else:
+                self.script.call(_dot_into(out), g, right, out, careful=strong_matmul_left)
+
+        self.contribute(step.right[0].T, produce=to_right)
+        index = step.factors()[0]
+        if self.needed[index].any():
+            if index.max() < self.parameters:
+                self.shared.setdefault((index.tobytes(), columns), []).append((step, to_left))
+            else:
+                self.contribute(index, produce=to_left)
+
+    def _weights(self) -> None:
+        """Gradients of weights, last: products with one target at evenly spaced places become one batched product."""
+        for users in self.shared.values():
+            users.reverse()
+            i = 0
+            while i < len(users):
+                run = self._evenly_spaced(users, i)
+                index = users[i][0].factors()[0]
+                if run > 2:
+                    self.contribute(index, produce=self._stacked(users[i : i + run]))
+                    i += run
+                else:
+                    self.contribute(index, produce=users[i][1])
+                    i += 1
+
+    def _address(self, step: MatrixProduct) -> tuple[int, int, tuple[int, ...]] | None:
+        where = affine(step.factors()[1])
+        return None if where is None else (self.arena.groups[step.group].base, *where)
+
+    def _evenly_spaced(self, users: list[tuple[MatrixProduct, Producer]], start: int) -> int:
+        """How many products from `start` on have adjoints and right operands at a constant distance."""
+        addresses = []
+        for step, _ in users[start:]:
+            address = self._address(step)
+            if address is None or (addresses and address[2] != addresses[0][2]):
+                break
+            distance = None if not addresses else (address[0] - addresses[-1][0], address[1] - addresses[-1][1])
+            if len(addresses) > 1 and distance != (
+                addresses[1][0] - addresses[0][0],
+                addresses[1][1] - addresses[0][1],
+            ):
+                break
+            addresses.append(address)
+        return max(1, len(addresses))
+
+    def _stacked(self, users: list[tuple[MatrixProduct, Producer]]) -> Producer:
+        first, count = users[0][0], len(users)
+        one, two = self._address(first), self._address(users[1][0])
+        assert one is not None and two is not None
+        _, rows, columns = first.shape
+        index, right = first.factors()
+        g = self.view(self.adjoints, (one[0], (two[0] - one[0], columns, 1)), (count, rows, columns))
+        operands = self.view(self.values, (one[1], (two[1] - one[1], *one[2])), (count, *right.shape))
+        products = np.zeros((count, *index.shape))
+
+        def produce(out: Array) -> None:
+            self.script.call(np.matmul, g, operands, products, careful=strong_matmul_left)
+            self.script.axis_call(np.add.reduce, products, 0, None, out)
+
+        return produce
+
+
+def _dot_into(out: Array) -> Any:
+    """`np.dot` is the faster one, but writes only to contiguous arrays."""
+    return np.dot if out.flags.c_contiguous else np.matmul
