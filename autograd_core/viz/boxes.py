@@ -1,0 +1,166 @@
+"""What stands in a box and on an edge: numbers, shapes, small pictures, the local derivative."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any
+
+import numpy as np
+
+from ..algebra import NUMBERS, symbolic_partial
+from ..expression import Expression, Symbol
+from ..op import Op
+from .graph import Grid, Row
+from .heat import grid_of
+from .network import Constant, Network, Use, formula_of
+from .text import clean, number, sign_of, signed
+
+__all__ = ["derivative_symbol", "derivative_value", "grad_text", "header_of", "module_rows", "node_content", "shape_text"]
+
+
+def header_of(network: Network, i: int) -> str:
+    """What follows the name of a node in its header: "= w × x", or nothing for a leaf."""
+    node = network.nodes[i]
+    if isinstance(node, Constant) or node.op is None:
+        return ""
+    names = [network.names[network.uses[k].operand] for k in network.incoming[i]]
+    return "= " + formula_of(node.op, names, node._params)
+
+
+def grad_text(gradient: Any) -> tuple[str, int]:
+    """A gradient in a row of a box: the number, or the norm of an array; ? where nothing has flowed."""
+    if gradient is None:
+        return "?", 0
+    if np.size(gradient) == 1:
+        value = float(np.reshape(gradient, ()))
+        return signed(value), sign_of(value)
+    return number(_norm(gradient)), 0
+
+
+def _norm(array: Any) -> float:
+    with np.errstate(all="ignore"):
+        return float(np.linalg.norm(np.asarray(array, dtype=float).ravel()))
+
+
+def node_content(network: Network, i: int, show: frozenset[str]) -> tuple[tuple[Row, ...], tuple[Grid, ...]]:
+    """The rows and small pictures of one node."""
+    data, leaf = network.data(i), network.roles[i] == "constant"
+    gradient = network.gradient(i)
+    rows: list[Row] = []
+    grids: list[Grid] = []
+    single = np.size(data) == 1
+    if np.ndim(data):
+        rows.append(Row(str(tuple(np.shape(data))), str(getattr(data, "dtype", ""))))
+    if single and "data" in show and not (leaf and np.ndim(data) == 0):
+        rows.append(Row("data", number(float(np.reshape(data, ())))))
+    elif not single and "data" in show and np.size(data) and _numeric(data):
+        if np.size(data) > 16:
+            with np.errstate(all="ignore"):
+                rows.append(Row("mean ± std", f"{number(np.mean(data), 3)} ± {number(np.std(data), 3)}"))
+                rows.append(Row("range", f"{number(np.min(data), 3)} … {number(np.max(data), 3)}"))
+        if "values" in show:
+            grids.append(grid_of("data", data))
+    if "grad" in show and not leaf and getattr(network.nodes[i], "requires_grad", True):
+        text, sign = grad_text(gradient)
+        rows.append(Row("grad" if single else "‖grad‖", text, sign, live=True))
+        if not single and gradient is not None and "values" in show and np.size(gradient):
+            grids.append(grid_of("grad", np.asarray(gradient)))
+    return tuple(rows), tuple(grids)
+
+
+def _numeric(data: Any) -> bool:
+    return np.asarray(data).dtype.kind in "fiub"
+
+
+def module_rows(network: Network, members: list[int], show: frozenset[str]) -> tuple[Row, ...]:
+    """The rows of a folded box: parameters, nodes, the norm of the parameters' gradient."""
+    parameters = [i for i in members if network.roles[i] == "parameter"]
+    operations = sum(network.roles[i] == "operation" for i in members)
+    rows = []
+    if parameters:
+        rows.append(Row("parameters", f"{sum(int(np.size(network.data(i))) for i in parameters):,}"))
+        shapes = {str(tuple(np.shape(network.data(i)))) for i in parameters if np.ndim(network.data(i))}
+        if shapes:
+            rows.append(Row("shapes", clean(" ".join(sorted(shapes, reverse=True)), 22)))
+    if operations:
+        rows.append(Row("operations", f"{operations:,}"))
+    if "grad" in show and parameters:
+        flowed = [g for g in (network.gradient(i) for i in parameters) if g is not None]
+        norm = number(math.sqrt(sum(_norm(g) ** 2 for g in flowed))) if flowed else "?"
+        rows.append(Row("‖grad‖", norm, live=True))
+    return tuple(rows)
+
+
+class _Shaped(Symbol):
+    """A symbol that knows its shape, for the rules that ask."""
+
+    __slots__ = ("shape",)
+
+    def __init__(self, name: str, shape: tuple[int, ...]) -> None:
+        super().__init__(name)
+        self.shape = shape
+
+
+_ONLY_SHAPE = ("broadcast_to", "reshape", "sum_to", "cast")
+
+
+def tidy(formula: Any) -> Any:
+    """A formula without what only changes shapes (the step says that in words) and without arrays as parameters."""
+    while isinstance(formula, Expression) and isinstance(formula.op, Op) and formula.op.name in _ONLY_SHAPE:
+        formula = formula.args[0]
+    if not isinstance(formula, Expression) or not formula.args:
+        return formula
+    params = {k: v for k, v in (formula.params or {}).items() if v is not None and np.ndim(v) == 0 and v is not False}
+    return Expression(formula.op, tuple(tidy(arg) for arg in formula.args), params)
+
+
+def derivative_symbol(network: Network, use: Use, *, shapes: bool = False) -> str:
+    """The local derivative as the rule writes it ("1 − h²"); for a structural operation its pull-back of g.
+
+    With `shapes`, every name is replaced by the shape of what it stands for: "(5, 2)ᵀ @ (5, 3)".
+    """
+    node = network.nodes[use.node]
+    incoming = network.incoming[use.node]
+    if isinstance(node, Constant) or node.op is None or len(incoming) > 40:
+        return ""
+
+    def word(i: int) -> str:
+        return shape_text(np.shape(network.data(i))) if shapes else clean(network.names[i], 14)
+
+    words: list[Any] = []
+    for k in incoming:
+        i = network.uses[k].operand
+        shape = np.shape(network.data(i))
+        plain = network.roles[i] == "constant" and not shape
+        words.append(float(network.data(i)) if plain else _Shaped(word(i), shape))
+    try:
+        with np.errstate(all="ignore"):
+            found = symbolic_partial(node.op, use.slot, word(use.node), tuple(words), node._params)
+        found = tidy(found)
+        text = found.text() if isinstance(found, Expression) else number(found) if found is not None else ""
+    except Exception:  # a rule that cannot be read as a formula still gets its picture
+        return ""
+    return re.sub(r"\bg\b", word(use.node), text) if shapes else clean(text, 60)
+
+
+def shape_text(shape: tuple[int, ...]) -> str:
+    """A shape; "scalar" for that of a number."""
+    return str(tuple(shape)) if shape else "scalar"
+
+
+def derivative_value(network: Network, use: Use) -> float | None:
+    """The local derivative as a number, from the same rule; None where it is an array or cannot be had."""
+    node = network.nodes[use.node]
+    if isinstance(node, Constant) or node.op is None or not node.op.d or np.ndim(node._data):
+        return None
+    values = [network.data(network.uses[k].operand) for k in network.incoming[use.node]]
+    rule = node.op.d[0 if node.op.variadic else use.slot]
+    if rule is None or any(np.ndim(value) for value in values):
+        return None
+    try:
+        with np.errstate(all="ignore"):
+            found = rule(NUMBERS, *map(float, (node._data, *values)), **(node._params or {}))
+            return float(found[use.slot] if node.op.variadic else found)
+    except Exception:  # what the picture says is a courtesy; the backward pass is where it would raise
+        return None

@@ -1,0 +1,155 @@
+"""`draw(root)`: a picture of a graph, printed as SVG, DOT, a page, or through Graphviz as PNG and PDF."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from ..errors import AutogradError
+from .dot import as_dot, placed_by_dot, rendered
+from .fold import view_of
+from .graph import Graph
+from .network import read
+from .notebook import bundle
+from .page import page
+from .scene import SHOW, Scene, picture, scenes
+from .svg import Direction, svg
+from .theme import Theme
+
+if TYPE_CHECKING:
+    from ..node import Node
+
+__all__ = ["Drawing", "Layout", "draw"]
+
+Layout = Literal["auto", "dot", "builtin"]
+_LARGE = 1_000_000
+
+
+def draw(
+    root: Node,
+    *,
+    direction: Direction = "right",
+    depth: int | None = None,
+    fold: bool | None = None,
+    around: Node | None = None,
+    show: Iterable[str] = SHOW,
+    theme: Theme = "auto",
+    layout: Layout = "auto",
+    parameters: Iterable[Node] = (),
+    limit: int = 60,
+) -> Drawing:
+    """A picture of the graph that computed `root`.
+
+    Args:
+        root: A `Value` or `Tensor`.
+        direction: Where the forward computation runs: "right", "down", "left" or "up".
+        depth: How many levels of module calls are open; None opens as many as keep the picture below `limit` boxes.
+        fold: Whether sums become one Σ and equal parts one stack; None does so where the picture would be too large.
+        around: Show the neighbourhood of this node.
+        show: Any of "data", "grad", "derivatives" (on the edges) and "values" (small pictures of arrays).
+        theme: "light", "dark", or "auto" for what the reader's system asks for.
+        layout: "builtin" needs nothing; "dot" asks Graphviz where it can be reached, else falls back; "auto" is "builtin".
+        parameters: Leaves to show as parameters, beside those of modules and those with a parameter's label.
+        limit: How many boxes a picture may have before it is folded.
+
+    Returns:
+        A `Drawing`, which shows itself in a notebook.
+
+    Raises:
+        AutogradError: `root` is no node, or an option is not one of those above.
+
+    Example:
+        >>> from autograd_core import Value, draw
+        >>> w, x = Value(2.0, label="w"), Value(-1.0, label="x")
+        >>> picture = draw((w * x).tanh())
+        >>> picture
+        <Drawing of out: 4 nodes, 3 edges>
+        >>> path = picture.save("/tmp/picture.svg")
+    """
+    options = {"direction": ("right", "down", "left", "up"), "theme": ("auto", "light", "dark"), "layout": ("auto", "dot", "builtin")}
+    for name, given in (("direction", direction), ("theme", theme), ("layout", layout)):
+        if given not in options[name]:
+            raise AutogradError(f"draw: received {name}={given!r}, expected one of {', '.join(map(repr, options[name]))}.")
+    wanted = frozenset((show,) if isinstance(show, str) else show)
+    if not wanted <= SHOW:
+        raise AutogradError(f"draw: received show={sorted(wanted)}, expected some of {sorted(SHOW)}.")
+    check_root(root, "draw")
+    network = read(root, parameters)
+    middle = None
+    if around is not None:
+        if id(around) not in network.index:
+            raise AutogradError("draw: around= must be a node of the graph below the root.")
+        middle = network.index[id(around)]
+    view = view_of(network, depth=depth, fold=fold, around=middle, limit=limit)
+    graph = picture(network, view, wanted)
+    if len(graph.boxes) > 250 and len(svg(graph, direction=direction, theme=theme)) > _LARGE and fold is None:
+        view = view_of(network, depth=depth, fold=fold, limit=limit, most=limit)
+        graph = picture(network, view, wanted)
+    return Drawing(graph, lambda: scenes(network, view, wanted, limit=limit), direction, theme, layout)
+
+
+def check_root(root: object, who: str) -> None:
+    """Raise unless `root` is a node."""
+    from ..node import Node
+
+    if not isinstance(root, Node):
+        raise AutogradError(
+            f"{who}: received {type(root).__name__}, expected a Value or a Tensor: the result of a computation."
+        )
+
+
+class Drawing:
+    """A picture of a graph; shows itself in a notebook."""
+
+    def __init__(
+        self, graph: Graph, inside: Any, direction: Direction = "right", theme: Theme = "auto", layout: Layout = "auto"
+    ) -> None:
+        """`inside` gives the pictures that folded boxes open."""
+        self.graph = graph
+        self._inside, self._direction, self._theme, self._layout = inside, direction, theme, layout
+
+    def __repr__(self) -> str:
+        """What is in the picture."""
+        name = self.graph.title.removeprefix("Graph of ")
+        return f"<Drawing of {name}: {len(self.graph.boxes)} nodes, {len(self.graph.edges)} edges>"
+
+    @property
+    def source(self) -> str:
+        """The picture in the DOT language, for Graphviz."""
+        return as_dot(self.graph, direction=self._direction)
+
+    @cached_property
+    def svg(self) -> str:
+        """The picture as the text of an SVG file."""
+        placement = placed_by_dot(self.graph, self._direction) if self._layout == "dot" else None
+        return svg(self.graph, direction=self._direction, theme=self._theme, placement=placement)
+
+    @cached_property
+    def html(self) -> str:
+        """The picture as a page, on which it can be moved, enlarged, and folded boxes opened."""
+        found: list[Scene] = self._inside()
+        return page(found, direction=self._direction, theme=self._theme)
+
+    def save(self, path: str | Path) -> Path:
+        """Write the picture to a file; the ending says how: .svg, .html and .dot need nothing, .png and .pdf Graphviz.
+
+        Raises:
+            AutogradError: The ending is none of these, or Graphviz is needed and cannot be reached.
+        """
+        target = Path(path)
+        ending = target.suffix.lower()
+        writers = {".svg": lambda: self.svg, ".html": lambda: self.html, ".dot": lambda: self.source}
+        writers[".gv"] = writers[".dot"]
+        if ending in writers:
+            target.write_text(writers[ending](), encoding="utf-8")
+        elif ending in (".png", ".pdf"):
+            target.write_bytes(rendered(self.source, ending[1:]))
+        else:
+            raise AutogradError(f"save: received {target.name!r}, expected a name ending in .svg, .html, .png, .pdf or .dot.")
+        return target
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        """What a notebook shows: the page over the still picture; never raises."""
+        return bundle(lambda: self.svg, lambda: self.html, lambda: repr(self), self.graph.title)

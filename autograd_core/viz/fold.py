@@ -1,0 +1,299 @@
+"""Folding: which nodes share a box, so that a picture of ten thousand nodes can be read.
+
+Three folds, in this order, each only where it is needed to come below the limit: module calls deeper than `depth`;
+trees of additions into one Σ; equal parts (sixteen neurons of a layer, a hundred terms of a loss) into a stack. What is
+still too large is cut to the neighbourhood of one node. A fold never makes a cycle: a call that would is opened.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Literal
+
+from .network import Network
+
+__all__ = ["Unit", "View", "view_of"]
+
+Kind = Literal["node", "module", "sum", "stack", "rest"]
+_OPEN, _MOST = 60, 1000
+
+
+@dataclass(slots=True, eq=False)
+class Unit:
+    """What becomes one box: its nodes, the call it stands for or lies in, and the equal parts of a stack."""
+
+    kind: Kind
+    members: list[int]
+    around: int | None = None
+    call: int | None = None
+    parts: list[list[int]] = field(default_factory=list)
+    faded: bool = False
+
+
+@dataclass(slots=True)
+class View:
+    """The boxes of one picture, and which box every node is in; `shown` of `total` nodes are there."""
+
+    units: list[Unit]
+    unit_of: dict[int, Unit]
+    shown: int
+    total: int
+    rests: list[tuple[Unit, Unit, int]] = field(default_factory=list)
+
+
+def view_of(
+    network: Network,
+    *,
+    inside: Iterable[int] | None = None,
+    base: int | None = None,
+    depth: int | None = None,
+    fold: bool | None = None,
+    around: int | None = None,
+    limit: int = _OPEN,
+    most: int = _MOST,
+) -> View:
+    """Fold a network, or the nodes `inside` a part of it that lies in the call `base`.
+
+    `depth` is how many levels of calls are open, None for as many as keep the picture below `limit` boxes. `fold` says
+    whether sums and equal parts are folded, None for where the picture would be too large. `around` asks for the
+    neighbourhood of a node.
+    """
+    chosen = list(range(len(network.nodes))) if inside is None else sorted(set(inside))
+    everything = len(chosen)
+    level = -1 if base is None else network.calls[base].level
+    deepest = max((network.calls[c].level for c in {network.owner[i] for i in chosen} if c is not None), default=-1)
+    depths = range(deepest - level, -1, -1) if depth is None else (depth,)
+    view: View | None = None
+    large = everything > limit
+    for opened in depths:
+        view = _folded(network, chosen, level + opened, large if fold is None else fold, inside is not None)
+        if len(view.units) <= limit:
+            break
+    if view is None:  # no nodes at all
+        view = View([], {}, 0, 0)
+    if around is not None or len(view.units) > most:
+        view = _neighbourhood(network, view, network.root if around is None else around, limit)
+    view.total = everything
+    return view
+
+
+def _folded(network: Network, chosen: list[int], level: int, fold: bool, context: bool) -> View:
+    """One unit per node or folded call, then sums and stacks."""
+    dissolved: set[int] = set()
+    while True:
+        unit_of, units = _calls_folded(network, chosen, level, dissolved)
+        stuck = _cycle(network, units, unit_of)
+        calls = {unit.call for unit in stuck if unit.call is not None}
+        if not calls:
+            break
+        dissolved |= calls
+    if context:
+        _add_context(network, chosen, units, unit_of)
+    if fold:
+        _fold_sums(network, units, unit_of)
+        _fold_alike(network, units, unit_of)
+        _fold_terms(network, units, unit_of)
+        _fold_leaves(network, units, unit_of)
+    alive = [unit for unit in units if unit.members]
+    return View(_sorted(network, alive, unit_of), unit_of, len(chosen), len(chosen))
+
+
+def _calls_folded(
+    network: Network, chosen: list[int], level: int, dissolved: set[int]
+) -> tuple[dict[int, Unit], list[Unit]]:
+    unit_of: dict[int, Unit] = {}
+    units: list[Unit] = []
+    folded: dict[int, Unit] = {}
+    for i in chosen:
+        call = network.owner[i]
+        top, container = None, call
+        while call is not None:
+            if network.calls[call].level > level and call not in dissolved:
+                top, container = call, network.calls[call].parent
+            call = network.calls[call].parent
+        if top is None:
+            units.append(Unit("node", [], container))
+            unit_of[i] = units[-1]
+        else:
+            if top not in folded:
+                folded[top] = Unit("module", [], container, top)
+                units.append(folded[top])
+            unit_of[i] = folded[top]
+        unit_of[i].members.append(i)
+    return unit_of, units
+
+
+def _add_context(network: Network, chosen: list[int], units: list[Unit], unit_of: dict[int, Unit]) -> None:
+    """The nodes just outside a part that is looked into, faded, so that its wires come from somewhere."""
+    for i in chosen:
+        near = [network.uses[k].operand for k in network.incoming[i]]
+        near += [network.uses[k].node for k in network.outgoing[i]]
+        for j in near:
+            if j not in unit_of:
+                units.append(Unit("node", [j], None, faded=True))
+                unit_of[j] = units[-1]
+
+
+def _neighbours(network: Network, units: list[Unit], unit_of: dict[int, Unit]) -> tuple[dict[int, set[Unit]], ...]:
+    """The units before and after each unit, by id."""
+    before: dict[int, set[Unit]] = {id(unit): set() for unit in units}
+    after: dict[int, set[Unit]] = {id(unit): set() for unit in units}
+    for use in network.uses:
+        a, b = unit_of.get(use.operand), unit_of.get(use.node)
+        if a is not None and b is not None and a is not b:
+            before[id(b)].add(a)
+            after[id(a)].add(b)
+    return before, after
+
+
+def _sorted(network: Network, units: list[Unit], unit_of: dict[int, Unit]) -> list[Unit]:
+    """The units in topological order."""
+    before, after = _neighbours(network, units, unit_of)
+    waiting = {id(unit): len(before[id(unit)]) for unit in units}
+    ready = deque(unit for unit in units if not waiting[id(unit)])
+    order: list[Unit] = []
+    while ready:
+        unit = ready.popleft()
+        order.append(unit)
+        for later in after[id(unit)]:
+            waiting[id(later)] -= 1
+            if not waiting[id(later)]:
+                ready.append(later)
+    return order
+
+
+def _cycle(network: Network, units: list[Unit], unit_of: dict[int, Unit]) -> list[Unit]:
+    """The units that lie on or behind a cycle; none for a sound folding."""
+    order = {id(unit) for unit in _sorted(network, units, unit_of)}
+    return [unit for unit in units if id(unit) not in order]
+
+
+def _merge(target: Unit, others: Iterable[Unit], unit_of: dict[int, Unit]) -> None:
+    for other in others:
+        if other is not target:
+            target.members += other.members
+            for i in other.members:
+                unit_of[i] = target
+            other.members = []
+
+
+def _fold_sums(network: Network, units: list[Unit], unit_of: dict[int, Unit]) -> None:
+    """A tree of three or more additions whose partial sums nobody else uses becomes one Σ."""
+
+    def addition(i: int) -> bool:
+        op = network.op(i)
+        return op is not None and op.name == "add" and unit_of[i].kind == "node" and not unit_of[i].faded
+
+    inner: set[int] = set()
+    for i in reversed(sorted(unit_of)):
+        if i in inner or not addition(i):
+            continue
+        found, pending = [], [i]
+        while pending:
+            j = pending.pop()
+            found.append(j)
+            for k in network.incoming[j]:
+                a = network.uses[k].operand
+                alone = len(network.outgoing[a]) == 1 and not network.label(a)
+                if a in unit_of and addition(a) and alone and unit_of[a].around == unit_of[i].around:
+                    pending.append(a)
+        if len(found) >= 3:
+            inner.update(found)
+            unit_of[i].kind = "sum"
+            _merge(unit_of[i], [unit_of[j] for j in found], unit_of)
+
+
+def _fold_alike(network: Network, units: list[Unit], unit_of: dict[int, Unit]) -> None:
+    """Three or more equal calls between the same boxes (the neurons of a layer) become a stack."""
+    before, after = _neighbours(network, units, unit_of)
+    alike: dict[object, list[Unit]] = {}
+    for unit in units:
+        if unit.kind == "module" and unit.members and unit.call is not None:
+            kind = (network.calls[unit.call].kind, len(unit.members), unit.around)
+            sides = tuple(frozenset(map(id, side[id(unit)])) for side in (before, after))
+            alike.setdefault((kind, sides), []).append(unit)
+    for same in alike.values():
+        if len(same) >= 3:
+            same[0].parts = [list(unit.members) for unit in same]
+            _merge(same[0], same[1:], unit_of)
+            same[0].kind = "stack"
+
+
+def _fold_leaves(network: Network, units: list[Unit], unit_of: dict[int, Unit]) -> None:
+    """Eight or more leaves of a kind that the same boxes use (the weights of a folded model) become a stack."""
+    _, after = _neighbours(network, units, unit_of)
+    alike: dict[object, list[Unit]] = {}
+    for unit in units:
+        if unit.kind == "node" and unit.members and network.op(unit.members[0]) is None and after[id(unit)]:
+            key = (network.roles[unit.members[0]], unit.around, unit.faded, frozenset(map(id, after[id(unit)])))
+            alike.setdefault(key, []).append(unit)
+    for same in alike.values():
+        if len(same) >= 8:
+            same[0].parts = [list(unit.members) for unit in same]
+            _merge(same[0], same[1:], unit_of)
+            same[0].kind = "stack"
+
+
+def _fold_terms(network: Network, units: list[Unit], unit_of: dict[int, Unit]) -> None:
+    """Four or more equal trees that end in the same box and that nobody else uses (the terms of a sum) become a stack."""
+    alive = [unit for unit in units if unit.members and not unit.faded]
+    before, after = _neighbours(network, [unit for unit in units if unit.members], unit_of)
+    numbers: dict[object, int] = {}
+    signature: dict[int, int] = {}
+    trees: dict[int, list[Unit]] = {}
+    for unit in _sorted(network, alive, {i: u for u in alive for i in u.members}):
+        first = unit.members[0]
+        op = network.op(first)
+        own: object
+        if unit.kind == "node":
+            own = op.name if op is not None else network.roles[first]
+        else:
+            own = (unit.kind, None if unit.call is None else network.calls[unit.call].kind, len(unit.members))
+        mine = [b for b in before[id(unit)] if len(after[id(b)]) == 1 and id(b) in signature]
+        below = tuple(sorted(signature[id(b)] for b in mine)) + (-1,) * (len(before[id(unit)]) - len(mine))
+        key = (own, unit.around, below, bool(network.label(first)) and op is not None)
+        signature[id(unit)] = numbers.setdefault(key, len(numbers))
+        trees[id(unit)] = [unit]
+        for b in mine:
+            trees[id(unit)] += trees[id(b)]
+        shared: dict[int, list[Unit]] = {}
+        for b in mine:
+            shared.setdefault(signature[id(b)], []).append(b)
+        for same in shared.values():
+            leaf = network.op(same[0].members[0]) is None and len(trees[id(same[0])]) == 1
+            if len(same) < (8 if leaf else 4):
+                continue
+            parts = [[i for u in trees[id(b)] for i in u.members] for b in same]
+            gone = [u for b in same for u in trees[id(b)]]
+            head = same[0]
+            _merge(head, gone, unit_of)
+            head.parts, head.kind, head.members = parts, "stack", [i for part in parts for i in part]
+            trees[id(unit)] = [u for u in trees[id(unit)] if u is head or u.members]
+            trees[id(head)] = [head]
+
+
+def _neighbourhood(network: Network, view: View, around: int, limit: int) -> View:
+    """The `limit` boxes nearest to one node, and a stub where operands were left out."""
+    before, after = _neighbours(network, view.units, view.unit_of)
+    start = view.unit_of.get(around) or view.units[-1]
+    kept: dict[int, Unit] = {id(start): start}
+    queue = deque([start])
+    while queue and len(kept) < limit:
+        unit = queue.popleft()
+        leaf = unit is not start and not before[id(unit)]  # what else uses a weight is not near
+        for side in (before,) if leaf else (before, after):
+            for near in sorted(side[id(unit)], key=lambda u: u.members[0]):
+                if id(near) not in kept and len(kept) < limit:
+                    kept[id(near)] = near
+                    queue.append(near)
+    units = [unit for unit in view.units if id(unit) in kept]
+    rests: list[tuple[Unit, Unit, int]] = []
+    for unit in list(units):
+        missing = Counter(id(near) in kept for near in before[id(unit)])[False]
+        if missing:
+            stub = Unit("rest", [], unit.around)
+            rests.append((stub, unit, missing))
+    unit_of = {i: unit for i, unit in view.unit_of.items() if id(unit) in kept}
+    return View([*(stub for stub, _, _ in rests), *units], unit_of, len(unit_of), view.total, rests)

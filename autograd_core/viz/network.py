@@ -1,0 +1,270 @@
+"""Reading a recorded graph: every node with a name and a role, one entry per use, the module calls as a tree."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from ..node import Node, operands, walk
+from ..op import Op
+from .graph import Role
+from .text import clean, join_limited, number
+
+__all__ = ["Call", "Constant", "Network", "Use", "formula_of", "read"]
+
+# Labels that a textbook gives to a parameter, with an index or a subscript.
+_PARAMETER = re.compile(r"(w|W|b|B|θ|Θ|β|γ|theta|beta|gamma|weight|bias|kernel|scale)s?[\d_₀₁₂₃₄₅₆₇₈₉,]*")
+
+
+class Constant(NamedTuple):
+    """A plain number or array in an expression: it has no node of its own."""
+
+    data: Any
+
+
+class Use(NamedTuple):
+    """One use of an operand, by numbers of nodes."""
+
+    operand: int
+    node: int
+    slot: int
+
+
+@dataclass(slots=True)
+class Call:
+    """A call of a module: its place in the tree of calls and the nodes computed in it."""
+
+    path: str
+    kind: str
+    parent: int | None
+    level: int
+    region: list[int] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Network:
+    """A recorded graph by numbers: `nodes[i]` has `names[i]`, `roles[i]`, and was made in call `owner[i]`."""
+
+    nodes: list[Node | Constant]
+    index: dict[int, int]
+    uses: list[Use]
+    root: int
+    names: list[str] = field(default_factory=list)
+    roles: list[Role] = field(default_factory=list)
+    owner: list[int | None] = field(default_factory=list)
+    calls: list[Call] = field(default_factory=list)
+    incoming: list[list[int]] = field(default_factory=list)
+    outgoing: list[list[int]] = field(default_factory=list)
+    gradients: dict[int, Any] | None = None
+
+    def gradient(self, i: int) -> Any:
+        """The gradient of a node, None where nothing has flowed; `gradients` takes the place of the nodes' own."""
+        if self.gradients is not None:
+            return self.gradients.get(i)
+        node = self.nodes[i]
+        return None if isinstance(node, Constant) or not node._flowed else node.grad
+
+    def data(self, i: int) -> Any:
+        """The number or array of a node."""
+        node = self.nodes[i]
+        return node.data if isinstance(node, Constant) else node._data
+
+    def op(self, i: int) -> Op | None:
+        """The operation that made a node; None for a leaf."""
+        node = self.nodes[i]
+        return None if isinstance(node, Constant) else node.op
+
+    def label(self, i: int) -> str:
+        """The label that the user gave, cleaned."""
+        node = self.nodes[i]
+        return "" if isinstance(node, Constant) else clean(node.label)
+
+    def chain(self, i: int) -> list[int]:
+        """The calls around a node, outermost first."""
+        found: list[int] = []
+        call = self.owner[i]
+        while call is not None:
+            found.append(call)
+            call = self.calls[call].parent
+        return found[::-1]
+
+
+def read(root: Node, parameters: Iterable[Node] = ()) -> Network:
+    """Read the graph below `root`; leaves in `parameters` are shown as parameters.
+
+    >>> from autograd_core import Value
+    >>> x = Value(3.0, label="x")
+    >>> network = read(x * x)
+    >>> network.names, [(use.operand, use.node, use.slot) for use in network.uses]
+    (['x', 'out'], [(0, 1, 0), (0, 1, 1)])
+    """
+    nodes: list[Node | Constant] = list(walk(root))
+    index = {id(node): i for i, node in enumerate(nodes)}
+    uses: list[Use] = []
+    for i, node in enumerate(list(nodes)):
+        if isinstance(node, Constant):
+            continue
+        for slot, (operand, data) in enumerate(operands(node)):
+            if operand is None:
+                nodes.append(Constant(data))
+                uses.append(Use(len(nodes) - 1, i, slot))
+            else:
+                uses.append(Use(index[id(operand)], i, slot))
+    network = Network(nodes, index, uses, index[id(root)])
+    network.incoming = [[] for _ in nodes]
+    network.outgoing = [[] for _ in nodes]
+    for k, use in enumerate(uses):
+        network.incoming[use.node].append(k)
+        network.outgoing[use.operand].append(k)
+    _read_calls(network)
+    network.roles = _roles(network, {id(node) for node in parameters})
+    network.names = _names(network)
+    return network
+
+
+def _read_calls(network: Network) -> None:
+    """The tree of module calls, and for every node the innermost call that it belongs to alone.
+
+    The region of a call is what its outputs reach without passing its inputs. A leaf in two regions (a weight used
+    by two calls) belongs to the call around both.
+    """
+    number_of: dict[int, int] = {}
+    outputs: list[list[int]] = []
+    inputs: list[set[int]] = []
+    network.owner = [None] * len(network.nodes)
+    for i, node in enumerate(network.nodes):
+        scope = None if isinstance(node, Constant) else node._scope
+        chain: list[Any] = []
+        while scope is not None and len(chain) < 1000:
+            chain.append(scope)
+            scope = scope.outer
+        parent: int | None = None
+        for scope in reversed(chain):
+            if id(scope) not in number_of:
+                number_of[id(scope)] = len(network.calls)
+                level = 0 if parent is None else network.calls[parent].level + 1
+                network.calls.append(Call(clean(scope.path, 60), clean(scope.kind), parent, level))
+                outputs.append([])
+                inputs.append({network.index[id(x)] for x in scope.inputs if id(x) in network.index})
+            parent = number_of[id(scope)]
+            outputs[parent].append(i)
+    shared: set[int] = set()
+    for c in sorted(range(len(network.calls)), key=lambda c: network.calls[c].level):
+        call = network.calls[c]
+        seen = set(inputs[c])
+        pending = list(outputs[c])
+        while pending:
+            i = pending.pop()
+            if i in seen:
+                continue
+            seen.add(i)
+            call.region.append(i)
+            pending.extend(network.uses[k].operand for k in network.incoming[i])
+        for i in call.region:
+            if network.owner[i] == call.parent and i not in shared:
+                network.owner[i] = c
+            elif network.owner[i] != call.parent:
+                shared.add(i)
+                network.owner[i] = _common(network, network.owner[i], c)
+
+
+def _common(network: Network, a: int | None, b: int | None) -> int | None:
+    """The innermost call around both."""
+    around: set[int | None] = {None}
+    while a is not None:
+        around.add(a)
+        a = network.calls[a].parent
+    while b not in around:
+        b = network.calls[b].parent  # type: ignore[index]
+    return b
+
+
+def _roles(network: Network, parameters: set[int]) -> list[Role]:
+    """What each node is: a leaf of a module's region, or with a parameter's label, is a parameter."""
+    inside = {i for call in network.calls for i in call.region}
+    roles: list[Role] = []
+    for i, node in enumerate(network.nodes):
+        if isinstance(node, Constant):
+            roles.append("constant")
+        elif node.op is not None:
+            roles.append("operation")
+        elif not getattr(node, "requires_grad", True):
+            roles.append("input" if node.label else "constant")
+        elif id(node) in parameters or i in inside or _PARAMETER.fullmatch(str(node.label).rsplit(".", 1)[-1]):
+            roles.append("parameter")
+        else:
+            roles.append("input")
+    return roles
+
+
+def _names(network: Network) -> list[str]:
+    """A name for every node, each its own: the label, a number for a constant, v1, v2, … for the rest."""
+    names = [network.label(i) for i in range(len(network.nodes))]
+    taken: dict[str, int] = {}
+    for name in names:
+        taken.setdefault(name, 1)
+    found: list[str] = []
+    used: set[str] = set()
+    count = 0
+    for i, name in enumerate(names):
+        data = network.data(i)
+        if not name and network.roles[i] == "constant":
+            shape = getattr(data, "shape", ())
+            name = f"constant {shape}" if shape else number(data)
+        elif not name and i == network.root:
+            name = "out" if "out" not in taken else "result"
+        elif not name:
+            count += 1
+            while f"v{count}" in taken:
+                count += 1
+            name = f"v{count}"
+        elif name in used:
+            base = name
+            while name in used or name in taken:
+                taken[base] += 1
+                name = base + str(taken[base]).translate(str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉"))
+        if network.roles[i] != "constant":
+            used.add(name)
+        found.append(name)
+    return found
+
+
+def formula_of(op: Op, names: list[str], params: dict[str, Any] | None = None) -> str:
+    """An operation on named operands, as the header of a box writes it.
+
+    >>> from autograd_core.op import TABLE
+    >>> formula_of(TABLE["mul"], ["w", "x"]), formula_of(TABLE["tanh"], ["u"]), formula_of(TABLE["sqrt"], ["u"])
+    ('w × x', 'tanh(u)', '√u')
+    """
+    words = [clean(name, 14) for name in names]
+    if op.text:
+        try:
+            return clean(op.text.format(*words), 36)
+        except (IndexError, KeyError, ValueError):
+            pass
+    symbol = op.symbol or op.name
+    if len(words) == 2 and len(symbol) == 1 and not symbol.isalpha():
+        return f"{words[0]} {symbol} {words[1]}"
+    if len(words) == 1 and op.dunder:
+        return f"{symbol}{words[0]}"
+    settings = params or {}
+    if symbol == "[ ]":
+        return clean(f"{join_limited(words)}[{_setting(settings.get('key', '…'))}]", 36)
+    if not symbol.replace(" ", "").isalpha():
+        symbol = op.name
+    extra = [f"{key}={_setting(value)}" for key, value in settings.items() if value is not None and value is not False]
+    return clean(f"{symbol}({join_limited([join_limited(words), *extra])})", 36)
+
+
+def _setting(value: Any) -> str:
+    """A parameter of an operation in few characters."""
+    if isinstance(value, slice):
+        ends = ["" if end is None else str(end) for end in (value.start, value.stop, value.step)]
+        return ":".join(ends[:2] if value.step is None else ends)
+    if isinstance(value, tuple) and len(value) <= 4:
+        return ", ".join(map(_setting, value))
+    if value is Ellipsis:
+        return "…"
+    return clean(value, 12) if isinstance(value, (int, float, str, tuple)) else "…"

@@ -1,0 +1,197 @@
+"""From a folded network to a graph as data: one picture, or the tree of pictures that a page can open."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from .boxes import derivative_symbol, derivative_value, header_of, module_rows, node_content
+from .fold import Unit, View, view_of
+from .graph import Box, Edge, Graph, Grid, Group, Row
+from .network import Network
+from .text import clean, sign_of, signed
+
+__all__ = ["SHOW", "Scene", "picture", "scenes"]
+
+SHOW = frozenset({"data", "grad", "derivatives", "values"})
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """A picture of a page: its title, the picture it is opened from, and the nodes inside (None for all)."""
+
+    graph: Graph
+    title: str
+    parent: int | None = None
+    opened_by: int | None = None
+
+
+def picture(network: Network, view: View, show: frozenset[str] = SHOW, *, title: str = "") -> Graph:
+    """Write down the boxes, edges and containers of a view."""
+    number_of = {id(unit): k for k, unit in enumerate(view.units)}
+    visible = {unit.around for unit in view.units}
+    groups = _groups(network, visible)
+    boxes = tuple(_box(network, unit, k, show) for k, unit in enumerate(view.units))
+    stubs = {id(stub): missing for stub, _, missing in view.rests}
+    boxes = tuple(
+        Box(id=k, role="rest", name=f"⋯ {stubs[id(unit)]} more", group=unit.around) if id(unit) in stubs else boxes[k]
+        for k, unit in enumerate(view.units)
+    )
+    edges, uses = _edges(network, view, number_of, show)
+    note = ""
+    if view.shown < view.total:
+        root = network.names[network.root]
+        note = f"{view.shown:,} of {view.total:,} nodes are shown: those nearest to {root}. The rest is left out (⋯)."
+    elif any(unit.kind != "node" for unit in view.units):
+        note = f"{view.total:,} nodes folded into {len(view.units):,} boxes."
+    name = title or f"Graph of {network.names[network.root]}"
+    return Graph(boxes=boxes, edges=edges, groups=groups, title=clean(name, 80), note=note, uses=uses)
+
+
+def _groups(network: Network, visible: Iterable[int | None]) -> tuple[Group, ...]:
+    """The containers that are open around a box, outermost first."""
+    found: dict[int, Group] = {}
+    pending = [call for call in visible if call is not None]
+    while pending:
+        c = pending.pop()
+        call = network.calls[c]
+        if c not in found:
+            found[c] = Group(id=c, title=_call_title(network, c), parent=call.parent)
+            if call.parent is not None:
+                pending.append(call.parent)
+    return tuple(sorted(found.values(), key=lambda group: network.calls[group.id].level))
+
+
+def _call_title(network: Network, c: int) -> str:
+    call, path = network.calls[c], _path(network, c)
+    return f"{path} · {call.kind}" if path and path != call.kind else call.kind or path
+
+
+def _path(network: Network, c: int) -> str:
+    """The path of a call below that of the call around it."""
+    call = network.calls[c]
+    outer = "" if call.parent is None else network.calls[call.parent].path
+    return call.path.removeprefix(outer + ".") if outer else call.path
+
+
+def _box(network: Network, unit: Unit, k: int, show: frozenset[str]) -> Box:
+    if unit.kind == "rest" or not unit.members:
+        return Box(id=k, role="rest", name="⋯")
+    root = network.root in unit.members
+    rows: tuple[Row, ...]
+    grids: tuple[Grid, ...] = ()
+    if unit.kind == "node":
+        i = unit.members[0]
+        rows, grids = node_content(network, i, show)
+        name, formula, role = network.names[i], header_of(network, i), network.roles[i]
+        hint = f"{name} {formula}".strip()
+    elif unit.kind == "sum":
+        i = result_of(network, unit.members)
+        rows, grids = node_content(network, i, show)
+        terms = sum(network.uses[j].operand not in set(unit.members) for m in unit.members for j in network.incoming[m])
+        name, formula, role = network.names[i], f"= Σ of {terms} terms", "sum"
+        hint = f"{len(unit.members)} additions"
+    else:
+        first = unit.parts[0] if unit.parts else unit.members
+        rows = module_rows(network, unit.members, show)
+        role = "module"
+        if unit.call is not None and unit.kind == "module":
+            call = network.calls[unit.call]
+            path = _path(network, unit.call)
+            name, formula = path or call.kind, call.kind if path and path != call.kind else ""
+        elif unit.call is not None:
+            name, formula = network.calls[unit.call].kind, ""
+        else:
+            last = result_of(network, first)
+            role = "module" if network.op(last) is not None else network.roles[last]
+            name, formula = _stack_name(network, first), ""
+        hint = f"{len(unit.members)} nodes"
+    return Box(
+        id=k, role=role, name=name, formula=formula, rows=rows, grids=grids, root=root, faded=unit.faded,
+        group=unit.around, members=tuple(unit.members), count=max(1, len(unit.parts)),
+        opens=unit.kind != "node", hint=hint,
+    )  # fmt: skip
+
+
+def result_of(network: Network, part: Iterable[int]) -> int:
+    """The node of a part that the part itself does not use."""
+    inside = set(part)
+    used = {network.uses[k].operand for i in inside for k in network.incoming[i]}
+    return max(inside - used or inside)
+
+
+def _stack_name(network: Network, part: list[int]) -> str:
+    """What one part of a stack of equal terms computes."""
+    last = result_of(network, part)
+    op = network.op(last)
+    if op is None:
+        return f"{network.roles[last]}s"
+    return header_of(network, last).removeprefix("= ") if len(part) <= 3 else f"terms: {op.name}"
+
+
+def _edges(
+    network: Network, view: View, number_of: dict[int, int], show: frozenset[str]
+) -> tuple[tuple[Edge, ...], dict[int, int]]:
+    """One edge per use between open boxes; uses that a folded box takes or gives are one edge per pair of boxes."""
+    bundles: dict[tuple[int, int, int], list[int]] = {}
+    for k, use in enumerate(network.uses):
+        a, b = view.unit_of.get(use.operand), view.unit_of.get(use.node)
+        if a is None or b is None or a is b:
+            continue
+        apart = a.kind in ("node", "sum") and b.kind in ("node", "sum")
+        bundles.setdefault((number_of[id(a)], number_of[id(b)], k if apart else -1), []).append(k)
+    edges: list[Edge] = []
+    edge_of: dict[int, int] = {}
+    slots: dict[int, int] = {}
+    for (source, target, single), members in bundles.items():
+        slots[target] = slots.get(target, -1) + 1
+        symbol = value = hint = ""
+        sign = 0
+        if single >= 0:
+            use = network.uses[single]
+            out, operand = network.names[use.node], network.names[use.operand]
+            if "derivatives" in show:
+                symbol, number_ = derivative_symbol(network, use), derivative_value(network, use)
+                value, sign = ("", 0) if number_ is None else (signed(number_), sign_of(number_))
+                op = network.op(use.node)
+                what = f"∂{out}/∂{operand}" if op is not None and op.d else f"gradient of {operand}"
+                hint = " = ".join(part for part in (what, symbol, value) if part)
+            if view.units[target].kind == "sum":
+                symbol = value = ""
+        elif len(members) > 1:
+            value, hint = f"×{len(members)}", f"{len(members)} uses"
+        for k in members:
+            edge_of[k] = len(edges)
+        edges.append(
+            Edge(
+                id=len(edges), source=source, target=target, slot=slots[target], symbol=symbol, value=value, sign=sign,
+                members=tuple(members), hint=hint,
+            )  # fmt: skip
+        )
+    for stub, unit, _ in view.rests:
+        target = number_of[id(unit)]
+        slots[target] = slots.get(target, -1) + 1
+        edges.append(Edge(id=len(edges), source=number_of[id(stub)], target=target, slot=slots[target]))
+    return tuple(edges), edge_of
+
+
+def scenes(network: Network, view: View, show: frozenset[str] = SHOW, *, limit: int = 60, most: int = 40) -> list[Scene]:
+    """The picture, and one for each folded box in it (of a stack its first part), and so on inwards."""
+    found = [Scene(picture(network, view, show), network.names[network.root])]
+    views = [view]
+    at = 0
+    while at < len(found):
+        for k, unit in enumerate(views[at].units):
+            if unit.kind in ("node", "rest") or len(found) >= most:
+                continue
+            part = unit.parts[0] if unit.parts else unit.members
+            base = unit.call if unit.call is not None and unit.kind in ("module", "stack") else unit.around
+            inner = view_of(network, inside=part, base=base, limit=limit, fold=False if unit.kind == "sum" else None)
+            if len(inner.units) > 4 * limit:
+                continue
+            box = found[at].graph.boxes[k]
+            title = f"{box.name} (one of {box.count})" if box.count > 1 else box.name
+            found.append(Scene(picture(network, inner, show, title=title), title, at, k))
+            views.append(inner)
+        at += 1
+    return found

@@ -1,0 +1,68 @@
+"""The colours of the pictures, light and dark; readable by colour-blind people, and never the only sign."""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+__all__ = ["Theme", "stylesheet"]
+
+Theme = Literal["auto", "light", "dark"]
+
+_LIGHT: Final = {
+    "bg": "#ffffff", "fg": "#1c1e21", "muted": "#5c6370", "line": "#868d99", "fill": "#ffffff", "edge": "#9299a6",
+    "operation": "#eef1f5", "input": "#f4efe2", "parameter": "#ece5f8", "strong": "#6b4fa0", "module": "#e3ecf2",
+    "frame": "#f7f8fa", "plus": "#0072b2", "minus": "#b34d00", "active": "#b34d00", "operand": "#0072b2",
+    "done": "#007a5a",
+}  # fmt: skip
+_DARK: Final = {
+    "bg": "#16181d", "fg": "#e8eaed", "muted": "#a6adb8", "line": "#747c89", "fill": "#1c1f26", "edge": "#666e7b",
+    "operation": "#2a2f38", "input": "#38332a", "parameter": "#352b4b", "strong": "#ac90e4", "module": "#25323d",
+    "frame": "#1a1d23", "plus": "#56b4e9", "minus": "#e69f00", "active": "#e69f00", "operand": "#56b4e9",
+    "done": "#2fc79b",
+}  # fmt: skip
+
+SANS: Final = "system-ui,-apple-system,'Segoe UI',Helvetica,Arial,'DejaVu Sans',sans-serif"
+MONO: Final = "ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu Sans Mono',monospace"
+
+# Everything that does not change with the theme, then what does. `.ag` keeps the rules to our own pictures.
+_SHAPE: Final = (
+    ".ag text{font:12px " + SANS + "}.ag .t{font-size:13px}.ag .n{font-weight:700}.ag .k{font-size:11px}"
+    ".ag .v,.ag .c,.ag .l{font:12px " + MONO + "}.ag .c{font-size:10px;text-anchor:middle}.ag .l{font-size:11px}"
+    ".ag .v{text-anchor:end}.ag .w{fill:none;stroke-width:1.3}.ag .r{visibility:hidden}"
+    ".ag .l{paint-order:stroke;stroke-width:4px;stroke-linejoin:round}.ag .o{stroke-width:1.2}"
+    ".ag .parameter .o{stroke-width:2.6}.ag .module .o,.ag .sum .o{stroke-width:1.6}.ag .f{stroke-dasharray:6 4}"
+    ".ag .rest .o{stroke-dasharray:2 3}.ag .d{fill:none;stroke-width:1.2}.ag .faded{opacity:.62}"
+    ".ag image{image-rendering:pixelated}"
+)
+_COLOUR: Final = (
+    ".ag .bg{{fill:{bg}}}.ag text{{fill:{fg}}}.ag .k,.ag .s,.ag .ft{{fill:{muted}}}.ag .l{{stroke:{bg}}}"
+    ".ag .o{{fill:{fill};stroke:{line}}}.ag .d,.ag .q{{stroke:{line}}}.ag .hd{{fill:{operation}}}.ag .q{{fill:none}}"
+    ".ag .input .hd,.ag .constant .hd{{fill:{input}}}.ag .parameter .hd{{fill:{parameter}}}"
+    ".ag .parameter .o{{stroke:{strong}}}.ag .module .hd,.ag .sum .hd{{fill:{module}}}"
+    ".ag .f{{fill:{frame};stroke:{line}}}.ag .w{{stroke:{edge}}}.ag .h{{fill:{edge}}}"
+    ".ag .r{{fill:{active}}}.ag .p{{fill:{plus}}}.ag .m{{fill:{minus}}}"
+)
+
+
+def stylesheet(theme: Theme = "auto") -> str:
+    """The CSS of a picture; with `"auto"`, light unless the reader's system asks for dark.
+
+    >>> "prefers-color-scheme" in stylesheet(), "prefers-color-scheme" in stylesheet("dark")
+    (True, False)
+    """
+    light, dark = _COLOUR.format(**_LIGHT), _COLOUR.format(**_DARK)
+    if theme == "auto":
+        return f"{_SHAPE}{light}@media(prefers-color-scheme:dark){{{dark}}}"
+    return _SHAPE + (dark if theme == "dark" else light)
+
+
+def variables(theme: Theme = "auto") -> str:
+    """The same colours as CSS custom properties, for the page around the picture."""
+
+    def block(colours: dict[str, str]) -> str:
+        return ":root{" + "".join(f"--{name}:{value};" for name, value in colours.items()) + "}"
+
+    if theme == "auto":
+        both = f":root{{color-scheme:light dark}}{block(_LIGHT)}"
+        return f"{both}@media(prefers-color-scheme:dark){{{block(_DARK)}}}"
+    return f":root{{color-scheme:{theme}}}" + block(_DARK if theme == "dark" else _LIGHT)
