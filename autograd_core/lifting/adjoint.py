@@ -139,7 +139,7 @@ class Backward(Emitter):
             operands = (array, ones) if axes[0] == 1 else (ones, array)
             self.script.call(np.matmul, *operands, out)
         else:
-            self.script.axis_call(np.add.reduce, array, axes, None, out)
+            self.script.reduce(array, axes, out)
 
     def _contribute_irregular(self, index: Array, array: Array) -> None:
         """Sort by target with a gather, add up runs of equal targets, then write or add to distinct places."""
@@ -151,9 +151,9 @@ class Backward(Emitter):
         if len(places) < len(flat):
             gathered, summed = summed, script.scratch((len(places),), 3)
             if (counts == counts[0]).all():
-                script.axis_call(np.add.reduce, gathered.reshape(len(places), -1), 1, None, summed)
+                script.reduce(gathered.reshape(len(places), -1), 1, summed)
             else:
-                script.axis_call(np.add.reduceat, gathered, starts, 0, summed)
+                script.reduceat(gathered, starts, summed)
         if affine(places) is not None:
             self._contribute_view(places, summed, None)
             return
@@ -415,7 +415,7 @@ class Backward(Emitter):
 
         def produce(out: Array) -> None:
             self.script.call(np.matmul, g, operands, products, careful=strong_matmul_left)
-            self.script.axis_call(np.add.reduce, products, 0, None, out)
+            self.script.reduce(products, 0, out)
 
         return produce
 

@@ -188,7 +188,7 @@ class Forward(Emitter):
             call(np.multiply, left, right, products)
             if scaled:
                 call(np.multiply, products, self.constant(step.scale), products)
-            self.script.axis_call(np.add.reduce, products, 1, None, out)
+            self.script.reduce(products, 1, out)
         return [left, right]
 
     def _row_sums(self, step: RowSums) -> list[Array]:
@@ -261,7 +261,7 @@ class Forward(Emitter):
         if edges > step.size:
             products = script.scratch((edges,))
             call(np.multiply, left, right, products)
-            script.axis_call(np.add.reduceat, products, step.starts, 0, out)
+            script.reduceat(products, step.starts, out)
         else:
             call(np.multiply, left, right, out)
         if step.offset.any():

@@ -143,7 +143,7 @@ class _LevelCompiler:
         if edges > len(block.nodes):
             products = script.scratch((edges,))
             script.call(np.multiply, first, second, products)
-            script.axis_call(np.add.reduceat, products, np.array(starts), 0, out)
+            script.reduceat(products, np.array(starts), out)
             block.rows = np.array(row)
         else:
             script.call(np.multiply, first, second, out)
@@ -184,7 +184,7 @@ class _LevelCompiler:
         if len(edges) > len(cells):
             gathered = self.script.scratch((len(edges),), 1)
             self.script.take(self.edges, edges, gathered)
-            self.script.axis_call(np.add.reduceat, gathered, first, 0, out)
+            self.script.reduceat(gathered, first, out)
         else:
             self.script.take(self.edges, edges, out)
         if len(cells) < high - low:

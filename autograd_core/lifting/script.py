@@ -77,9 +77,14 @@ class Script:
         line = self._line(function, arguments)
         self.sections[self.section].append((line, line if careful is None else self._line(careful, arguments)))
 
-    def axis_call(self, function: Callable[..., Any], array: Array, where: Any, axis: int | None, out: Array) -> None:
-        """Append `function(array, where, axis, None, out)`: take, and reduceat, which have this order."""
-        line = f"{self.name(function)}({self.name(array)}, {self.name(where)}, {axis}, None, {self.name(out)})"
+    def reduceat(self, array: Array, starts: Array, out: Array) -> None:
+        """Append out[i] = the sum of array[starts[i] : starts[i + 1]]."""
+        line = f"{self.name(np.add.reduceat)}({self.name(array)}, {self.name(starts)}, 0, None, {self.name(out)})"
+        self.sections[self.section].append((line, line))
+
+    def reduce(self, array: Array, axis: int | tuple[int, ...], out: Array) -> None:
+        """Append out = the sum of an array over axes."""
+        line = f"{self.name(np.add.reduce)}({self.name(array)}, {axis}, None, {self.name(out)})"
         self.sections[self.section].append((line, line))
 
     def take(self, source: Array, indices: Array, out: Array) -> None:
