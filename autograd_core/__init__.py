@@ -33,12 +33,13 @@ from .modes import detect_anomaly, no_grad
 from .op import TABLE, Interval, Op, freeze, operation
 from .tensor import Tensor
 from .transforms import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
-from .value import Value
+from .value import Value, weighted_sum
 
 if TYPE_CHECKING:
     from . import strategies
     from .check import check_grads, check_op
     from .lifting import Program, lift
+    from .scope import record_scope
     from .viz import draw, explain
 
 __version__ = "0.1.0"
@@ -63,9 +64,11 @@ __all__ = [
     "lift",
     "no_grad",
     "operation",
+    "record_scope",
     "strategies",
     "value_and_grad",
     "vjp",
+    "weighted_sum",
 ]
 __all__ += _functions
 
@@ -76,6 +79,7 @@ _LAZY = {
     "explain": "viz",
     "lift": "lifting",
     "Program": "lifting",
+    "record_scope": "scope",
     "strategies": "strategies",
 }
 freeze()

@@ -77,6 +77,9 @@ class Tensor(Node, ArrayMethods):
 
     @data.setter
     def data(self, data: Any) -> None:
+        if data is self._data and self.op is None:  # `t.data -= step`: see below
+            self._data = data.view()
+            return
         array = as_array(NODE_DATA(data), "Tensor.data")
         if array.shape != self._data.shape:
             raise OperandError(f"Tensor.data: received shape {array.shape}, expected {self._data.shape}; make a new Tensor for another shape.")

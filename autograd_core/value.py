@@ -8,7 +8,7 @@ of a scalar graph goes into making objects and into the garbage collector walkin
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -16,14 +16,14 @@ import numpy as np
 from ._methods import ScalarMethods
 from .algebra import NUMBERS
 from .backward import backpropagate
-from .errors import GraphError, OperandError
+from .errors import GraphError, OperandError, ShapeError
 from .modes import WATCHED, tracing
 from .node import OVERWRITTEN, Node
 from .op import INSTALLERS, TABLE, Op
 from .protocols import array_function, array_ufunc
 from .record import NODE_DATA, apply, as_float
 
-__all__ = ["Value"]
+__all__ = ["Value", "weighted_sum"]
 
 
 class Value(Node, ScalarMethods):
@@ -273,6 +273,43 @@ def _install(op: Op) -> None:
         setattr(Value, op.name, method)
 
 
+def weighted_sum(weights: Sequence[Any], inputs: Sequence[Any], bias: Any = 0.0) -> Any:
+    """Σ wᵢ·xᵢ + b as one node: what a neuron computes before its activation.
+
+    Weights, inputs and bias are `Value`s or numbers, and as many weights as inputs.
+
+    >>> w, x = [Value(2.0), Value(-1.0)], [3.0, 4.0]
+    >>> y = weighted_sum(w, x, 0.5)
+    >>> y.backward()
+    >>> y.data, [v.grad for v in w]
+    (2.5, [3.0, 4.0])
+    """
+    n = len(weights)
+    if len(inputs) != n:
+        raise ShapeError(f"weighted_sum: received {n} weights and {len(inputs)} inputs, expected as many of each.")
+    nodes = (*weights, *inputs, bias)
+    if not WATCHED:
+        try:
+            values = tuple([node._data for node in nodes])
+        except AttributeError:                 # plain numbers among them
+            values = tuple([x._data if x.__class__ is Value else float(x) if x.__class__ is int else x for x in nodes])
+            nodes = tuple([x if x.__class__ is Value else None for x in nodes])
+            if nodes.count(None) == len(nodes):
+                return apply(_WEIGHTED_SUM, values)
+        data = sum(map(operator.mul, values[:n], values[n:-1]), values[-1])
+        if data.__class__ is float:            # anything else is an array or no number: the general way knows
+            out = _new(Value)
+            out._data = data
+            out.op = _WEIGHTED_SUM
+            out._a = nodes
+            out._x = values
+            out._b = out._y = None
+            out._mark = 0
+            return out
+    return apply(_WEIGHTED_SUM, (*weights, *inputs, bias))
+
+
+_WEIGHTED_SUM = TABLE["weighted_sum"]
 Node.SCALAR = Value
 for _op in TABLE.values():
     _install(_op)

@@ -1,0 +1,91 @@
+"""Module calls: which call of which module made a node, so that a picture folds a neuron or a layer into one box.
+
+While a module computes, its call is the *current scope*; a call made inside it has it as `outer`. When the call returns,
+its results are marked with the scope. Only two references are kept per call; names and paths are worked out when a
+picture asks for them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
+from itertools import count
+from typing import Any
+
+from .node import Node
+
+__all__ = ["Scope", "record_scope"]
+
+
+class Scope(tuple[Any, Any, Any]):
+    """One call of a module: (owner, arguments, outer). A plain tuple inside, since a scalar network makes thousands."""
+
+    __slots__ = ()
+
+    @property
+    def owner(self) -> Any:
+        """The module that was called."""
+        return self[0]
+
+    @property
+    def outer(self) -> Scope | None:
+        """The call that this one was made in, or None."""
+        return self[2]  # type: ignore[no-any-return]
+
+    @property
+    def inputs(self) -> tuple[Node, ...]:
+        """The nodes that went in; lists and tuples are looked into."""
+        return tuple(_nodes(self[1]))
+
+    @property
+    def kind(self) -> str:
+        """The class of the module."""
+        return type(self[0]).__name__
+
+    @property
+    def path(self) -> str:
+        """Where the module stands in the outermost one, such as "layers.0.neurons.3"; "" for the outermost."""
+        root = self
+        while root.outer is not None:
+            root = root.outer
+        named = getattr(root.owner, "named_modules", lambda: [("", root.owner)])
+        return next((name for name, module in named() if module is self.owner), "")
+
+
+def _nodes(arguments: Any) -> Iterator[Node]:
+    for x in arguments:
+        if isinstance(x, Node):
+            yield x
+        elif isinstance(x, (list, tuple)):
+            yield from _nodes(x)
+
+
+_current: ContextVar[Scope | None] = ContextVar("autograd_core.scope", default=None)
+_calls = count()
+_make: Callable[..., Scope] = tuple.__new__
+
+
+def record_scope(owner: Any, function: Callable[..., Any], *arguments: Any) -> Any:
+    """`function(*arguments)`, with the results marked as made by a call of `owner`.
+
+    >>> from autograd_core import Value
+    >>> y = record_scope("neuron", lambda x: (2.0 * x).tanh(), Value(1.0))
+    >>> y._scope.kind, len(y._scope.inputs)
+    ('str', 1)
+    """
+    number = next(_calls)
+    scope = _make(Scope, (owner, arguments, _current.get()))
+    token = _current.set(scope)
+    try:
+        out = function(*arguments)
+    finally:
+        _current.reset(token)
+    innermost = next(_calls) == number + 1     # no module was called inside: nothing can be marked yet
+    for node in out if out.__class__ is list or out.__class__ is tuple else (out,):
+        if isinstance(node, Node) and node.op is not None and (innermost or node._scope is None):
+            for x in arguments:
+                if node is x:
+                    break
+            else:
+                node._scope = scope
+    return out
