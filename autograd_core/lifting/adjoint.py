@@ -135,9 +135,9 @@ class Backward(Emitter):
     def _sum_axes(self, array: Array, axes: tuple[int, ...], out: Array) -> None:
         """out = array summed over axes; over one axis of a matrix, as a product with ones, which is faster."""
         if array.ndim == 2 and len(axes) == 1:
-            ones = np.ones(array.shape[axes[0]])
+            ones = self.script.full((array.shape[axes[0]],), 1.0)
             operands = (array, ones) if axes[0] == 1 else (ones, array)
-            self.script.call(np.matmul, *operands, out)
+            self.script.call(_dot_into(out), *operands, out)
         else:
             self.script.reduce(array, axes, out)
 
@@ -151,7 +151,7 @@ class Backward(Emitter):
         if len(places) < len(flat):
             gathered, summed = summed, script.scratch((len(places),), 3)
             if (counts == counts[0]).all():
-                script.reduce(gathered.reshape(len(places), -1), 1, summed)
+                script.call(np.dot, gathered.reshape(len(places), -1), script.full((int(counts[0]),), 1.0), summed)
             else:
                 script.reduceat(gathered, starts, summed)
         if affine(places) is not None:

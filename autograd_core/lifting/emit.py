@@ -188,7 +188,7 @@ class Forward(Emitter):
             call(np.multiply, left, right, products)
             if scaled:
                 call(np.multiply, products, self.constant(step.scale), products)
-            self.script.reduce(products, 1, out)
+            call(np.dot, products, self.script.full((k,), 1.0), out)
         return [left, right]
 
     def _row_sums(self, step: RowSums) -> list[Array]:

@@ -34,6 +34,7 @@ def compile_matrices(graph: Canonical, *, small: int = SMALL) -> Compiled:
     for place, number in grouping.numbers.items():
         values[place] = number
     script = Script()
+    global LAST; LAST = script.sections  # debug
     for section in ("prelude", "forward", "backward"):
         script.begin(section)
     theta = _theta(grouping, script, values)

@@ -87,8 +87,8 @@ def _is_number(x: Any, number: float) -> bool:
     return isinstance(x, float | int) and x == number
 
 
-def _exact_step(x: Array, zero: Array, out: Array) -> None:
-    np.heaviside(x, zero, out)
+def _exact_step(x: Array, out: Array) -> None:
+    np.heaviside(x, 0.0, out)
 
 
 class _ArrayWriter:
@@ -123,8 +123,8 @@ class _ArrayWriter:
             return
         if e.op.name == "where":
             condition, x, y = e.args
-            if _is_number(x, 1.0) and _is_number(y, 0.0) and isinstance(condition.op, str):
-                self.write(condition, out)  # a truth value is a 1 or a 0 already
+            if _is_number(x, 1.0) and _is_number(y, 0.0):
+                self.script.call(np.copyto, out, self.value(condition))  # a truth value is a 1 or a 0 already
                 return
             condition, x, y = self.value(condition), self.value(x), self.value(y)
             self.script.call(np.copyto, out, y)
@@ -132,7 +132,10 @@ class _ArrayWriter:
             return
         values = [self.value(a) for a in e.args]
         if e.op.name == "step":  # nan > 0 is false, where the exact step of nan is nan: left to the careful script
-            self.script.call(np.greater, values[0], 0.0, out, careful=_exact_step)
+            positive = self.script.scratch(self.shape, self.slot + 1, np.bool_)
+            self.script.call(np.greater, values[0], 0.0, positive)
+            self.script.call(np.copyto, out, positive)
+            self.script.careful(_exact_step, values[0], out)
             return
         numbers = ()
         if e.op.name == "power" and isinstance(e.args[1], float | int):
@@ -159,11 +162,15 @@ def kernel_call(
     """Append the call that computes out = op(*operands, *numbers, **options) by the entry's own array kernel."""
     direct = None if options else _ufunc(op, numbers)
     if direct is not None:
-        script.call(direct[0], *operands, *direct[1], out)
+        function, trailing = direct
+        arguments: list[Any] = [*operands, *trailing]
+        if function in (np.maximum, np.minimum):
+            arguments = [script.full(out.shape, float(x)) if isinstance(x, float | int) else x for x in arguments]
+        script.call(function, *arguments, out)
         return
     kernel = functools.partial(op.array, **options) if options else op.array
-    arguments = ", ".join(f"{{{i + 3}}}" for i in range(len(operands) + len(numbers)))
-    script.text(f"{{0}}({{1}}, {{2}}({arguments}))", np.copyto, out, kernel, *operands, *numbers)
+    names = ", ".join(f"{{{i + 2}}}" for i in range(len(operands) + len(numbers)))
+    script.text(f"{{0}}[...] = {{1}}({names})", out, kernel, *operands, *numbers)
 
 
 def write_array(
@@ -174,8 +181,8 @@ def write_array(
     `into` may serve for the result; scratch buffers from `slot` upwards serve in between.
     """
     if rule.formula is None:
-        names = ", ".join(f"{{{i + 3}}}" for i in range(1 + len(operands)))
-        script.text(f"{{0}}({{1}}, {{2}}({names}))", np.copyto, into, rule.on_arrays, out, *operands)
+        names = ", ".join(f"{{{i + 2}}}" for i in range(1 + len(operands)))
+        script.text(f"{{0}}[...] = {{1}}({names})", into, rule.on_arrays, out, *operands)
         return into
     symbols = {"out": out} | {f"x{i}": x for i, x in enumerate(operands)}
     return _ArrayWriter(script, into.shape, symbols, slot).value(rule.formula, into)

@@ -35,6 +35,7 @@ class Script:
         self._numbers: dict[bytes, str] = {}
         self._scratch: dict[tuple[int, int, Any], Array] = {}
         self._views: dict[tuple[Any, ...], Array] = {}
+        self._full: dict[tuple[tuple[int, ...], float], Array] = {}
         self.sections: dict[str, list[tuple[str, str]]] = {}
         self.section = ""
 
@@ -65,6 +66,10 @@ class Script:
 
     def _line(self, function: Any, arguments: Sequence[Any]) -> str:
         written = [self._written(a) for a in arguments]
+        if function is np.copyto:
+            return f"{written[0]}[...] = {written[1]}"  # the same, without NumPy's dispatch of functions
+        if function is np.dot:
+            return f"{written[0]}.dot({written[1]}, {written[2]})"
         if function in _KEYWORD_OUT:
             written[-1] = "out=" + written[-1]
         return f"{self.name(function)}({', '.join(written)})"
@@ -76,6 +81,10 @@ class Script:
         """
         line = self._line(function, arguments)
         self.sections[self.section].append((line, line if careful is None else self._line(careful, arguments)))
+
+    def careful(self, function: Callable[..., Any], *arguments: Any) -> None:
+        """Append a call that only the careful script makes."""
+        self.sections[self.section].append(("", self._line(function, arguments)))
 
     def reduceat(self, array: Array, starts: Array, out: Array) -> None:
         """Append out[i] = the sum of array[starts[i] : starts[i + 1]]."""
@@ -97,6 +106,13 @@ class Script:
         line = template.format(*[self.name(thing) for thing in things])
         self.sections[self.section].append((line, line))
 
+    def full(self, shape: tuple[int, ...], number: float) -> Array:
+        """A constant array. `maximum` of two arrays runs vectorised, that of an array and a number does not."""
+        key = (shape, number)
+        if key not in self._full:
+            self._full[key] = np.full(shape, number)
+        return self._full[key]
+
     def scratch(self, shape: tuple[int, ...], slot: int = 0, dtype: Any = np.float64) -> Array:
         """A buffer for a value that is consumed before anyone else asks for the same slot and size."""
         size = int(np.prod(shape))
@@ -110,7 +126,7 @@ class Script:
 
     def compile(self, *sections: str, result: str = "None", careful: bool = False) -> Callable[[], Any]:
         """One function that runs the sections in order."""
-        lines = [pair[careful] for section in sections for pair in self.sections.get(section, ())]
+        lines = [pair[careful] for section in sections for pair in self.sections.get(section, ()) if pair[careful]]
         if not lines and result == "None":
             return _nothing
         source = "def run():\n" + "".join(f"    {line}\n" for line in lines) + f"    return {result}\n"
@@ -121,7 +137,7 @@ class Script:
 
     def count(self, *sections: str) -> int:
         """How many lines the sections have."""
-        return sum(len(self.sections.get(section, ())) for section in sections)
+        return sum(bool(fast) for section in sections for fast, _ in self.sections.get(section, ()))
 
 
 def _nothing() -> None:

@@ -402,7 +402,8 @@ def random_dag_wide() -> Graph:
 
 @workload
 def random_dag_narrow() -> Graph:
-    return random_dag(random.Random(5), 20, 2000, 10)
+    loss, parameters, inputs = random_dag(random.Random(5), 20, 2000, 10)
+    return loss, parameters + inputs, []
 
 
 @workload
