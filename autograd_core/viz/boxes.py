@@ -61,7 +61,7 @@ def node_content(network: Network, i: int, show: frozenset[str]) -> tuple[tuple[
                 rows.append(Row("range", f"{number(np.min(data), 3)} … {number(np.max(data), 3)}"))
         if "values" in show:
             grids.append(grid_of("data", data))
-    if "grad" in show and not leaf and getattr(network.nodes[i], "requires_grad", True):
+    if "grad" in show and not leaf and network.differentiable(i):
         text, sign = grad_text(gradient)
         rows.append(Row("grad" if single else "‖grad‖", text, sign, live=True))
         if not single and gradient is not None and "values" in show and np.size(gradient):

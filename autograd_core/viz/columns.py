@@ -215,7 +215,54 @@ def coordinates(
                 weights.append(pull or 0.1)
             for key, value in zip(column, _monotone(wishes, weights, offsets[c]), strict=True):
                 across[key] = value
+    _straighten(columns, size, across, after, gap)
     return across
+
+
+def _straighten(
+    columns: list[list[Key]], size: Sizes, across: dict[Key, float], after: Neighbours, gap: float
+) -> None:
+    """Give the invisible items of one wire, and a leaf and its only use, the same place, as far as there is room."""
+    beside: dict[Key, tuple[Key | None, Key | None]] = {}
+    wires: dict[tuple[object, ...], list[Key]] = {}
+    for column in columns:
+        for i, key in enumerate(column):
+            beside[key] = (column[i - 1] if i else None, column[i + 1] if i + 1 < len(column) else None)
+            if key[0] == "l":
+                wires.setdefault(key[1:3], []).append(key)
+
+    def room(key: Key) -> tuple[float, float]:
+        above, below = beside[key]
+        half = size[key][1] / 2 + gap
+        low = -1e18 if above is None else across[above] + size[above][1] / 2 + half
+        high = 1e18 if below is None else across[below] - size[below][1] / 2 - half
+        return low, high
+
+    for wire in wires.values():
+        run: list[Key] = []
+        low, high = -1e18, 1e18
+        for lane in [*wire, None]:
+            bounds = (1e18, -1e18) if lane is None else room(lane)
+            if lane is not None and max(low, bounds[0]) <= min(high, bounds[1]):
+                low, high = max(low, bounds[0]), min(high, bounds[1])
+                run.append(lane)
+                continue
+            if run:
+                last = after[run[-1]]
+                wish = sum(across[key] for key in run) / len(run)
+                if len(last) == 1 and abs(across[last[0][0]] + last[0][1] - wish) < 30:
+                    wish = across[last[0][0]] + last[0][1]
+                for member in run:
+                    across[member] = min(max(wish, low), high)
+            run, (low, high) = ([] if lane is None else [lane]), bounds
+    for column in columns:
+        for key in column:
+            if key[0] == "b" and len(after[key]) == 1:
+                other, there, here = after[key][0]
+                low, high = room(key)
+                wish = across[other] + there - here
+                if low <= wish <= high and abs(wish - across[key]) < 12:
+                    across[key] = wish
 
 
 def _monotone(wishes: list[float], weights: list[float], offset: list[float]) -> list[float]:

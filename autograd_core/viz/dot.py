@@ -14,6 +14,7 @@ from ..errors import AutogradError
 from .graph import Box, Graph
 from .layout import Placement, Point
 from .svg import Direction, label_of, measure
+from .text import width_of
 
 __all__ = ["as_dot", "placed_by_dot", "quoted", "rendered"]
 
@@ -144,10 +145,14 @@ def placed_by_dot(graph: Graph, direction: Direction = "right", *, seconds: floa
         width, height = sized.sizes[box.id]
         return f"n{box.id} [width={width / 72:.3f}, height={height / 72:.3f}]"
 
-    gap = max([0.4, *(link.label / 72 + 0.3 for link in sized.links)])
-    lines = [f"digraph {{ graph [rankdir={_RANKDIR[direction]}, nodesep=0.25, ranksep={gap:.2f}] node [shape=box, fixedsize=true, label=\"\"]"]
+    gaps = "nodesep=0.25, ranksep=0.4"
+    lines = [f'digraph {{ graph [rankdir={_RANKDIR[direction]}, {gaps}] node [shape=box, fixedsize=true, label=""]']
     lines += _clusters(graph, node)
-    lines += [f"  n{edge.source} -> n{edge.target}" for edge in graph.edges]
+    for edge, (symbol, value) in zip(graph.edges, sized.labels, strict=True):
+        room = width_of(f"{symbol} {value}".strip(), 11, mono=True) + 8
+        cell = f'<<table border="0" fixedsize="true" width="{room:.0f}" height="14"><tr><td></td></tr></table>>'
+        words = f" [label={cell}]" if symbol or value else ""
+        lines.append(f"  n{edge.source} -> n{edge.target}{words}")
     answer = _run("\n".join([*lines, "}"]), "json0", seconds)
     if answer is None:
         return None
@@ -177,12 +182,16 @@ def _placement(answer: dict[str, Any], graph: Graph, direction: Direction) -> Pl
             found.frames[int(name[8:])] = (point(x0, y0), point(x1, y1))
         elif name.startswith("n"):
             found.centres[int(name[1:])] = point(*map(float, thing["pos"].split(",")))
-    routes: dict[tuple[int, int], list[list[Point]]] = {}
+    routes: dict[tuple[int, int], list[tuple[list[Point], Point | None]]] = {}
     for line in answer.get("edges", []):
         knots = [tuple(map(float, knot.split(",")[-2:])) for knot in line["pos"].split()]
         tip = [knots[0]] if line["pos"].startswith("e") else []
         spline = knots[1:] if tip else knots
         ends = int(by_number[line["tail"]][1:]), int(by_number[line["head"]][1:])
-        routes.setdefault(ends, []).append([point(*knot) for knot in [*spline, *tip]])
-    found.routes = [routes[edge.source, edge.target].pop(0) for edge in graph.edges]
+        middle = point(*map(float, line["lp"].split(","))) if "lp" in line else None
+        routes.setdefault(ends, []).append(([point(*knot) for knot in [*spline, *tip]], middle))
+    for edge in graph.edges:
+        route, label = routes[edge.source, edge.target].pop(0)
+        found.routes.append(route)
+        found.labels.append(label)
     return found

@@ -268,6 +268,15 @@ class Explanation:
             table.append(f"… and {len(self.steps) - most} more")
         return "\n".join(table)
 
+    def gradients(self) -> dict[str, Any]:
+        """The gradient that each node has at the end, by name.
+
+        >>> from autograd_core import Value
+        >>> explain(Value(3.0, label="x") ** 2).gradients()
+        {'out': 1.0, 'x': 6.0}
+        """
+        return {self._network.names[i]: gradient for i, gradient in self._final().items()}
+
     @cached_property
     def _scenes(self) -> list[Scene]:
         self._network.gradients = {}

@@ -58,7 +58,8 @@ class Link:
 class Placement:
     """What `place` found: centres of boxes, (corner, corner) of containers, the knots of each link, the whole size.
 
-    `curved` says that the knots are those of a Bézier spline (from dot) rather than straight runs.
+    `curved` says that the knots are those of a Bézier spline (from dot) rather than straight runs; then `labels` says
+    where the middle of each label is.
     """
 
     centres: dict[int, Point] = field(default_factory=dict)
@@ -67,6 +68,7 @@ class Placement:
     along: float = 0.0
     across: float = 0.0
     curved: bool = False
+    labels: list[Point | None] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,15 +115,15 @@ def place(
     inside: dict[int | None, list[Key]] = {None: [], **{group: [] for group in parents}}
     for box, item in items.items():
         inside[item.group].append(("b", box))
-    for group in deepest:
-        inside[parents[group]].append(("g", group))
+    for call in deepest:
+        inside[parents[call]].append(("g", call))
     trips = [_trip(items[link.source].group, items[link.target].group, chain, link) for link in links]
     per_level: dict[int | None, list[tuple[int, Key, Key]]] = {group: [] for group in inside}
     for index, trip in enumerate(trips):
         for group, start, end in trip:
             per_level[group].append((index, start, end))
-    for group in (*deepest, None):
-        levels[group] = _level(inside[group], per_level[group], items, links, levels, spacing, group is None)
+    for level in (*deepest, None):
+        levels[level] = _level(inside[level], per_level[level], items, links, levels, spacing, level is None)
     return _assemble(items, links, parents, levels, trips)
 
 
@@ -303,8 +305,8 @@ def _assemble(
         found.centres[box] = _moved(at, corner[item.group])
     for index in range(len(links)):
         route: list[Point] = []
-        for group, _, _ in trips[index]:
-            route += [_moved(point, corner[group]) for point in levels[group].routes[index]]
+        for where, _, _ in trips[index]:
+            route += [_moved(point, corner[where]) for point in levels[where].routes[index]]
         found.routes.append(route)
     return found
 

@@ -81,14 +81,10 @@ class Network:
         node = self.nodes[i]
         return "" if isinstance(node, Constant) else clean(node.label)
 
-    def chain(self, i: int) -> list[int]:
-        """The calls around a node, outermost first."""
-        found: list[int] = []
-        call = self.owner[i]
-        while call is not None:
-            found.append(call)
-            call = self.calls[call].parent
-        return found[::-1]
+    def differentiable(self, i: int) -> bool:
+        """Whether a gradient can reach a node: a number or a constant array has none."""
+        node = self.nodes[i]
+        return not isinstance(node, Constant) and bool(getattr(node, "requires_grad", True))
 
 
 def read(root: Node, parameters: Iterable[Node] = ()) -> Network:

@@ -165,7 +165,7 @@ def _step(network: Network, step: ChainStep, k: int, total: int, brief: Any) -> 
 
     def row(key: str, value: Any, extra: str = "") -> list[str]:
         words = brief(value)
-        wide = "wide" if len(words) > 22 else ""
+        wide = "wide" if len(key) + len(words) > 38 else ""
         colour = ""
         if np.size(value) == 1 and value is not None:
             colour = {1: "plus", -1: "minus", 0: ""}[sign_of(float(np.reshape(value, ())))]

@@ -147,10 +147,10 @@ def _edges(
         slots[target] = slots.get(target, -1) + 1
         symbol = value = hint = ""
         sign = 0
-        if single >= 0:
-            use = network.uses[single]
+        if single >= 0 or (len(members) == 1 and view.units[target].kind == "node"):
+            use = network.uses[members[0]]
             out, operand = network.names[use.node], network.names[use.operand]
-            if "derivatives" in show:
+            if "derivatives" in show and network.differentiable(use.operand):
                 symbol, number_ = derivative_symbol(network, use), derivative_value(network, use)
                 value, sign = ("", 0) if number_ is None else (signed(number_), sign_of(number_))
                 op = network.op(use.node)

@@ -35,7 +35,7 @@ def _cell(grid: Grid) -> float:
 def _grid_size(grid: Grid) -> tuple[float, float]:
     if grid.cells:
         return grid.columns * _cell(grid), grid.rows * _CELL + 15
-    scale = max(1.0, min(6.0, 72 / max(grid.columns, 1), 56 / max(grid.rows, 1)))
+    scale = max(1.0, min(7.0, 84 / max(grid.columns, 1), 64 / max(grid.rows, 1)))
     return max(grid.columns * scale, 26.0), max(grid.rows * scale, 4.0) + 15
 
 
@@ -49,7 +49,7 @@ def _size(box: Box, room: float) -> tuple[float, float]:
     title = width_of(box.name, 13) * 1.08 + width_of(box.formula, 13) + (8 if box.formula else 0)
     extra = (18 if box.opens else 0) + (width_of(f"×{box.count}", 13) + 12 if box.count > 1 else 0)
     rows = [width_of(row.key, 11) + _value_width(row) + 14 for row in box.rows]
-    width, height = max([title + extra, *rows, 44.0]), _HEADER + len(box.rows) * _ROW + (5 if box.rows else 0)
+    width, height = max([title + extra, *rows, 44.0]), 0.0 + _HEADER + len(box.rows) * _ROW + (5 if box.rows else 0)
     small = [_grid_size(grid) for grid in box.grids]
     if small and not box.grids[0].cells:
         width = max(width, sum(w for w, _ in small) + 10 * (len(small) - 1))
@@ -97,7 +97,7 @@ def label_of(edge: Edge) -> tuple[str, str]:
 
 def spacing_of(direction: Direction) -> Spacing:
     """The gaps; the title of a container is always at its top."""
-    frame = {"right": (14, 14, 30, 12), "left": (14, 14, 30, 12), "down": (32, 14, 14, 14), "up": (14, 32, 14, 14)}
+    frame = {"right": (14, 16, 34, 12), "left": (14, 16, 34, 12), "down": (36, 14, 14, 16), "up": (14, 36, 14, 16)}
     return Spacing(frame=frame[direction])
 
 
@@ -149,8 +149,10 @@ def svg(
             box = f'<rect class="f" x="{x:.0f}" y="{y:.0f}" width="{abs(x1 - x0):.0f}" height="{abs(y1 - y0):.0f}"'
             title = _fitted(group.title, abs(x1 - x0) - 20)
             out.append(f'{box} rx="10"/><text class="ft" x="{x + 12:.0f}" y="{y + 19:.0f}">{escape(title)}</text>')
-    for edge, label, route in zip(graph.edges, sized.labels, placement.routes, strict=True):
-        out.append(_edge(edge, label, [frame(point) for point in route], direction, steps, placement.curved))
+    middles = placement.labels or [None] * len(graph.edges)
+    for edge, label, route, middle in zip(graph.edges, sized.labels, placement.routes, middles, strict=True):
+        at = None if middle is None else frame(middle)
+        out.append(_edge(edge, label, [frame(point) for point in route], direction, steps, placement.curved, at))
     for box_ in graph.boxes:
         width, height = sized.sizes[box_.id]
         x, y = frame(placement.centres[box_.id])
@@ -181,6 +183,7 @@ def _edge(
     direction: Direction,
     steps: bool,
     curved: bool,
+    middle: tuple[float, float] | None = None,
 ) -> str:
     """The wire, its arrowhead and its label (and, for the page, the head of the backward arrow)."""
     upright = direction in ("down", "up")
@@ -197,7 +200,9 @@ def _edge(
         words = f'<tspan class="s">{escape(symbol)}</tspan> ' if symbol else ""
         if value:
             words += f'<tspan class="{colour}">{escape(value)}</tspan>'
-        if upright:
+        if middle is not None:
+            place_, anchor = (middle[0], middle[1] + 4), ' text-anchor="middle"'
+        elif upright:
             place_, anchor = (x1 + 5, y1 - 9 if ahead > 0 else y1 + 17), ""
         else:
             place_, anchor = (x1 - 8 * ahead, y1 - 4), ' text-anchor="end"' if ahead > 0 else ""
@@ -256,9 +261,9 @@ def _box(box: Box, x: int, y: int, width: int, height: int) -> str:
     if box.hint:
         out.append(f"<title>{escape(box.hint)}</title>")
     if box.count > 1:
-        for shift in (8, 4):
+        for shift in (2, 1):
             out.append(
-                f'<rect class="o" x="{x + shift}" y="{y - shift}" width="{width}" height="{height}" rx="{radius}"/>'
+                f'<rect class="o" x="{x + 4 * shift}" y="{y - 3 * shift}" width="{width}" height="{height}" rx="{radius}"/>'
             )
     out.append(f'<rect class="o" x="{x}" y="{y}" width="{width}" height="{height}" rx="{radius}"/>')
     if box.rows or box.grids:
