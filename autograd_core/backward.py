@@ -22,7 +22,7 @@ import numpy as np
 
 from .algebra import ARRAYS, NODES, NUMBERS
 from .anomaly import check_gradients, check_unwritten, describe
-from .errors import GraphError, NotScalarError, ShapeError
+from .errors import GraphError, NotScalarError, OperandError, ShapeError
 from .modes import WATCHED, anomaly_detected
 from .node import LOCK, OVERWRITTEN, Node, operands, stale, trace
 from .op import Op
@@ -208,6 +208,8 @@ def _seed(root: Any, seed: Any) -> Any:
             )
         return np.ones(data.shape, data.dtype)
     seed = np.asarray(getattr(seed, "_data", seed))
+    if seed.dtype.kind not in "biuf":
+        raise OperandError(f"backward: received a gradient of dtype {seed.dtype}, expected real numbers of shape {data.shape}.")
     if seed.shape != data.shape:
         raise ShapeError(f"backward: received a gradient of shape {seed.shape}, expected {data.shape}, the shape of the tensor.")
     if not np.can_cast(seed.dtype, data.dtype, "same_kind"):
@@ -245,7 +247,7 @@ def _pass(
         for leaf in leaves:
             leaf.grad = leaf._FRESH
         for root, seed in zip(roots, seeds, strict=True):
-            root.grad = seed if root.grad is None or not root.is_array and root.grad == 0.0 else root.grad + seed
+            root.grad = seed if root.grad is None or (not root.is_array and root.grad == 0.0) else root.grad + seed
 
     anomalies = bool(WATCHED) and anomaly_detected()
     try:
@@ -302,6 +304,11 @@ def backpropagate(root: Any, seed: Any = None, *, emit: Callable[[Step], None] |
         try:
             for leaf, old in saved:
                 new = leaf.grad
+                if old is not None and new is not None and np.shape(old) != np.shape(leaf._data):
+                    raise ShapeError(
+                        f"backward: the .grad of {describe(leaf)} was set to {type(old).__name__} of shape {np.shape(old)}, expected "
+                        f"shape {np.shape(leaf._data)}; set it to None to start anew."
+                    )
                 if old is not None:
                     leaf.grad = old + new if new is not None else old
                 elif new.__class__ is not float and new is not None:
@@ -333,6 +340,7 @@ def gradients(roots: Sequence[Any], seeds: Sequence[Any], wrt: Sequence[Any], *,
 
 
 def _gradient_graph(roots: Sequence[Any], seeds: Sequence[Any], wrt: Sequence[Any], careful: bool) -> list[Any]:
+    order: list[Any]
     order, _ = trace(roots, stop=wrt)
     needed = {id(w) for w in wrt}
     for node in order:
@@ -388,6 +396,7 @@ def jacobian_rows(root: Any, wrt: Sequence[Any]) -> list[Any]:
 
 
 def _batched(root: Any, wrt: Sequence[Any], careful: bool) -> list[Any]:
+    order: list[Any]
     order, _ = trace([root], stop=wrt)
     needed = {id(w) for w in wrt}
     for node in order:

@@ -51,7 +51,7 @@ Op(name="div", dunder="truediv", symbol="÷", latex=r"\frac{{{0}}}{{{1}}}", scal
 Op(name="power", dunder="pow", symbol="^", latex="{0}^{{{1}}}", scalar=ieee.power, array=operator.pow,
    domain=(POSITIVE, REAL), numpy=(np.power, np.float_power),
    doc="xʸ; nan for a negative x and a fractional y. x⁰ has derivative 0, and ∂/∂y at x = 0 is 0 for y ≥ 0.",
-   d=(lambda m, out, x, y: m.where(y == 0.0, 0.0, y * m.power(x, y - 1.0)),
+   d=(lambda m, out, x, y: m.where((x == 0.0) & (y == 0.0), 0.0, y * m.power(x, y - 1.0)),
       lambda m, out, x, y: m.where((x == 0.0) & (y >= 0.0), 0.0, out * m.log(x))))
 Op(name="neg", dunder="neg", symbol="−", latex="-{0}", scalar=operator.neg, array=np.negative, linear=True,
    domain=(REAL,), doc="−x.", d=(lambda m, out, x: -1.0,))
@@ -71,8 +71,8 @@ Op(name="cbrt", symbol="∛", text="∛{0}", latex=r"\sqrt[3]{{{0}}}", scalar=qu
    domain=(NONZERO,), doc="The real cube root of x.", d=(lambda m, out, x: 1.0 / (3.0 * out * out),))
 Op(name="hypot", latex=r"\sqrt{{{0}^2 + {1}^2}}", scalar=quiet(math.hypot, np.hypot), array=np.hypot,
    domain=(POSITIVE, REAL), doc="√(x² + y²); its derivative at the origin is 0.",
-   d=(lambda m, out, x, y: x / m.where(out == 0.0, 1.0, out),
-      lambda m, out, x, y: y / m.where(out == 0.0, 1.0, out)))
+   d=(lambda m, out, x, y: m.where(out == 0.0, 0.0, x / m.where(out == 0.0, 1.0, out)),
+      lambda m, out, x, y: m.where(out == 0.0, 0.0, y / m.where(out == 0.0, 1.0, out))))
 
 # -------------------------------------------------------------------------------- exponentials and logarithms
 Op(name="exp", latex="e^{{{0}}}", scalar=quiet(math.exp, np.exp), array=np.exp, domain=(REAL,), doc="eˣ.",
@@ -157,7 +157,7 @@ Op(name="clip", selects=True, array=lambda x, *, min=-math.inf, max=math.inf: np
    scalar=lambda x, *, min=-math.inf, max=math.inf: max if x > max else min if x < min else x, domain=(REAL,),
    numpy=(), doc="x held between `min` and `max`; the derivative is 1 at the bounds.",
    d=(lambda m, out, x, *, min=-math.inf, max=math.inf: m.where((x >= min) & (x <= max), 1.0, 0.0),))
-Op(name="step", array=lambda x: np.where(x != x, x, np.greater(x, 0.0)).astype(np.asarray(x).dtype),
+Op(name="step", array=lambda x: np.asarray(np.where(x != x, x, np.greater(x, 0.0)), np.asarray(x).dtype),
    scalar=lambda x: x if x != x else 1.0 if x > 0.0 else 0.0, domain=(KINK,),
    doc="The Heaviside step: 1 for x > 0, else 0; its derivative is 0.", d=(lambda m, out, x: 0.0,))
 for _name, _array, _doc in (

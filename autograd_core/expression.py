@@ -7,6 +7,7 @@ a word; nothing else is rewritten, so that the formula stays the one in the rule
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -58,7 +59,7 @@ class Expression:
         return _print(self, _latex)[0]
 
     def source(self) -> str:
-        """The formula as Python source, with functions by their names in the table."""
+        """The formula as Python source: functions by their names in the table, infinity as `inf`."""
         return _print(self, _source)[0]
 
     __str__ = text
@@ -136,14 +137,14 @@ class Expression:
     def __lt__(self, other: Any) -> Expression:
         return Expression("<", (self, other))
 
-    def __le__(self, other: Any) -> Expression:
-        return Expression("<=", (self, other))
+    def __le__(self, other: Any) -> Any:
+        return True if _is(other, math.inf) else Expression("<=", (self, other))
 
     def __gt__(self, other: Any) -> Expression:
         return Expression(">", (self, other))
 
-    def __ge__(self, other: Any) -> Expression:
-        return Expression(">=", (self, other))
+    def __ge__(self, other: Any) -> Any:
+        return True if _is(other, -math.inf) else Expression(">=", (self, other))
 
     def __eq__(self, other: object) -> Expression:  # type: ignore[override]
         return Expression("==", (self, other))
@@ -201,6 +202,10 @@ def _is_op(x: Any, name: str) -> bool:
     return isinstance(x, Expression) and isinstance(x.op, Op) and x.op.name == name
 
 
+def _alike(x: Any, y: Any) -> bool:
+    return x is y or (isinstance(x, float) and isinstance(y, float) and x == y)
+
+
 def _mul(x: Any, y: Any) -> Any:
     if _is(x, 0.0) or _is(y, 0.0):
         return 0.0
@@ -220,7 +225,7 @@ _SIMPLIFY: dict[str, Callable[..., Any]] = {
     "div": lambda x, y: x if _is(y, 1.0) else 0.0 if _is(x, 0.0) else None,
     "neg": lambda x: x.args[0] if _is_op(x, "neg") else None,
     "power": lambda x, y: x if _is(y, 1.0) else 1.0 if _is(y, 0.0) else None,
-    "where": lambda c, x, y: (x if c else y) if not isinstance(c, Expression) else x if x is y else None,
+    "where": lambda c, x, y: (x if c else y) if not isinstance(c, Expression) else x if _alike(x, y) else None,
 }
 
 Printer = Callable[["Expression", list[tuple[str, int]]], tuple[str, int]]
@@ -325,5 +330,6 @@ def _relation(e: Expression, parts: list[tuple[str, int]], signs: dict[str, str]
     sign = str(e.op)
     if not e.args:
         return sign, _ATOM
-    strength = 0 if sign in "&|" else 1
-    return f"{_wrap(parts[0], strength)} {signs[sign]} {_wrap(parts[1], strength)}", 0
+    joined = sign in "&|"
+    inside = (2 if signs[sign] == sign else 1) if joined else 1     # Python's & binds tighter than its comparisons
+    return f"{_wrap(parts[0], inside)} {signs[sign]} {_wrap(parts[1], inside)}", 0 if joined else 1

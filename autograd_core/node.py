@@ -41,6 +41,16 @@ class Node:
     ARRAY: ClassVar[Any]
     is_array: ClassVar[bool] = False
     _data: Any
+    _a: Any
+    _b: Any
+    _x: Any
+    _y: Any
+    _params: dict[str, Any] | None
+    _scope: Any
+    _origin: Any
+    _mark: int
+    _FRESH: ClassVar[Any]
+    requires_grad: Any
     grad: Any
     op: Op | None
     label: str
@@ -61,7 +71,7 @@ class Node:
             if self._a.__class__ is tuple:
                 if None in self._a:
                     self._a = tuple(a if a is not None else _constant(x) for a, x in zip(self._a, self._x, strict=True))
-                return self._a  # type: ignore[no-any-return]
+                return self._a
             if self._a is None:
                 self._a = _constant(self._x)
             if self._y is None:
@@ -80,6 +90,23 @@ class Node:
         """The operation as a text, '' for a leaf: micrograd's spelling."""
         return "" if self.op is None else (self.op.symbol or self.op.name).replace("×", "*").replace("−", "-").replace("÷", "/")
 
+    def __reduce__(self) -> Any:
+        """Pickles and deep copies carry the graph as a list, so that a long chain needs no recursion."""
+        if self.op is None:
+            grad = self.grad if self._flowed else None
+            return _leaf, (type(self), self._data, self.label, grad, bool(self.requires_grad))
+        order, leaves = trace([self])
+        number = {id(n): i for i, n in enumerate([*leaves, *order])}
+        records = []
+        for n in order:
+            stale(n)
+            pairs = operands(n)
+            slots = [None if o is None else number[id(o)] for o, _ in pairs]
+            saved = [x if o is None else None for o, x in pairs]
+            grad = n.grad if n._flowed else None
+            records.append((type(n), n._data, n.label, grad, n.op, n._params, slots, saved, n._a.__class__ is tuple))
+        return _graph, (leaves, records)
+
     @property
     def _flowed(self) -> bool:
         """Whether a gradient has reached this node."""
@@ -89,12 +116,45 @@ class Node:
             return False
 
 
-_grad_slot: Callable[[Node], Any] = Node.grad.__get__  # type: ignore[attr-defined]
+_grad_slot: Callable[[Node], Any] = Node.__dict__["grad"].__get__
 
 
 def _constant(x: Any) -> Node:
     """A number or array of an expression as a leaf."""
-    return Node.SCALAR._of(x) if isinstance(x, (float, int)) else Node.ARRAY._of(np.asarray(x))
+    made: Node = Node.SCALAR._of(x) if isinstance(x, (float, int)) else Node.ARRAY._of(np.asarray(x))
+    return made
+
+
+def _leaf(kind: type[Node], data: Any, label: str, grad: Any, requires_grad: bool) -> Node:
+    """A leaf from a pickle or a copy."""
+    node: Any = kind._of(data)  # type: ignore[attr-defined]
+    if label:
+        node.label = label
+    if grad is not None:
+        node.grad = grad
+    if node.is_array:
+        node.requires_grad = requires_grad
+    return node  # type: ignore[no-any-return]
+
+
+def _graph(leaves: list[Node], records: list[tuple[Any, ...]]) -> Node:
+    """A graph from a pickle or a copy: inner nodes in topological order, operands by their number."""
+    nodes: list[Any] = list(leaves)
+    for kind, data, label, grad, op, params, slots, saved, flat in records:
+        node = _leaf(kind, data, label, grad, True)
+        chosen = tuple(None if i is None else nodes[i] for i in slots)
+        values = tuple(x if n is None else n._data for n, x in zip(chosen, saved, strict=True))
+        node.op = op
+        if flat:
+            node._a, node._x = chosen, values
+        else:
+            node._a, node._x, node._b, node._y = chosen[0], values[0], None, None
+            if len(chosen) == 2:
+                node._b, node._y = chosen[1], values[1]
+        if params:
+            node._params = params
+        nodes.append(node)
+    return nodes[-1]  # type: ignore[no-any-return]
 
 
 def operands(node: Node) -> tuple[tuple[Node | None, Any], ...]:
@@ -110,11 +170,11 @@ def operands(node: Node) -> tuple[tuple[Node | None, Any], ...]:
 _epochs = iter(range(1, 2**62))
 
 
-def trace(roots: Sequence[Node], stop: Sequence[Node] = ()) -> tuple[list[Node], list[Node]]:
+def trace(roots: Sequence[Node], stop: Sequence[Node] = ()) -> tuple[list[Any], list[Any]]:
     """(inner nodes in topological order, leaves) of the graph below `roots`; a node in `stop` counts as a leaf."""
     epoch = next(_epochs)
     order: list[Any] = []
-    leaves: list[Node] = []
+    leaves: list[Any] = []
     stack: list[Any] = list(reversed(roots))
     push, pop, done = stack.append, stack.pop, order.append
     for node in stop:
@@ -176,7 +236,7 @@ def stale(node: Node) -> None:
         if operand is not None and operand._data is not recorded and not _same(operand._data, recorded):
             raise StaleDataError(
                 f"backward: the data of {describe(operand)} was assigned after the operation {node.op.name} had "  # type: ignore[union-attr]
-                f"recorded it as operand {slot}; received {_brief(operand._data)}, expected {_brief(recorded)}. "
+                f"recorded it as operand {slot}; {_change(operand._data, recorded)}. "
                 "Compute the result again after changing the data, then call backward()."
             )
 
@@ -185,5 +245,9 @@ def _same(x: Any, y: Any) -> bool:
     return not isinstance(x, np.ndarray) and bool(x == y)
 
 
-def _brief(x: Any) -> str:
-    return f"an array of shape {x.shape} written into" if isinstance(x, np.ndarray) else repr(x)
+def _change(new: Any, recorded: Any) -> str:
+    if not isinstance(new, np.ndarray):
+        return f"received {new!r}, expected {recorded!r}"
+    if np.may_share_memory(new, recorded):
+        return f"received the array of shape {new.shape} with other elements, expected those that were recorded"
+    return f"received another array of shape {new.shape}, expected the one that was recorded"

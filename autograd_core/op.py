@@ -178,6 +178,18 @@ class Op:
         """The operation by its name, as in the table."""
         return f"Op({self.name!r})"
 
+    def __reduce__(self) -> Any:
+        """Pickled by name: an operation is looked up in the table of the program that unpickles it."""
+        return _by_name, (self.name,)
+
+    def __copy__(self) -> Op:
+        """An operation is one of a kind."""
+        return self
+
+    def __deepcopy__(self, memo: Any) -> Op:
+        """An operation is one of a kind."""
+        return self
+
     def forget(self) -> None:
         """Take an operation of your own out of the table (its methods stay until the interpreter ends)."""
         if self.name in _FROZEN:
@@ -218,6 +230,12 @@ def operation(
         return Op(array=kernel, d=as_rules(d), vjp=as_rules(vjp), **settings)
 
     return declare
+
+
+def _by_name(name: str) -> Op:
+    if name not in TABLE:
+        raise RuleError(f"unpickling: there is no operation named {name!r}; declare it before loading.")
+    return TABLE[name]
 
 
 def freeze() -> None:

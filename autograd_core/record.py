@@ -73,7 +73,7 @@ def translated(op: Op, operands: tuple[Any, ...], params: dict[str, Any], error:
     """NumPy's error as one of ours, with the operation, what it received, and what NumPy expected."""
     if isinstance(error, AutogradError):
         return error
-    shapes = ", ".join(str(np.shape(NODE_DATA(x))) for x in operands)
+    shapes = ", ".join(f"{np.shape(NODE_DATA(x))}" + _odd_dtype(NODE_DATA(x)) for x in operands)
     options = "".join(f", {key}={value!r}" for key, value in params.items() if key != "key")
     received = f"{op.name}: received operands of shape {shapes}{options}"
     if isinstance(error, np.exceptions.AxisError):
@@ -85,18 +85,27 @@ def translated(op: Op, operands: tuple[Any, ...], params: dict[str, Any], error:
         else OperandError if isinstance(error, TypeError)
         else ShapeError
     )  # fmt: skip
-    return kind(f"{received}; {_expectation(op)}: {error}.")
+    return kind(f"{received}; {_expectation(op, operands)}: {error}.")
 
 
-def _expectation(op: Op) -> str:
+def _odd_dtype(x: Any) -> str:
+    dtype = getattr(x, "dtype", None)
+    return f" and dtype {dtype}" if dtype is not None and dtype.kind not in "biuf" else ""
+
+
+def _expectation(op: Op, operands: tuple[Any, ...]) -> str:
+    if any(getattr(NODE_DATA(x), "dtype", np.dtype(float)).kind not in "biuf" for x in operands):
+        return "expected operands of real numbers"
     if op.name == "matmul":
         return "expected the last axis of the first to be as long as the last but one of the second (transpose or reshape one)"
+    if op.name == "index":
+        return "expected an index within the shape"
     if op.elementwise and op.arity != 1:
         return "expected shapes that broadcast: axes, from the last, of equal length or of length 1 (reshape one of them)"
     return "expected what NumPy expects there"
 
 
-def NODE_DATA(x: Any) -> Any:  # noqa: N802
+def NODE_DATA(x: Any) -> Any:
     """The plain data behind an operand."""
     return x._data if isinstance(x, Node) else x
 

@@ -76,8 +76,8 @@ def _reduction(name: str, *functions: Any, **defaults: Any) -> None:
 _reduction("sum", np.sum)
 _reduction("mean", np.mean)
 _reduction("prod", np.prod)
-_reduction("max", np.max)
-_reduction("min", np.min)
+_reduction("max", np.max, np.amax)
+_reduction("min", np.min, np.amin)
 _reduction("var", np.var, ddof=0)
 _reduction("std", np.std, ddof=0)
 _reduction("logsumexp")
@@ -125,7 +125,10 @@ def norm(x: Any, ord: Any = None, axis: Any = None, *, keepdims: bool = False) -
         return NUMPY[np.sum](size, axis, keepdims=keepdims)
     if not isinstance(ord, (int, float)) or ord == 0:
         raise MissingRuleError(f"norm: ord={ord!r} has no derivative rule here; use a number other than 0, ±inf or 'fro'.")
-    return NUMPY[np.sum](size ** float(ord), axis, keepdims=keepdims) ** (1.0 / ord)
+    powers = where(NODE_DATA(size) == 0.0, 0.0, where(NODE_DATA(size) == 0.0, 1.0, size) ** float(ord))
+    total = NUMPY[np.sum](powers, axis, keepdims=keepdims)
+    nothing = NODE_DATA(total) == 0.0          # the root has no derivative at 0: norm'(0) = 0
+    return where(nothing, 0.0, where(nothing, 1.0, total) ** (1.0 / ord))
 
 
 @answers(np.cumsum)
@@ -332,6 +335,12 @@ def expand_dims(x: Any, axis: Any) -> Any:
     return reshape(x, tuple(1 if i in new else next(old) for i in range(ndim)))
 
 
+@answers(np.copy)
+def copy(x: Any) -> Any:
+    """The same elements in a node of their own."""
+    return _record("identity", x)
+
+
 @answers(np.atleast_1d)
 def atleast_1d(x: Any) -> Any:
     """At least one axis."""
@@ -454,7 +463,7 @@ def diagonal(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
         raise ShapeError(f"diagonal: received shape {_shape(x)}, expected at least two axes.")
     i, j = _axis(axis1, n, "diagonal"), _axis(axis2, n, "diagonal")
     moved = moveaxis(x, (i, j), (-2, -1))
-    rows, columns = np.nonzero(np.eye(*_shape(moved)[-2:], k=offset))
+    rows, columns = np.nonzero(np.eye(_shape(moved)[-2], _shape(moved)[-1], k=offset))
     return getitem(moved, (Ellipsis, rows, columns))
 
 
@@ -470,16 +479,22 @@ def diag(x: Any, k: int = 0) -> Any:
     return _record("scatter", x, key=(rows, rows + k), shape=(n + abs(k), n + abs(k)))
 
 
+def _triangle(x: Any, k: int) -> np.ndarray:
+    if _ndim(x) < 2:
+        raise ShapeError(f"tril, triu: received shape {_shape(x)}, expected at least two axes.")
+    return np.tri(_shape(x)[-2], _shape(x)[-1], k=k).astype(bool)
+
+
 @answers(np.tril)
 def tril(x: Any, k: int = 0) -> Any:
     """The lower triangle, zeros above."""
-    return _record("where", np.tri(*_shape(x)[-2:], k=k, dtype=bool), x, 0.0)
+    return _record("where", _triangle(x, k), x, 0.0)
 
 
 @answers(np.triu)
 def triu(x: Any, k: int = 0) -> Any:
     """The upper triangle, zeros below."""
-    return _record("where", ~np.tri(*_shape(x)[-2:], k=k - 1, dtype=bool), x, 0.0)
+    return _record("where", ~_triangle(x, k - 1), x, 0.0)
 
 
 @answers(np.concatenate, np.concat)
@@ -538,7 +553,7 @@ def split(x: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
     """Equal parts along an axis, or parts split at the given places."""
     if np.ndim(indices_or_sections) == 0 and _shape(x)[_axis(axis, _ndim(x), "split")] % int(indices_or_sections):
         raise ShapeError(f"split: an axis of length {_shape(x)[axis]} does not divide into {indices_or_sections} equal parts; see array_split.")
-    return array_split(x, indices_or_sections, axis)
+    return list(array_split(x, indices_or_sections, axis))
 
 
 @answers(np.where)

@@ -50,7 +50,7 @@ def sum_to(x: Any, *, shape: Shape) -> Any:
 
 
 def _count(m: Any, x: Any, out: Any) -> float:
-    return math.prod(m.shape(x)) / max(math.prod(m.shape(out)), 1)
+    return float(math.prod(m.shape(x)) / max(math.prod(m.shape(out)), 1))
 
 
 def _spread(m: Any, g: Any, x: Any, axis: Any) -> Any:
@@ -88,7 +88,7 @@ Op(name="transpose", symbol="T", text="{0}ᵀ", latex="{0}^{{T}}", array=lambda 
 
 # ---------------------------------------------------------------------------------------------- reductions
 def _reductions(rng: Any) -> list[Any]:
-    cases = (((2, 3), {}), ((2, 3), {"axis": 0}), ((2, 3), {"axis": -1, "keepdims": True}), ((2, 3, 2), {"axis": (0, -1)}),
+    cases: Any = (((2, 3), {}), ((2, 3), {"axis": 0}), ((2, 3), {"axis": -1, "keepdims": True}), ((2, 3, 2), {"axis": (0, -1)}),
              ((4,), {"axis": 0}), ((), {}), ((1, 3), {"axis": 1}))
     return [((rng.permutation(math.prod(s)).reshape(s) / 3.0 - 0.9 + rng.uniform(0, 0.1, s),), dict(p)) for s, p in cases]
 
@@ -139,7 +139,10 @@ def _pull_cumprod(m: Any, g: Any, out: Any, x: Any, axis: int) -> Any:
     if np.all(m.data(x) != 0.0):
         return _flip(m, m.cumsum(_flip(m, g * out, axis), axis=axis), axis) / x
     ndim, length = m.ndim(x), m.shape(x)[axis]
-    at = lambda a, i: m.index(a, key=_along(ndim, axis, slice(i, i + 1)))  # noqa: E731
+
+    def at(a: Any, i: int) -> Any:
+        return m.index(a, key=_along(ndim, axis, slice(i, i + 1)))
+
     parts: list[Any] = []
     carried: Any = None                        # with out_i = out_{i−1}·x_i: h_i = g_i + x_{i+1}·h_{i+1}
     for i in reversed(range(length)):
@@ -150,6 +153,11 @@ def _pull_cumprod(m: Any, g: Any, out: Any, x: Any, axis: int) -> Any:
 
 def _centred(m: Any, x: Any, axis: Any) -> Any:
     return x - _spread(m, m.mean(x, axis=axis, keepdims=True), x, axis)
+
+
+def _unless_zero(m: Any, out: Any, x: Any, axis: Any, pulled: Any) -> Any:
+    """A gradient, and 0 of every order where the result is 0."""
+    return m.where(m.data(_spread(m, out, x, axis)) == 0.0, 0.0, pulled)
 
 
 def _degrees(m: Any, x: Any, out: Any, ddof: float) -> float:
@@ -169,7 +177,8 @@ Op(name="var", array=lambda x, *, axis=None, ddof=0, keepdims=False: np.var(x, a
 Op(name="std", array=lambda x, *, axis=None, ddof=0, keepdims=False: np.std(x, axis=axis, ddof=ddof, keepdims=keepdims),
    doc="The standard deviation; its derivative at a constant is 0.", samples=lambda rng: _reductions(rng)[:5],
    vjp=(lambda m, g, out, x, *, axis=None, ddof=0, keepdims=False:
-        _spread(m, g / (_degrees(m, x, out, ddof) * m.where(out == 0.0, 1.0, out)), x, axis) * _centred(m, x, axis),))
+        _unless_zero(m, out, x, axis, _centred(m, x, axis) * _spread(
+            m, g / (_degrees(m, x, out, ddof) * m.where(out == 0.0, 1.0, out)), x, axis)),))
 Op(name="prod", symbol="Π", array=lambda x, *, axis=None, keepdims=False: np.prod(x, axis=axis, keepdims=keepdims),
    doc="The product over `axis`; right with one zero and with several.", samples=_reductions,
    vjp=(lambda m, g, out, x, *, axis=None, keepdims=False: _pull_prod(m, g, out, x, axis),))
@@ -187,7 +196,7 @@ Op(name="norm", symbol="‖·‖", text="‖{0}‖", latex=r"\left\lVert{0}\righ
    array=lambda x, *, axis=None, keepdims=False: np.sqrt(np.sum(np.square(x), axis=axis, keepdims=keepdims)),
    doc="The Euclidean norm √Σx²; its derivative at 0 is 0.", samples=_reductions,
    vjp=(lambda m, g, out, x, *, axis=None, keepdims=False:
-        _spread(m, g / m.where(out == 0.0, 1.0, out), x, axis) * x,))
+        _unless_zero(m, out, x, axis, _spread(m, g / m.where(out == 0.0, 1.0, out), x, axis) * x),))
 
 
 # ------------------------------------------------------------------------------------------- along one axis
@@ -291,8 +300,9 @@ def _einsum_rule(m: Any, g: Any, out: Any, *operands: Any, subscripts: str) -> t
             if label != c:
                 others.append((c + label, np.eye(sizes.get(c, 1))))
             target += label
-        seen = "".join(t for t, _ in others)
-        others += [(c, np.ones(sizes.get(c, 1))) for c in target if c not in seen]   # summed alone: spread again
+        full = {c for t, x in others for c, n in zip(t, m.shape(x), strict=True) if n == sizes.get(c, 1)}
+        others += [(c, np.ones(sizes.get(c, 1))) for c in target if c not in full and c in sizes]   # spread again
+        others += [(c, np.ones(1)) for c in target if c not in sizes and not any(c in t for t, _ in others)]
         pulled.append(m.einsum(*(x for _, x in others), subscripts=f"{','.join(t for t, _ in others)}->{target}"))
     return tuple(pulled)
 
@@ -317,7 +327,7 @@ def _scatter(x: Any, *, key: Any, shape: Shape) -> Any:
 
 def _is_basic(key: Any) -> bool:
     parts = key if isinstance(key, tuple) else (key,)
-    return all(p is None or p is Ellipsis or isinstance(p, (int, slice, np.integer)) and not isinstance(p, bool) for p in parts)
+    return all(p is None or p is Ellipsis or (isinstance(p, (int, slice, np.integer)) and not isinstance(p, bool)) for p in parts)
 
 
 def _index_samples(rng: Any) -> list[Any]:
@@ -406,7 +416,8 @@ Op(name="solve", array=np.linalg.solve, doc="The x with a @ x = b.", numpy=(np.l
                                                                             ((3,), (2, 2, 1), (3, 2)), strict=True)],
    vjp=(lambda m, g, out, a, b: _solve_left(m, g, out, a, b),
         lambda m, g, out, a, b: m.solve(_swap(m, a), g)))
-Op(name="cholesky", array=np.linalg.cholesky, doc="The lower triangular L with L @ Lᵀ = x, for a positive definite x.",
+Op(name="cholesky", array=lambda x: np.linalg.cholesky(0.5 * (x + np.swapaxes(x, -1, -2))),
+   doc="The lower triangular L with L @ Lᵀ = x, for a positive definite x (its symmetric part is taken).",
    numpy=(np.linalg.cholesky,), samples=_positive_definite, vjp=(lambda m, g, out, x: _cholesky_pull(m, g, out),))
 
 Op(name="cast", symbol="dtype", array=lambda x, *, dtype: np.asarray(x).astype(dtype), doc="x in another floating dtype.", linear=True,

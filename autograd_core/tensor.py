@@ -110,12 +110,12 @@ class Tensor(Node, ArrayMethods):
         return self._data.dtype
 
     @property
-    def T(self) -> Tensor:  # noqa: N802
+    def T(self) -> Tensor:
         """The axes reversed."""
         return routines.transpose(self)  # type: ignore[no-any-return]
 
     @property
-    def mT(self) -> Tensor:  # noqa: N802
+    def mT(self) -> Tensor:
         """The last two axes exchanged."""
         return routines.matrix_transpose(self)  # type: ignore[no-any-return]
 
@@ -124,7 +124,7 @@ class Tensor(Node, ArrayMethods):
         return self._data
 
     def detach(self) -> Tensor:
-        """The same array as a constant."""
+        """The same array as a constant: shared, so writing into one is seen by the other (and by recorded graphs)."""
         return Tensor._of(self._data)
 
     def item(self) -> float:
@@ -283,10 +283,7 @@ class Tensor(Node, ArrayMethods):
 _new: Callable[[type[Tensor]], Tensor] = object.__new__
 _ERRORS = (ValueError, TypeError, IndexError)
 
-_ROUTINES = (
-    "sum mean var std prod max min logsumexp cumsum cumprod sort softmax log_softmax norm dot inner outer trace diagonal "
-    "ravel swapaxes squeeze repeat take clip"
-).split()
+_ROUTINES = ["sum", "mean", "var", "std", "prod", "max", "min", "logsumexp", "cumsum", "cumprod", "sort", "softmax", "log_softmax", "norm", "dot", "inner", "outer", "trace", "diagonal", "ravel", "swapaxes", "squeeze", "repeat", "take", "clip"]
 for _name in _ROUTINES:
     setattr(Tensor, _name, getattr(routines, _name))
 

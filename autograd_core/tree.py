@@ -42,8 +42,8 @@ def _flatten(tree: Any, leaves: list[Any]) -> Rebuild:
         except TypeError:
             keys = list(tree)
         parts = [_flatten(tree[key], leaves) for key in keys]
-        kind = type(tree) if type(tree) is not dict else dict
-        return lambda new: kind((key, part(new)) for key, part in zip(keys, parts, strict=True))
+        mapping = type(tree)
+        return lambda new: mapping((key, part(new)) for key, part in zip(keys, parts, strict=True))
     if isinstance(tree, (list, tuple)):
         parts = [_flatten(item, leaves) for item in tree]
         kind = type(tree)

@@ -50,7 +50,7 @@ class Value(Node, ScalarMethods):
     __slots__ = ()
     _DEFAULTS: ClassVar[dict[str, Any]] = {**Node._DEFAULTS, "grad": 0.0}
     _FRESH: ClassVar[float] = 0.0
-    requires_grad: ClassVar[bool] = True
+    requires_grad: ClassVar[bool] = True  # type: ignore[misc]
 
     def __init__(self, data: Any, *, label: str = "") -> None:
         """A leaf. Raises OperandError if `data` is not a real number."""
@@ -131,6 +131,10 @@ class Value(Node, ScalarMethods):
         return _compare(operator.ne, self._data, other)
 
     __hash__ = object.__hash__
+
+    def conjugate(self) -> Value:
+        """The value itself: NumPy asks for it when it takes the variance of an array of `Value`s."""
+        return self
 
     def __pos__(self) -> Value:
         """The value itself."""

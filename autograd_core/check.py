@@ -1,0 +1,411 @@
+"""Gradient checks that people can trust: derivatives by rule against derivatives by number.
+
+**The numbers.** For each element the derivative of Σ wₖ·fₖ with fixed random weights w (so that no output can hide) is
+found by the complex step where the function takes complex numbers, which is exact to the last places (Squire & Trapp
+1998), and else by central differences extrapolated to step 0, with the step chosen per element and an estimate of the
+error (Ridders 1982; Press et al., *Numerical Recipes*, section 5.7).
+
+**The tolerance** is relative to the derivative itself, plus what the numbers cannot resolve; no absolute threshold
+under which a wrong small gradient would hide.
+
+**Kinks.** Where the two one-sided derivatives differ, any convention between them is right, and the report says so.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from .algebra import ARRAYS, NUMBERS, symbolic_partial
+from .errors import AutogradError, DTypeError, OperandError
+from .node import Node
+from .op import Interval, Op
+from .record import apply
+from .transforms import jvp, vjp
+from .tree import flatten
+
+__all__ = ["CheckReport", "Comparison", "GradientCheckError", "check_grads", "check_op"]
+
+EPS = float(np.finfo(np.float64).eps)
+
+
+class GradientCheckError(AutogradError, AssertionError):
+    """A gradient by rule and a gradient by number disagree; the message lists the worst five places."""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One element of one argument: the derivative by rule and by number."""
+
+    what: str
+    argument: int
+    index: tuple[int, ...]
+    analytic: float
+    numeric: float
+    tolerance: float
+    step: float
+    note: str = ""
+
+    @property
+    def error(self) -> float:
+        """|analytic − numeric|."""
+        return abs(self.analytic - self.numeric)
+
+    @property
+    def passed(self) -> bool:
+        """Whether the two agree, or lie on a documented kink."""
+        return bool(self.note) or self.analytic == self.numeric or self.error <= self.tolerance
+
+    def __str__(self) -> str:
+        """One line of the report."""
+        place = f"argument {self.argument}" + (f"{list(self.index)}" if self.index else "")
+        note = f"  ({self.note})" if self.note else ""
+        return (
+            f"{self.what:<22} {place:<18} by rule {self.analytic: .12g}   by number {self.numeric: .12g}   "
+            f"error {self.error:.2g} (allowed {self.tolerance:.2g})   step {self.step:.2g}{note}"
+        )
+
+
+@dataclass(slots=True)
+class CheckReport:
+    """Every comparison that was made; `print` shows the count and the worst five."""
+
+    comparisons: list[Comparison] = field(default_factory=list)
+
+    @property
+    def failures(self) -> list[Comparison]:
+        """The comparisons that failed, worst first."""
+        return sorted((c for c in self.comparisons if not c.passed), key=_badness, reverse=True)
+
+    @property
+    def kinks(self) -> list[Comparison]:
+        """The comparisons at a kink or a jump, where a convention decides."""
+        return [c for c in self.comparisons if c.note]
+
+    @property
+    def worst(self) -> list[Comparison]:
+        """The five largest errors, relative to what was allowed."""
+        return sorted((c for c in self.comparisons if not c.note), key=_badness, reverse=True)[:5]
+
+    def __str__(self) -> str:
+        """The count, the worst five, and the kinks."""
+        head = f"{len(self.comparisons)} derivatives compared, {len(self.failures)} wrong, {len(self.kinks)} at a kink"
+        return "\n".join([head, *map(str, self.worst), *map(str, self.kinks[:5])])
+
+    __repr__ = __str__
+
+
+def _badness(c: Comparison) -> float:
+    if not math.isfinite(c.error):
+        return math.inf
+    return c.error / c.tolerance if c.tolerance > 0.0 else (math.inf if c.error else 0.0)
+
+
+def check_grads(
+    f: Callable[..., Any],
+    args: Sequence[Any],
+    order: int = 2,
+    modes: Sequence[str] = ("rev", "fwd"),
+    *,
+    rtol: float = 1e-6,
+    seed: int = 0,
+    raises: bool = True,
+) -> CheckReport:
+    """Compare the derivatives of f by rule with derivatives by number, up to `order`.
+
+    Args:
+        f: Any function of floats, float64 arrays and nested structures of them; any result.
+        args: The point to check at, one entry per argument of f.
+        order: 2 checks the gradient of the gradient too: reverse over reverse and forward over reverse.
+        modes: "rev" for reverse mode, "fwd" for forward mode.
+        rtol: The relative tolerance.
+        seed: For the random weights of the outputs.
+        raises: False returns the report of a failed check too.
+
+    Returns:
+        The report, with every number that was compared.
+
+    Raises:
+        GradientCheckError: A derivative is wrong.
+        DTypeError: An argument is not float64; differences of float32 numbers resolve nothing.
+
+    Example:
+        >>> from autograd_core import sin
+        >>> report = check_grads(lambda x, y: sin(x) * y, (0.5, np.array([1.0, 2.0])))
+        >>> len(report.failures)
+        0
+    """
+    if not isinstance(args, (tuple, list)):
+        raise OperandError(f"check_grads: received args of type {type(args).__name__}, expected a tuple with one entry per argument: (x,).")
+    unknown = set(modes) - {"rev", "fwd"}
+    if unknown or not modes:
+        raise OperandError(f"check_grads: received modes={tuple(modes)}, expected 'rev', 'fwd' or both.")
+    if not isinstance(order, int) or order < 1:
+        raise OperandError(f"check_grads: received order={order!r}, expected 1, 2 or more.")
+    report = CheckReport()
+    point = [_float64(a) for a in args]
+    with np.errstate(all="ignore"):
+        _check_order(f, point, order, tuple(modes), rtol, np.random.default_rng(seed), report, "")
+    if raises and report.failures:
+        raise GradientCheckError(
+            f"check_grads: {len(report.failures)} of {len(report.comparisons)} derivatives are wrong; the worst:\n"
+            + "\n".join(map(str, report.failures[:5]))
+        )
+    return report
+
+
+def _float64(argument: Any) -> Any:
+    leaves, build = flatten(argument)
+    for leaf in leaves:
+        data = leaf._data if isinstance(leaf, Node) else leaf
+        if isinstance(data, (np.ndarray, np.generic)) and data.dtype.kind == "f" and data.dtype != np.float64:
+            raise DTypeError(f"check_grads: received {data.dtype}, expected float64; convert with .astype(np.float64).")
+    return build([leaf._data if isinstance(leaf, Node) else np.array(leaf, dtype=np.float64) if isinstance(leaf, np.ndarray)
+                  else float(leaf) for leaf in leaves])  # fmt: skip
+
+
+def _check_order(
+    f: Callable[..., Any], args: list[Any], order: int, modes: tuple[str, ...], rtol: float, rng: Any, report: CheckReport, over: str
+) -> None:
+    out, pull = vjp(f, *args)
+    out_leaves, out_build = flatten(out)
+    weights = [rng.uniform(0.5, 1.5, np.shape(o)) * rng.choice([-1.0, 1.0], np.shape(o)) for o in out_leaves]
+
+    def weighted(*point: Any) -> Any:
+        leaves, _ = flatten(f(*point))
+        return sum(np.sum(w * np.asarray(leaf)) for w, leaf in zip(weights, leaves, strict=True))
+
+    numeric = _numeric_gradient(weighted, args, complex_step=not over)
+    cotangent = out_build([w if isinstance(o, np.ndarray) else float(w) for w, o in zip(weights, out_leaves, strict=True)])
+    pulled = [flatten(p)[0] for p in pull(cotangent)]
+    position = 0
+    moved, expected, allowed, usable = [], 0.0, 0.0, True
+    for i, argument in enumerate(args):
+        leaves, build = flatten(argument)
+        directions = []
+        for leaf, analytic in zip(leaves, pulled[i], strict=True):
+            direction = rng.uniform(0.5, 1.5, np.shape(leaf)) * rng.choice([-1.0, 1.0], np.shape(leaf))
+            directions.append(direction if isinstance(leaf, np.ndarray) else float(direction))
+            for index in np.ndindex(np.shape(leaf)):
+                estimate = numeric[position]
+                position += 1
+                a = float(np.asarray(analytic)[index])
+                note = estimate.note(a, rtol)
+                tolerance = rtol * max(abs(a), abs(estimate.value)) + estimate.uncertainty
+                if "rev" in modes:
+                    report.comparisons.append(
+                        Comparison(f"{over}reverse", i, index, a, estimate.value, tolerance, estimate.step, note)
+                    )
+                usable = usable and not note and math.isfinite(estimate.value)
+                expected += estimate.value * float(np.asarray(direction)[index])
+                allowed += tolerance * abs(float(np.asarray(direction)[index]))
+        moved.append(build(directions))
+    if "fwd" in modes and usable:
+        tangents = flatten(jvp(f, args, moved)[1])[0]
+        along = float(sum(np.sum(w * t) for w, t in zip(weights, tangents, strict=True)))
+        report.comparisons.append(Comparison(f"{over}forward", 0, (), along, expected, allowed, 0.0, ""))
+    if order > 1:
+        def gradient(*point: Any) -> Any:
+            return vjp(f, *point)[1](cotangent)
+
+        _check_order(gradient, args, order - 1, modes, rtol, rng, report, f"{over}reverse, then ")
+
+
+# --------------------------------------------------------------------------------- derivatives by number
+@dataclass(slots=True)
+class _Estimate:
+    value: float
+    uncertainty: float
+    step: float
+    left: float
+    right: float
+
+    def note(self, analytic: float, rtol: float) -> str:
+        """Why a disagreement is none: the function has a kink or a jump here."""
+        scale = max(abs(self.left), abs(self.right))
+        if not math.isfinite(scale) or abs(self.left - self.right) <= 1e-3 * scale + 10.0 * self.uncertainty:
+            return ""
+        low, high = sorted((self.left, self.right))
+        slack = rtol * scale + 1e-5 * (high - low)
+        if abs(high - low) * self.step > 1e-3 and scale * self.step > 1e-2:
+            return f"a jump; the convention is {analytic:.4g}"
+        if low - slack <= analytic <= high + slack:
+            return f"a kink; one-sided {self.left:.4g} and {self.right:.4g}"
+        return ""
+
+
+def _numeric_gradient(f: Callable[..., Any], args: list[Any], complex_step: bool) -> list[_Estimate]:
+    """∂f/∂x for every element of every argument, in order."""
+    flat = [flatten(a) for a in args]
+    estimates = []
+    for i, (leaves, build) in enumerate(flat):
+        for j, leaf in enumerate(leaves):
+            for index in np.ndindex(np.shape(leaf)):
+
+                def at(x: Any, i: int = i, j: int = j, leaf: Any = leaf, index: Any = index, leaves: Any = leaves, build: Any = build) -> Any:
+                    if isinstance(leaf, np.ndarray):
+                        new: Any = leaf.astype(type(x)) if isinstance(x, complex) else leaf.copy()
+                        new[index] = x
+                    else:
+                        new = np.complex128(x) if isinstance(x, complex) else x
+                    return f(*args[:i], build([*leaves[:j], new, *leaves[j + 1 :]]), *args[i + 1 :])
+
+                x = float(np.asarray(leaf)[index])
+                estimate = _differences(lambda t, at=at: float(at(t)), x)  # type: ignore[misc]
+                if complex_step:
+                    _refine(estimate, at, x)
+                estimates.append(estimate)
+    return estimates
+
+
+def _refine(estimate: _Estimate, at: Callable[[Any], Any], x: float) -> None:
+    """Take the complex step's derivative where the function allows one and the differences bear it out."""
+    try:
+        moved = complex(at(complex(x, 1e-150)))
+    except Exception:
+        return
+    exact = moved.imag / 1e-150
+    if math.isfinite(exact) and abs(exact - estimate.value) <= 1e-4 * abs(estimate.value) + 10.0 * estimate.uncertainty:
+        estimate.value, estimate.uncertainty = exact, 8.0 * EPS * abs(exact)
+
+
+def _differences(f: Callable[[float], float], x: float) -> _Estimate:
+    """Ridders' extrapolation of central differences; on a bad fit, one-sided differences tell a kink."""
+    here = f(x)
+    best = _Estimate(math.nan, math.inf, 0.0, math.nan, math.nan)
+    for start in (1e-2, 1e-4):
+        found = _ridders(f, x, start * max(abs(x), 0.1))
+        if found.uncertainty < best.uncertainty:
+            best = found
+        if best.uncertainty <= 1e-8 * abs(best.value):
+            break
+    h = max(abs(x), 0.1) * 1e-6
+    ahead, behind = f(x + h), f(x - h)
+    noise = 4.0 * EPS * max(abs(here), abs(ahead), abs(behind)) / h
+    best.right, best.left = (ahead - here) / h, (here - behind) / h
+    if not math.isfinite(best.value):
+        best.value = (ahead - behind) / (2.0 * h)
+        best.uncertainty = noise
+    if abs(best.right - best.left) <= 10.0 * noise:
+        best.left = best.right = best.value
+    return best
+
+
+def _ridders(f: Callable[[float], float], x: float, h: float) -> _Estimate:
+    shrink, rows = 1.6, 8
+    table: list[list[float]] = []
+    best = _Estimate(math.nan, math.inf, h, math.nan, math.nan)
+    for i in range(rows):
+        ahead, behind = f(x + h), f(x - h)
+        row = [(ahead - behind) / (2.0 * h)]
+        noise = 2.0 * EPS * max(abs(ahead), abs(behind)) / h
+        for k in range(1, i + 1):
+            factor = shrink ** (2 * k)
+            row.append((factor * row[k - 1] - table[i - 1][k - 1]) / (factor - 1.0))
+            error = max(abs(row[k] - row[k - 1]), abs(row[k] - table[i - 1][k - 1])) + 4.0 * noise
+            if error < best.uncertainty:
+                best = _Estimate(row[k], error, h, math.nan, math.nan)
+        table.append(row)
+        h /= shrink
+    return best
+
+
+# --------------------------------------------------------------------------------- a whole operation at once
+def check_op(op: Op, *, order: int = 2, seed: int = 0) -> CheckReport:
+    """Run every generated test on one operation: both kernels, every rule, broadcasting, dtypes, labels.
+
+    Random operands come from the entry's `domain` (or its `samples`), away from its kinks. Use it as the one line of a
+    test for an operation of your own.
+
+    Raises:
+        GradientCheckError: A rule is wrong, or the kernels disagree.
+
+    Example:
+        >>> from autograd_core import TABLE
+        >>> check_op(TABLE["tanh"]).failures
+        []
+    """
+    rng = np.random.default_rng(seed)
+    report = CheckReport()
+    cases = _cases(op, rng)
+    for operands, params in cases:
+        differentiable = [i for i, rule in enumerate(_rules(op, operands)) if rule is not None]
+
+        def f(*chosen: Any, operands: Any = operands, params: Any = params, differentiable: Any = differentiable) -> Any:
+            full = list(operands)
+            for i, x in zip(differentiable, chosen, strict=True):
+                full[i] = x
+            return apply(op, tuple(full), dict(params))
+
+        point = [operands[i] for i in differentiable]
+        try:
+            report.comparisons += check_grads(f, point, order=order, seed=seed).comparisons
+        except GradientCheckError as error:
+            shapes = ", ".join(str(np.shape(x)) for x in operands)
+            raise GradientCheckError(f"check_op: {op.name}({shapes}){params or ''}: {error}") from None
+        if op.elementwise:
+            _check_kernels(op, operands, params)
+            _check_float32(op, operands, params)
+    if op.elementwise and not op.variadic:
+        for slot, rule in enumerate(op.d):
+            if rule is not None:
+                symbolic_partial(op, slot, "out", tuple("xyz"[: len(op.d)]))
+    return report
+
+
+def _rules(op: Op, operands: Sequence[Any]) -> Sequence[Any]:
+    return (op.d or op.vjp) if not op.variadic else (op.d or op.vjp) * len(operands)
+
+
+def _cases(op: Op, rng: Any) -> list[tuple[tuple[Any, ...], dict[str, Any]]]:
+    if op.samples is not None:
+        return op.samples(rng)
+    if not op.elementwise:
+        raise OperandError(f"check_op: {op.name} is structural and has no samples=; give it a function that makes operands to test with.")
+    count = 3 if op.variadic else len(op.d)
+    shapes: list[tuple[tuple[int, ...], ...]] = [((),) * count, ((3,),) * count]
+    if count > 1 and not op.variadic:
+        shapes += [tuple((2, 3) if i == lead else (1, 3) if i % 2 else (2, 1) for i in range(count)) for lead in range(count)]
+        shapes.append(tuple((3,) if i else () for i in range(count)))
+    return [(_away(op, rng, case), {}) for case in shapes]
+
+
+def _away(op: Op, rng: Any, shapes: Sequence[tuple[int, ...]]) -> tuple[Any, ...]:
+    domains = op.domain if op.domain and not op.variadic else (Interval(),) * len(shapes)
+    for _ in range(100):
+        operands = tuple(_draw(rng, domain, shape) for domain, shape in zip(domains, shapes, strict=True))
+        if op.kinks is None or np.all(np.abs(op.kinks(*operands)) > 0.05):
+            break
+    if op.d[0] is None:
+        operands = (np.asarray(operands[0]) > 0.5 if shapes[0] else bool(operands[0] > 0.5), *operands[1:])
+    return operands
+
+
+def _draw(rng: Any, domain: Interval, shape: tuple[int, ...]) -> Any:
+    x = rng.uniform(domain.low, domain.high, shape)
+    for _ in range(50):
+        bad = ~np.vectorize(lambda v: domain.contains(v, margin=0.05), otypes=[bool])(x)
+        if not bad.any():
+            break
+        x = np.where(bad, rng.uniform(domain.low, domain.high, shape), x)
+    return x if shape else float(x)
+
+
+def _check_kernels(op: Op, operands: tuple[Any, ...], params: dict[str, Any]) -> None:
+    if any(np.ndim(x) for x in operands) or op.scalar is None:
+        return
+    scalar = getattr(NUMBERS, op.name)(*operands, **params)
+    array = float(getattr(ARRAYS, op.name)(*map(np.asarray, operands), **params))
+    if not math.isclose(scalar, array, rel_tol=1e-12, abs_tol=1e-300):
+        raise GradientCheckError(f"check_op: the kernels of {op.name} disagree at {operands}: scalar {scalar!r}, array {array!r}.")
+
+
+def _check_float32(op: Op, operands: tuple[Any, ...], params: dict[str, Any]) -> None:
+    single = tuple(np.asarray(x, np.float32) if np.asarray(x).dtype.kind == "f" else x for x in operands)
+    dtype = np.asarray(op.array(*single, **params)).dtype
+    if dtype != np.float32:
+        raise GradientCheckError(f"check_op: the array kernel of {op.name} turns float32 into {dtype}; keep the dtype of its operands.")

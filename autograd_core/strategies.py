@@ -1,0 +1,196 @@
+"""Hypothesis strategies made from the table: operands from each entry's domain, arrays, and whole random programs.
+
+They need the extra `test` (hypothesis). An operation of your own joins in as soon as it is declared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .errors import MissingExtraError, OperandError
+from .op import TABLE, Interval, Op
+from .record import apply
+from .tensor import Tensor
+from .value import Value
+
+try:
+    from hypothesis import strategies as st
+except ImportError as error:
+    raise MissingExtraError(
+        "autograd_core.strategies needs hypothesis; install it with: pip install 'autograd-core[test]'"
+    ) from error
+
+__all__ = ["Program", "arrays", "expressions", "floats_in", "operands", "shapes", "tensors", "values"]
+
+DEFAULT = Interval()
+
+
+def floats_in(domain: Interval = DEFAULT, *, margin: float = 0.05, kinks: bool = False) -> st.SearchStrategy[float]:
+    """Floats of a domain, at least `margin` away from the points it avoids; with `kinks`, those points too.
+
+    Example:
+        >>> from autograd_core import Interval
+        >>> floats_in(Interval(0.5, 2.0)).filter(lambda x: not 0.5 <= x <= 2.0).is_empty
+        False
+    """
+    numbers = st.floats(domain.low, domain.high, allow_nan=False, width=64).map(lambda x: round(x, 6))
+    inside = numbers.filter(lambda x: domain.contains(x, margin))
+    points = [p for p in domain.avoid if domain.low <= p <= domain.high]
+    return st.one_of(inside, st.sampled_from(points)) if kinks and points else inside
+
+
+def shapes(*, max_dims: int = 3, max_side: int = 3, min_side: int = 0) -> st.SearchStrategy[tuple[int, ...]]:
+    """Shapes with sides of 0 and 1 among them."""
+    return st.lists(st.integers(min_side, max_side), max_size=max_dims).map(tuple)
+
+
+@st.composite
+def arrays(
+    draw: Callable[..., Any], shape: Any = None, *, domain: Interval = DEFAULT, dtype: Any = np.float64, margin: float = 0.05, kinks: bool = False
+) -> np.ndarray:
+    """Arrays with elements from a domain; `shape` is a shape, a strategy for one, or None for any."""
+    if shape is None:
+        shape = draw(shapes())
+    elif isinstance(shape, st.SearchStrategy):
+        shape = draw(shape)
+    size = int(np.prod(shape))
+    elements = draw(st.lists(floats_in(domain, margin=margin, kinks=kinks), min_size=size, max_size=size))
+    return np.array(elements, dtype=draw(dtype) if isinstance(dtype, st.SearchStrategy) else dtype).reshape(shape)
+
+
+def values(domain: Interval = DEFAULT, *, kinks: bool = False) -> st.SearchStrategy[Value]:
+    """Leaf `Value`s."""
+    return floats_in(domain, kinks=kinks).map(Value)
+
+
+def tensors(shape: Any = None, *, domain: Interval = DEFAULT, dtype: Any = np.float64, kinks: bool = False) -> st.SearchStrategy[Tensor]:
+    """Leaf `Tensor`s."""
+    return arrays(shape, domain=domain, dtype=dtype, kinks=kinks).map(Tensor)
+
+
+@st.composite
+def broadcastable(draw: Callable[..., Any], count: int, *, max_side: int = 3) -> tuple[tuple[int, ...], ...]:
+    """Shapes that broadcast together: each has leading axes left out and some axes of length 1."""
+    full = draw(shapes(max_dims=3, max_side=max_side))
+    chosen = []
+    for _ in range(count):
+        start = draw(st.integers(0, len(full)))
+        chosen.append(tuple(1 if draw(st.booleans()) else n for n in full[start:]))
+    return tuple(chosen)
+
+
+@st.composite
+def operands(draw: Callable[..., Any], op: Op, *, kinks: bool = False, scalar: bool = False) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """(operands, params) for an operation, from its domain or its samples; away from its kinks unless asked.
+
+    With `scalar`, Python floats; else arrays of shapes that broadcast.
+    """
+    if op.samples is not None:
+        cases = op.samples(np.random.default_rng(draw(st.integers(0, 2**32 - 1))))
+        return draw(st.sampled_from(cases))  # type: ignore[no-any-return]
+    if not op.elementwise:
+        raise OperandError(f"strategies.operands: {op.name} is structural and has no samples=; give it some.")
+    count = 2 * draw(st.integers(1, 3)) + 1 if op.variadic else len(op.d)
+    domains = op.domain if op.domain and not op.variadic else (DEFAULT,) * count
+    sides = ((),) * count if scalar else draw(broadcastable(count))
+    for _ in range(20):
+        chosen = [
+            draw(floats_in(d, kinks=kinks)) if scalar else draw(arrays(s, domain=d, kinks=kinks))
+            for d, s in zip(domains, sides, strict=True)
+        ]
+        if kinks or op.kinks is None or np.all(np.abs(op.kinks(*chosen)) > 0.05):
+            break
+    else:
+        chosen[-1] = chosen[-1] + 0.1
+    if not op.variadic and op.d[0] is None:
+        chosen[0] = bool(chosen[0] > 0.5) if scalar else np.asarray(chosen[0]) > 0.5
+    return tuple(chosen), {}
+
+
+# ------------------------------------------------------------------------------------------ random programs
+@dataclass(frozen=True)
+class Program:
+    """A random expression: leaves, and instructions (operation, indices of its operands). It prints as code that runs."""
+
+    leaves: tuple[Any, ...]
+    steps: tuple[tuple[str, tuple[int, ...]], ...]
+
+    def __call__(self, *leaves: Any) -> Any:
+        """Run the program on other leaves: floats, arrays, `Value`s or `Tensor`s."""
+        results = list(leaves)
+        for name, slots in self.steps:
+            results.append(apply(TABLE[name], tuple(results[i] for i in slots)))
+        return results[-1]
+
+    def __repr__(self) -> str:
+        """The program as Python source, ready to be pasted into a test."""
+        names = [f"x{i}" for i in range(len(self.leaves))]
+        lines = ["from autograd_core import TABLE, check_grads", "", f"def f({', '.join(names)}):"]
+        count = len(names)
+        for name, slots in self.steps:
+            lines.append(f"    x{count} = TABLE[{name!r}]({', '.join(f'x{i}' for i in slots)})")
+            count += 1
+        arguments = ", ".join(
+            f"np.array({leaf.tolist()!r}).reshape({leaf.shape})" if isinstance(leaf, np.ndarray) else repr(leaf) for leaf in self.leaves
+        )
+        if any(isinstance(leaf, np.ndarray) for leaf in self.leaves):
+            lines.insert(0, "import numpy as np")
+        lines += [f"    return x{count - 1}", "", f"check_grads(f, ({arguments},))"]
+        return "\n".join(lines)
+
+
+def _smooth(ops: Sequence[Op] | None) -> list[Op]:
+    chosen = TABLE.values() if ops is None else ops
+    return [op for op in chosen if op.elementwise and not op.variadic and op.d[0] is not None]
+
+
+@st.composite
+def expressions(
+    draw: Callable[..., Any], *, ops: Sequence[Op] | None = None, max_steps: int = 8, shape: tuple[int, ...] | None = None
+) -> Program:
+    """Random programs over the elementwise operations of the table, kept inside every operation's domain.
+
+    They shrink towards few steps and simple numbers, and print as code that runs.
+
+    Args:
+        ops: The operations to choose from; all by default.
+        max_steps: The longest program.
+        shape: The shape of the leaves; None for floats.
+    """
+    chosen = sorted(_smooth(ops), key=lambda op: op.name)
+    count = draw(st.integers(1, 3))
+    leaves = tuple(
+        draw(floats_in(Interval(-2.0, 2.0))) if shape is None else draw(arrays(shape, domain=Interval(-2.0, 2.0))) for _ in range(count)
+    )
+    results: list[Any] = list(leaves)
+    steps: list[tuple[str, tuple[int, ...]]] = []
+    for _ in range(draw(st.integers(1, max_steps))):
+        op = draw(st.sampled_from(chosen))
+        slots = tuple(draw(st.integers(0, len(results) - 1)) for _ in op.d)
+        inputs = tuple(results[i] for i in slots)
+        if not _inside(op, inputs):
+            continue
+        with np.errstate(all="ignore"):
+            out = apply(op, inputs)
+        if not np.all(np.isfinite(out)) or np.any(np.abs(out) > 1e3):
+            continue
+        results.append(out)
+        steps.append((op.name, slots))
+    if not steps:
+        results.append(apply(TABLE["mul"], (results[0], results[0])))
+        steps.append(("mul", (0, 0)))
+    return Program(leaves, tuple(steps))
+
+
+def _inside(op: Op, inputs: tuple[Any, ...]) -> bool:
+    domains = op.domain or (DEFAULT,) * len(inputs)
+    for domain, x in zip(domains, inputs, strict=True):
+        flat = np.ravel(x)
+        wide = Interval(min(domain.low, -50.0) if domain == DEFAULT else domain.low, max(domain.high, 50.0) if domain == DEFAULT else domain.high, domain.avoid)
+        if not all(wide.contains(float(v), 0.05) for v in flat):
+            return False
+    return op.kinks is None or bool(np.all(np.abs(op.kinks(*inputs)) > 0.05))

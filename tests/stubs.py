@@ -1,0 +1,87 @@
+"""Makes the stubs for what is made from the table: `python tests/stubs.py` writes them, a test compares them."""
+
+from pathlib import Path
+
+from autograd_core import TABLE, functions, routines
+from autograd_core.op import built_in
+
+HERE = Path(__file__).resolve().parent.parent / "autograd_core"
+DUNDERS = {"add", "sub", "mul", "truediv", "pow", "matmul"}
+NO_METHOD = {"where", "weighted_sum"}
+REDUCTIONS = "sum mean prod max min logsumexp norm".split()
+
+
+def parameters(op):
+    return "".join(f", {name}: float = ..." for name in (getattr(op.array, "__kwdefaults__", None) or {}))
+
+
+def method(op, result):
+    extra = ", *operands: Any, **params: Any" if op.arity is None or op.arity > 2 else (", other: Any" if op.arity == 2 else "")
+    if getattr(op.array, "__kwdefaults__", None):
+        extra += ", *args: float" + parameters(op)
+    return f"    def {op.name}(self{extra}) -> {result}: ..."
+
+
+def methods():
+    lines = [
+        '"""Made from the table by tests/stubs.py: the methods that `Value` and `Tensor` get from it."""',
+        "",
+        "from typing import Any",
+        "",
+        "from .tensor import Tensor",
+        "from .value import Value",
+        "",
+    ]
+    ops = [op for name, op in TABLE.items() if built_in(name)]
+    for kind, result in (("ScalarMethods", "Value"), ("ArrayMethods", "Tensor")):
+        lines += [f"class {kind}:", "    __slots__ = ()"]
+        for op in ops:
+            usable = op.elementwise or (op.dunder and kind == "ArrayMethods")
+            if not usable or op.name in NO_METHOD or (kind == "ArrayMethods" and op.name == "clip"):
+                continue
+            if op.dunder in DUNDERS:
+                lines.append(f"    def __{op.dunder}__(self, other: Any) -> Any: ...")
+                lines.append(f"    def __r{op.dunder}__(self, other: Any) -> Any: ...")
+            elif op.dunder:
+                lines.append(f"    def __{op.dunder}__(self) -> {result}: ...")
+            lines.append(method(op, result).replace("-> Value", "-> Any") if op.arity == 2 else method(op, result))
+        if kind == "ArrayMethods":
+            lines += [f"    def {name}(self, *args: Any, **kwargs: Any) -> Tensor: ..." for name in routine_methods()]
+        lines.append("")
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def routine_methods():
+    from autograd_core.tensor import _ROUTINES
+
+    return _ROUTINES
+
+
+def function_stubs():
+    lines = [
+        '"""Made from the table by tests/stubs.py: the operations as functions."""',
+        "",
+        "from typing import Any",
+        "",
+        "__all__: list[str]",
+        "",
+    ]
+    for name in functions.__all__:
+        op = TABLE[name]
+        if hasattr(routines, name):
+            arguments = "*args: Any, **kwargs: Any"
+        else:
+            names = ["x", "y", "z"][: op.arity]
+            arguments = ", ".join(f"{n}: Any" for n in names) + ", /"
+            if getattr(op.array, "__kwdefaults__", None):
+                arguments += ", *args: float" + parameters(op)
+        lines.append(f"def {name}({arguments}) -> Any: ...")
+    return "\n".join(lines) + "\n"
+
+
+FILES = {"_methods.pyi": methods, "functions.pyi": function_stubs}
+
+
+if __name__ == "__main__":
+    for name, make in FILES.items():
+        (HERE / name).write_text(make(), encoding="utf-8")
