@@ -25,8 +25,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from . import elementwise as _elementwise
-from . import structural as _structural
+from . import elementwise, structural  # noqa: F401  (importing them fills the table)
 from .functions import *  # noqa: F403
 from .functions import __all__ as _functions
 from .modes import detect_anomaly, no_grad
@@ -70,7 +69,7 @@ __all__ = [
     "vjp",
     "weighted_sum",
 ]
-__all__ += _functions
+__all__ += _functions  # noqa: PLE0605
 
 _LAZY = {
     "check_grads": "check",

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from .expression import Expression, Symbol, apply_symbolically
+from .expression import Symbol, apply_symbolically
 from .ieee import as_numpy
 from .op import INSTALLERS, TABLE, Op
 
@@ -106,4 +106,4 @@ def symbolic_partial(
 
 
 def _symbol(operand: Any) -> Any:
-    return Symbol(operand) if isinstance(operand, str) else operand if isinstance(operand, Expression) else operand
+    return Symbol(operand) if isinstance(operand, str) else operand

@@ -415,7 +415,7 @@ def _batched(root: Any, wrt: Sequence[Any], careful: bool) -> list[Any]:
         m, out = (ARRAYS, node._data) if node.is_array else (NUMBERS, node._data)
         together = op.d[0](m, out, *values, **params) if op.d and op.variadic else None
         pulled = [op.vjp[0](m, row, out, *values, **params) for row in g] if op.vjp and op.variadic else None
-        for slot, (operand, value) in enumerate(pairs):
+        for slot, (operand, _) in enumerate(pairs):
             if operand is None or id(operand) not in needed or (not op.variadic and (op.d or op.vjp)[slot] is None):
                 continue
             if op.d:

@@ -8,6 +8,7 @@ that `np.stack([t, a])` comes here.
 from __future__ import annotations
 
 import builtins
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -544,8 +545,8 @@ def array_split(x: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
     starts = np.cumsum([0, *(len(p) for p in places)]).tolist()
     if np.ndim(indices_or_sections):
         edges = [0, *list(indices_or_sections), _shape(x)[at]]
-        return [getitem(x, (slice(None),) * at + (slice(a, b),)) for a, b in zip(edges[:-1], edges[1:], strict=True)]
-    return [getitem(x, (slice(None),) * at + (slice(a, b),)) for a, b in zip(starts[:-1], starts[1:], strict=True)]
+        return [getitem(x, (slice(None),) * at + (slice(a, b),)) for a, b in itertools.pairwise(edges)]
+    return [getitem(x, (slice(None),) * at + (slice(a, b),)) for a, b in itertools.pairwise(starts)]
 
 
 @answers(np.split)

@@ -63,7 +63,7 @@ def function_stubs():
         "",
         "from typing import Any",
         "",
-        "__all__: list[str]",
+        f"__all__ = {functions.__all__!r}".replace("'", '"'),
         "",
     ]
     for name in functions.__all__:
