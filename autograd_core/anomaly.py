@@ -13,7 +13,7 @@ import numpy as np
 
 from .errors import AnomalyError
 
-__all__ = ["Origin", "check_forward", "check_gradients", "check_unwritten", "describe", "origin"]
+__all__ = ["Origin", "check_forward", "check_gradients", "check_seeds", "check_unwritten", "describe", "origin"]
 
 _HERE = os.path.dirname(os.path.abspath(__file__))
 _OURS = (_HERE + os.sep, os.path.join(os.path.dirname(_HERE), "nn") + os.sep, os.path.dirname(np.__file__) + os.sep)
@@ -71,11 +71,11 @@ def _shapes(op: Any, saved: Sequence[Any]) -> str:
     return f"{op.name}({shapes})"
 
 
-def check_forward(node: Any, saved: Sequence[Any]) -> None:
+def check_forward(node: Any, saved: Sequence[Any], op: Any) -> None:
     """Raise if a result has a nan or inf."""
     if not _finite(node._data):
         raise AnomalyError(
-            f"{node.op.name} gave {_example(node._data)} in the forward pass: {_shapes(node.op, saved)}; "
+            f"{op.name} gave {_example(node._data)} in the forward pass: {_shapes(op, saved)}; "
             f"recorded at {node._origin}"
         )
 
@@ -92,6 +92,13 @@ def check_unwritten(order: Sequence[Any], operands: Callable[[Any], Any]) -> Non
                     f"backward: {who} was written into after {node.op.name} had saved it as operand {slot}; "
                     f"make a new array instead of writing into this one. The operation was recorded at {node._origin}"
                 )
+
+
+def check_seeds(roots: Sequence[Any], seeds: Sequence[Any]) -> None:
+    """Raise if a backward pass is started with nan or inf."""
+    for root, seed in zip(roots, seeds, strict=True):
+        if not _finite(seed):
+            raise AnomalyError(f"backward: received a gradient with {_example(seed)} in it for {describe(root)}.")
 
 
 def check_gradients(order: Sequence[Any], operands: Callable[[Any], Any]) -> None:

@@ -15,13 +15,14 @@ once, for Jacobians).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from .algebra import ARRAYS, NODES, NUMBERS
-from .anomaly import check_gradients, check_unwritten, describe
+from .anomaly import check_gradients, check_seeds, check_unwritten, describe
 from .errors import GraphError, NotScalarError, OperandError, ShapeError
 from .modes import WATCHED, anomaly_detected
 from .node import LOCK, OVERWRITTEN, Node, operands, stale, trace
@@ -225,7 +226,7 @@ def _has_nan(leaves: list[Any]) -> bool:
         if g.__class__ is np.ndarray:
             flat = g.ravel()
             total = flat.dot(flat)             # one quick pass; only a suspicious sum is looked at closely
-            if total - total != 0.0 and np.isnan(flat).any():
+            if not math.isfinite(total) and np.isnan(flat).any():
                 return True
         elif g != g:
             return True
@@ -233,10 +234,15 @@ def _has_nan(leaves: list[Any]) -> bool:
 
 
 def _pass(
-    roots: Sequence[Any], seeds: Sequence[Any], emit: Callable[[Step], None] | None = None
+    roots: Sequence[Any], seeds: Sequence[Any], emit: Callable[[Step], None] | None = None, wrt: Sequence[Any] | None = None
 ) -> list[tuple[Any, Any]]:
-    """One backward pass. Leaves new gradients in the slots of the leaves; returns each leaf with what it had before."""
+    """One backward pass. Leaves new gradients in the slots of the leaves; returns each leaf with what it had before.
+
+    With `wrt`, only what lies between them and the roots takes part, and any other operand counts as a leaf.
+    """
     order, reached = trace(roots)
+    if wrt is not None and len(reached) > len(wrt):
+        order, reached = _between(order, wrt)
     values_only = all(not root.is_array for root in roots)
     leaves = [leaf for leaf in reached if leaf.requires_grad]
     saved = [(leaf, leaf.grad if leaf._flowed else None) for leaf in leaves]
@@ -252,6 +258,7 @@ def _pass(
     anomalies = bool(WATCHED) and anomaly_detected()
     try:
         if anomalies:
+            check_seeds(roots, seeds)
             check_unwritten(order, operands)
         fresh()
         if values_only and emit is None:
@@ -275,6 +282,27 @@ def _pass(
         _restore(saved)
         raise
     return saved
+
+
+def _between(order: list[Any], wrt: Sequence[Any]) -> tuple[list[Any], list[Any]]:
+    """The nodes that depend on `wrt`, and the other operands that they have."""
+    needed = _needed(order, wrt)
+    inner = [node for node in order if id(node) in needed]
+    edge = {id(w): w for w in wrt}
+    for node in inner:
+        for operand, _ in operands(node):
+            if operand is not None and id(operand) not in needed:
+                edge[id(operand)] = operand
+    return inner, list(edge.values())
+
+
+def _needed(order: Sequence[Any], wrt: Sequence[Any]) -> set[int]:
+    """The ids of `wrt` and of every node that depends on them."""
+    needed = {id(w) for w in wrt}
+    for node in order:
+        if any(operand is not None and id(operand) in needed for operand, _ in operands(node)):
+            needed.add(id(node))
+    return needed
 
 
 def _restore(saved: list[tuple[Any, Any]]) -> None:
@@ -333,7 +361,7 @@ def gradients(roots: Sequence[Any], seeds: Sequence[Any], wrt: Sequence[Any], *,
                     results = _gradient_graph(roots, seeds, wrt, careful=True)
                 return results
         started = [np.asarray(s) if isinstance(r._data, np.ndarray) else float(s) for r, s in zip(roots, seeds, strict=True)]
-        saved = _pass(roots, started)
+        saved = _pass(roots, started, wrt=wrt)
         results = [w.grad if w._flowed else None for w in wrt]
         _restore(saved)
         return results
@@ -342,10 +370,7 @@ def gradients(roots: Sequence[Any], seeds: Sequence[Any], wrt: Sequence[Any], *,
 def _gradient_graph(roots: Sequence[Any], seeds: Sequence[Any], wrt: Sequence[Any], careful: bool) -> list[Any]:
     order: list[Any]
     order, _ = trace(roots, stop=wrt)
-    needed = {id(w) for w in wrt}
-    for node in order:
-        if any(operand is not None and id(operand) in needed for operand, _ in operands(node)):
-            needed.add(id(node))
+    needed = _needed(order, wrt)
     total: dict[int, Any] = {}
     for root, seed in zip(roots, seeds, strict=True):
         if id(root) in needed:
@@ -398,10 +423,7 @@ def jacobian_rows(root: Any, wrt: Sequence[Any]) -> list[Any]:
 def _batched(root: Any, wrt: Sequence[Any], careful: bool) -> list[Any]:
     order: list[Any]
     order, _ = trace([root], stop=wrt)
-    needed = {id(w) for w in wrt}
-    for node in order:
-        if any(operand is not None and id(operand) in needed for operand, _ in operands(node)):
-            needed.add(id(node))
+    needed = _needed(order, wrt)
     shape = np.shape(root._data)
     n = int(np.prod(shape))
     total: dict[int, Any] = {id(root): np.eye(n).reshape(n, *shape)} if id(root) in needed else {}

@@ -51,7 +51,7 @@ Op(name="div", dunder="truediv", symbol="÷", latex=r"\frac{{{0}}}{{{1}}}", scal
 Op(name="power", dunder="pow", symbol="^", latex="{0}^{{{1}}}", scalar=ieee.power, array=operator.pow,
    domain=(POSITIVE, REAL), numpy=(np.power, np.float_power),
    doc="xʸ; nan for a negative x and a fractional y. x⁰ has derivative 0, and ∂/∂y at x = 0 is 0 for y ≥ 0.",
-   d=(lambda m, out, x, y: m.where((x == 0.0) & (y == 0.0), 0.0, y * m.power(x, y - 1.0)),
+   d=(lambda m, out, x, y: m.where((y == 0.0) & ((x == 0.0) | (x != x)), 0.0, y * m.power(x, y - 1.0)),
       lambda m, out, x, y: m.where((x == 0.0) & (y >= 0.0), 0.0, out * m.log(x))))
 Op(name="neg", dunder="neg", symbol="−", latex="-{0}", scalar=operator.neg, array=np.negative, linear=True,
    domain=(REAL,), doc="−x.", d=(lambda m, out, x: -1.0,))

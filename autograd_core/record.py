@@ -78,7 +78,8 @@ def translated(op: Op, operands: tuple[Any, ...], params: dict[str, Any], error:
     received = f"{op.name}: received operands of shape {shapes}{options}"
     if isinstance(error, np.exceptions.AxisError):
         ndim = np.ndim(NODE_DATA(operands[0]))
-        return AxisError(f"{received}; expected an axis from {-ndim} to {max(ndim - 1, 0)}: {error}.")
+        expected = f"an axis from {-ndim} to {ndim - 1}" if ndim else "no axis, since there is none"
+        return AxisError(f"{received}; expected {expected}: {error}.")
     kind: type[AutogradError] = (
         IndexingError if isinstance(error, IndexError)
         else LinAlgError if isinstance(error, np.linalg.LinAlgError)
@@ -176,6 +177,7 @@ def record_value(op: Op, operands: tuple[Any, ...], params: dict[str, Any]) -> A
         raise OperandError(f"{op.name}: {error}.") from error
     out = Node.SCALAR._of(data if data.__class__ is float else float(data))
     if WATCHED and not recording():
+        watch(out, values, op)
         return out
     nodes = tuple(x if isinstance(x, Node) else None for x in operands)
     out.op = op
@@ -187,7 +189,7 @@ def record_value(op: Op, operands: tuple[Any, ...], params: dict[str, Any]) -> A
         if params:
             out._params = params
     if WATCHED:
-        watch(out, values)
+        watch(out, values, op)
     return out
 
 
@@ -204,7 +206,7 @@ def record_tensor(op: Op, operands: tuple[Any, ...], params: dict[str, Any]) -> 
             values.append(x._data)
         else:
             nodes.append(None)
-            values.append(x if isinstance(x, (float, int, np.ndarray)) else np.asarray(x))
+            values.append(x if x.__class__ in _PLAIN else _constant(op, x))
     try:
         data = op.array(*values, **params)
     except (ValueError, TypeError, IndexError) as error:
@@ -213,14 +215,24 @@ def record_tensor(op: Op, operands: tuple[Any, ...], params: dict[str, Any]) -> 
         return data
     out = Node.ARRAY._of(_floating(op, np.asarray(data), values))
     out.requires_grad = False
-    if differentiable and not (WATCHED and not recording()):
+    if differentiable and (not WATCHED or recording()):
         out.requires_grad = True
         out.op, out._a, out._x = op, tuple(nodes), tuple(values)
         if params:
             out._params = params
-        if WATCHED:
-            watch(out, values)
+    if WATCHED:
+        watch(out, values, op)
     return out
+
+
+_PLAIN = frozenset({float, int, bool, np.ndarray})
+
+
+def _constant(op: Op, x: Any) -> Any:
+    """A constant operand as a plain array: a subclass such as np.matrix would multiply in its own way."""
+    if isinstance(x, np.ma.MaskedArray):
+        raise OperandError(f"{op.name}: received a masked array, whose mask would be lost; fill it first with .filled(value).")
+    return np.asarray(x)
 
 
 def _floating(op: Op, data: Any, values: list[Any]) -> Any:
@@ -232,11 +244,11 @@ def _floating(op: Op, data: Any, values: list[Any]) -> Any:
     return data
 
 
-def watch(node: Any, values: Any) -> None:
+def watch(node: Any, values: Any, op: Op) -> None:
     """Under `detect_anomaly()`: remember the user's line, and raise at a nan or inf."""
     if anomaly_detected():
         node._origin = origin(values)
-        check_forward(node, values)
+        check_forward(node, values, op)
 
 
 def missing(function: Any, detail: str = "") -> MissingRuleError:

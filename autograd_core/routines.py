@@ -10,6 +10,7 @@ from __future__ import annotations
 import builtins
 import itertools
 import math
+import operator
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -51,7 +52,11 @@ def _axis(axis: int, ndim: int, who: str) -> int:
 
 
 def _axes(axis: Any) -> Any:
-    return tuple(int(a) for a in axis) if isinstance(axis, (tuple, list)) else None if axis is None else int(axis)
+    """An axis, a tuple of them, or None; as Python integers."""
+    try:
+        return tuple(map(operator.index, axis)) if isinstance(axis, (tuple, list)) else None if axis is None else operator.index(axis)
+    except TypeError:
+        raise OperandError(f"received axis={axis!r}, expected an integer, a tuple of integers or None.") from None
 
 
 def _record(name: str, *operands: Any, **params: Any) -> Any:
@@ -398,6 +403,8 @@ def repeat(x: Any, repeats: Any, axis: int | None = None) -> Any:
     if axis is None:
         return repeat(ravel(x), repeats, 0)
     at = _axis(axis, _ndim(x), "repeat")
+    if np.any(np.asarray(repeats) < 0):
+        raise ShapeError(f"repeat: received repeats={repeats}, expected counts of 0 or more.")
     return getitem(x, (slice(None),) * at + (np.repeat(np.arange(_shape(x)[at]), repeats),))
 
 

@@ -117,7 +117,10 @@ def _selected(who: str, argnums: Argnums, args: tuple[Any, ...]) -> list[int]:
     chosen = [argnums] if isinstance(argnums, int) else list(argnums)
     if any(not isinstance(i, int) or not -len(args) <= i < len(args) for i in chosen) or not chosen:
         raise StructureError(f"{who}: received argnums={argnums} for {len(args)} arguments, expected indices from 0 to {len(args) - 1}.")
-    return [i % len(args) for i in chosen]
+    places = [i % len(args) for i in chosen]
+    if len(set(places)) != len(places):
+        raise StructureError(f"{who}: received argnums={argnums}, expected each argument once.")
+    return places
 
 
 def _run(who: str, f: Function, argnums: Argnums, args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Trace:
@@ -132,7 +135,7 @@ def _run(who: str, f: Function, argnums: Argnums, args: tuple[Any, ...], kwargs:
     return _Trace(who, f, [args[i] for i in chosen], call)
 
 
-def value_and_grad(f: Function, argnums: Argnums = 0, *, has_aux: bool = False) -> Function:
+def value_and_grad(f: Function, argnums: Argnums = 0, *, has_aux: bool = False, _who: str = "value_and_grad") -> Function:
     """A function that gives (f(x), ∇f(x)) from one run of f.
 
     Args:
@@ -154,7 +157,7 @@ def value_and_grad(f: Function, argnums: Argnums = 0, *, has_aux: bool = False) 
             extra.append(aux)
             return out
 
-        trace = _run("grad", main if has_aux else f, argnums, args, kwargs)
+        trace = _run(_who, main if has_aux else f, argnums, args, kwargs)
         out = trace.scalar()
         pulled = trace.pull([out], [_seed(out)])
         value = trace.plain(out)
@@ -166,7 +169,7 @@ def value_and_grad(f: Function, argnums: Argnums = 0, *, has_aux: bool = False) 
     return run
 
 
-def grad(f: Function, argnums: Argnums = 0, *, has_aux: bool = False) -> Function:
+def grad(f: Function, argnums: Argnums = 0, *, has_aux: bool = False, _who: str = "grad") -> Function:
     """The gradient of a scalar function, as a function of the same arguments.
 
     ∇f(x) has the structure of x: a float for a float, an array for an array, nested lists, tuples and dicts for models.
@@ -179,7 +182,7 @@ def grad(f: Function, argnums: Argnums = 0, *, has_aux: bool = False) -> Functio
         >>> grad(lambda p: p["w"] * 3.0 + p["b"])({"w": 1.0, "b": 2.0})
         {'b': 1.0, 'w': 3.0}
     """
-    both = value_and_grad(f, argnums, has_aux=has_aux)
+    both = value_and_grad(f, argnums, has_aux=has_aux, _who=_who)
 
     @functools.wraps(f, updated=())
     def run(*args: Any, **kwargs: Any) -> Any:
@@ -306,7 +309,7 @@ def hessian(f: Function, argnums: Argnums = 0) -> Function:
         array([[ 6.,  0.],
                [ 0., 12.]])
     """
-    return jacobian(grad(f, argnums), argnums)
+    return jacobian(grad(f, argnums, _who="hessian"), argnums)
 
 
 def hvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
@@ -322,4 +325,4 @@ def hvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
     if not isinstance(primals, (tuple, list)):
         raise StructureError(f"hvp: received primals of type {type(primals).__name__}, expected a tuple with one entry per argument: (x,).")
     argnums: Argnums = 0 if len(primals) == 1 else tuple(range(len(primals)))
-    return jvp(grad(f, argnums), primals, tangents)[1]
+    return jvp(grad(f, argnums, _who="hvp"), primals, tangents)[1]
