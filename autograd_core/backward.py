@@ -21,12 +21,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .algebra import ARRAYS, NODES, NUMBERS
+from .algebra import ARRAYS, NODES, NUMBERS, symbolic_partial
 from .anomaly import check_gradients, check_seeds, check_unwritten, describe
 from .errors import GraphError, NotScalarError, OperandError, ShapeError
 from .modes import WATCHED, anomaly_detected
 from .node import LOCK, OVERWRITTEN, Node, operands, stale, trace
-from .op import Op
+from .op import INSTALLERS, TABLE, Op
 from .structural import sum_to
 
 __all__ = ["Step", "backpropagate", "gradients", "jacobian_rows"]
@@ -46,6 +46,28 @@ class Step(NamedTuple):
 
 
 # ----------------------------------------------------------------------------------- the scalar sweep
+CALL, CONSTANT, OTHER = 0, 1, 2
+
+
+def _read(op: Op) -> None:
+    """Read the rules of an entry once, with symbols: a rule that is a number, or the other operand, need not be called."""
+    if op.d and not op.variadic and None not in op.d and not getattr(op.array, "__kwdefaults__", None):
+        try:
+            partials = [symbolic_partial(op, slot, "out", ("x", "y")[: len(op.d)]) for slot in range(len(op.d))]
+        except Exception:
+            return                             # whatever is wrong with the rule will show where it is used
+        if all(isinstance(p, (int, float)) for p in partials):
+            object.__setattr__(op, "reading", CONSTANT)
+            object.__setattr__(op, "constants", tuple(map(float, partials)))
+        elif [str(p) for p in partials] == ["y", "x"]:
+            object.__setattr__(op, "reading", OTHER)
+
+
+for _op in TABLE.values():
+    _read(_op)
+INSTALLERS.append(_read)
+
+
 def _sweep_values(order: list[Any]) -> None:
     """The chain rule over `Value`s, on Python floats, with nothing in the loop that is not needed."""
     m = NUMBERS
@@ -56,12 +78,17 @@ def _sweep_values(order: list[Any]) -> None:
         a, x, y = node._a, node._x, node._y
         if y is not None:                      # two operands
             b = node._b
-            partials = node.op.d
-            try:
-                p = partials[0](m, node._data, x, y) if a is not None else None
-                q = partials[1](m, node._data, x, y) if b is not None else None
-            except (ArithmeticError, ValueError, TypeError):
-                p, q = (_local(node, slot) for slot in (0, 1))
+            op = node.op
+            if op.reading == OTHER:
+                p, q = y, x
+            elif op.reading == CONSTANT:
+                p, q = op.constants
+            else:
+                try:
+                    p = op.d[0](m, node._data, x, y) if a is not None else None
+                    q = op.d[1](m, node._data, x, y) if b is not None else None
+                except (ArithmeticError, ValueError, TypeError):
+                    p, q = _local(node, 0), _local(node, 1)
             if a is not None:
                 if a._data is not x:
                     stale(node)
@@ -248,8 +275,12 @@ def _pass(
     saved = [(leaf, leaf.grad if leaf._flowed else None) for leaf in leaves]
 
     def fresh() -> None:
-        for node in order:
-            node.grad = node._FRESH
+        if values_only:
+            for node in order:
+                node.grad = 0.0
+        else:
+            for node in order:
+                node.grad = node._FRESH
         for leaf in leaves:
             leaf.grad = leaf._FRESH
         for root, seed in zip(roots, seeds, strict=True):

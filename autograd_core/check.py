@@ -188,6 +188,10 @@ def _check_order(
         leaves, build = flatten(argument)
         directions = []
         for leaf, analytic in zip(leaves, pulled[i], strict=True):
+            if np.shape(analytic) != np.shape(leaf):
+                raise GradientCheckError(
+                    f"check_grads: the gradient of argument {i} has shape {np.shape(analytic)}, expected {np.shape(leaf)}."
+                )
             direction = rng.uniform(0.5, 1.5, np.shape(leaf)) * rng.choice([-1.0, 1.0], np.shape(leaf))
             directions.append(direction if isinstance(leaf, np.ndarray) else float(direction))
             for index in np.ndindex(np.shape(leaf)):

@@ -167,43 +167,60 @@ def operands(node: Node) -> tuple[tuple[Node | None, Any], ...]:
 
 
 # --------------------------------------------------------------------------------------------------- the walk
-_epochs = iter(range(1, 2**62))
+_epochs = iter(range(1, 2**62, 2))
 
 
 def trace(roots: Sequence[Node], stop: Sequence[Node] = ()) -> tuple[list[Any], list[Any]]:
     """(inner nodes in topological order, leaves) of the graph below `roots`; a node in `stop` counts as a leaf."""
     epoch = next(_epochs)
+    done = epoch + 1
     order: list[Any] = []
     leaves: list[Any] = []
-    stack: list[Any] = list(reversed(roots))
-    push, pop, done = stack.append, stack.pop, order.append
+    stack: list[Any] = []
+    push, pop, finish = stack.append, stack.pop, order.append
     for node in stop:
-        node._mark = epoch
+        node._mark = done
         leaves.append(node)
+    for node in reversed(roots):
+        if node.op is not None:
+            push(node)
+        elif node._mark != done:
+            node._mark = done
+            leaves.append(node)
     while stack:
-        node = pop()
-        if node is None:                       # the node below has had its operands walked
-            done(pop())
+        node = stack[-1]
+        mark = node._mark
+        if mark == epoch:                      # seen for the second time: its operands are in order, now it is
+            node._mark = done
+            finish(pop())
             continue
-        if node._mark == epoch:
+        if mark == done:                       # used twice, and in order already
+            pop()
             continue
         node._mark = epoch
-        if node.op is None:
-            leaves.append(node)
-            continue
-        push(node)
-        push(None)
         a = node._a
         if a.__class__ is tuple:
             for operand in a:
-                if operand is not None and operand._mark != epoch:
-                    push(operand)
+                if operand is not None and operand._mark < epoch:
+                    if operand.op is None:
+                        operand._mark = done
+                        leaves.append(operand)
+                    else:
+                        push(operand)
             continue
         b = node._b
-        if b is not None and b._mark != epoch:
-            push(b)
-        if a is not None and a._mark != epoch:
-            push(a)
+        if b is not None and b._mark < epoch:
+            if b.op is None:
+                b._mark = done
+                leaves.append(b)
+            else:
+                push(b)
+        if a is not None and a._mark < epoch:
+            if a.op is None:
+                a._mark = done
+                leaves.append(a)
+            else:
+                push(a)
     return order, leaves
 
 

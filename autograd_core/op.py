@@ -120,7 +120,9 @@ class Op:
     numpy: tuple[Any, ...] = ()
     doc: str = ""
     source: str = ""
-    replace: bool = field(default=False, compare=False)
+    replace: bool = False
+    reading: int = field(init=False, default=0)
+    constants: tuple[float, ...] = field(init=False, default=())
 
     def __post_init__(self) -> None:
         """Check the entry, put it into the table, and let the other rooms derive from it."""
