@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ..errors import AutogradError
+from autograd_core.errors import AutogradError
+
 from .boxes import grad_text
 from .graph import Graph
 from .svg import Direction, svg

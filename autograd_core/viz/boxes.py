@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from ..algebra import NUMBERS, symbolic_partial
-from ..expression import Expression, Symbol
-from ..op import Op
+from autograd_core.algebra import NUMBERS, symbolic_partial
+from autograd_core.expression import Expression, Symbol
+from autograd_core.op import Op
+
 from .graph import Grid, Row
 from .heat import grid_of
 from .network import Constant, Network, Use, formula_of

@@ -10,7 +10,8 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from ..errors import AutogradError
+from autograd_core.errors import AutogradError
+
 from .graph import Box, Graph
 from .layout import Placement, Point
 from .svg import Direction, label_of, measure

@@ -7,7 +7,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from ..errors import AutogradError
+from autograd_core.errors import AutogradError
+
 from .dot import as_dot, placed_by_dot, rendered
 from .fold import view_of
 from .graph import Graph
@@ -19,7 +20,7 @@ from .svg import Direction, svg
 from .theme import Theme
 
 if TYPE_CHECKING:
-    from ..node import Node
+    from autograd_core.node import Node
 
 __all__ = ["Drawing", "Layout", "draw"]
 
@@ -92,7 +93,7 @@ def draw(
 
 def check_root(root: object, who: str) -> None:
     """Raise unless `root` is a node."""
-    from ..node import Node
+    from autograd_core.node import Node
 
     if not isinstance(root, Node):
         raise AutogradError(
@@ -150,6 +151,6 @@ class Drawing:
             raise AutogradError(f"save: received {target.name!r}, expected a name ending in .svg, .html, .png, .pdf or .dot.")
         return target
 
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+    def _repr_mimebundle_(self, **_options: object) -> dict[str, str]:
         """What a notebook shows: the page over the still picture; never raises."""
         return bundle(lambda: self.svg, lambda: self.html, lambda: repr(self), self.graph.title)

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..backward import Step, backpropagate
-from ..errors import AutogradError
-from ..node import LOCK, Node
+from autograd_core.backward import Step, backpropagate
+from autograd_core.errors import AutogradError
+from autograd_core.node import LOCK, Node
+
 from .animation import animation
 from .boxes import derivative_symbol, header_of, shape_text
 from .drawing import check_root
@@ -181,7 +182,7 @@ def _steps(network: Network, emitted: list[Step]) -> tuple[ChainStep, ...]:
                 before=step.before, after=step.after, path=seen[operand], paths=total[operand],
                 names=(network.names[node], network.names[operand], root), numbers=(node, operand, use),
                 shapes=_shapes(network, step, network.uses[use]),
-            )  # fmt: skip
+            )
         )
     return tuple(found)
 
@@ -323,7 +324,7 @@ class Explanation:
         target.write_text(writer(), encoding="utf-8")
         return target
 
-    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+    def _repr_mimebundle_(self, **_options: object) -> dict[str, str]:
         """What a notebook shows: the page over the still picture; never raises."""
         return bundle(lambda: self.svg, lambda: self.html, lambda: self.table(200), repr(self)[1:-1])
 

@@ -92,7 +92,7 @@ def _folded(network: Network, chosen: list[int], level: int, fold: bool, context
     if context:
         _add_context(network, chosen, units, unit_of)
     if fold:
-        _fold_sums(network, units, unit_of)
+        _fold_sums(network, unit_of)
         _fold_alike(network, units, unit_of)
         _fold_terms(network, units, unit_of)
         _fold_leaves(network, units, unit_of)
@@ -179,7 +179,7 @@ def _merge(target: Unit, others: Iterable[Unit], unit_of: dict[int, Unit]) -> No
             other.members = []
 
 
-def _fold_sums(network: Network, units: list[Unit], unit_of: dict[int, Unit]) -> None:
+def _fold_sums(network: Network, unit_of: dict[int, Unit]) -> None:
     """A tree of three or more additions whose partial sums nobody else uses becomes one Σ."""
 
     def addition(i: int) -> bool:
@@ -187,7 +187,7 @@ def _fold_sums(network: Network, units: list[Unit], unit_of: dict[int, Unit]) ->
         return op is not None and op.name == "add" and unit_of[i].kind == "node" and not unit_of[i].faded
 
     inner: set[int] = set()
-    for i in reversed(sorted(unit_of)):
+    for i in sorted(unit_of, reverse=True):
         if i in inner or not addition(i):
             continue
         found, pending = [], [i]
@@ -242,7 +242,14 @@ def _fold_terms(network: Network, units: list[Unit], unit_of: dict[int, Unit]) -
     before, after = _neighbours(network, [unit for unit in units if unit.members], unit_of)
     numbers: dict[object, int] = {}
     signature: dict[int, int] = {}
-    trees: dict[int, list[Unit]] = {}
+    below: dict[int, list[Unit]] = {}
+
+    def tree(top: Unit) -> list[Unit]:
+        found = [top]
+        for unit in found:
+            found.extend(below[id(unit)])
+        return found
+
     for unit in _sorted(network, alive, {i: u for u in alive for i in u.members}):
         first = unit.members[0]
         op = network.op(first)
@@ -252,26 +259,24 @@ def _fold_terms(network: Network, units: list[Unit], unit_of: dict[int, Unit]) -
         else:
             own = (unit.kind, None if unit.call is None else network.calls[unit.call].kind, len(unit.members))
         mine = [b for b in before[id(unit)] if len(after[id(b)]) == 1 and id(b) in signature]
-        below = tuple(sorted(signature[id(b)] for b in mine)) + (-1,) * (len(before[id(unit)]) - len(mine))
-        key = (own, unit.around, below, bool(network.label(first)) and op is not None)
+        under = tuple(sorted(signature[id(b)] for b in mine)) + (-1,) * (len(before[id(unit)]) - len(mine))
+        key = (own, unit.around, under, bool(network.label(first)) and op is not None)
         signature[id(unit)] = numbers.setdefault(key, len(numbers))
-        trees[id(unit)] = [unit]
-        for b in mine:
-            trees[id(unit)] += trees[id(b)]
+        below[id(unit)] = mine
         shared: dict[int, list[Unit]] = {}
         for b in mine:
             shared.setdefault(signature[id(b)], []).append(b)
         for same in shared.values():
-            leaf = network.op(same[0].members[0]) is None and len(trees[id(same[0])]) == 1
+            leaf = network.op(same[0].members[0]) is None and not below[id(same[0])]
             if len(same) < (8 if leaf else 4):
                 continue
-            parts = [[i for u in trees[id(b)] for i in u.members] for b in same]
-            gone = [u for b in same for u in trees[id(b)]]
+            trees = [tree(b) for b in same]
             head = same[0]
-            _merge(head, gone, unit_of)
+            parts = [[i for u in found for i in u.members] for found in trees]
+            _merge(head, [u for found in trees for u in found], unit_of)
             head.parts, head.kind, head.members = parts, "stack", [i for part in parts for i in part]
-            trees[id(unit)] = [u for u in trees[id(unit)] if u is head or u.members]
-            trees[id(head)] = [head]
+            below[id(unit)] = [u for u in below[id(unit)] if u.members]
+            below[id(head)] = []
 
 
 def _neighbourhood(network: Network, view: View, around: int, limit: int) -> View:

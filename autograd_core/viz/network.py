@@ -7,8 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from ..node import Node, operands, walk
-from ..op import Op
+from autograd_core.node import Node, operands, walk
+from autograd_core.op import Op
+
 from .graph import Role
 from .text import clean, join_limited, number
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["page", "safe_json"]
 
 _CSP = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:"
-_LARGE = 1_500_000
+_LARGE, _MOST = 1_500_000, 4000
 
 
 def safe_json(data: object) -> str:
@@ -77,7 +77,7 @@ def page(
     table = ""
     if explanation is not None:
         data |= _steps(explanation)
-        table = f"<details><summary>The chain rule as a table</summary><pre>{escape(explanation.table())}</pre></details>"
+        table = f"<details><summary>The chain rule as a table</summary><pre>{escape(explanation.table(_MOST))}</pre></details>"
     here = files(__package__)
     title = escape(kept[0].graph.title if not stepping else f"Backpropagation of {kept[0].title}, step by step")
     templates = "".join(f'<template id="scene{k}">{drawn}</template>' for k, drawn in enumerate(pictures))
@@ -147,14 +147,15 @@ def _steps(explanation: Explanation) -> dict[str, Any]:
         "start": {
             "h": "Forward pass done",
             "r": [[f"{root}", value, ""]],
-            "s": f"All values are known, no gradient yet. {total} products of the chain rule follow.",
+            "s": f"All values are known, no gradient yet. {total:,} products of the chain rule follow"
+            + (f"; the first {_MOST:,} are on this page." if total > _MOST else "."),
         },
         "first": {
             "h": "Seed the output",
             "r": [[f"∂{root}/∂{root}", seed, "sum"]],
             "s": f"Step 1 of {total + 1}. The gradient of the output with respect to itself: {root}.grad = {seed}.",
         },
-        "steps": [_step(network, step, k, total, brief) for k, step in enumerate(explanation.steps)],
+        "steps": [_step(network, step, k, total, brief) for k, step in enumerate(explanation.steps[:_MOST])],
     }
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .boxes import derivative_symbol, derivative_value, header_of, module_rows, node_content
 from .fold import Unit, View, view_of
@@ -31,13 +32,15 @@ def picture(network: Network, view: View, show: frozenset[str] = SHOW, *, title:
     number_of = {id(unit): k for k, unit in enumerate(view.units)}
     visible = {unit.around for unit in view.units}
     groups = _groups(network, visible)
-    boxes = tuple(_box(network, unit, k, show) for k, unit in enumerate(view.units))
     stubs = {id(stub): missing for stub, _, missing in view.rests}
     boxes = tuple(
-        Box(id=k, role="rest", name=f"⋯ {stubs[id(unit)]} more", group=unit.around) if id(unit) in stubs else boxes[k]
+        Box(id=k, role="rest", name=f"⋯ {stubs[id(unit)]} more", group=unit.around)
+        if id(unit) in stubs
+        else _box(network, unit, k, show)
         for k, unit in enumerate(view.units)
     )
     edges, uses = _edges(network, view, number_of, show)
+    boxes, groups = _without_cycles(boxes, edges, groups)
     note = ""
     if view.shown < view.total:
         root = network.names[network.root]
@@ -60,6 +63,48 @@ def _groups(network: Network, visible: Iterable[int | None]) -> tuple[Group, ...
             if call.parent is not None:
                 pending.append(call.parent)
     return tuple(sorted(found.values(), key=lambda group: network.calls[group.id].level))
+
+
+def _without_cycles(
+    boxes: tuple[Box, ...], edges: tuple[Edge, ...], groups: tuple[Group, ...]
+) -> tuple[tuple[Box, ...], tuple[Group, ...]]:
+    """Take away the containers that a wire leaves and enters again: they have no place in a layered picture."""
+    owner = {box.id: box.group for box in boxes}
+    parent = {group.id: group.parent for group in groups}
+    while bad := _in_cycles(owner, parent, edges):
+        for group in bad:
+            outer = parent.pop(group)
+            owner.update({box: outer for box, inside in owner.items() if inside == group})
+            parent.update({other: outer for other, around in parent.items() if around == group})
+    kept = tuple(replace(group, parent=parent[group.id]) for group in groups if group.id in parent)
+    return tuple(replace(box, group=owner[box.id]) for box in boxes), kept
+
+
+def _in_cycles(owner: dict[int, int | None], parent: dict[int, int | None], edges: tuple[Edge, ...]) -> list[int]:
+    """The containers on a cycle (or behind one) once each is seen as one item of the container around it."""
+
+    def around(box: int) -> list[tuple[str, int]]:
+        found, group = [("b", box)], owner[box]
+        while group is not None:
+            found.append(("g", group))
+            group = parent[group]
+        return found[::-1]
+
+    after: dict[tuple[str, int], set[tuple[str, int]]] = {}
+    waiting: Counter[tuple[str, int]] = Counter()
+    for edge in edges:
+        source, target = around(edge.source), around(edge.target)
+        a, b = next((x, y) for x, y in zip(source, target, strict=False) if x != y)
+        if b not in after.setdefault(a, set()):
+            after[a].add(b)
+            waiting[b] += 1
+    ready = [key for key in after if not waiting[key]]
+    while ready:
+        for key in after.get(ready.pop(), ()):
+            waiting[key] -= 1
+            if not waiting[key]:
+                ready.append(key)
+    return [key[1] for key, count in waiting.items() if count and key[0] == "g"]
 
 
 def _call_title(network: Network, c: int) -> str:
@@ -166,7 +211,7 @@ def _edges(
             Edge(
                 id=len(edges), source=source, target=target, slot=slots[target], symbol=symbol, value=value, sign=sign,
                 members=tuple(members), hint=hint,
-            )  # fmt: skip
+            )
         )
     for stub, unit, _ in view.rests:
         target = number_of[id(unit)]

@@ -1,0 +1,402 @@
+"""The picture of a graph: what it says, its formats, hostile labels, folding and speed."""
+
+import re
+import shutil
+import time
+import xml.etree.ElementTree as ET
+
+import numpy as np
+import pytest
+
+from autograd_core import Op, Tensor, Value
+from autograd_core.errors import AutogradError
+from autograd_core.viz import draw
+from autograd_core.viz.dot import _command, placed_by_dot
+from autograd_core.viz.heat import grid_of
+from autograd_core.viz.network import read
+from autograd_core.viz.text import clean, number
+
+from .graphs import HOSTILE, chain, mlp_loss, neuron, scope, tensor_mlp
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def texts(drawing):
+    return ["".join(t.itertext()) for t in ET.fromstring(drawing.svg).iter(f"{SVG}text")]
+
+
+def boxes(drawing):
+    return {box.name: box for box in drawing.graph.boxes}
+
+
+def edges(drawing):
+    names = [box.name for box in drawing.graph.boxes]
+    return [(names[e.source], names[e.target], e.slot, e.symbol, e.value) for e in drawing.graph.edges]
+
+
+def test_a_neuron_says_values_gradients_and_derivatives():
+    out, w, x, b = neuron()
+    before = draw(out)
+    assert {row.value for row in boxes(before)["w"].rows if row.key == "grad"} == {"?"}, "no misleading 0"
+    out.backward()
+    drawing = draw(out)
+    assert [row.value for row in boxes(drawing)["w"].rows] == ["2", number(w.grad)]
+    assert boxes(drawing)["out"].formula == "= tanh(v2)" and boxes(drawing)["out"].root
+    assert ("w", "v1", 0, "x", "−1") in edges(drawing)
+    assert ("x", "v1", 1, "w", "+2") in edges(drawing)
+    assert ("v2", "out", 0, "1 − out²", "+" + number(1 - out.data**2)) in edges(drawing)
+    assert {boxes(drawing)[n].role for n in "wb"} == {"parameter"} and boxes(drawing)["x"].role == "input"
+    assert "out = tanh(v2)" in texts(drawing)
+
+
+def test_one_edge_per_use():
+    x = Value(3.0, label="x")
+    assert edges(draw(x * x)) == [("x", "out", 0, "x", "+3"), ("x", "out", 1, "x", "+3")]
+    assert draw(x * x).source.count("n0 -> n1") == 2
+
+
+def test_constants_have_no_gradient_and_no_derivative():
+    drawing = draw((Value(3.0, label="x") + 1.0) ** 2)
+    constants = [box for box in drawing.graph.boxes if box.role == "constant"]
+    assert sorted(box.name for box in constants) == ["1", "2"] and not any(box.rows for box in constants)
+    assert not any(e[3] or e[4] for e in edges(drawing) if e[0] in ("1", "2"))
+
+
+def test_names_are_unique_and_survive_repeats():
+    a, b, c = Value(1.0, label="w"), Value(2.0, label="w"), Value(3.0, label="v1")
+    names = read((a * b + c).exp()).names
+    assert len(set(names)) == len(names) and {"w", "w₂", "v1", "out"} <= set(names)
+
+
+def test_a_leaf_alone_and_an_empty_tensor_are_drawn():
+    assert len(draw(Value(1.0)).graph.boxes) == 1
+    assert "(0, 3)" in " ".join(texts(draw(Tensor(np.zeros((0, 3))))))
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), -float("inf"), 1e300, 5e-324])
+def test_any_number_is_drawn(bad):
+    x = Value(bad, label="x")
+    y = x * x
+    y.backward()
+    ET.fromstring(draw(y).svg)
+    t = Tensor(np.array([bad] * 20), label="t")
+    ET.fromstring(draw((t * 2.0).sum()).svg)
+
+
+def test_tensors_show_shapes_values_and_heat_maps():
+    small = Tensor([[1.0, -2.0], [0.5, 4.0]], label="A")
+    loss = (small * small).sum()
+    loss.backward()
+    box = boxes(draw(loss))["A"]
+    assert [row.key for row in box.rows][0] == "(2, 2)"
+    assert [text for text, _ in box.grids[0].cells] == ["1", "−2", "0.5", "4"]
+    assert [text for text, _ in box.grids[1].cells] == ["2", "−4", "1", "8"]
+    drawing = draw(tensor_mlp())
+    assert boxes(drawing)["W1"].grids[0].image.startswith(b"\x89PNG")
+    assert "image/png;base64" in drawing.svg
+    assert ("W1", "v1", 1, "Xᵀ @ g", "") in edges(drawing)
+    assert not any(row.live for row in boxes(drawing)["X"].rows), "X takes no gradient"
+
+
+def test_a_heat_map_is_a_png_that_others_read():
+    image = pytest.importorskip("PIL.Image")
+    import io
+
+    array = np.linspace(-1, 1, 40).reshape(5, 8)
+    pixels = np.asarray(image.open(io.BytesIO(grid_of("data", array).image)).convert("RGB")).astype(int)
+    assert pixels.shape == (5, 8, 3)
+    assert pixels[0, 0, 0] > pixels[0, 0, 2] and pixels[-1, -1, 2] > pixels[-1, -1, 0], "orange is negative, blue positive"
+
+
+def test_mixed_graphs_are_drawn():
+    v, t = Value(2.0, label="v"), Tensor([1.0, 2.0], label="t")
+    drawing = draw((v * t).sum())
+    assert {"v", "t"} <= boxes(drawing).keys()
+
+
+def test_operations_and_modules_of_a_user_need_no_work():
+    op = Op(name="triple_it", array=lambda x: 3.0 * x, d=(lambda m, out, x: 3.0,))
+    try:
+        x = Value(2.0, label="x")
+        y = op(x)
+        y._scope = scope("mine", "MyModule", [x])
+        drawing = draw(y * 2.0)
+        assert any(box.formula == "= triple_it(x)" for box in drawing.graph.boxes)
+        assert [group.title for group in drawing.graph.groups] == ["mine · MyModule"]
+    finally:
+        op.forget()
+
+
+def test_a_rule_that_cannot_be_read_as_a_formula_still_gets_its_picture():
+    def rule(m, out, x):
+        if x > 0:  # branches on its operand: no formula
+            return 1.0
+        return -1.0
+
+    op = Op(name="bent", array=np.abs, d=(rule,))
+    try:
+        assert edges(draw(op(Value(-2.0, label="x"))))[0][3:] == ("", "−1")
+    finally:
+        op.forget()
+
+
+# ------------------------------------------------------------------------------------------------ folding
+def test_small_models_are_open_and_boxes_stand_in_containers():
+    drawing = draw(mlp_loss(2, 2, 1))
+    titles = {group.title for group in drawing.graph.groups}
+    assert {"MLP", "layers.0 · Layer", "neurons.1 · Neuron"} <= titles
+    assert len(drawing.graph.boxes) == 30 and drawing.graph.note == ""
+
+
+def test_large_models_are_folded_into_stacks():
+    drawing = draw(mlp_loss(2, 16, 16, 1))
+    stacks = [(box.name, box.count) for box in drawing.graph.boxes if box.count > 1]
+    assert stacks == [("Neuron", 16), ("Neuron", 16)]
+    assert "984 nodes folded" not in drawing.graph.note or len(drawing.graph.boxes) < 20
+    assert sum(len(box.members) for box in drawing.graph.boxes) == len(read(mlp_loss(2, 16, 16, 1)).nodes)
+    whole = draw(mlp_loss(2, 16, 16, 1), depth=0)
+    assert any(box.name == "MLP" and box.opens for box in whole.graph.boxes) and not whole.graph.groups
+    parameters = next(box for box in whole.graph.boxes if box.name == "MLP").rows[0]
+    assert (parameters.key, parameters.value) == ("parameters", str(2 * 16 + 16 + 16 * 16 + 16 + 16 + 1))
+
+
+def test_left_folds_of_additions_become_one_sum():
+    drawing = draw(sum((Value(float(i), label=f"x{i}") for i in range(5)), Value(0.5, label="s")), fold=True)
+    (box,) = (box for box in drawing.graph.boxes if box.role == "sum")
+    assert box.formula == "= Σ of 6 terms" and len(drawing.graph.edges) == 6
+
+
+def test_equal_terms_become_a_stack_and_shared_weights_stay_outside():
+    w = Value(2.0, label="w")
+    loss = sum((w * Value(float(i)) - 1.0) ** 2 for i in range(40))
+    drawing = draw(loss)
+    assert [box.count for box in drawing.graph.boxes if box.count > 1] == [40]
+    assert "w" in boxes(drawing)
+
+
+def test_the_same_module_called_twice_shares_its_parameters_outside_of_both():
+    w, a, b = Value(2.0, label="w"), Value(1.0, label="a"), Value(3.0, label="b")
+    y, z = w * a, w * b
+    y._scope, z._scope = scope("f", "F", [a]), scope("f", "F", [b])
+    drawing = draw(y + z)
+    assert boxes(drawing)["w"].group is None and len(drawing.graph.groups) == 2
+
+
+def test_a_fold_that_would_make_a_cycle_is_opened():
+    x = Value(1.0, label="x")
+    a = x * 2.0
+    outside = a.exp()
+    b = outside + a
+    a._scope = b._scope = scope("m", "M", [x, outside])
+    drawing = draw(b.tanh(), depth=0)
+    ET.fromstring(drawing.svg)
+    assert sum(len(box.members) for box in drawing.graph.boxes) == 6
+
+
+def test_what_is_too_large_is_cut_and_says_so():
+    drawing = draw(chain(4000))
+    assert len(drawing.graph.boxes) < 200
+    assert "of 4,002 nodes are shown" in drawing.graph.note and drawing.graph.note in texts(drawing)
+    assert any(box.role == "rest" for box in drawing.graph.boxes)
+
+
+def test_around_shows_the_neighbourhood_of_a_node():
+    root = chain(400)
+    node = root
+    for _ in range(100):
+        node = node.parents[0]
+    node.label = "here"
+    drawing = draw(root, around=node, limit=20)
+    assert "here" in boxes(drawing) and "out" not in boxes(drawing)
+    with pytest.raises(AutogradError, match="around= must be a node"):
+        draw(root, around=Value(1.0))
+
+
+# ------------------------------------------------------------------------------------------------ hostile
+def test_hostile_labels_give_well_formed_harmless_svg(tmp_path):
+    assert len(HOSTILE) == 200
+    leaves = [Value(0.01 * i, label=label) for i, label in enumerate(HOSTILE)]
+    for start in range(0, 200, 25):
+        out = leaves[start]
+        for leaf in leaves[start + 1 : start + 25]:
+            out = out * leaf + leaf
+        drawing = draw(out, fold=False)
+        tree = ET.fromstring(drawing.svg)
+        tags = {element.tag.removeprefix(SVG) for element in tree.iter()}
+        assert tags <= {"svg", "style", "rect", "g", "path", "text", "tspan", "title", "image"}
+        for element in tree.iter():
+            assert not any(key.lower().startswith("on") for key in element.keys())
+            assert not any("javascript:" in value for key, value in element.items() if key not in ("aria-label",))
+        assert all(len(box.name) <= 44 for box in drawing.graph.boxes)
+        html = drawing.html
+        assert html.count("<script") == 2 and html.count("</script>") == 2
+        assert "<img" not in html and "<svg onload" not in html
+
+
+def test_hostile_labels_give_dot_that_graphviz_reads():
+    if _command("svg") is None:
+        pytest.skip("Graphviz (the dot program or pygraphviz) is not installed")
+    out = Value(1.0, label=HOSTILE[0])
+    for label in HOSTILE[1:60]:
+        out = out * Value(0.5, label=label)
+    drawing = draw(out, fold=False)
+    from autograd_core.viz.dot import rendered
+
+    tree = ET.fromstring(rendered(drawing.source, "svg"))
+    shown = {"".join(t.itertext()) for t in tree.iter(f"{SVG}text")}
+    assert any(text.replace("\xa0", " ").startswith("{a|<f0> b}") for text in shown)
+
+
+def test_every_quote_in_dot_is_balanced():
+    out = Value(1.0, label=HOSTILE[0])
+    for label in HOSTILE[1:60]:
+        out = out * Value(0.5, label=label)
+    for line in draw(out, fold=False).source.splitlines():
+        bare = re.sub(r"\\.", "", line)
+        assert bare.count('"') % 2 == 0, line
+        assert "<" not in bare and ("->" in bare or ">" not in bare)
+
+
+def test_clean_keeps_what_can_be_printed():
+    assert clean("a\x00b\ud800c\u202ed") == "abcd"
+    assert clean("two\nlines\tand") == "two lines and"
+
+
+# ------------------------------------------------------------------------------------- formats and options
+@pytest.mark.parametrize("direction", ["right", "down", "left", "up"])
+def test_directions(direction):
+    drawing = draw(mlp_loss(2, 2, 1), direction=direction)
+    tree = ET.fromstring(drawing.svg)
+    centre = {}
+    for g in tree.iter(f"{SVG}g"):
+        if g.get("class", "").startswith("b "):
+            rect = g.find(f"{SVG}rect")
+            centre[int(g.get("id")[1:])] = [float(rect.get("x")), float(rect.get("y")), float(rect.get("width")), float(rect.get("height"))]
+    axis, sign = {"right": (0, 1), "down": (1, 1), "left": (0, -1), "up": (1, -1)}[direction]
+    for edge in drawing.graph.edges:
+        a, b = centre[edge.source], centre[edge.target]
+        assert sign * (b[axis] + b[axis + 2] / 2 - a[axis] - a[axis + 2] / 2) > 0
+
+
+def test_themes():
+    out, *_ = neuron()
+    assert "prefers-color-scheme" in draw(out).svg
+    assert "prefers-color-scheme" not in draw(out, theme="dark").svg and "#16181d" in draw(out, theme="dark").svg
+
+
+def test_show_chooses_what_is_written():
+    out, *_ = neuron()
+    bare = draw(out, show=())
+    assert not any(box.rows for box in bare.graph.boxes) and not any(e.symbol or e.value for e in bare.graph.edges)
+
+
+def test_save_writes_every_format(tmp_path):
+    out, *_ = neuron()
+    drawing = draw(out)
+    for name in ("a.svg", "a.html", "a.dot", "a.gv"):
+        assert drawing.save(tmp_path / name).read_text(encoding="utf-8")
+    with pytest.raises(AutogradError, match=r"ending in \.svg"):
+        drawing.save(tmp_path / "a.gif")
+
+
+def test_png_and_pdf_need_graphviz_and_say_so(tmp_path, monkeypatch):
+    out, *_ = neuron()
+    drawing = draw(out)
+    if _command("png") is not None:
+        assert drawing.save(tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
+        assert drawing.save(tmp_path / "a.pdf").read_bytes().startswith(b"%PDF")
+    monkeypatch.setattr("autograd_core.viz.dot._command", lambda form: None)
+    with pytest.raises(AutogradError, match=r"Graphviz, which was not found\. Install it .* \.svg or \.html"):
+        drawing.save(tmp_path / "b.png")
+
+
+def test_options_are_checked():
+    out, *_ = neuron()
+    with pytest.raises(AutogradError, match="direction='sideways', expected one of 'right'"):
+        draw(out, direction="sideways")
+    with pytest.raises(AutogradError, match="show="):
+        draw(out, show=["everything"])
+    with pytest.raises(AutogradError, match="received float, expected a Value or a Tensor"):
+        draw(1.0)
+
+
+# ------------------------------------------------------------------------------------- dot, and without it
+def test_layout_by_dot_falls_back(monkeypatch):
+    out, *_ = neuron()
+    monkeypatch.setattr("autograd_core.viz.dot._command", lambda form: None)
+    assert draw(out, layout="dot").svg == draw(out).svg
+
+
+def test_a_dot_that_hangs_or_lies_is_not_waited_for(tmp_path, monkeypatch):
+    import sys
+
+    out, *_ = neuron()
+    hang = [sys.executable, "-c", "import time; time.sleep(30)"]
+    monkeypatch.setattr("autograd_core.viz.dot._command", lambda form: hang)
+    start = time.perf_counter()
+    assert placed_by_dot(draw(out).graph, seconds=0.3) is None
+    assert time.perf_counter() - start < 5
+    monkeypatch.setattr("autograd_core.viz.dot._command", lambda form: [sys.executable, "-c", "print('{}')"])
+    assert placed_by_dot(draw(out).graph) is None
+
+
+def test_layout_by_dot_places_every_box():
+    if shutil.which("dot") is None:
+        pytest.skip("the dot program is not installed")
+    drawing = draw(mlp_loss(2, 2, 1), layout="dot")
+    found = placed_by_dot(drawing.graph)
+    assert found is not None and len(found.centres) == 30 and len(found.frames) == len(drawing.graph.groups)
+    ET.fromstring(drawing.svg)
+
+
+# ------------------------------------------------------------------------------------- notebook and speed
+def test_the_notebook_bundle_has_a_still_picture_under_a_sandboxed_page():
+    out, *_ = neuron()
+    found = draw(out)._repr_mimebundle_()
+    assert set(found) == {"text/plain", "image/svg+xml", "text/html"}
+    html = found["text/html"]
+    assert '<img ' in html and html.index("<img ") < html.index("<iframe ")
+    assert 'sandbox="allow-scripts"' in html and "allow-same-origin" not in html
+    assert "<script" not in html.split("srcdoc=")[0]
+
+
+def test_display_hooks_never_raise(monkeypatch):
+    out, *_ = neuron()
+    drawing = draw(out)
+
+    def broken(*args, **kwargs):
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr("autograd_core.viz.drawing.svg", broken)
+    found = drawing._repr_mimebundle_()
+    assert list(found) == ["text/plain"]
+
+
+def _seconds(root, **options):
+    start = time.perf_counter()
+    text = draw(root, **options).svg
+    return time.perf_counter() - start, text
+
+
+def test_speed_and_size():
+    draw(neuron()[0]).svg  # imports
+    assert min(_seconds(chain(50))[0] for _ in range(3)) < 0.05
+    seconds, text = _seconds(mlp_loss(2, 16, 16, 1), depth=9, fold=False)
+    assert seconds < 1.5 and len(text) < 1_000_000
+    seconds, text = _seconds(mlp_loss(10, 60, 50, 1))
+    assert seconds < 3.0 and len(text) < 100_000
+    seconds, text = _seconds(chain(10_000))
+    assert seconds < 3.0 and len(text) < 1_000_000
+
+
+def test_a_chain_of_a_hundred_thousand_needs_no_recursion():
+    assert draw(chain(100_000)).svg.startswith("<svg")
+
+
+def test_second_order_graphs_are_drawn():
+    from autograd_core.backward import gradients
+
+    x = Value(2.0, label="x")
+    y = x**3
+    (g,) = gradients([y], [1.0], [x], graph=True)
+    ET.fromstring(draw(g).svg)

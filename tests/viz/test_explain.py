@@ -1,0 +1,169 @@
+"""The chain rule in steps: every number is the engine's, and the user's gradients stay as they were."""
+
+import json
+import re
+import xml.etree.ElementTree as ET
+
+import numpy as np
+import pytest
+
+from autograd_core import Tensor, Value
+from autograd_core.errors import AutogradError
+from autograd_core.viz import draw, explain
+from autograd_core.viz.explain import brief
+from autograd_core.viz.network import read
+
+from .graphs import HOSTILE, chain, mlp_loss, neuron, tensor_mlp
+
+
+def test_a_neuron_by_hand():
+    out, w, x, b = neuron()
+    steps = list(explain(out))
+    local = 1 - np.tanh(-1.5) ** 2
+    assert [(s.names[0], s.names[1], s.symbol) for s in steps] == [
+        ("out", "v2", "1 − out²"), ("v2", "v1", "1"), ("v2", "b", "1"), ("v1", "w", "x"), ("v1", "x", "w"),
+    ]  # fmt: skip
+    assert steps[0].incoming == 1.0 and steps[0].local == pytest.approx(local)
+    assert (steps[3].incoming, steps[3].local, steps[3].contribution) == pytest.approx((local, -1.0, -local))
+    assert (steps[3].before, steps[3].after) == pytest.approx((0.0, -local))
+    assert steps[3].operand is w and steps[3].node.op.name == "mul"
+
+
+def test_gradients_are_those_of_backward_and_stay_untouched():
+    loss = mlp_loss(2, 3, 1)
+    before = explain(loss)
+    network = read(loss)
+    assert not any(getattr(node, "_flowed", False) for node in network.nodes)
+    loss.backward()
+    grads = {network.names[network.index[id(n)]]: n.grad for n in network.nodes if hasattr(n, "grad") and getattr(n, "_flowed", False)}
+    found = before.gradients()
+    assert found and all(found[name] == grads[name] for name in found)
+    explain(loss)
+    assert all(n.grad == grads[network.names[network.index[id(n)]]] for n in network.nodes if getattr(n, "_flowed", False))
+
+
+def test_gradients_are_put_back_after_an_error():
+    x = Tensor([1.0, 2.0], label="x")
+    y = x * 2.0
+    x.grad = np.array([5.0, 5.0])
+    with pytest.raises(AutogradError):
+        explain(y)
+    assert x.grad.tolist() == [5.0, 5.0] and y.grad is None
+
+
+def test_paths_accumulate():
+    x = Value(2.0, label="x")
+    steps = [s for s in explain(x * x + x) if s.operand is x]
+    assert [(s.path, s.paths) for s in steps] == [(1, 3), (2, 3), (3, 3)]
+    assert [s.after for s in steps] == [1.0, 3.0, 5.0] and [s.before for s in steps] == [0.0, 1.0, 3.0]
+    assert "path 3 of 3" in steps[-1].sentence and "path 3 of 3" in str(explain(x * x + x))
+
+
+def test_tensor_steps_say_shapes_and_the_undoing_of_broadcasting():
+    loss = tensor_mlp()
+    steps = {s.names[1]: s for s in explain(loss)}
+    assert steps["W1"].formula == "W1.grad += Xᵀ @ g"
+    assert steps["W1"].shapes == ("(4, 8) += (16, 4)ᵀ @ (16, 8)",)
+    assert steps["b1"].shapes[1] == "broadcasting undone: sum over axis 0, (16, 8) → (8,)"
+    assert np.allclose(steps["b1"].after, steps["b1"].incoming.sum(0))
+    row = Tensor(np.ones((2, 1)), label="row")
+    (step,) = [s for s in explain((row * np.ones((3, 2, 4))).sum()) if s.operand is row]
+    assert step.shapes[-1] == "broadcasting undone: sum over axes 0, 2, (3, 2, 4) → (2, 1)"
+
+
+def test_a_mean_divides_by_its_count():
+    x = Tensor(np.ones(8), label="x")
+    assert next(iter(explain(x.mean()))).symbol == "g/8"
+
+
+def test_the_table_reads():
+    out, *_ = neuron()
+    text = str(explain(out))
+    assert text.splitlines()[0] == "The chain rule for out = −0.9051: 5 products"
+    assert re.search(r"v1 = w × x +∂v1/∂w = x +\+0\.1807 +−1 +−0\.1807 +w\.grad = −0\.1807", text)
+    assert max(map(len, text.splitlines())) < 140
+
+
+def test_seed_and_sequence():
+    x = Tensor([1.0, 2.0], label="x")
+    found = explain(x * x, seed=[1.0, 10.0])
+    assert found.gradients()["x"].tolist() == [2.0, 40.0]
+    assert len(found) == 2 and found[0].slot == 0
+
+
+def test_brief():
+    assert brief(0.5) == "+0.5" and brief(None) == "0" and brief(np.array([[1.0, 2.0]])) == "[[1, 2]]"
+    assert brief(np.ones((5, 5))) == "(5, 5) ‖·‖ = 5"
+
+
+def _data(html):
+    return json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', html, re.S)[1])
+
+
+def test_the_page_is_one_file_without_network():
+    html = explain(mlp_loss(2, 2, 1)).html
+    assert not re.search(r'(?:src|href)="(?!data:)', html) and "http-equiv=\"Content-Security-Policy\"" in html
+    assert not re.findall(r"https?://(?!www\.w3\.org/2000/svg)", html)
+    script = html.rsplit("<script>", 1)[1]
+    assert "innerHTML" not in script and "eval" not in script
+
+
+@pytest.mark.parametrize("make", [lambda: neuron()[0], lambda: mlp_loss(2, 16, 16, 1), tensor_mlp])
+def test_every_number_on_the_page_is_the_engines(make):
+    found = explain(make())
+    data = _data(found.html)
+    assert len(data["steps"]) == len(found)
+    for step, shown in zip(found, data["steps"]):
+        rows = {row[0]: row[1] for row in shown["r"]}
+        out, operand, root = step.names
+        assert rows[f"incoming  ∂{root}/∂{out}" + ("  = g" if step.local is None else "")] == brief(step.incoming)
+        assert rows[f"{operand}.grad before"] == brief(step.before)
+        assert rows[f"{operand}.grad after (+=)"] == brief(step.after)
+        assert rows["contribution" if step.local is None else "contribution (product)"] == brief(step.contribution)
+        if step.local is not None:
+            assert brief(step.local) in rows.values()
+    nodes = {n for scene in data["scenes"] for box in scene["nodes"] for n in box}
+    assert {step["o"] for step in data["steps"]} <= nodes
+
+
+def test_hostile_labels_on_the_page():
+    out = Value(1.0, label=HOSTILE[0])
+    for label in HOSTILE[1:50]:
+        out = out * Value(0.9, label=label)
+    html = explain(out).html
+    assert html.count("<script") == 2 and html.count("</script>") == 2
+    assert "<img" not in html and "onload=alert(1)>" not in html and "<!-- " not in html
+    _data(html)
+
+
+def test_the_animation_has_no_script_and_is_well_formed(tmp_path):
+    out, *_ = neuron()
+    text = explain(out).save(tmp_path / "a.svg").read_text(encoding="utf-8")
+    tags = {element.tag.split("}")[1] for element in ET.fromstring(text).iter()}
+    assert tags <= {"svg", "style", "rect", "g", "path", "text", "tspan", "title", "image"}
+    assert text.count("@keyframes") > 10 and "prefers-reduced-motion" in text
+    with pytest.raises(AutogradError, match="up to 60 products"):
+        explain(chain(200)).save(tmp_path / "b.svg")
+    with pytest.raises(AutogradError, match=r"ending in \.html"):
+        explain(out).save(tmp_path / "c.pdf")
+
+
+def test_the_notebook_shows_picture_page_and_table():
+    out, *_ = neuron()
+    found = explain(out)._repr_mimebundle_()
+    assert found["text/plain"].startswith("The chain rule for out")
+    assert "+0.1807" in found["image/svg+xml"], "the still picture has the gradients that the steps lead to"
+    assert 'sandbox="allow-scripts"' in found["text/html"]
+
+
+def test_large_graphs_are_explained_in_folded_pictures():
+    found = explain(mlp_loss(2, 16, 16, 1))
+    data = _data(found.html)
+    assert len(data["scenes"]) > 3 and len(found.html) < 1_500_000
+    assert data["scenes"][0]["opens"]
+
+
+def test_wrong_roots_are_refused():
+    with pytest.raises(AutogradError, match="explain: received list, expected a Value or a Tensor"):
+        explain([1.0])
+    assert draw(Value(1.0)) is not None
