@@ -1,0 +1,278 @@
+"""The page in headless Chromium: from file://, network off, no console error, every step with keys and mouse."""
+
+import json
+import re
+import shutil
+
+import pytest
+
+from autograd_core import Value
+from autograd_core.viz import draw, explain
+
+from .graphs import HOSTILE, mlp_loss, neuron, tensor_mlp
+
+pytestmark = pytest.mark.browser
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync", "--disable-extensions",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def browser():
+    if CHROMIUM is None:
+        pytest.skip("no chromium: apt install chromium")
+    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install playwright")
+    with api.sync_playwright() as p:
+        browser = p.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(autouse=True)
+def no_leaks(browser):
+    """Playwright keeps a thread for the module; the guard of the other tests would call that a leak."""
+    return
+
+
+@pytest.fixture
+def open_page(browser, tmp_path):
+    """Opens a page offline; any console message, error or request for the network fails the test."""
+    problems, contexts = [], []
+
+    def opened(html, width=1500, height=900, scheme="light"):
+        path = tmp_path / "page.html"
+        path.write_text(html, encoding="utf-8")
+        context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme, offline=True)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda message: problems.append(message.text))
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.on("dialog", lambda dialog: (problems.append("dialog"), dialog.dismiss()))
+        page.on("request", lambda request: None if request.url.startswith(("file:", "data:", "about:", "blob:")) else problems.append(request.url))
+        page.goto(path.as_uri())
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert problems == []
+
+
+def data_of(html):
+    return json.loads(re.search(r'id="data">(.*?)</script>', html, re.S)[1])
+
+
+def panel(page):
+    keys, values = page.locator("#rows dt").all_text_contents(), page.locator("#rows dd").all_text_contents()
+    return list(zip(keys, values))
+
+
+@pytest.mark.parametrize("make", [lambda: neuron()[0], tensor_mlp, lambda: mlp_loss(2, 2, 1)])
+def test_every_step_shows_the_numbers_of_the_engine(open_page, make):
+    found = explain(make())
+    data, page = data_of(found.html), open_page(found.html)
+    assert page.locator("#count").text_content() == f"0 / {len(found) + 1}"
+    assert set(page.locator(".live").all_text_contents()) == {"?"}
+    page.keyboard.press("ArrowRight")
+    assert "Seed" in page.locator("#head").text_content()
+    live = data["scenes"][0]["live"]
+    for step in data["steps"]:
+        page.keyboard.press("ArrowRight")
+        assert page.locator("#head").text_content() == step["h"]
+        assert panel(page) == [(row[0], row[1]) for row in step["r"]]
+        assert page.locator("#say").text_content() == step["s"]
+        assert page.locator(f"#b{live.index(step['o'])} .live").text_content() == step["g"][0]
+        assert page.locator(".e.on").count() == 1 and page.locator(".b.act").count() == 1
+    assert page.locator("#next").is_disabled()
+    final = {name: text for name, text in found.gradients().items()}
+    assert final and "?" not in [t for t in page.locator(".done .live").all_text_contents()]
+
+
+def test_keys_buttons_slider_and_clicks(open_page):
+    out, *_ = neuron()
+    page = open_page(explain(out).html)
+    count = lambda: page.locator("#count").text_content()  # noqa: E731
+    page.keyboard.press("End")
+    assert count() == "6 / 6"
+    page.keyboard.press("ArrowRight")
+    assert count() == "6 / 6"
+    page.keyboard.press("Home")
+    assert count() == "0 / 6" and page.locator("#prev").is_disabled()
+    page.locator("#next").click()
+    page.locator("#next").click()
+    page.locator("#prev").click()
+    assert count() == "1 / 6"
+    page.locator("#last").click()
+    page.locator("#first").click()
+    assert count() == "0 / 6"
+    page.locator("#range").fill("4")
+    assert count() == "4 / 6" and page.locator("#range").get_attribute("aria-valuetext").startswith("Step 4 of 6")
+    page.locator("#range").focus()
+    page.keyboard.press("ArrowRight")
+    assert count() == "5 / 6", "the slider's own key moves one step, not two"
+    box = page.locator(".b", has_text="tanh")
+    box.click()
+    assert count() == "1 / 6", "a click on the root goes to the seed"
+    page.locator(".b.parameter", has_text="b").last.click()
+    assert "→  b" in page.locator("#head").text_content()
+
+
+def test_play_runs_to_the_end_and_is_silent(open_page):
+    x = Value(3.0, label="x")
+    page = open_page(explain(x * x).html)
+    page.locator("#play").click()
+    assert page.locator("#play").text_content() == "Pause"
+    assert page.locator("#say").get_attribute("aria-live") == "off"
+    for _ in range(80):
+        if page.locator("#count").text_content() == "3 / 3":
+            break
+        page.wait_for_timeout(100)
+    assert page.locator("#play").text_content() == "Play" and page.locator("#say").get_attribute("aria-live") == "polite"
+    assert "Accumulated from 2 of 2 paths" in page.locator("#say").text_content()
+
+
+def test_folded_boxes_open_and_close(open_page):
+    html = explain(mlp_loss(2, 16, 16, 1)).html
+    data, page = data_of(html), open_page(html)
+    box, target = data["scenes"][0]["opens"][0]
+    page.locator(f"#b{box}").click()
+    assert page.locator("#title").text_content().endswith(data["scenes"][target]["title"])
+    page.keyboard.press("End")
+    page.keyboard.press("Escape")
+    assert page.locator("#back").is_hidden()
+    page.locator(f"#b{box}").focus()
+    page.keyboard.press("Enter")
+    assert page.locator("#back").is_visible()
+    page.locator("#back").click()
+    assert page.locator("#title").text_content() == "Backpropagation of L"
+
+
+def test_zoom_buttons(open_page):
+    page = open_page(draw(mlp_loss(2, 2, 1)).html)
+    width = lambda: page.evaluate("document.querySelector('.view>svg').getBoundingClientRect().width")  # noqa: E731
+    first = width()
+    page.locator("#larger").click()
+    assert width() == pytest.approx(first * 1.25)
+    page.locator("#fit").click()
+    assert width() <= page.evaluate("document.querySelector('.view').clientWidth")
+
+
+def test_hostile_labels_do_nothing(open_page):
+    out = Value(1.0, label=HOSTILE[0])
+    for label in HOSTILE[1:60]:
+        out = out * Value(0.9, label=label)
+    found = explain(out)
+    page = open_page(found.html)
+    assert page.locator("img").count() == 0 and page.locator("script").count() == 2
+    for _ in range(12):
+        page.keyboard.press("ArrowRight")
+    page.keyboard.press("End")
+    assert page.locator("#rows *").count() == page.locator("#rows dt, #rows dd").count()
+
+
+OVERLAPS = """() => {
+  const box = (e) => { const r = e.getBoundingClientRect(); return [r.left, r.top, r.right, r.bottom]; };
+  const hit = (a, b) => a[0] < b[2] - 1 && b[0] < a[2] - 1 && a[1] < b[3] - 1 && b[1] < a[3] - 1;
+  const svg = document.querySelector('.view>svg'), problems = [];
+  const boxes = [...svg.querySelectorAll('.b')].map((g) => [g.id, box(g.querySelector('.o:last-of-type') || g.querySelector('.o')), g]);
+  const labels = [...svg.querySelectorAll('.l')].map((t) => [t.textContent, box(t)]);
+  for (const [name, r] of labels) {
+    for (const [id, b] of boxes) if (hit(r, b)) problems.push(`label ${name} on box ${id}`);
+    for (const [other, o] of labels) if (o !== r && hit([r[0], r[1] + 2, r[2], r[3] - 2], [o[0], o[1] + 2, o[2], o[3] - 2])) problems.push(`label ${name} on label ${other}`);
+  }
+  const whole = box(svg);
+  for (const [id, b, g] of boxes) {
+    for (const [other, o] of boxes) if (id < other && hit(b, o)) problems.push(`box ${id} on box ${other}`);
+    for (const t of g.querySelectorAll('text')) {
+      const r = box(t);
+      if (r[0] < b[0] - 1 || r[2] > b[2] + 9 || r[3] > b[3] + 2) problems.push(`text ${t.textContent} leaves box ${id}`);
+    }
+    const texts = [...g.querySelectorAll('text:not(.c)')].map(box);
+    texts.forEach((r, i) => texts.forEach((o, j) => { if (i < j && hit([r[0], r[1] + 2, r[2], r[3] - 2], [o[0], o[1] + 2, o[2], o[3] - 2])) problems.push(`texts overlap in box ${id}`); }));
+  }
+  for (const t of svg.querySelectorAll('text')) {
+    const r = box(t);
+    if (r[0] < whole[0] - 1 || r[2] > whole[2] + 1 || r[1] < whole[1] - 1 || r[3] > whole[3] + 1) problems.push(`text ${t.textContent} is cut off`);
+  }
+  return problems;
+}"""
+
+
+@pytest.mark.parametrize("direction", ["right", "down", "left", "up"])
+@pytest.mark.parametrize(
+    "make",
+    [lambda: neuron()[0], lambda: mlp_loss(2, 2, 1), lambda: mlp_loss(2, 16, 16, 1), tensor_mlp,
+     lambda: sum(Value(float(i), label=f"x{i}") * Value(0.5, label=f"w{i}") for i in range(12)),
+     lambda: Value(1.0, label=HOSTILE[5]) * Value(2.0, label=HOSTILE[8]) + Value(3.0, label=HOSTILE[9]) * Value(4e-12, label=HOSTILE[7])],
+)  # fmt: skip
+def test_nothing_overlaps_or_is_cut_off(open_page, make, direction):
+    root = make()
+    root.backward()
+    page = open_page(draw(root, direction=direction).html)
+    assert page.evaluate(OVERLAPS) == []
+
+
+def test_the_check_for_overlaps_finds_them(open_page):
+    from autograd_core.viz.layout import Placement, Point
+    from autograd_core.viz.svg import svg
+
+    graph = draw(neuron()[0]).graph
+    pile = Placement({box.id: Point(60, 40) for box in graph.boxes}, {}, [[Point(0, 0), Point(9, 9)]] * len(graph.edges), 90, 60)
+    page = open_page(f'<!doctype html><div class="view">{svg(graph, placement=pile)}</div>')
+    found = " ".join(page.evaluate(OVERLAPS))
+    assert "box b0 on box b1" in found and "on label" in found and "cut off" in found
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [400, 1500])
+def test_light_dark_narrow_and_wide(open_page, scheme, width):
+    page = open_page(explain(mlp_loss(2, 2, 1)).html, width=width, scheme=scheme)
+    for _ in range(4):
+        page.keyboard.press("ArrowRight")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width, "the page itself does not scroll sideways"
+    background = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert background == {"light": "rgb(255, 255, 255)", "dark": "rgb(22, 24, 29)"}[scheme]
+    assert page.evaluate("getComputedStyle(document.querySelector('.bg')).fill") == background
+    active = page.locator(".b.act").bounding_box()
+    view = page.locator(".view").bounding_box()
+    assert active["x"] >= view["x"] - 1 and active["x"] + active["width"] <= view["x"] + view["width"] + 1
+
+
+def test_the_panel_keeps_its_height(open_page):
+    page = open_page(explain(neuron()[0]).html)
+    heights = set()
+    for _ in range(6):
+        page.keyboard.press("ArrowRight")
+        heights.add(page.locator("aside").bounding_box()["height"])
+    assert len(heights) == 1
+
+
+def test_the_notebook_piece_shows_the_page_and_without_scripts_the_picture(open_page):
+    out, *_ = neuron()
+    html = explain(out)._repr_mimebundle_()["text/html"]
+    page = open_page("<!doctype html><meta charset=utf-8>" + html)
+    frame = page.frame_locator("iframe")
+    frame.locator("#next").click()
+    assert frame.locator("#count").text_content() == "1 / 6"
+    assert page.evaluate("document.querySelector('img').naturalWidth") > 300
+    stripped = re.sub(r"<iframe.*</iframe>", "", html, flags=re.S)
+    still = open_page("<!doctype html><meta charset=utf-8>" + stripped)
+    assert still.locator("img").bounding_box()["width"] > 300
+
+
+def test_the_animation_runs_in_an_image(open_page):
+    import base64
+
+    out, *_ = neuron()
+    from autograd_core.viz.animation import animation
+
+    found = explain(out)
+    text = animation(found._scenes[0].graph, found)
+    source = base64.b64encode(text.encode()).decode()
+    page = open_page(f'<!doctype html><body style="margin:0"><img src="data:image/svg+xml;base64,{source}">')
+    first = page.screenshot()
+    page.wait_for_timeout(3200)
+    assert page.screenshot() != first
