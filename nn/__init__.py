@@ -1,0 +1,80 @@
+"""Neural networks on `autograd_core`: a scalar stack to learn with, a tensor stack to work with, and all that trains them.
+
+A tour. `MLP` computes on `Value`, one number at a time, and can be drawn; `Sequential` of `Linear` computes on `Tensor`.
+Losses, optimisers and `fit` take both.
+
+>>> from nn.data import moons
+>>> x, y = moons(60, rng=0)
+>>> model = Sequential(Linear(2, 8, rng=0), Tanh(), Linear(8, 2, rng=1))
+>>> history = fit(model, x, y, loss="cross_entropy", epochs=60, lr=0.1, metrics="accuracy", rng=0)
+>>> history.last("accuracy") > 0.8
+True
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from . import data, init
+from .activations import (
+    ELU,
+    GELU,
+    Identity,
+    LeakyReLU,
+    PReLU,
+    ReLU,
+    Sigmoid,
+    SiLU,
+    Softmax,
+    Softplus,
+    Step,
+    Tanh,
+)
+from .history import EarlyStopping, History, accuracy, r2_score
+from .layers import Dropout, Embedding, Flatten, Linear, Sequential
+from .losses import (
+    binary_cross_entropy,
+    binary_cross_entropy_with_logits,
+    cross_entropy,
+    hinge_loss,
+    huber_loss,
+    l1_loss,
+    l2_penalty,
+    mse_loss,
+    nll_loss,
+    squared_error,
+)
+from .module import Module
+from .neuron import MLP, Layer, Neuron, Perceptron
+from .optim import SGD, Adagrad, Adam, AdamW, Optimizer, RMSprop, clip_grad_norm_, clip_grad_value_
+from .schedules import CosineAnnealingLR, ExponentialLR, LambdaLR, ReduceLROnPlateau, StepLR
+from .train import evaluate, fit, predict
+
+if TYPE_CHECKING:
+    from . import plot
+
+__all__ = [
+    "ELU", "GELU", "MLP", "SGD", "Adagrad", "Adam", "AdamW", "CosineAnnealingLR", "Dropout", "EarlyStopping", "Embedding",
+    "ExponentialLR", "Flatten", "History", "Identity", "LambdaLR", "Layer", "LeakyReLU", "Linear", "Module", "Neuron", "Optimizer",
+    "PReLU", "Perceptron", "RMSprop", "ReLU", "ReduceLROnPlateau", "Sequential", "SiLU", "Sigmoid", "Softmax", "Softplus", "Step",
+    "StepLR", "Tanh", "accuracy", "binary_cross_entropy", "binary_cross_entropy_with_logits", "clip_grad_norm_", "clip_grad_value_",
+    "cross_entropy", "data", "evaluate", "fit", "hinge_loss", "huber_loss", "init", "l1_loss", "l2_penalty", "mse_loss", "nll_loss",
+    "plot", "predict", "r2_score", "squared_error",
+]  # fmt: skip
+
+_LAZY = {"plot": ""}
+
+
+def __getattr__(name: str) -> Any:
+    """Rooms that need an optional package are opened when they are first asked for."""
+    if name not in _LAZY:
+        raise AttributeError(f"module 'nn' has no attribute {name!r}")
+    module = importlib.import_module(f"{__name__}.{_LAZY[name] or name}")
+    globals()[name] = value = getattr(module, name) if _LAZY[name] else module
+    return value
+
+
+def __dir__() -> list[str]:
+    """The public names, the lazy ones too."""
+    return sorted(__all__)

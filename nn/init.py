@@ -1,0 +1,142 @@
+"""Initialisers: arrays of random weights, each from an explicit random generator.
+
+A layer's weights have shape (out, in, …). The scale keeps the variance of activations, and of gradients, about the same
+from layer to layer: Glorot & Bengio (2010) for tanh and sigmoid, He et al. (2015) for ReLU.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from autograd_core.errors import OperandError, ShapeError
+
+__all__ = [
+    "GAINS",
+    "Generator",
+    "Shape",
+    "constant",
+    "fans",
+    "kaiming_normal",
+    "kaiming_uniform",
+    "linear_default",
+    "normal",
+    "orthogonal",
+    "resolve",
+    "rng_of",
+    "uniform",
+    "xavier_normal",
+    "xavier_uniform",
+    "zeros",
+]
+
+Shape = tuple[int, ...]
+Generator = np.random.Generator | int | None
+
+GAINS: dict[str, float] = {
+    "linear": 1.0, "identity": 1.0, "sigmoid": 1.0, "tanh": 5.0 / 3.0, "relu": math.sqrt(2.0), "leaky_relu": math.sqrt(2.0 / 1.0001),
+}  # fmt: skip
+"""By how much an activation shrinks its input: the factor that makes up for it (torch's `calculate_gain`)."""
+
+
+def rng_of(rng: Any) -> np.random.Generator:
+    """A generator from a generator, a seed, or None (fresh from the operating system)."""
+    if rng is None or isinstance(rng, (int, np.integer, np.random.Generator)) and not isinstance(rng, bool):
+        return np.random.default_rng(rng)
+    raise OperandError(
+        f"rng: received {rng!r} of type {type(rng).__name__}, expected np.random.default_rng(seed), a seed, or None."
+    )
+
+
+def fans(shape: Shape) -> tuple[int, int]:
+    """(fan in, fan out): how many numbers go into one output, and how many outputs one input goes to.
+
+    >>> fans((10, 64)), fans((8, 3, 5, 5))
+    ((64, 10), (75, 200))
+    """
+    if len(shape) < 2:
+        raise ShapeError(f"fans: received shape {shape}, expected at least (out, in).")
+    field = math.prod(shape[2:])
+    return shape[1] * field, shape[0] * field
+
+
+def zeros(shape: Shape, *, rng: Generator = None) -> np.ndarray:
+    """All zeros; only for biases, since equal neurons stay equal."""
+    return np.zeros(shape)
+
+
+def constant(shape: Shape, value: float = 0.0, *, rng: Generator = None) -> np.ndarray:
+    """All the same number."""
+    return np.full(shape, float(value))
+
+
+def uniform(shape: Shape, low: float = -1.0, high: float = 1.0, *, rng: Generator = None) -> np.ndarray:
+    """Uniform in [low, high)."""
+    return rng_of(rng).uniform(low, high, shape)
+
+
+def normal(shape: Shape, mean: float = 0.0, std: float = 1.0, *, rng: Generator = None) -> np.ndarray:
+    """Normal with a mean and a standard deviation."""
+    return rng_of(rng).normal(mean, std, shape)
+
+
+def xavier_uniform(shape: Shape, gain: float = 1.0, *, rng: Generator = None) -> np.ndarray:
+    """Uniform in ±gain·√(6 / (fan in + fan out)): for tanh and sigmoid (Glorot & Bengio 2010)."""
+    bound = gain * math.sqrt(6.0 / sum(fans(shape)))
+    return rng_of(rng).uniform(-bound, bound, shape)
+
+
+def xavier_normal(shape: Shape, gain: float = 1.0, *, rng: Generator = None) -> np.ndarray:
+    """Normal with the standard deviation gain·√(2 / (fan in + fan out))."""
+    return rng_of(rng).normal(0.0, gain * math.sqrt(2.0 / sum(fans(shape))), shape)
+
+
+def kaiming_uniform(shape: Shape, gain: float = math.sqrt(2.0), *, rng: Generator = None) -> np.ndarray:
+    """Uniform in ±gain·√(3 / fan in): for ReLU (He et al. 2015)."""
+    bound = gain * math.sqrt(3.0 / max(fans(shape)[0], 1))
+    return rng_of(rng).uniform(-bound, bound, shape)
+
+
+def kaiming_normal(shape: Shape, gain: float = math.sqrt(2.0), *, rng: Generator = None) -> np.ndarray:
+    """Normal with the standard deviation gain / √(fan in)."""
+    return rng_of(rng).normal(0.0, gain / math.sqrt(max(fans(shape)[0], 1)), shape)
+
+
+def linear_default(shape: Shape, *, rng: Generator = None) -> np.ndarray:
+    """Uniform in ±1/√(fan in): what torch's `Linear` starts from.
+
+    >>> bool(np.abs(linear_default((3, 4), rng=0)).max() <= 0.5)
+    True
+    """
+    return kaiming_uniform(shape, math.sqrt(1.0 / 3.0), rng=rng)
+
+
+def orthogonal(shape: Shape, gain: float = 1.0, *, rng: Generator = None) -> np.ndarray:
+    """A matrix with orthonormal rows (or columns), times a gain: for recurrent layers (Saxe et al. 2014)."""
+    rows, columns = shape[0], math.prod(shape[1:])
+    square = rng_of(rng).normal(size=(max(rows, columns), min(rows, columns)))
+    q, r = np.linalg.qr(square)
+    q = q * np.sign(np.diag(r))
+    return gain * np.ascontiguousarray(q if rows >= columns else q.T).reshape(shape)
+
+
+_BY_NAME: dict[str, Callable[..., np.ndarray]] = {
+    f.__name__: f
+    for f in (zeros, uniform, normal, xavier_uniform, xavier_normal, kaiming_uniform, kaiming_normal, linear_default, orthogonal)
+}
+
+
+def resolve(init: str | Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
+    """An initialiser by its name, or the function itself.
+
+    >>> resolve("zeros")((2,))
+    array([0., 0.])
+    """
+    if callable(init):
+        return init
+    if init not in _BY_NAME:
+        raise OperandError(f"init: received {init!r}, expected a function init(shape, rng=…) or one of {', '.join(sorted(_BY_NAME))}.")
+    return _BY_NAME[init]

@@ -1,0 +1,186 @@
+"""The tensor stack: `Linear`, `Sequential`, `Flatten`, `Dropout`, `Embedding`, with torch's names and layouts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from autograd_core import TABLE, Tensor
+from autograd_core.errors import OperandError, ShapeError
+
+from .init import Generator, linear_default, resolve, rng_of
+from .module import Module
+
+__all__ = ["Dropout", "Embedding", "Flatten", "Linear", "Sequential"]
+
+_LINEAR = TABLE["linear"]
+
+
+def count_of(n: Any, what: str) -> int:
+    """A number of features, checked."""
+    if not isinstance(n, (int, np.integer)) or isinstance(n, bool) or n < 1:
+        raise OperandError(f"{what}: received {n!r}, expected an integer of at least 1.")
+    return int(n)
+
+
+def shape_of(x: Any) -> tuple[int, ...]:
+    """The shape of a tensor or an array."""
+    return x.shape if isinstance(x, (Tensor, np.ndarray)) else np.shape(x)
+
+
+class Linear(Module):
+    """x @ Wᵀ + b, with `weight` of shape (nout, nin) and `bias` of shape (nout,), as in torch.
+
+    Args:
+        nin: The length of the last axis of the input.
+        nout: The length of the last axis of the output.
+        bias: Whether there is a bias.
+        dtype: float64 or float32.
+        init: The name of an initialiser of `nn.init`, or a function; torch's default ±1/√nin where it is None.
+        rng: A generator or a seed.
+
+    Raises:
+        ShapeError: the last axis of the input is not `nin` long.
+
+    Example:
+        >>> layer = Linear(3, 2, rng=0)
+        >>> layer(np.ones((5, 3))).shape
+        (5, 2)
+    """
+
+    def __init__(
+        self, nin: int, nout: int, *, bias: bool = True, dtype: Any = np.float64,
+        init: str | Callable[..., np.ndarray] | None = None, rng: Generator = None,
+    ) -> None:  # fmt: skip
+        """Random weights, and a bias from ±1/√nin as torch has it (0 where an `init` is given)."""
+        shape = (count_of(nout, "Linear: nout"), count_of(nin, "Linear: nin"))
+        rng = rng_of(rng)
+        self.weight = Tensor((linear_default if init is None else resolve(init))(shape, rng=rng), dtype=dtype, label="weight")
+        start = rng.uniform(-1.0, 1.0, nout) / np.sqrt(nin) if init is None else np.zeros(nout)
+        self.bias = Tensor(start, dtype=dtype, label="bias") if bias else None
+
+    def forward(self, x: Any) -> Tensor:
+        """x @ Wᵀ + b along the last axis."""
+        shape, nin = shape_of(x), self.weight.shape[1]
+        if not shape or shape[-1] != nin:
+            raise ShapeError(f"Linear: received shape {shape}, expected (…, {nin}), with {nin} numbers along the last axis.")
+        return x @ self.weight.T if self.bias is None else _LINEAR(x, self.weight, self.bias)
+
+    def extra_repr(self) -> str:
+        """The sizes."""
+        return f"{self.weight.shape[1]}, {self.weight.shape[0]}" + ("" if self.bias is not None else ", bias=False")
+
+
+class Sequential(Module):
+    """Modules one after the other; its state has the names of `torch.nn.Sequential` ("0.weight", "0.bias", "2.weight").
+
+    Example:
+        >>> from nn import ReLU
+        >>> model = Sequential(Linear(4, 8, rng=0), ReLU(), Linear(8, 3, rng=1))
+        >>> list(model.state_dict()), model(np.zeros((2, 4))).shape
+        (['0.weight', '0.bias', '2.weight', '2.bias'], (2, 3))
+    """
+
+    def __init__(self, *modules: Any) -> None:
+        """The modules, in order; a plain function of a tensor may stand among them."""
+        for i, module in enumerate(modules):
+            if not callable(module) or isinstance(module, type):
+                hint = "; make one with brackets, as in ReLU()" if isinstance(module, type) else ""
+                raise OperandError(f"Sequential: place {i} received {module!r}, expected a module or a function{hint}.")
+        self.modules_in_order = list(modules)
+
+    def forward(self, x: Any) -> Any:
+        """Each module on the output of the one before."""
+        for module in self.modules_in_order:
+            x = module(x)
+        return x
+
+    def children(self) -> Iterator[tuple[str, Module]]:
+        """The modules by their places."""
+        return ((str(i), m) for i, m in enumerate(self.modules_in_order) if isinstance(m, Module))
+
+    def __iter__(self) -> Iterator[Any]:
+        """The modules in order."""
+        return iter(self.modules_in_order)
+
+    def __len__(self) -> int:
+        """The number of modules."""
+        return len(self.modules_in_order)
+
+    def __getitem__(self, key: int | slice) -> Any:
+        """A module, or a `Sequential` of some (sharing their parameters)."""
+        return Sequential(*self.modules_in_order[key]) if isinstance(key, slice) else self.modules_in_order[key]
+
+
+class Flatten(Module):
+    """All axes after the first joined into one: (batch, …) becomes (batch, features)."""
+
+    def forward(self, x: Any) -> Any:
+        """The same elements."""
+        shape = shape_of(x)
+        if len(shape) < 2:
+            raise ShapeError(f"Flatten: received shape {shape}, expected (batch, …) with at least two axes.")
+        return x.reshape((shape[0], int(np.prod(shape[1:]))))
+
+
+class Dropout(Module):
+    """In training each element is 0 with probability p, and the others are divided by 1 − p; nothing in `eval()`.
+
+    The scaling keeps the mean of every unit, so that evaluation needs no correction (inverted dropout; Srivastava et al. 2014).
+
+    Example:
+        >>> drop = Dropout(0.5, rng=0)
+        >>> drop(Tensor(np.ones(6))).data
+        array([2., 0., 0., 0., 2., 2.])
+        >>> drop.eval()(Tensor(np.ones(2))).data
+        array([1., 1.])
+    """
+
+    def __init__(self, p: float = 0.5, *, rng: Generator = None) -> None:
+        """`p` is the probability of being dropped."""
+        if not 0.0 <= p <= 1.0:
+            raise OperandError(f"Dropout: received p={p!r}, expected a probability from 0 to 1.")
+        self.p = float(p)
+        self.rng = rng_of(rng)
+
+    def forward(self, x: Any) -> Any:
+        """x, thinned out in training."""
+        if not self.training or self.p == 0.0:
+            return x
+        dtype = x.dtype if isinstance(x, (Tensor, np.ndarray)) else np.float64
+        kept = self.rng.random(shape_of(x)) >= self.p
+        return x * (kept / (1.0 - self.p) if self.p < 1.0 else kept * 0.0).astype(dtype)
+
+    def extra_repr(self) -> str:
+        """The probability."""
+        return f"p={self.p:g}"
+
+
+class Embedding(Module):
+    """A table of vectors, looked up by integers: indices of any shape give vectors along a new last axis.
+
+    Example:
+        >>> table = Embedding(10, 4, rng=0)
+        >>> table([[1, 2, 1]]).shape
+        (1, 3, 4)
+    """
+
+    def __init__(self, count: int, width: int, *, dtype: Any = np.float64, rng: Generator = None) -> None:
+        """`count` vectors of `width` numbers from the standard normal."""
+        shape = (count_of(count, "Embedding: count"), count_of(width, "Embedding: width"))
+        self.weight = Tensor(rng_of(rng).normal(size=shape), dtype=dtype, label="weight")
+
+    def forward(self, indices: Any) -> Tensor:
+        """The vectors at integer indices; an index that occurs twice gets both gradients."""
+        at = np.asarray(indices)
+        if at.dtype.kind not in "iu":
+            raise OperandError(f"Embedding: received indices of dtype {at.dtype}, expected integers.")
+        if at.size and (at.min() < 0 or at.max() >= self.weight.shape[0]):
+            raise OperandError(f"Embedding: received indices from {at.min()} to {at.max()}, expected 0 to {self.weight.shape[0] - 1}.")
+        return self.weight[at]
+
+    def extra_repr(self) -> str:
+        """The size of the table."""
+        return f"{self.weight.shape[0]}, {self.weight.shape[1]}"

@@ -1,0 +1,428 @@
+"""Losses, on `Value`s and `Tensor`s from one definition, with torch's meaning of `reduction`.
+
+`reduction` is "mean" (over the elements), "sum", or "none". Predictions are a `Tensor`, or a `Value`, or a (nested) list of `Value`s
+as a scalar model gives for many samples. Shapes must agree exactly: a target of shape (n,) for predictions of shape
+(n, 1) would broadcast to (n, n) without a word, so it raises.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+import autograd_core as ag
+from autograd_core import TABLE, Op, Tensor, Value, weighted_sum
+from autograd_core.errors import OperandError, ShapeError
+
+from .activations import relu
+from .module import Module
+
+__all__ = [
+    "LOSSES", "binary_cross_entropy", "binary_cross_entropy_with_logits", "cross_entropy", "hinge_loss", "huber_loss", "l1_loss",
+    "l2_penalty", "loss_of", "mse_loss", "nll_loss", "squared_error",
+]  # fmt: skip
+
+Loss = Callable[..., Any]
+
+
+# ---------------------------------------------------------------------------------- entries of the rule book
+def _operation(name: str, **entry: Any) -> Op:
+    """An operation of this module; declared once, even if the module is loaded again."""
+    return TABLE[name] if name in TABLE else Op(name=name, **entry)
+
+
+def _log(p: float) -> float:
+    return max(math.log(p), -100.0) if p > 0.0 else -100.0
+
+
+_BCE = _operation(
+    "bce", doc="−t·ln p − (1 − t)·ln(1 − p), with logarithms held above −100.", text="BCE({0}, {1})",
+    scalar=lambda p, t: -(t * _log(p) + (1.0 - t) * _log(1.0 - p)),
+    array=lambda p, t: -(t * _bounded_log(p) + (1.0 - t) * _bounded_log(1.0 - p)),
+    d=(lambda m, out, p, t: (p - t) / m.maximum(p * (1.0 - p), 1e-12),
+       lambda m, out, p, t: m.maximum(m.log(1.0 - p), -100.0) - m.maximum(m.log(p), -100.0)),
+)  # fmt: skip
+
+
+def _bounded_log(p: Any) -> Any:
+    with np.errstate(divide="ignore"):
+        return np.maximum(np.log(p), -100.0)
+
+
+def _softplus(z: float) -> float:
+    return (z if z > 0.0 else 0.0) + math.log1p(math.exp(-abs(z)))
+
+
+def _logits_array(z: Any, t: Any, *, pos_weight: Any = 1.0) -> Any:
+    tail = np.log1p(np.exp(-np.abs(z)))
+    with np.errstate(invalid="ignore"):        # 0 · ∞ is 0 here: a class that is not there costs nothing
+        yes = np.where(t == 0.0, 0.0, pos_weight * t * (np.maximum(-z, 0.0) + tail))
+        no = np.where(t == 1.0, 0.0, (1.0 - t) * (np.maximum(z, 0.0) + tail))
+    return (yes + no).astype(np.result_type(z, np.float16))
+
+
+_BCE_LOGITS = _operation(
+    "bce_with_logits", doc="Binary cross-entropy of the probability σ(z); exact at ±1000 and ±∞.", text="BCE(σ({0}), {1})",
+    scalar=lambda z, t, *, pos_weight=1.0: (pos_weight * t * _softplus(-z) if t != 0.0 else 0.0)
+    + ((1.0 - t) * _softplus(z) if t != 1.0 else 0.0),
+    array=_logits_array,
+    d=(lambda m, out, z, t, *, pos_weight=1.0: m.sigmoid(z) * (1.0 + (pos_weight - 1.0) * t) - pos_weight * t,
+       lambda m, out, z, t, *, pos_weight=1.0: pos_weight * m.softplus(-z) - m.softplus(z)),
+)  # fmt: skip
+
+
+def _log_softmax(z: Any) -> Any:
+    top = np.max(z, axis=-1, keepdims=True)
+    shifted = z - np.where(np.isfinite(top), top, 0.0)
+    return shifted - np.log(np.sum(np.exp(shifted), axis=-1, keepdims=True))
+
+
+def _cross_entropy_array(z: Any, targets: Any) -> Any:
+    logs = _log_softmax(z)
+    if np.isneginf(logs).any():                # a masked class with target 0 costs nothing
+        with np.errstate(invalid="ignore"):
+            return -np.sum(np.where(targets == 0.0, 0.0, targets * logs), axis=-1)
+    return -np.einsum("...c,...c->...", targets, logs)
+
+
+_CROSS_ENTROPY = _operation(
+    "cross_entropy", doc="−Σ tᵢ·ln softmax(z)ᵢ along the last axis; its derivative is softmax(z)·Σt − t.", text="CE({0}, {1})",
+    array=_cross_entropy_array,
+    vjp=(lambda m, g, out, z, t: m.reshape(g, shape=(*m.shape(g), 1)) * (
+            m.softmax(z, axis=-1) * m.sum(t, axis=-1, keepdims=True) - t),
+         lambda m, g, out, z, t: -m.reshape(g, shape=(*m.shape(g), 1)) * m.log_softmax(z, axis=-1)),
+    samples=lambda rng: [((rng.normal(size=(3, 4)), rng.uniform(size=(3, 4))), {}), ((rng.normal(size=4), rng.uniform(size=4)), {})],
+)  # fmt: skip
+
+
+# --------------------------------------------------------------------------------------- pairs and reductions
+def _shape(x: Any) -> tuple[int, ...]:
+    """The shape of an array, a tensor, or nested lists of Values."""
+    if isinstance(x, (Tensor, np.ndarray)):
+        return x.shape
+    if isinstance(x, (list, tuple)):
+        inner = {_shape(item) for item in x}
+        if len(inner) > 1:
+            raise ShapeError(f"a list of predictions is ragged: its items have shapes {sorted(inner)}.")
+        return (len(x), *(inner.pop() if inner else ()))
+    return ()
+
+
+def _flat(x: Any) -> list[Any]:
+    """The elements of nested lists, tensors or arrays, in order."""
+    if isinstance(x, (list, tuple)):
+        return [v for item in x for v in _flat(item)]
+    return x.ravel().tolist() if isinstance(x, np.ndarray) else [x]
+
+
+def _scalars(x: Any) -> bool:
+    """Whether x is a Value, or lists of them, rather than an array."""
+    while isinstance(x, (list, tuple)) and x:
+        x = x[0]
+    return isinstance(x, Value) or (isinstance(x, (float, int)) and not isinstance(x, bool))
+
+
+def _pair(name: str, prediction: Any, target: Any) -> tuple[Any, Any]:
+    """Prediction and target, of one shape: two lists for a scalar model, else arrays or tensors."""
+    if isinstance(target, (Value, Tensor)) or _scalars(target) and _scalars(prediction):
+        given = _shape(target)
+    else:
+        target = np.asarray(target)
+        given = target.shape
+    expected = _shape(prediction)
+    if given != expected:
+        raise ShapeError(
+            f"{name}: received predictions of shape {expected} and targets of shape {given}, expected the same shape; "
+            "reshape one of them (targets are not broadcast)."
+        )
+    if _scalars(prediction):
+        return _flat(prediction), _flat(target)
+    if isinstance(target, np.ndarray):
+        if target.dtype.kind not in "fiub":
+            raise OperandError(f"{name}: received targets of dtype {target.dtype}, expected numbers.")
+        dtype = prediction.dtype if isinstance(prediction, (Tensor, np.ndarray)) else np.float64
+        target = target.astype(dtype if np.dtype(dtype).kind == "f" else np.float64, copy=False)
+    return prediction, target
+
+
+def _check_reduction(name: str, reduction: str) -> None:
+    if reduction not in ("mean", "sum", "none"):
+        raise OperandError(f"{name}: received reduction={reduction!r}, expected 'mean', 'sum' or 'none'.")
+
+
+def _reduce(losses: Any, reduction: str) -> Any:
+    if reduction == "none":
+        return losses
+    if isinstance(losses, list):
+        if len(losses) == 1:
+            return losses[0]
+        return weighted_sum([1.0 / len(losses) if reduction == "mean" else 1.0] * len(losses), losses, 0.0)
+    return losses.mean() if reduction == "mean" else losses.sum()
+
+
+def _elementwise(
+    name: str, formula: Callable[[Any, Any], Any], prediction: Any, target: Any, reduction: str, weight: Any = None
+) -> Any:
+    """A loss that looks at one prediction and one target at a time."""
+    _check_reduction(name, reduction)
+    shape = _shape(prediction)
+    prediction, target = _pair(name, prediction, target)
+    if isinstance(prediction, list):
+        losses: Any = [formula(p, t) for p, t in zip(prediction, target, strict=True)]
+        if weight is not None:
+            losses = [loss * w for loss, w in zip(losses, np.broadcast_to(weight, shape).ravel().tolist(), strict=True)]
+        return losses[0] if reduction == "none" and not shape else _reduce(losses, reduction)
+    losses = formula(prediction, target)
+    return _reduce(losses if weight is None else losses * np.asarray(weight, dtype=losses.dtype), reduction)
+
+
+# --------------------------------------------------------------------------------------------- the losses
+def mse_loss(prediction: Any, target: Any, *, reduction: str = "mean", weight: Any = None) -> Any:
+    """Mean squared error: (ŷ − y)².
+
+    >>> mse_loss(Tensor([1.0, 2.0]), [0.0, 4.0]).item()
+    2.5
+    """
+    return _elementwise("mse_loss", lambda p, t: ag.square(p - t), prediction, target, reduction, weight)
+
+
+def squared_error(prediction: Any, target: Any, *, reduction: str = "mean", weight: Any = None) -> Any:
+    """The lectures' ½(ŷ − y)², whose derivative by ŷ is the error ŷ − y.
+
+    >>> squared_error(Value(3.0), 1.0).data
+    2.0
+    """
+    return _elementwise("squared_error", lambda p, t: 0.5 * ag.square(p - t), prediction, target, reduction, weight)
+
+
+def l1_loss(prediction: Any, target: Any, *, reduction: str = "mean", weight: Any = None) -> Any:
+    """Mean absolute error |ŷ − y|: less moved by outliers than the square.
+
+    >>> l1_loss(Tensor([1.0, 2.0]), [0.0, 4.0]).item()
+    1.5
+    """
+    return _elementwise("l1_loss", lambda p, t: ag.abs(p - t), prediction, target, reduction, weight)
+
+
+def huber_loss(prediction: Any, target: Any, *, delta: float = 1.0, reduction: str = "mean", weight: Any = None) -> Any:
+    """½d² where |d| = |ŷ − y| ≤ δ, else δ(|d| − ½δ): a square near 0 and a line further out.
+
+    >>> huber_loss(Tensor([0.5, 4.0]), [0.0, 0.0], reduction="none").tolist()
+    [0.125, 3.5]
+    """
+    if not delta > 0:
+        raise OperandError(f"huber_loss: received delta={delta!r}, expected a positive number.")
+
+    def formula(p: Any, t: Any) -> Any:
+        difference = p - t
+        size = ag.abs(difference)
+        return ag.where(size <= delta, 0.5 * ag.square(difference), delta * (size - 0.5 * delta))
+
+    return _elementwise("huber_loss", formula, prediction, target, reduction, weight)
+
+
+def hinge_loss(prediction: Any, target: Any, *, margin: float = 1.0, reduction: str = "mean") -> Any:
+    """max(0, margin − y·s) for a score s and a label y of −1 or +1: no cost once a sample is right by the margin.
+
+    >>> hinge_loss(Tensor([0.5, -2.0]), [1, -1]).item()
+    0.25
+    """
+    labels = np.asarray(_flat(target)) if _scalars(target) else np.asarray(target)
+    if labels.dtype.kind in "fiub" and not np.isin(labels, (-1.0, 1.0)).all():
+        raise OperandError(f"hinge_loss: received labels {np.unique(labels).tolist()[:5]}, expected −1 and +1; use 2·y − 1 for labels 0 and 1.")
+    return _elementwise("hinge_loss", lambda s, y: relu(margin - y * s), prediction, target, reduction)
+
+
+def binary_cross_entropy(prediction: Any, target: Any, *, reduction: str = "mean", weight: Any = None) -> Any:
+    """−y·ln p − (1 − y)·ln(1 − p) for probabilities p; logarithms are held above −100, as in torch.
+
+    >>> round(binary_cross_entropy(Tensor([0.9, 0.2]), [1, 0]).item(), 4)
+    0.1643
+    """
+    values = [float(v.data) if isinstance(v, Value) else v for v in _flat(prediction)] if _scalars(prediction) else getattr(prediction, "data", prediction)
+    p = np.asarray(values)
+    if not ((p >= 0.0) & (p <= 1.0)).all():
+        raise OperandError(
+            f"binary_cross_entropy: received predictions from {np.min(p):g} to {np.max(p):g}, expected probabilities from 0 to 1; "
+            "use binary_cross_entropy_with_logits for scores."
+        )
+    return _elementwise("binary_cross_entropy", _BCE, prediction, target, reduction, weight)
+
+
+def binary_cross_entropy_with_logits(
+    prediction: Any, target: Any, *, reduction: str = "mean", weight: Any = None, pos_weight: Any = None
+) -> Any:
+    """Binary cross-entropy of σ(z), from the score z itself: exact however large |z| is.
+
+    Targets may be several independent yes-or-no labels (multi-label); `pos_weight` is what a yes counts for each.
+
+    >>> binary_cross_entropy_with_logits(Tensor([1000.0, -1000.0]), [1, 1]).item()
+    500.0
+    """
+    options = {} if pos_weight is None else {"pos_weight": pos_weight if np.ndim(pos_weight) == 0 else np.asarray(pos_weight, dtype=float)}
+    return _elementwise("binary_cross_entropy_with_logits", lambda z, t: _BCE_LOGITS(z, t, **options), prediction, target, reduction, weight)
+
+
+def _classes(name: str, shape: tuple[int, ...], target: Any, ignore_index: int) -> np.ndarray:
+    """Integer targets, checked against the number of classes; classes lie along axis 1 (or 0, of one sample)."""
+    classes = shape[1] if len(shape) > 1 else shape[0]
+    labels = np.asarray(target)
+    if labels.dtype.kind == "f" and (labels == np.round(labels)).all() and labels.shape == shape[:1] + shape[2:]:
+        labels = labels.astype(int)
+    expected = (*shape[:1], *shape[2:]) if len(shape) > 1 else ()
+    if labels.dtype.kind not in "iu" or labels.shape != expected:
+        raise ShapeError(f"{name}: received targets of dtype {labels.dtype} and shape {labels.shape}, expected class numbers of shape {expected} for scores of shape {shape}.")
+    known = labels[labels != ignore_index]
+    if known.size and (known.min() < 0 or known.max() >= classes):
+        raise OperandError(f"{name}: received class numbers from {known.min()} to {known.max()}, expected 0 to {classes - 1} (or ignore_index={ignore_index}).")
+    return labels
+
+
+def _target_matrix(labels: np.ndarray, classes: int, weight: Any, ignore_index: int, smoothing: float, dtype: Any) -> tuple[np.ndarray, Any]:
+    """(weights of ln p for each sample and class along the last axis, the total weight of the samples)."""
+    weights = np.ones(classes) if weight is None else np.asarray(getattr(weight, "data", weight), dtype=float)
+    if weights.shape != (classes,):
+        raise ShapeError(f"cross_entropy: received weight of shape {weights.shape}, expected one number for each of {classes} classes.")
+    ignored = labels == ignore_index
+    safe = np.where(ignored, 0, labels)
+    share = np.where(ignored, 0.0, weights[safe])
+    if smoothing:
+        matrix = np.where(ignored[..., None], 0.0, smoothing / classes * weights)
+    else:
+        matrix = np.zeros((*labels.shape, classes))
+    rows = matrix.reshape(-1, classes)
+    rows[np.arange(len(rows)), safe.ravel()] += (1.0 - smoothing) * share.ravel()
+    return matrix.astype(dtype, copy=False), share.sum()
+
+
+def cross_entropy(
+    prediction: Any, target: Any, *, weight: Any = None, ignore_index: int = -100, label_smoothing: float = 0.0, reduction: str = "mean"
+) -> Any:
+    """−ln softmax(z)_y for scores (logits) z of shape (n, classes) and class numbers y of shape (n,).
+
+    Args:
+        prediction: Scores, with the classes along axis 1 (axis 0 for one sample); or lists of Values.
+        target: Class numbers, or probabilities of the shape of the prediction.
+        weight: One number for each class; the mean is then over the weights.
+        ignore_index: Samples with this class number do not count.
+        label_smoothing: Share ε of the target that is spread evenly over all classes.
+        reduction: "mean", "sum" or "none".
+
+    Example:
+        >>> round(cross_entropy(Tensor([[2.0, 1.0, 0.0]]), [0]).item(), 6)
+        0.407606
+    """
+    _check_reduction("cross_entropy", reduction)
+    if not 0.0 <= label_smoothing <= 1.0:
+        raise OperandError(f"cross_entropy: received label_smoothing={label_smoothing!r}, expected a share from 0 to 1.")
+    shape = _shape(prediction)
+    if not shape:
+        raise ShapeError("cross_entropy: received one score, expected one for each class along axis 1; for two classes and one score use binary_cross_entropy_with_logits.")
+    many = len(shape) > 1
+    classes = shape[1] if many else shape[0]
+    dtype = prediction.dtype if isinstance(prediction, (Tensor, np.ndarray)) else np.float64
+    given = np.asarray(target)
+    if given.shape == shape and given.dtype.kind == "f":
+        matrix = given * (1.0 - label_smoothing) + label_smoothing / classes
+        matrix = np.moveaxis(matrix, 1, -1) if many else matrix
+        if weight is not None:
+            matrix = matrix * np.asarray(weight, dtype=float)
+        matrix, total = matrix.astype(dtype), float(np.prod(matrix.shape[:-1]))
+        plain = True
+    else:
+        labels = _classes("cross_entropy", shape, target, ignore_index)
+        matrix, total = _target_matrix(labels, classes, weight, ignore_index, label_smoothing, dtype)
+        plain = weight is None and total == labels.size
+    if _scalars(prediction):
+        losses: Any = [_value_cross_entropy(z, t) for z, t in zip(prediction if many else [prediction], matrix.reshape(-1, classes).tolist(), strict=True)]
+        if reduction == "mean":
+            return weighted_sum([1.0 / total if total else math.nan] * len(losses), losses, 0.0) if len(losses) > 1 or total != 1.0 else losses[0]
+        return losses[0] if not many else _reduce(losses, reduction)
+    scores = prediction if len(shape) <= 2 else ag.moveaxis(prediction, 1, -1) if hasattr(ag, "moveaxis") else np.moveaxis(prediction, 1, -1)
+    losses = _CROSS_ENTROPY(scores, matrix)
+    if reduction == "mean":
+        return losses.mean() if plain else losses.sum() * (1.0 / total if total else math.nan)
+    return _reduce(losses, reduction)
+
+
+def _value_cross_entropy(scores: Any, targets: list[float]) -> Any:
+    """Σ tᵢ·(ln Σ e^z − zᵢ) of one sample, with Values."""
+    top = max(float(z.data) if isinstance(z, Value) else float(z) for z in scores)
+    whole = sum(targets)
+    shift = 0.0 if abs(top) == math.inf else top
+    exponentials = [ag.exp(z - shift) for z in scores]
+    log_sum = ag.log(weighted_sum([1.0] * len(exponentials), exponentials, 0.0)) + shift
+    taken = [(-t, z) for t, z in zip(targets, scores, strict=True) if t != 0.0]
+    return weighted_sum([whole, *(t for t, _ in taken)], [log_sum, *(z for _, z in taken)], 0.0)
+
+
+def nll_loss(prediction: Any, target: Any, *, weight: Any = None, ignore_index: int = -100, reduction: str = "mean") -> Any:
+    """−ln p_y for logarithms of probabilities of shape (n, classes), as `log_softmax` gives, and class numbers.
+
+    >>> nll_loss(Tensor([[-0.5, -1.0], [-2.0, -0.25]]), [0, 1]).item()
+    0.375
+    """
+    _check_reduction("nll_loss", reduction)
+    if _scalars(prediction):
+        raise OperandError("nll_loss: received Values, expected a Tensor; cross_entropy takes lists of Values.")
+    shape = _shape(prediction)
+    labels = _classes("nll_loss", shape, target, ignore_index)
+    many = len(shape) > 1
+    matrix, total = _target_matrix(labels, shape[1] if many else shape[0], weight, ignore_index, 0.0, np.float64)
+    if many:
+        matrix = np.moveaxis(matrix, -1, 1)
+    losses = -ag.where(matrix == 0.0, 0.0, prediction * matrix.astype(prediction.dtype)).sum(axis=1 if many else 0)
+    if reduction == "mean":
+        return losses.sum() * (1.0 / total if total else math.nan)
+    return _reduce(losses, reduction)
+
+
+# ------------------------------------------------------------------------------------------- regularisation
+def l2_penalty(model: Module, strength: float, *, half: bool = False, biases: bool = False) -> Any:
+    """The penalty λ‖W‖²_F over the weights of a model; ½λ‖W‖²_F with `half`, whose gradient is λW.
+
+    Args:
+        model: A scalar or a tensor model.
+        strength: λ.
+        half: The second of the lectures' two forms.
+        biases: Whether biases count too; by default only weights do (parameters whose name does not begin with b).
+
+    Example:
+        >>> from nn import Linear
+        >>> layer = Linear(2, 1, rng=0)
+        >>> penalty = l2_penalty(layer, 0.1, half=True)
+        >>> penalty.backward()
+        >>> bool(np.allclose(layer.weight.grad, 0.1 * layer.weight.data)), layer.bias.grad is None
+        (True, True)
+    """
+    factor = 0.5 * strength if half else float(strength)
+    chosen = [p for name, p in model.named_parameters() if biases or not name.rsplit(".", 1)[-1].startswith("b")]
+    if not chosen:
+        return 0.0
+    if all(isinstance(p, Value) for p in chosen):
+        return factor * weighted_sum(chosen, chosen, 0.0)
+    total = None
+    for p in chosen:
+        square = ag.square(p) if isinstance(p, Value) else ag.square(p).sum()
+        total = square if total is None else total + square
+    return factor * total
+
+
+LOSSES: dict[str, Loss] = {
+    "mse": mse_loss, "squared_error": squared_error, "l1": l1_loss, "huber": huber_loss, "hinge": hinge_loss, "bce": binary_cross_entropy,
+    "bce_with_logits": binary_cross_entropy_with_logits, "nll": nll_loss, "cross_entropy": cross_entropy,
+}  # fmt: skip
+"""Losses by the short names that `fit` takes."""
+
+
+def loss_of(loss: str | Loss) -> Loss:
+    """A loss by its name ("mse", "cross_entropy", …, or the function's own), or the function itself."""
+    if callable(loss):
+        return loss
+    named = {**LOSSES, **{f.__name__: f for f in LOSSES.values()}}
+    if loss not in named:
+        raise OperandError(f"loss: received {loss!r}, expected a function loss(prediction, target) or one of {', '.join(LOSSES)}.")
+    return named[loss]

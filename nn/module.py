@@ -1,0 +1,255 @@
+"""`Module`: what every layer and model has in common: parameters, state, train and eval, a summary.
+
+A parameter is a leaf `Value`, or a leaf `Tensor` with `requires_grad`, that is kept in an attribute of a module (in a list or a
+dictionary too). Nothing has to be registered: assign it, and it is found, in the order of assignment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from html import escape
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+
+from autograd_core import Tensor, Value, record_scope
+from autograd_core.errors import ShapeError, StructureError
+
+__all__ = ["Entry", "Module"]
+
+
+class Entry(NamedTuple):
+    """One array of a module's state: how to read it, and how to write it back."""
+
+    name: str
+    read: Callable[[], np.ndarray]
+    write: Callable[[np.ndarray], None]
+
+
+class Module:
+    """The base of layers and models: subclass it, assign parameters and modules to attributes, define `forward`.
+
+    Attributes:
+        training: True in training, False in evaluation (`eval()`); dropout and batch normalisation look at it.
+        buffers: Names of attributes that are saved with the model though they are not trained (plain arrays).
+
+    Example:
+        >>> class Line(Module):
+        ...     def __init__(self):
+        ...         self.slope, self.offset = Value(2.0), Value(1.0)
+        ...     def forward(self, x):
+        ...         return self.slope * x + self.offset
+        >>> line = Line()
+        >>> line(3.0).data, [name for name, _ in line.named_parameters()]
+        (7.0, ['slope', 'offset'])
+    """
+
+    training: bool = True
+    buffers: tuple[str, ...] = ()
+
+    def forward(self, *inputs: Any) -> Any:
+        """What the module computes; subclasses define it."""
+        raise NotImplementedError(f"{type(self).__name__} defines no forward(); say there what it computes.")
+
+    def __call__(self, *inputs: Any) -> Any:
+        """`forward`, with the nodes it makes marked as made here, so that pictures fold the module into one box."""
+        return record_scope(self, self.forward, *inputs)
+
+    # ------------------------------------------------------------------------------------------ what is inside
+    def children(self) -> Iterator[tuple[str, Module]]:
+        """The modules directly inside, with their names."""
+        for name, value in vars(self).items():
+            if not name.startswith("_"):
+                yield from ((n, v) for n, v in _items(name, value) if isinstance(v, Module))
+
+    def named_modules(self, prefix: str = "") -> Iterator[tuple[str, Module]]:
+        """This module and all below it, each once, with paths such as "layers.0.neurons.3"."""
+        seen: set[int] = set()
+        stack: list[tuple[str, Module]] = [(prefix, self)]
+        while stack:
+            path, module = stack.pop()
+            if id(module) in seen:
+                continue
+            seen.add(id(module))
+            yield path, module
+            stack.extend((f"{path}.{name}" if path else name, child) for name, child in reversed(list(module.children())))
+
+    def modules(self) -> Iterator[Module]:
+        """This module and all below it."""
+        return (module for _, module in self.named_modules())
+
+    def named_parameters(self) -> Iterator[tuple[str, Any]]:
+        """The parameters with their paths, each once."""
+        seen: set[int] = set()
+        for path, module in self.named_modules():
+            for name, value in vars(module).items():
+                if name.startswith("_"):
+                    continue
+                for n, v in _items(name, value):
+                    if isinstance(v, (Value, Tensor)) and v.op is None and v.requires_grad and id(v) not in seen:
+                        seen.add(id(v))
+                        yield (f"{path}.{n}" if path else n), v
+
+    def parameters(self) -> list[Any]:
+        """The parameters, each once, in the order of assignment."""
+        return [parameter for _, parameter in self.named_parameters()]
+
+    def number_of_parameters(self) -> int:
+        """How many numbers are trained."""
+        return sum(p.size if isinstance(p, Tensor) else 1 for p in self.parameters())
+
+    # ------------------------------------------------------------------------------------------------ training
+    def zero_grad(self) -> None:
+        """Forget the gradients of all parameters."""
+        for parameter in self.parameters():
+            parameter.grad = None if isinstance(parameter, Tensor) else 0.0
+
+    def train(self, mode: bool = True) -> Self:
+        """Switch to training, here and below; returns self."""
+        for module in self.modules():
+            module.training = mode
+        return self
+
+    def eval(self) -> Self:
+        """Switch to evaluation: dropout off, batch normalisation with its running statistics; returns self."""
+        return self.train(False)
+
+    # --------------------------------------------------------------------------------------------------- state
+    def entries(self) -> Iterator[Entry]:
+        """The state of this module itself, without its children: parameters and buffers as arrays."""
+        for name, value in vars(self).items():
+            if name.startswith("_"):
+                continue
+            for n, v in _items(name, value):
+                if isinstance(v, (Value, Tensor)) and v.op is None and v.requires_grad:
+                    yield parameter_entry(n, v)
+        for name in self.buffers:
+            yield Entry(name, lambda name=name: np.asarray(getattr(self, name)), lambda a, name=name: setattr(self, name, a.copy()))
+
+    def state_children(self) -> Iterator[tuple[str, Module]]:
+        """The children under the names they have in `state_dict`."""
+        return self.children()
+
+    def all_entries(self, prefix: str = "") -> Iterator[Entry]:
+        """The state of this module and of all below it, each array once."""
+        stack: list[tuple[str, Module]] = [(prefix, self)]
+        seen: set[int] = set()
+        while stack:
+            path, module = stack.pop()
+            if id(module) in seen:
+                continue
+            seen.add(id(module))
+            for entry in module.entries():
+                yield entry._replace(name=f"{path}.{entry.name}" if path else entry.name)
+            stack.extend((f"{path}.{n}" if path else n, child) for n, child in reversed(list(module.state_children())))
+
+    def state_dict(self) -> dict[str, np.ndarray]:
+        """Copies of all parameters and buffers by name; names and layouts are those of the equal `torch.nn.Sequential`."""
+        return {entry.name: np.array(entry.read()) for entry in self.all_entries()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> Self:
+        """Take the parameters and buffers from a dictionary as `state_dict` gives; returns self.
+
+        Everything is checked before anything is changed.
+
+        Raises:
+            StructureError: names are missing, or there are names that the model does not have.
+            ShapeError: an array has another shape, or is no array of numbers.
+        """
+        entries = list(self.all_entries())
+        names = {entry.name for entry in entries}
+        missing, unknown = sorted(names - set(state)), sorted(set(state) - names)
+        if missing or unknown:
+            raise StructureError(
+                f"load_state_dict: {type(self).__name__} expects {_listed(sorted(names))}; "
+                f"missing: {_listed(missing)}; not expected: {_listed(unknown)}. Build the model with the same layers first."
+            )
+        arrays = []
+        for entry in entries:
+            array, expected = np.asarray(state[entry.name]), np.shape(entry.read())
+            if array.shape != expected or array.dtype.kind not in "fiub":
+                raise ShapeError(
+                    f"load_state_dict: {entry.name!r} is an array of {array.dtype} of shape {array.shape}, "
+                    f"expected real numbers of shape {expected}."
+                )
+            arrays.append(array)
+        for entry, array in zip(entries, arrays, strict=True):
+            entry.write(array)
+        return self
+
+    # ------------------------------------------------------------------------------------------------ pictures
+    def extra_repr(self) -> str:
+        """What stands between the brackets of the repr of a module without children."""
+        return ""
+
+    def __repr__(self) -> str:
+        """The structure, one line a module; equal neighbours are counted."""
+        children = list(self.children())
+        if not children:
+            return f"{type(self).__name__}({self.extra_repr()})"
+        lines = [f"  ({name}): {repr(child).replace(chr(10), chr(10) + '  ')}" for name, child in children]
+        return f"{type(self).__name__}(\n" + "\n".join(lines) + "\n)"
+
+    def rows(self) -> list[tuple[str, str, int]]:
+        """(path, description, number of parameters) for each module that has no children worth a row."""
+        found: list[tuple[str, str, int]] = []
+
+        def visit(path: str, module: Module) -> None:
+            children = list(module.state_children())
+            if not children or module.opaque:
+                found.append((path, repr(module).split("\n")[0], module.number_of_parameters()))
+            for name, child in [] if module.opaque else children:
+                visit(f"{path}.{name}" if path else name, child)
+
+        visit("", self)
+        return found
+
+    opaque: bool = False
+
+    def summary(self) -> str:
+        """A table of the modules with their numbers of parameters, as text."""
+        rows = [("", "module", "parameters"), *((p, d, f"{n:,}") for p, d, n in self.rows())]
+        rows.append(("", "total", f"{self.number_of_parameters():,}"))
+        wide, broad, long = (max(len(row[i]) for row in rows) for i in range(3))
+        lines = [f"{p:<{wide}}  {d:<{broad}}  {n:>{long}}".rstrip() for p, d, n in rows]
+        rule = "-" * max(map(len, lines))
+        return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1]])
+
+    def _repr_html_(self) -> str:
+        """The table of modules for a notebook."""
+        body = "".join(
+            f"<tr><td>{escape(p)}</td><td style='text-align:left'>{escape(d)}</td><td>{n:,}</td></tr>" for p, d, n in self.rows()
+        )
+        return (
+            f"<table><caption>{escape(type(self).__name__)}</caption><thead><tr><th>name</th><th>module</th><th>parameters</th>"
+            f"</tr></thead><tbody>{body}</tbody><tfoot><tr><th></th><th>total</th><th>{self.number_of_parameters():,}</th></tr>"
+            "</tfoot></table>"
+        )
+
+
+def parameter_entry(name: str, parameter: Any) -> Entry:
+    """The state entry of one parameter."""
+
+    def write(array: np.ndarray) -> None:
+        parameter.data = np.array(array, dtype=parameter.dtype) if isinstance(parameter, Tensor) else float(array)
+
+    return Entry(name, lambda: np.asarray(parameter.data), write)
+
+
+def _items(name: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """A value and what is in it, if it is a list, tuple or dictionary, with dotted names."""
+    if isinstance(value, (list, tuple)):
+        for i, item in enumerate(value):
+            yield from _items(f"{name}.{i}", item)
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from _items(f"{name}.{key}", item)
+    else:
+        yield name, value
+
+
+def _listed(names: list[str]) -> str:
+    """Names in a sentence, cut where there are many."""
+    if not names:
+        return "none"
+    return ", ".join(names[:8]) + (f", … ({len(names)} in all)" if len(names) > 8 else "")

@@ -1,0 +1,336 @@
+"""The scalar teaching stack: `Perceptron`, `Neuron`, `Layer` and `MLP` on `Value`, one number at a time.
+
+A neuron computes z = Σ wᵢ·xᵢ + b and y = activation(z). A layer is neurons side by side, an MLP layers one after the
+other. Everything can be drawn: `autograd_core.draw(model(x))`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from autograd_core import Tensor, Value, weighted_sum
+from autograd_core.errors import OperandError, ShapeError
+
+from .activations import activation_of
+from .init import Generator, rng_of
+from .module import Entry, Module
+
+__all__ = ["MLP", "Layer", "Neuron", "Perceptron"]
+
+Name = str | Callable[[Any], Any]
+
+
+def _inputs(x: Any, expected: int, who: str) -> tuple[Any, ...]:
+    """The inputs of a neuron as a tuple of numbers and Values, counted."""
+    if isinstance(x, np.ndarray):
+        x = x.tolist()
+    elif isinstance(x, (Value, float, int)):
+        x = (x,)
+    elif isinstance(x, Tensor):
+        raise OperandError(f"{who}: received a Tensor, expected {expected} numbers or Values; Linear is the layer for tensors.")
+    xs = tuple(x)
+    if len(xs) != expected:
+        raise ShapeError(f"{who}: received {len(xs)} inputs, expected {expected}.")
+    if expected and isinstance(xs[0], (list, tuple, np.ndarray)):
+        raise ShapeError(f"{who}: received rows of numbers, expected {expected} numbers; call it once for each sample.")
+    return xs
+
+
+def _name_of(activation: Name) -> str:
+    return activation if isinstance(activation, str) else getattr(activation, "__name__", "function")
+
+
+class Neuron(Module):
+    """y = activation(Σ wᵢ·xᵢ + b), on `Value`s.
+
+    Args:
+        nin: The number of inputs.
+        activation: A name ("tanh", "relu", "sigmoid", "identity", …) or a function of a `Value`.
+        bias: Whether there is a bias b.
+        init: "uniform" takes wᵢ from ±1/√nin and b = 0; or a function `init(shape, rng=…)`.
+        rng: A generator or a seed.
+
+    Example:
+        >>> neuron = Neuron(2, activation="tanh", rng=0)
+        >>> y = neuron([1.0, -2.0])
+        >>> y.backward()
+        >>> neuron.b.grad == 1 - y.data**2
+        True
+    """
+
+    opaque = True
+
+    def __init__(
+        self, nin: int, *, activation: Name = "tanh", bias: bool = True, init: Callable[..., np.ndarray] | None = None, rng: Generator = None
+    ) -> None:
+        """Random weights and a zero bias."""
+        if not isinstance(nin, (int, np.integer)) or isinstance(nin, bool) or nin < 1:
+            raise OperandError(f"Neuron: received nin={nin!r}, expected the number of inputs, at least 1.")
+        rng = rng_of(rng)
+        bound = 1.0 / math.sqrt(nin)
+        weights = rng.uniform(-bound, bound, nin) if init is None else init((1, int(nin)), rng=rng).ravel()
+        self._function = activation_of(activation)
+        self.activation = _name_of(activation)
+        method = getattr(Value, "silu" if self.activation == "swish" else self.activation, None)
+        self._method = method if isinstance(activation, str) and callable(method) else self._function
+        if self.activation in ("identity", "linear", "none"):
+            self._method = None
+        self.w = [Value(w, label=f"w{i}") for i, w in enumerate(weights.tolist(), start=1)]
+        self.b = Value(0.0, label="b") if bias else 0.0
+        self._expected = int(nin)
+
+    @property
+    def nin(self) -> int:
+        """The number of inputs."""
+        return self._expected
+
+    def forward(self, x: Any) -> Any:
+        """The output for inputs x₁ … xₙ, numbers or Values."""
+        if x.__class__ is not tuple or len(x) != self._expected or isinstance(x[0], (tuple, list, np.ndarray)):
+            x = _inputs(x, self._expected, "Neuron")
+        z = weighted_sum(self.w, x, self.b)
+        return z if self._method is None else self._method(z)
+
+    def entries(self) -> Iterator[Entry]:
+        """`weight` of shape (1, nin) and `bias` of shape (1,), as torch's `Linear(nin, 1)`."""
+        return _weights([self])
+
+    def extra_repr(self) -> str:
+        """The number of inputs and the activation."""
+        return f"{self._expected}, {self.activation}" + ("" if isinstance(self.b, Value) else ", bias=False")
+
+    def __repr__(self) -> str:
+        """One line."""
+        return f"{type(self).__name__}({self.extra_repr()})"
+
+
+class Layer(Module):
+    """`nout` neurons that see the same `nin` inputs; gives a list of `nout` Values (a Value where `nout` is 1).
+
+    Example:
+        >>> layer = Layer(3, 2, activation="relu", rng=0)
+        >>> len(layer([1.0, 2.0, 3.0])), layer.number_of_parameters()
+        (2, 8)
+    """
+
+    opaque = True
+
+    def __init__(self, nin: int, nout: int, *, rng: Generator = None, **options: Any) -> None:
+        """Options as of `Neuron`."""
+        if not isinstance(nout, (int, np.integer)) or isinstance(nout, bool) or nout < 1:
+            raise OperandError(f"Layer: received nout={nout!r}, expected the number of neurons, at least 1.")
+        rng = rng_of(rng)
+        self.neurons = [Neuron(nin, rng=rng, **options) for _ in range(nout)]
+
+    @property
+    def nin(self) -> int:
+        """The number of inputs."""
+        return self.neurons[0].nin
+
+    @property
+    def nout(self) -> int:
+        """The number of neurons."""
+        return len(self.neurons)
+
+    def forward(self, x: Any) -> Any:
+        """The outputs of all neurons."""
+        x = _inputs(x, self.nin, "Layer")
+        out = [neuron(x) for neuron in self.neurons]
+        return out[0] if len(out) == 1 else out
+
+    def entries(self) -> Iterator[Entry]:
+        """`weight` of shape (nout, nin) and `bias` of shape (nout,), as torch's `Linear`."""
+        return _weights(self.neurons)
+
+    def state_children(self) -> Iterator[tuple[str, Module]]:
+        """None: the layer's matrices hold its neurons."""
+        return iter(())
+
+    def __repr__(self) -> str:
+        """One line."""
+        return f"Layer({self.nin}, {self.nout}, {self.neurons[0].activation})"
+
+
+class MLP(Module):
+    """A multi-layer perceptron on `Value`: `MLP(2, [16, 16, 1])`.
+
+    Args:
+        nin: The number of inputs.
+        nouts: The number of neurons of each layer.
+        activation: Of the hidden layers: a name, or a list with one name for each.
+        output: Of the last layer; "identity" gives scores, or logits.
+        rng: A generator or a seed.
+
+    The state has the names of `torch.nn.Sequential(Linear, Tanh, Linear, …)`: "0.weight", "0.bias", "2.weight", …
+
+    Example:
+        >>> model = MLP(2, [16, 16, 1], rng=0)
+        >>> model.number_of_parameters(), sorted(model.state_dict())[:2]
+        (337, ['0.bias', '0.weight'])
+        >>> model([0.5, -1.0]).op.name
+        'weighted_sum'
+    """
+
+    opaque = False
+
+    def __init__(
+        self, nin: int, nouts: Sequence[int], *, activation: Name | Sequence[Name] = "tanh", output: Name = "identity",
+        rng: Generator = None, **options: Any,
+    ) -> None:  # fmt: skip
+        """Random weights; options as of `Neuron`."""
+        sizes = [nin, *([nouts] if isinstance(nouts, int) else nouts)]
+        if len(sizes) < 2:
+            raise ShapeError("MLP: received no layers, expected the number of neurons of at least one.")
+        hidden = [activation] * (len(sizes) - 2) if isinstance(activation, str) or callable(activation) else list(activation)
+        if len(hidden) != len(sizes) - 2:
+            raise ShapeError(f"MLP: received {len(hidden)} activations for {len(sizes) - 2} hidden layers, expected one for each.")
+        rng = rng_of(rng)
+        self.layers = [
+            Layer(sizes[i], sizes[i + 1], activation=kind, rng=rng, **options) for i, kind in enumerate([*hidden, output])
+        ]
+
+    def forward(self, x: Any) -> Any:
+        """The outputs of the last layer: a Value, or a list of Values."""
+        for layer in self.layers:
+            x = layer(x)
+        return x
+
+    def state_children(self) -> Iterator[tuple[str, Module]]:
+        """The layers under the places they have in the equal `torch.nn.Sequential`: 0, 2, 4, …"""
+        return ((str(2 * i), layer) for i, layer in enumerate(self.layers))
+
+    @property
+    def nin(self) -> int:
+        """The number of inputs."""
+        return self.layers[0].nin
+
+    @property
+    def sizes(self) -> list[int]:
+        """The number of inputs and of the neurons of each layer."""
+        return [self.nin, *(layer.nout for layer in self.layers)]
+
+    def __repr__(self) -> str:
+        """The sizes and activations."""
+        kinds = ", ".join(layer.neurons[0].activation for layer in self.layers)
+        return f"MLP({'-'.join(map(str, self.sizes))}; {kinds})"
+
+
+def _weights(neurons: list[Neuron]) -> Iterator[Entry]:
+    """The weights and biases of neurons as a matrix and a vector."""
+
+    def write(array: np.ndarray) -> None:
+        for neuron, row in zip(neurons, array.astype(float).tolist(), strict=True):
+            for w, value in zip(neuron.w, row, strict=True):
+                w.data = value
+
+    def write_bias(array: np.ndarray) -> None:
+        for neuron, value in zip(neurons, array.astype(float).tolist(), strict=True):
+            neuron.b.data = value  # type: ignore[union-attr]
+
+    yield Entry("weight", lambda: np.array([[w.data for w in neuron.w] for neuron in neurons]), write)
+    if isinstance(neurons[0].b, Value):
+        yield Entry("bias", lambda: np.array([neuron.b.data for neuron in neurons]), write_bias)  # type: ignore[union-attr]
+
+
+class Perceptron(Module):
+    """Rosenblatt's perceptron: ŷ = step(w·x + b), trained by rules of its own rather than by gradients.
+
+    `fit` goes through the samples and applies Rosenblatt's rule w += η (y − ŷ) x at each mistake; `fit_delta` minimises
+    ½(y − w·x − b)² by the delta rule w += η (y − z) x (Widrow & Hoff 1960), whether or not the sample is right.
+
+    Args:
+        nin: The number of inputs.
+        rng: A generator or a seed for the first weights; zeros where it is None.
+
+    Example:
+        >>> p = Perceptron(2)
+        >>> p.fit([[0, 0], [0, 1], [1, 0], [1, 1]], [0, 0, 0, 1]).converged
+        True
+        >>> p.predict([[1, 1], [0, 1]])
+        array([1, 0])
+    """
+
+    def __init__(self, nin: int, *, rng: Generator = None) -> None:
+        """Zero weights, or small random ones where there is an `rng`."""
+        start = [0.0] * int(nin) if rng is None else rng_of(rng).uniform(-0.1, 0.1, nin).tolist()
+        self.w = [Value(w, label=f"w{i}") for i, w in enumerate(start, start=1)]
+        self.b = Value(0.0, label="b")
+        self.mistakes: list[int] = []
+        self.converged = False
+
+    def forward(self, x: Any) -> Any:
+        """step(Σ wᵢxᵢ + b): 1 or 0."""
+        return weighted_sum(self.w, _inputs(x, len(self.w), "Perceptron"), self.b).step()
+
+    def entries(self) -> Iterator[Entry]:
+        """As of a neuron."""
+        return _weights([self])  # type: ignore[list-item]
+
+    def predict(self, x: Any) -> np.ndarray:
+        """0 or 1 for each row."""
+        rows, _ = self._checked(x, None)
+        return (self._scores(rows) > 0.0).astype(int)
+
+    def fit(self, x: Any, y: Any, *, lr: float = 1.0, epochs: int = 100) -> Perceptron:
+        """Rosenblatt's rule, sample by sample, until an epoch goes by without a mistake; returns self.
+
+        Afterwards `mistakes` has their number for each epoch. If no epoch was without (XOR has no separating line), `converged`
+        is False, and a `RuntimeWarning` says so.
+        """
+        return self._train(x, y, lr, epochs, delta=False)
+
+    def fit_delta(self, x: Any, y: Any, *, lr: float = 0.1, epochs: int = 100) -> Perceptron:
+        """The delta rule, w += η (y − z) x with z before the step and targets taken as ±1; stops when all are right."""
+        return self._train(x, y, lr, epochs, delta=True)
+
+    def _scores(self, rows: np.ndarray) -> np.ndarray:
+        return rows @ np.array([w.data for w in self.w]) + self.b.data
+
+    def _checked(self, x: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
+        rows = np.asarray(x, dtype=float)
+        if rows.ndim != 2 or rows.shape[1] != len(self.w):
+            raise ShapeError(f"Perceptron: received inputs of shape {rows.shape}, expected (samples, {len(self.w)}).")
+        if y is None:
+            return rows, rows
+        targets = np.asarray(y, dtype=float)
+        if targets.shape != (len(rows),) or not np.isin(targets, (0.0, 1.0)).all():
+            raise ShapeError(f"Perceptron: received targets {np.unique(targets).tolist()[:5]} of shape {targets.shape}, expected {len(rows)} zeros and ones.")
+        return rows, targets
+
+    def _train(self, x: Any, y: Any, lr: float, epochs: int, *, delta: bool) -> Perceptron:
+        import warnings
+
+        rows, targets = self._checked(x, y)
+        w, b = np.array([v.data for v in self.w]), self.b.data
+        self.mistakes, self.converged = [], False
+        for _ in range(epochs):
+            wrong = 0
+            for row, target in zip(rows, targets, strict=True):
+                z = float(w @ row) + b
+                error = target - float(z > 0.0)
+                wrong += error != 0.0
+                move = lr * ((2.0 * target - 1.0 - z) if delta else error)
+                w, b = w + move * row, b + move
+            if delta:                          # every sample moves the line: count with the line as it is now
+                wrong = int(np.sum((rows @ w + b > 0.0) != (targets == 1.0)))
+            self.mistakes.append(int(wrong))
+            if not wrong:
+                self.converged = True
+                break
+        for value, number in zip([*self.w, self.b], [*w.tolist(), float(b)], strict=True):
+            value.data = number
+        if not self.converged:
+            warnings.warn(
+                f"Perceptron: not converged after {epochs} epochs ({self.mistakes[-1] if self.mistakes else '?'} mistakes in the last); the classes may not be "
+                "separable by a line (XOR is not): use an MLP, or more epochs.",
+                RuntimeWarning, stacklevel=3,
+            )  # fmt: skip
+        return self
+
+    def extra_repr(self) -> str:
+        """The number of inputs."""
+        return str(len(self.w))

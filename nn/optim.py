@@ -1,0 +1,421 @@
+"""Optimisers with torch's argument names, defaults and update formulas: `SGD`, `Adam`, `AdamW`, `RMSprop`, `Adagrad`.
+
+Updates are made in place, with buffers that are kept from step to step. All `Value`s of a group are gathered into one
+vector, so that a scalar model costs one update and not one per number.
+
+Sources: Polyak (1964) and Nesterov (1983) for momentum; Tieleman & Hinton (2012) for RMSprop; Duchi et al. (2011) for Adagrad;
+Kingma & Ba (2015) for Adam; Loshchilov & Hutter (2019) for AdamW.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any, ClassVar
+
+import numpy as np
+
+from autograd_core import Tensor, Value
+from autograd_core.errors import OperandError, ShapeError, StructureError
+
+__all__ = ["SGD", "Adagrad", "Adam", "AdamW", "Optimizer", "RMSprop", "clip_grad_norm_", "clip_grad_value_"]
+
+Array = np.ndarray
+State = dict[str, Array]
+
+
+class _TensorSlot:
+    """One tensor with its state."""
+
+    def __init__(self, parameter: Tensor) -> None:
+        self.parameter = parameter
+        self.state: State = {}
+
+    def read(self) -> tuple[Array, Array] | None:
+        """(data, gradient), or None where no gradient has flowed: such a parameter is left alone, as in torch."""
+        gradient = self.parameter.grad
+        return None if gradient is None else (self.parameter.data, gradient)
+
+    def write(self, data: Array) -> None:
+        """Make the new data known to graphs recorded before."""
+        self.parameter.data = data
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.parameter.shape
+
+
+class _ValuesSlot:
+    """All `Value`s of a group as one vector."""
+
+    def __init__(self, parameters: list[Value]) -> None:
+        self.parameters = parameters
+        self.state: State = {}
+
+    def read(self) -> tuple[Array, Array] | None:
+        """(data, gradients) as vectors."""
+        return np.array([p.data for p in self.parameters]), np.array([p.grad for p in self.parameters])
+
+    def write(self, data: Array) -> None:
+        """Hand the new numbers out again."""
+        for parameter, number in zip(self.parameters, data.tolist(), strict=True):
+            parameter.data = number
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (len(self.parameters),)
+
+
+def _number(name: str, value: Any, low: float = 0.0, high: float = math.inf) -> Any:
+    """A hyper-parameter, checked."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)) or not low <= value <= high:
+        bounds = f"from {low:g} to {high:g}" if high < math.inf else f"of at least {low:g}"
+        raise OperandError(f"{name}: received {value!r}, expected a number {bounds}.")
+    return value
+
+
+class Optimizer:
+    """The base: groups of parameters, each with its own hyper-parameters.
+
+    Args:
+        params: Parameters (`model.parameters()`), or dictionaries `{"params": …, "lr": …}` with settings of their own.
+
+    Attributes:
+        param_groups: One dictionary of settings per group; schedules write `"lr"` there.
+        steps: The number of steps taken.
+    """
+
+    bounds: ClassVar[dict[str, tuple[float, float]]] = {"lr": (0.0, math.inf), "weight_decay": (0.0, math.inf)}
+
+    def __init__(self, params: Any, **settings: Any) -> None:
+        """Check parameters and settings; nothing is changed by that."""
+        who = type(self).__name__
+        if isinstance(params, (Value, Tensor)) or not isinstance(params, Iterable):
+            raise OperandError(f"{who}: received {type(params).__name__}, expected a list of parameters such as model.parameters().")
+        given = list(params)
+        groups = [dict(g) for g in given] if given and isinstance(given[0], dict) else [{"params": given}]
+        self.param_groups: list[dict[str, Any]] = []
+        self._slots: list[list[_TensorSlot | _ValuesSlot]] = []
+        self.steps = 0
+        seen: set[int] = set()
+        for group in groups:
+            members = list(group.pop("params", []))
+            unknown = set(group) - set(settings)
+            if unknown:
+                raise OperandError(f"{who}: received the settings {sorted(unknown)}, expected some of {sorted(settings)}.")
+            if not members:
+                raise OperandError(f"{who}: received no parameters, expected at least one; is the model empty?")
+            for p in members:
+                if not isinstance(p, (Value, Tensor)) or p.op is not None or not p.requires_grad:
+                    what = f"the result of an operation ({p.op.name})" if getattr(p, "op", None) is not None else f"{type(p).__name__}"
+                    raise OperandError(f"{who}: received {what}, expected parameters: leaf Values, or Tensors with requires_grad.")
+                if id(p) in seen:
+                    raise OperandError(f"{who}: the same parameter {p.label or ''!r} was given twice.")
+                seen.add(id(p))
+            merged = {**settings, **group}
+            self.check(merged)
+            values = [p for p in members if isinstance(p, Value)]
+            slots: list[_TensorSlot | _ValuesSlot] = [_TensorSlot(p) for p in members if isinstance(p, Tensor)]
+            self._slots.append(slots + ([_ValuesSlot(values)] if values else []))
+            self.param_groups.append({"params": members, **merged})
+
+    def check(self, settings: dict[str, Any]) -> None:
+        """Raise at a setting out of bounds."""
+        for name, (low, high) in {**Optimizer.bounds, **self.bounds}.items():
+            if name in settings:
+                _number(f"{type(self).__name__}: {name}", settings[name], low, high)
+
+    @property
+    def lr(self) -> float:
+        """The learning rate of the first group; assigning sets that of all groups."""
+        return float(self.param_groups[0]["lr"])
+
+    @lr.setter
+    def lr(self, lr: float) -> None:
+        for group in self.param_groups:
+            group["lr"] = lr
+
+    @property
+    def parameters(self) -> list[Any]:
+        """The parameters of all groups."""
+        return [p for group in self.param_groups for p in group["params"]]
+
+    def zero_grad(self) -> None:
+        """Forget the gradients of all parameters."""
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                parameter.grad = None if parameter.__class__ is Tensor else 0.0
+
+    def step(self) -> None:
+        """One update of every parameter that has a gradient."""
+        self.steps += 1
+        with np.errstate(all="ignore"):
+            for group, slots in zip(self.param_groups, self._slots, strict=True):
+                for slot in slots:
+                    pair = slot.read()
+                    if pair is None:
+                        continue
+                    data, gradient = pair
+                    if group.get("maximize"):
+                        gradient = -gradient
+                    if not data.flags.writeable:
+                        data = data.copy()
+                    self.update(data, gradient, slot.state, group)
+                    slot.write(data)
+
+    def update(self, data: Array, gradient: Array, state: State, group: dict[str, Any]) -> None:
+        """Write the new data into `data`; the gradient must not be written into. Subclasses define it."""
+        raise NotImplementedError
+
+    def state_dict(self) -> dict[str, Any]:
+        """Settings and running averages, as plain numbers and arrays: {"steps", "groups", "state"}."""
+        return {
+            "steps": self.steps,
+            "groups": [{k: v for k, v in group.items() if k != "params"} for group in self.param_groups],
+            "state": [[{k: np.array(v) for k, v in slot.state.items()} for slot in slots] for slots in self._slots],
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take over what `state_dict` gave, of an optimiser with the same parameters; checked before anything is changed."""
+        who = type(self).__name__
+        if set(state) != {"steps", "groups", "state"} or [len(s) for s in state["state"]] != [len(s) for s in self._slots]:
+            raise StructureError(f"{who}.load_state_dict: the state belongs to an optimiser with other parameters or groups.")
+        for group, saved in zip(self.param_groups, state["groups"], strict=True):
+            if set(saved) != set(group) - {"params"}:
+                raise StructureError(f"{who}.load_state_dict: received the settings {sorted(saved)}, expected {sorted(set(group) - {'params'})}.")
+        for slots, saved in zip(self._slots, state["state"], strict=True):
+            for slot, arrays in zip(slots, saved, strict=True):
+                for name, array in arrays.items():
+                    if np.shape(array) not in (slot.shape, ()):
+                        raise ShapeError(f"{who}.load_state_dict: {name!r} has shape {np.shape(array)}, expected {slot.shape}.")
+        self.steps = int(state["steps"])
+        for group, saved in zip(self.param_groups, state["groups"], strict=True):
+            group.update({k: tuple(v) if isinstance(v, list) else v for k, v in saved.items()})
+        for slots, saved in zip(self._slots, state["state"], strict=True):
+            for slot, arrays in zip(slots, saved, strict=True):
+                slot.state = {k: np.array(v) for k, v in arrays.items()}
+
+    def __repr__(self) -> str:
+        """The settings of the first group."""
+        settings = ", ".join(f"{k}={v}" for k, v in self.param_groups[0].items() if k != "params")
+        return f"{type(self).__name__}({len(self.parameters)} parameters, {settings})"
+
+
+def _buffer(state: State, name: str, like: Array, start: float = 0.0) -> Array:
+    """A running average, made on the first step."""
+    found = state.get(name)
+    if found is None:
+        found = state[name] = np.full(like.shape, start, like.dtype)
+    return found
+
+
+def _count(state: State) -> int:
+    """The number of updates of this parameter, this one included."""
+    count = int(state["step"]) + 1 if "step" in state else 1
+    state["step"] = np.array(count)
+    return count
+
+
+class SGD(Optimizer):
+    """v ← μv + g, θ ← θ − η·v (Nesterov: θ − η·(g + μv)); with momentum 0 plain gradient descent.
+
+    Example:
+        >>> x = Value(3.0)
+        >>> optimizer = SGD([x], lr=0.1)
+        >>> (x * x).backward()
+        >>> optimizer.step()
+        >>> round(x.data, 3)
+        2.4
+    """
+
+    def __init__(
+        self, params: Any, lr: float = 1e-3, momentum: float = 0.0, nesterov: bool = False, weight_decay: float = 0.0,
+        *, dampening: float = 0.0, maximize: bool = False,
+    ) -> None:  # fmt: skip
+        """torch's names and defaults."""
+        _number("SGD: momentum", momentum)
+        if nesterov and (momentum <= 0 or dampening != 0):
+            raise OperandError(f"SGD: nesterov needs momentum > 0 and dampening 0, received momentum={momentum} and dampening={dampening}.")
+        super().__init__(params, lr=lr, momentum=momentum, nesterov=nesterov, weight_decay=weight_decay, dampening=dampening, maximize=maximize)
+
+    def update(self, data: Array, gradient: Array, state: State, group: dict[str, Any]) -> None:
+        """One step."""
+        momentum, decay = group["momentum"], group["weight_decay"]
+        if decay:
+            gradient = gradient + decay * data
+        if momentum:
+            velocity = state.get("velocity")
+            if velocity is None:
+                velocity = state["velocity"] = np.array(gradient)
+            else:
+                velocity *= momentum
+                velocity += gradient if not group["dampening"] else (1.0 - group["dampening"]) * gradient
+            gradient = gradient + momentum * velocity if group["nesterov"] else velocity
+        data -= group["lr"] * gradient
+
+
+class Adam(Optimizer):
+    """m ← β₁m + (1 − β₁)g, v ← β₂v + (1 − β₂)g², θ ← θ − η·m̂ / (√v̂ + ε), with m̂, v̂ freed from the bias of the start.
+
+    Example:
+        >>> x = Value(3.0)
+        >>> optimizer = Adam([x], lr=0.1)
+        >>> (x * x).backward()
+        >>> optimizer.step()
+        >>> round(x.data, 3)
+        2.9
+    """
+
+    bounds: ClassVar[dict[str, tuple[float, float]]] = {"eps": (0.0, math.inf)}
+    decoupled: ClassVar[bool] = False
+
+    def __init__(
+        self, params: Any, lr: float = 1e-3, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8, weight_decay: float = 0.0,
+        amsgrad: bool = False, *, maximize: bool = False,
+    ) -> None:  # fmt: skip
+        """torch's names and defaults."""
+        if len(betas) != 2 or not all(0.0 <= b < 1.0 for b in betas):
+            raise OperandError(f"{type(self).__name__}: received betas={betas!r}, expected two numbers from 0 to below 1.")
+        super().__init__(params, lr=lr, betas=tuple(betas), eps=eps, weight_decay=weight_decay, amsgrad=amsgrad, maximize=maximize)
+
+    def update(self, data: Array, gradient: Array, state: State, group: dict[str, Any]) -> None:
+        """One step."""
+        lr, (beta1, beta2), decay = group["lr"], group["betas"], group["weight_decay"]
+        if decay:
+            if self.decoupled:
+                data *= 1.0 - lr * decay
+            else:
+                gradient = gradient + decay * data
+        first, second, work = _buffer(state, "first", data), _buffer(state, "second", data), np.empty_like(data)
+        count = _count(state)
+        first *= beta1
+        np.multiply(gradient, 1.0 - beta1, out=work)
+        first += work
+        second *= beta2
+        np.multiply(gradient, gradient, out=work)
+        work *= 1.0 - beta2
+        second += work
+        if group["amsgrad"]:
+            second = np.maximum(_buffer(state, "largest", data), second, out=state["largest"])
+        np.sqrt(second, out=work)
+        work /= math.sqrt(1.0 - beta2**count)
+        work += group["eps"]
+        np.divide(first, work, out=work)
+        work *= lr / (1.0 - beta1**count)
+        data -= work
+
+
+class AdamW(Adam):
+    """Adam with weight decay apart from the gradient: θ ← θ − η·λ·θ before the step."""
+
+    decoupled: ClassVar[bool] = True
+
+    def __init__(
+        self, params: Any, lr: float = 1e-3, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8, weight_decay: float = 1e-2,
+        amsgrad: bool = False, *, maximize: bool = False,
+    ) -> None:  # fmt: skip
+        """torch's names and defaults."""
+        super().__init__(params, lr, betas, eps, weight_decay, amsgrad, maximize=maximize)
+
+
+class RMSprop(Optimizer):
+    """v ← αv + (1 − α)g², θ ← θ − η·g / (√v + ε): each parameter has a rate of its own."""
+
+    bounds: ClassVar[dict[str, tuple[float, float]]] = {"eps": (0.0, math.inf), "alpha": (0.0, math.inf), "momentum": (0.0, math.inf)}
+
+    def __init__(
+        self, params: Any, lr: float = 1e-2, alpha: float = 0.99, eps: float = 1e-8, weight_decay: float = 0.0, momentum: float = 0.0,
+        centered: bool = False, *, maximize: bool = False,
+    ) -> None:  # fmt: skip
+        """torch's names and defaults."""
+        super().__init__(
+            params, lr=lr, alpha=alpha, eps=eps, weight_decay=weight_decay, momentum=momentum, centered=centered, maximize=maximize
+        )
+
+    def update(self, data: Array, gradient: Array, state: State, group: dict[str, Any]) -> None:
+        """One step."""
+        alpha = group["alpha"]
+        if group["weight_decay"]:
+            gradient = gradient + group["weight_decay"] * data
+        second = _buffer(state, "second", data)
+        second *= alpha
+        second += (1.0 - alpha) * gradient * gradient
+        if group["centered"]:
+            mean = _buffer(state, "mean", data)
+            mean += (1.0 - alpha) * (gradient - mean)
+            size = np.sqrt(second - mean * mean)
+        else:
+            size = np.sqrt(second)
+        size += group["eps"]
+        move = gradient / size
+        if group["momentum"]:
+            velocity = _buffer(state, "velocity", data)
+            velocity *= group["momentum"]
+            velocity += move
+            move = velocity
+        data -= group["lr"] * move
+
+
+class Adagrad(Optimizer):
+    """s ← s + g², θ ← θ − η·g / (√s + ε): the rate of a parameter falls with what it has moved."""
+
+    bounds: ClassVar[dict[str, tuple[float, float]]] = {
+        "eps": (0.0, math.inf), "lr_decay": (0.0, math.inf), "initial_accumulator_value": (0.0, math.inf),
+    }  # fmt: skip
+
+    def __init__(
+        self, params: Any, lr: float = 1e-2, lr_decay: float = 0.0, weight_decay: float = 0.0, initial_accumulator_value: float = 0.0,
+        eps: float = 1e-10, *, maximize: bool = False,
+    ) -> None:  # fmt: skip
+        """torch's names and defaults."""
+        super().__init__(
+            params, lr=lr, lr_decay=lr_decay, weight_decay=weight_decay, initial_accumulator_value=initial_accumulator_value, eps=eps,
+            maximize=maximize,
+        )  # fmt: skip
+
+    def update(self, data: Array, gradient: Array, state: State, group: dict[str, Any]) -> None:
+        """One step."""
+        if group["weight_decay"]:
+            gradient = gradient + group["weight_decay"] * data
+        total = _buffer(state, "total", data, group["initial_accumulator_value"])
+        rate = group["lr"] / (1.0 + (_count(state) - 1) * group["lr_decay"])
+        total += gradient * gradient
+        data -= rate * gradient / (np.sqrt(total) + group["eps"])
+
+
+# ------------------------------------------------------------------------------------------- gradient clipping
+def _gradients(params: Any) -> list[Any]:
+    """The parameters that have a gradient."""
+    given = [params] if isinstance(params, (Value, Tensor)) else list(params)
+    return [p for p in given if p.grad is not None]
+
+
+def clip_grad_norm_(params: Any, max_norm: float, norm_type: float = 2.0) -> float:
+    """Scale all gradients down so that their joint norm is at most `max_norm`; returns the norm before.
+
+    >>> x, y = Value(3.0), Value(4.0)
+    >>> (x * x / 2 + y * y / 2).backward()
+    >>> clip_grad_norm_([x, y], 1.0), round(x.grad, 3)
+    (5.0, 0.6)
+    """
+    _number("clip_grad_norm_: max_norm", max_norm)
+    chosen = _gradients(params)
+    arrays = [np.asarray(p.grad, dtype=float).ravel() for p in chosen]
+    if norm_type == math.inf:
+        total = max((float(np.abs(a).max(initial=0.0)) for a in arrays), default=0.0)
+    elif norm_type == 2.0:
+        total = math.sqrt(sum(float(a @ a) for a in arrays))
+    else:
+        total = sum(float(np.sum(np.abs(a) ** norm_type)) for a in arrays) ** (1.0 / norm_type)
+    factor = max_norm / (total + 1e-6)
+    if factor < 1.0:
+        for p in chosen:
+            p.grad = p.grad * factor
+    return total
+
+
+def clip_grad_value_(params: Any, clip_value: float) -> None:
+    """Hold every gradient between −clip_value and +clip_value."""
+    _number("clip_grad_value_: clip_value", clip_value)
+    for p in _gradients(params):
+        p.grad = np.clip(p.grad, -clip_value, clip_value) if isinstance(p, Tensor) else min(max(p.grad, -clip_value), clip_value)

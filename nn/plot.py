@@ -1,0 +1,284 @@
+"""Pictures of data, training and models, by matplotlib (imported when the first one is asked for).
+
+Every function takes `ax=` and returns the axes it drew on. Colours can be told apart by colour-blind people (Okabe & Ito 2008),
+and each is doubled by a marker, a line style or a number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from autograd_core import no_grad
+from autograd_core.errors import MissingExtraError, OperandError, ShapeError
+
+from .history import History
+from .module import Module
+from .train import predict
+
+__all__ = [
+    "COLOURS", "MARKERS", "activation_gallery", "data_scatter", "decision_boundary", "image_grid", "loss_curves", "misclassified",
+    "new_axes", "regression_fit", "weight_images",
+]  # fmt: skip
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6BB1", "#7A7A7A", "#B8A000", "#000000")
+MARKERS = ("o", "^", "s", "D", "v", "P", "X", "<", ">", "*")
+_GRID = {"color": "#cccccc", "linewidth": 0.6}
+
+
+def pyplot() -> Any:
+    """matplotlib.pyplot, or an error that names the extra."""
+    try:
+        import matplotlib.pyplot as plt
+    except ImportError as error:
+        raise MissingExtraError("pictures need matplotlib, which is not installed; pip install 'autograd-core[demo]'") from error
+    return plt
+
+
+def new_axes(ax: Any, size: tuple[float, float] = (6.0, 4.2), **options: Any) -> Any:
+    """The axes given, or those of a new figure."""
+    return ax if ax is not None else pyplot().subplots(figsize=size, layout="constrained", **options)[1]
+
+
+def tidy(ax: Any, title: str, xlabel: str = "", ylabel: str = "", grid: bool = True) -> Any:
+    """Title, labels, and no frame where nothing is to be read."""
+    ax.set_title(title)
+    ax.set_xlabel(xlabel)
+    ax.set_ylabel(ylabel)
+    for side in ("top", "right"):
+        ax.spines[side].set_visible(False)
+    if grid:
+        ax.grid(visible=True, **_GRID)
+        ax.set_axisbelow(True)
+    return ax
+
+
+def _points(x: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
+    x, y = np.asarray(x, dtype=float), np.asarray(y).ravel()
+    if x.ndim != 2 or x.shape[1] != 2 or len(x) != len(y):
+        raise ShapeError(f"plot: received x of shape {x.shape} and {len(y)} classes, expected (n, 2) and n.")
+    return x, y
+
+
+def data_scatter(x: Any, y: Any, *, ax: Any = None, title: str = "", legend: bool = True, size: float = 26.0) -> Any:
+    """Points in the plane, a colour and a marker for each class."""
+    x, y = _points(x, y)
+    ax = new_axes(ax)
+    for i, label in enumerate(np.unique(y)):
+        chosen = y == label
+        ax.scatter(
+            x[chosen, 0], x[chosen, 1], s=size, c=COLOURS[i % 10], marker=MARKERS[i % 10], edgecolors="white", linewidths=0.6,
+            label=f"class {label:g}" if isinstance(label, (int, float, np.number)) else str(label), zorder=3,
+        )  # fmt: skip
+    if legend:
+        ax.legend(loc="best", framealpha=0.9)
+    return tidy(ax, title, "x₁", "x₂", grid=False)
+
+
+def decision_boundary(
+    model: Module | Callable[[np.ndarray], Any], x: Any, y: Any, *, ax: Any = None, title: str = "Decision boundary",
+    resolution: int | None = None, threshold: float | None = None,
+) -> Any:  # fmt: skip
+    """What a model of two features says all over the plane, with the points it was trained on.
+
+    One score per sample: shading by the score, and a line where it crosses `threshold` (0, or ½ where all scores lie
+    between 0 and 1). Several scores: the region of each class, deeper where the model is surer.
+    """
+    points, labels = _points(x, y)
+    ax = new_axes(ax, (6.0, 4.8))
+    scalar = isinstance(model, Module) and not hasattr(model, "modules_in_order")
+    n = resolution or (70 if scalar else 250)
+    low, high = points.min(axis=0), points.max(axis=0)
+    pad = 0.12 * np.maximum(high - low, 1e-9)
+    u, v = (np.linspace(low[i] - pad[i], high[i] + pad[i], n) for i in (0, 1))
+    grid = np.column_stack([axis.ravel() for axis in np.meshgrid(u, v)])
+    scores = predict(model, grid) if isinstance(model, Module) else np.asarray(model(grid))
+    scores = scores.reshape(len(grid), -1)
+    from matplotlib.colors import LinearSegmentedColormap, to_rgb
+
+    if scores.shape[1] == 1:
+        z = scores[:, 0].reshape(n, n)
+        inside = bool((z >= 0).all() and (z <= 1).all())
+        cut = (0.5 if inside else 0.0) if threshold is None else threshold
+        span = 0.5 if inside else max(float(np.percentile(np.abs(z - cut), 90)), 1e-9)
+        shades = LinearSegmentedColormap.from_list("two", [COLOURS[0], "white", COLOURS[1]])
+        ax.imshow(
+            z, origin="lower", extent=(u[0], u[-1], v[0], v[-1]), cmap=shades, vmin=cut - span, vmax=cut + span, alpha=0.45,
+            aspect="auto", interpolation="bilinear",
+        )  # fmt: skip
+        if z.min() < cut < z.max():
+            ax.contour(u, v, z, levels=[cut], colors="black", linewidths=1.6)
+            if not inside:
+                ax.contour(u, v, z, levels=[cut - 1.0, cut + 1.0], colors="black", linewidths=0.8, linestyles="dashed")
+    else:
+        shifted = np.exp(scores - scores.max(axis=1, keepdims=True))
+        share = shifted / shifted.sum(axis=1, keepdims=True)
+        winner = share.argmax(axis=1)
+        sure = (share.max(axis=1) - 1.0 / share.shape[1]) / (1.0 - 1.0 / share.shape[1])
+        rgb = np.array([to_rgb(c) for c in COLOURS])[winner % 10]
+        image = 1.0 - (0.1 + 0.35 * sure)[:, None] * (1.0 - rgb)
+        ax.imshow(image.reshape(n, n, 3), origin="lower", extent=(u[0], u[-1], v[0], v[-1]), aspect="auto", interpolation="nearest")
+        for k in range(share.shape[1]):
+            others = np.delete(share, k, axis=1).max(axis=1)
+            margin = (share[:, k] - others).reshape(n, n)
+            if margin.min() < 0 < margin.max():
+                ax.contour(u, v, margin, levels=[0.0], colors="black", linewidths=1.2)
+    data_scatter(points, labels, ax=ax, title=title)
+    ax.set_xlim(u[0], u[-1])
+    ax.set_ylim(v[0], v[-1])
+    return ax
+
+
+def regression_fit(model: Module, x: Any, y: Any, *, ax: Any = None, title: str = "Fit") -> Any:
+    """A model of one feature as a curve, with the points it was trained on."""
+    x, y = np.asarray(x, dtype=float).ravel(), np.asarray(y, dtype=float).ravel()
+    ax = new_axes(ax)
+    line = np.linspace(x.min(), x.max(), 300)
+    ax.scatter(x, y, s=18, c=COLOURS[0], alpha=0.7, label="samples", edgecolors="none")
+    ax.plot(line, predict(model, line[:, None]).ravel(), color=COLOURS[1], linewidth=2.2, label="model")
+    ax.legend()
+    return tidy(ax, title, "x", "y")
+
+
+def loss_curves(history: History, *, ax: Any = None, title: str = "Training", log: bool | None = None, metrics: bool = True) -> Any:
+    """Training and validation loss over the epochs, the gap between them shaded, and the metrics on a second axis.
+
+    The gap is what the model does worse on samples it has not seen: it grows where a model overfits.
+    """
+    ax = new_axes(ax, (6.4, 4.2))
+    loss = np.asarray(history["loss"])
+    epochs = np.arange(1, len(loss) + 1)
+    marker = "o" if len(loss) <= 20 else None
+    ax.plot(epochs, loss, color=COLOURS[0], linewidth=2.0, marker=marker, markersize=4, label="training loss")
+    if "val_loss" in history:
+        held = np.asarray(history["val_loss"])
+        ax.plot(epochs, held, color=COLOURS[1], linewidth=2.0, linestyle="--", marker=marker, markersize=4, label="validation loss")
+        ax.fill_between(epochs, loss, held, where=held > loss, interpolate=True, color=COLOURS[1], alpha=0.15, linewidth=0, label="generalisation gap")
+    positive = loss[np.isfinite(loss) & (loss > 0)]
+    if log if log is not None else bool(len(positive) == len(loss) and positive.max(initial=1.0) > 30 * positive.min(initial=1.0)):
+        ax.set_yscale("log")
+    if history.best_epoch is not None:
+        ax.axvline(history.best_epoch, color="#555555", linewidth=1.0, linestyle=":", label=f"best: epoch {history.best_epoch}")
+    names = [n for n in history.columns if not n.endswith(("loss", "lr", "seconds"))]
+    handles, labels = ax.get_legend_handles_labels()
+    tidy(ax, title, "epoch", "loss")
+    if metrics and names:
+        other = ax.twinx()
+        for i, name in enumerate(names):
+            dashed = name.startswith("val_")
+            colour = COLOURS[2] if not dashed else COLOURS[3]
+            other.plot(epochs, history[name], color=colour, linewidth=1.5, linestyle=("--", ":")[not dashed], label=name.replace("val_", "validation "))
+        shown = np.concatenate([np.asarray(history[n]) for n in names])
+        if np.nanmin(shown) >= 0 and np.nanmax(shown) <= 1:
+            other.set_ylim(max(0.0, float(np.nanmin(shown)) - 0.05), 1.01)
+        other.set_ylabel(", ".join(dict.fromkeys(n.replace("val_", "") for n in names)))
+        other.spines["top"].set_visible(False)
+        more = other.get_legend_handles_labels()
+        handles, labels = handles + more[0], labels + more[1]
+    (other if metrics and names else ax).legend(handles, labels, loc="center right", fontsize="small", framealpha=0.95)
+    return ax
+
+
+def image_grid(images: Any, titles: Any = None, *, columns: int = 8, ax: Any = None, title: str = "", cmap: str = "gray_r", colours: Any = None) -> Any:
+    """Small square pictures side by side, each with a line of text below."""
+    pictures = [np.asarray(image, dtype=float) for image in images]
+    ax = new_axes(ax, (1.15 * min(columns, max(len(pictures), 1)) + 0.3, 1.5 * -(-max(len(pictures), 1) // columns) + 0.6))
+    ax.set_axis_off()
+    ax.set_title(title)
+    if not pictures:
+        ax.text(0.5, 0.5, "none", ha="center", va="center", transform=ax.transAxes)
+        return ax
+    rows = -(-len(pictures) // columns)
+    for i, picture in enumerate(pictures):
+        side = round(float(np.sqrt(picture.size)))
+        square = picture.reshape(side, side) if picture.ndim == 1 else picture
+        row, column = divmod(i, columns)
+        inner = ax.inset_axes((column / columns + 0.01, 1.0 - (row + 0.82) / rows, 0.98 / columns - 0.01, 0.74 / rows))
+        inner.imshow(square, cmap=cmap, interpolation="nearest")
+        inner.set_xticks([])
+        inner.set_yticks([])
+        if titles is not None:
+            inner.set_xlabel(titles[i], fontsize="small", labelpad=2, color="black" if colours is None else colours[i])
+    return ax
+
+
+def misclassified(model: Module, x: Any, y: Any, *, ax: Any = None, most: int = 24, columns: int = 8, title: str | None = None) -> Any:
+    """The images that a classifier gets wrong, the surest errors first, with the true class and the one it said."""
+    x, y = np.asarray(x, dtype=float), np.asarray(y)
+    scores = predict(model, x)
+    if scores.ndim != 2 or scores.shape[1] < 2:
+        raise ShapeError(f"misclassified: the model gives shape {scores.shape}, expected a score for each class.")
+    said = scores.argmax(axis=1)
+    share = np.exp(scores - scores.max(axis=1, keepdims=True))
+    share /= share.sum(axis=1, keepdims=True)
+    wrong = np.flatnonzero(said != y)
+    wrong = wrong[np.argsort(-share[wrong, said[wrong]], kind="stable")]
+    shown = wrong[:most]
+    texts = [f"{y[i]} → {said[i]} ({share[i, said[i]]:.0%})" for i in shown]
+    heading = f"{len(wrong)} of {len(x)} wrong: true class → answer (how sure)" if title is None else title
+    return image_grid(x[shown], texts, columns=columns, ax=ax, title=heading)
+
+
+def weight_images(layer: Any, *, ax: Any = None, columns: int = 8, most: int = 32, title: str = "Weights of each neuron") -> Any:
+    """The weights of each neuron of a first layer as an image: blue pulls it up, orange down, white is 0."""
+    weight = np.asarray(layer.weight.data if hasattr(layer, "weight") else layer)
+    side = round(float(np.sqrt(weight[0].size)))
+    if weight.ndim < 2 or side * side != weight[0].size and weight.ndim < 3:
+        raise ShapeError(f"weight_images: received weights of shape {weight.shape}, expected (neurons, a square number of inputs).")
+    from matplotlib.colors import LinearSegmentedColormap
+
+    pictures = [w.reshape(-1, *weight.shape[-2:])[0] if weight.ndim > 3 else w for w in weight[:most]]
+    ax = image_grid(pictures, None, columns=columns, ax=ax, title=title)
+    limit = float(np.abs(weight).max()) or 1.0
+    shades = LinearSegmentedColormap.from_list("signed", [COLOURS[1], "white", COLOURS[0]])
+    for inner in ax.child_axes:
+        inner.images[0].set(cmap=shades, clim=(-limit, limit))
+    return ax
+
+
+def activation_gallery(names: Any = None, *, ax: Any = None, columns: int = 5) -> Any:
+    """Each activation function (solid) and its derivative (dashed), the derivative from the engine itself."""
+    from autograd_core import Tensor
+
+    from .activations import ACTIVATIONS
+
+    chosen = [n for n in ACTIVATIONS if n not in ("softmax", "prelu")] if names is None else list(names)
+    unknown = [n for n in chosen if n not in ACTIVATIONS or n in ("softmax", "prelu")]
+    if unknown:
+        raise OperandError(f"activation_gallery: received {unknown[0]!r}, expected functions of one number: {', '.join(ACTIVATIONS)}.")
+    rows = -(-len(chosen) // columns)
+    ax = new_axes(ax, (2.5 * columns, 2.3 * rows + 0.4))
+    ax.set_axis_off()
+    grid = np.linspace(-4.0, 4.0, 401)
+    for i, name in enumerate(chosen):
+        row, column = divmod(i, columns)
+        inner = ax.inset_axes((column / columns + 0.025, 1.0 - (row + 0.84) / rows, 1 / columns - 0.05, 0.68 / rows))
+        x = Tensor(grid)
+        out = ACTIVATIONS[name].function(x)
+        if out is not x:
+            out.sum().backward()
+        slope = np.ones_like(grid) if out is x else x.grad
+        inner.axhline(0, color="#999999", linewidth=0.7)
+        inner.axvline(0, color="#999999", linewidth=0.7)
+        inner.plot(grid, out.data, color=COLOURS[0], linewidth=2.0, label="function")
+        inner.plot(grid, slope, color=COLOURS[1], linewidth=1.6, linestyle="--", label="derivative")
+        inner.set_xlim(-4, 4)
+        inner.set_ylim(-1.3, 2.3)
+        inner.set_title("linear" if name == "identity" else name, fontsize="medium")
+        for side in ("top", "right"):
+            inner.spines[side].set_visible(False)
+        if not i:
+            inner.legend(fontsize="x-small", loc="upper left", frameon=False)
+    return ax
+
+
+def forward_layers(model: Any, x: Any) -> list[tuple[str, np.ndarray]]:
+    """The output of every module of a `Sequential` for a batch, with its name."""
+    found = []
+    with no_grad():
+        for i, module in enumerate(model):
+            x = module(x)
+            found.append((f"{i} {type(module).__name__}", np.asarray(getattr(x, "data", x))))
+    return found

@@ -1,0 +1,150 @@
+"""Learning-rate schedules with torch's names: `StepLR`, `ExponentialLR`, `CosineAnnealingLR`, `LambdaLR`, `ReduceLROnPlateau`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from autograd_core.errors import OperandError, StructureError
+
+from .optim import Optimizer
+
+__all__ = ["CosineAnnealingLR", "ExponentialLR", "LambdaLR", "ReduceLROnPlateau", "Schedule", "StepLR"]
+
+
+class Schedule:
+    """The base: `step()` after each epoch sets the rate of every group to its first rate times `factor(epoch)`."""
+
+    def __init__(self, optimizer: Optimizer) -> None:
+        """Remember the first rates, and set those of epoch 0."""
+        if not isinstance(optimizer, Optimizer):
+            raise OperandError(f"{type(self).__name__}: received {type(optimizer).__name__}, expected an optimiser.")
+        self.optimizer = optimizer
+        self.base_lrs: list[float] = [float(group["lr"]) for group in optimizer.param_groups]
+        self.epoch = 0
+        self._apply()
+
+    def rate(self, base: float, epoch: int) -> float:
+        """The rate of a group whose first rate was `base`."""
+        raise NotImplementedError
+
+    def _apply(self) -> None:
+        for group, base in zip(self.optimizer.param_groups, self.base_lrs, strict=True):
+            group["lr"] = self.rate(base, self.epoch)
+
+    def step(self, metric: float | None = None) -> None:
+        """An epoch has gone by; `metric` is for schedules that look at the loss."""
+        self.epoch += 1
+        self._apply()
+
+    def get_last_lr(self) -> list[float]:
+        """The rates as they are."""
+        return [float(group["lr"]) for group in self.optimizer.param_groups]
+
+    def state_dict(self) -> dict[str, Any]:
+        """What must be known to go on: plain numbers."""
+        return {"epoch": self.epoch, "base_lrs": list(self.base_lrs)}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from where `state_dict` was taken."""
+        if set(state) != set(self.state_dict()) or len(state["base_lrs"]) != len(self.base_lrs):
+            raise StructureError(f"{type(self).__name__}.load_state_dict: the state belongs to another schedule.")
+        for name, value in state.items():
+            setattr(self, name, value)
+        self._apply()
+
+
+class StepLR(Schedule):
+    """η · γ^⌊epoch / step_size⌋: down by a factor every few epochs."""
+
+    def __init__(self, optimizer: Optimizer, step_size: int, gamma: float = 0.1) -> None:
+        """`step_size` epochs between the steps."""
+        if not isinstance(step_size, int) or step_size < 1:
+            raise OperandError(f"StepLR: received step_size={step_size!r}, expected an integer of at least 1.")
+        self.step_size, self.gamma = step_size, float(gamma)
+        super().__init__(optimizer)
+
+    def rate(self, base: float, epoch: int) -> float:
+        """The rate of an epoch."""
+        return base * self.gamma ** (epoch // self.step_size)
+
+
+class ExponentialLR(Schedule):
+    """η · γ^epoch."""
+
+    def __init__(self, optimizer: Optimizer, gamma: float) -> None:
+        """`gamma` is the factor from epoch to epoch."""
+        self.gamma = float(gamma)
+        super().__init__(optimizer)
+
+    def rate(self, base: float, epoch: int) -> float:
+        """The rate of an epoch."""
+        return base * self.gamma**epoch
+
+
+class CosineAnnealingLR(Schedule):
+    """η_min + ½(η − η_min)(1 + cos(π·epoch / T_max)): from η down to η_min along half a cosine (Loshchilov & Hutter 2017)."""
+
+    def __init__(self, optimizer: Optimizer, T_max: int, eta_min: float = 0.0) -> None:
+        """`T_max` epochs from the first rate to `eta_min`."""
+        if T_max <= 0:
+            raise OperandError(f"CosineAnnealingLR: received T_max={T_max!r}, expected a positive number of epochs.")
+        self.T_max, self.eta_min = T_max, float(eta_min)
+        super().__init__(optimizer)
+
+    def rate(self, base: float, epoch: int) -> float:
+        """The rate of an epoch."""
+        return self.eta_min + 0.5 * (base - self.eta_min) * (1.0 + math.cos(math.pi * epoch / self.T_max))
+
+
+class LambdaLR(Schedule):
+    """η · f(epoch) for a function of your own (or one for each group)."""
+
+    def __init__(self, optimizer: Optimizer, lr_lambda: Callable[[int], float] | list[Callable[[int], float]]) -> None:
+        """`lr_lambda(epoch)` is the factor on the first rate."""
+        count = len(optimizer.param_groups)
+        self._factors = list(lr_lambda) if isinstance(lr_lambda, (list, tuple)) else [lr_lambda] * count
+        if len(self._factors) != count or not all(map(callable, self._factors)):
+            raise OperandError(f"LambdaLR: expected a function of the epoch, or {count} of them, one for each group.")
+        super().__init__(optimizer)
+
+    def rate(self, base: float, epoch: int) -> float:
+        """The rate of an epoch, of the first group."""
+        return base * float(self._factors[0](epoch))
+
+    def _apply(self) -> None:
+        for group, base, factor in zip(self.optimizer.param_groups, self.base_lrs, self._factors, strict=True):
+            group["lr"] = base * float(factor(self.epoch))
+
+
+class ReduceLROnPlateau(Schedule):
+    """Down by a factor when the validation loss has not fallen for more than `patience` epochs."""
+
+    def __init__(self, optimizer: Optimizer, factor: float = 0.1, patience: int = 10, threshold: float = 1e-4, min_lr: float = 0.0) -> None:
+        """`threshold` is the relative improvement that counts."""
+        if not 0.0 < factor < 1.0:
+            raise OperandError(f"ReduceLROnPlateau: received factor={factor!r}, expected a number between 0 and 1.")
+        self.factor, self.patience, self.threshold, self.min_lr = float(factor), int(patience), float(threshold), float(min_lr)
+        self.best, self.bad, self.reductions = math.inf, 0, 0
+        super().__init__(optimizer)
+
+    def rate(self, base: float, epoch: int) -> float:
+        """The rate after the reductions so far."""
+        return max(base * self.factor**self.reductions, self.min_lr)
+
+    def step(self, metric: float | None = None) -> None:
+        """An epoch has gone by, with this loss."""
+        if metric is None:
+            raise OperandError("ReduceLROnPlateau.step: received no loss, expected step(loss).")
+        if metric < self.best * (1.0 - self.threshold):
+            self.best, self.bad = float(metric), 0
+        else:
+            self.bad += 1
+        if self.bad > self.patience:
+            self.reductions, self.bad = self.reductions + 1, 0
+        super().step()
+
+    def state_dict(self) -> dict[str, Any]:
+        """What must be known to go on."""
+        return {**super().state_dict(), "best": self.best, "bad": self.bad, "reductions": self.reductions}

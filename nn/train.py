@@ -1,0 +1,356 @@
+"""`fit`: the training loop, the same for scalar models (on `Value`) and tensor models.
+
+    for each epoch: for each batch: prediction → loss → backward → (clip) → step
+
+Around it: an explicit `rng`, validation, metrics, early stopping, schedules, checkpoints, a progress bar. Ctrl-C ends it
+cleanly. With the same seed the numbers are the same, bit for bit, and so are those of a run that was resumed.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+import warnings
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from autograd_core import Tensor, Value, no_grad
+from autograd_core.errors import MissingExtraError, OperandError, ShapeError
+
+from .data import batches, train_test_split
+from .history import EarlyStopping, History, metrics_of
+from .init import Generator, rng_of
+from .losses import loss_of
+from .module import Module
+from .optim import SGD, Adagrad, Adam, AdamW, Optimizer, RMSprop, clip_grad_norm_
+from .schedules import ReduceLROnPlateau, Schedule
+
+__all__ = ["OPTIMIZERS", "Training", "evaluate", "fit", "is_scalar", "optimizer_of", "predict"]
+
+OPTIMIZERS: dict[str, type[Optimizer]] = {"sgd": SGD, "adam": Adam, "adamw": AdamW, "rmsprop": RMSprop, "adagrad": Adagrad}
+_DEFAULT_LR = {"sgd": 0.1, "adam": 0.01, "adamw": 0.01, "rmsprop": 0.01, "adagrad": 0.1}
+
+
+def is_scalar(model: Module) -> bool:
+    """Whether a model computes on `Value`s, one sample at a time."""
+    parameters = model.parameters()
+    return bool(parameters) and all(isinstance(p, Value) for p in parameters)
+
+
+def optimizer_of(optimizer: str | Optimizer, model: Module, lr: float | None) -> Optimizer:
+    """An optimiser by its name, or the object itself."""
+    if isinstance(optimizer, Optimizer):
+        if lr is not None:
+            optimizer.lr = lr
+        return optimizer
+    if optimizer not in OPTIMIZERS:
+        raise OperandError(f"optimizer: received {optimizer!r}, expected an optimiser or one of {', '.join(OPTIMIZERS)}.")
+    return OPTIMIZERS[optimizer](model.parameters(), lr=_DEFAULT_LR[optimizer] if lr is None else lr)
+
+
+def _forward(model: Module, x: np.ndarray, scalar: bool) -> Any:
+    """Predictions for a batch: a Tensor, or a list with the Values of each sample."""
+    return [model(row) for row in x.reshape(len(x), -1).tolist()] if scalar else model(x)
+
+
+def _plain(prediction: Any) -> np.ndarray:
+    """Predictions as an array, out of the graph."""
+    if isinstance(prediction, list):
+        return np.array([[v.data for v in row] if isinstance(row, list) else getattr(row, "data", row) for row in prediction])
+    return np.asarray(prediction.data if isinstance(prediction, Tensor) else prediction)
+
+
+def predict(model: Module, x: Any, *, batch_size: int = 1024) -> np.ndarray:
+    """The model's output for every sample, as a plain array, in evaluation mode.
+
+    >>> from nn import Linear
+    >>> predict(Linear(2, 3, rng=0), np.zeros((5, 2))).shape
+    (5, 3)
+    """
+    x, scalar = np.asarray(x), is_scalar(model)
+    modes = [(m, m.training) for m in model.modules()]
+    model.eval()
+    try:
+        with no_grad():
+            parts = [_plain(_forward(model, part, scalar)) for part, _ in batches(x, x, batch_size, shuffle=False)]
+    finally:
+        for module, mode in modes:
+            module.training = mode
+    return np.concatenate(parts)
+
+
+def evaluate(model: Module, x: Any, y: Any, *, loss: Any = "mse", metrics: Any = ()) -> dict[str, float]:
+    """The loss, and the metrics, over a set of samples."""
+    function = loss_of(loss)
+    prediction = predict(model, x)
+    target = _target(y, prediction)
+    found = {"loss": _number(function(prediction, target))}
+    for name, metric in metrics_of(metrics, _threshold(function)).items():
+        found[name] = float(metric(prediction, target))
+    return found
+
+
+def _number(loss: Any) -> float:
+    return float(loss.data if isinstance(loss, Value) else loss.item() if isinstance(loss, Tensor) else np.asarray(loss))
+
+
+def _target(y: Any, prediction: np.ndarray) -> np.ndarray:
+    """Targets of shape (n, 1) for a model with one Value per sample are of shape (n,)."""
+    y = np.asarray(y)
+    return y.reshape(len(y)) if prediction.ndim == 1 and y.shape == (len(prediction), 1) else y
+
+
+def _threshold(loss: Callable[..., Any]) -> float | None:
+    return 0.0 if getattr(loss, "__name__", "") in ("binary_cross_entropy_with_logits", "hinge_loss") else None
+
+
+class Training:
+    """A run in progress, as callbacks see it: model, optimizer, schedule, history, epoch (from 1), batch size; `stop()` ends it."""
+
+    def __init__(
+        self, model: Module, optimizer: Optimizer, schedule: Schedule | None, stopping: EarlyStopping | None, rng: np.random.Generator
+    ) -> None:
+        """At epoch 0."""
+        self.model, self.optimizer, self.schedule, self.stopping, self.rng = model, optimizer, schedule, stopping, rng
+        self.history = History()
+        self.epoch = 0
+        self.stopped = False
+
+    def stop(self) -> None:
+        """End the run after this epoch."""
+        self.stopped = True
+
+
+def fit(
+    model: Module,
+    x: Any,
+    y: Any,
+    *,
+    loss: str | Callable[..., Any] = "mse",
+    optimizer: str | Optimizer = "adam",
+    lr: float | None = None,
+    epochs: int = 100,
+    batch_size: int | None = None,
+    validation: tuple[Any, Any] | float | None = None,
+    metrics: Any = (),
+    penalty: Callable[[Module], Any] | None = None,
+    schedule: Schedule | Callable[[Optimizer], Schedule] | None = None,
+    early_stopping: EarlyStopping | int | None = None,
+    clip_norm: float | None = None,
+    callbacks: Iterable[Callable[[Training], Any]] = (),
+    rng: Generator = None,
+    progress: bool | None = None,
+    checkpoint: str | Path | None = None,
+    checkpoint_every: int = 1,
+    resume: str | Path | bool | None = None,
+) -> History:
+    """Train a model, and return what happened.
+
+    Args:
+        model: A scalar model (parameters are `Value`s; called once per sample) or a tensor model (called once per batch).
+        x: Samples along the first axis.
+        y: As many targets.
+        loss: A name ("mse", "hinge", "cross_entropy", "bce_with_logits", …) or a function loss(prediction, target).
+        optimizer: A name ("sgd", "adam", "adamw", "rmsprop", "adagrad") or an optimiser.
+        lr: The learning rate; a default that suits the optimiser where it is None.
+        epochs: How often all samples are gone through (with `resume`, counted from the very first).
+        batch_size: None for batch gradient descent, 1 for stochastic, anything between for mini-batches.
+        validation: (x, y) that is not trained on, or a share of the samples to be split off.
+        metrics: "accuracy", "r2", functions of (prediction, target), a list or a dictionary of them.
+        penalty: A function of the model that is added to the loss, such as `lambda m: l2_penalty(m, 1e-3)`.
+        schedule: A schedule, or a function that makes one for the optimiser.
+        early_stopping: An `EarlyStopping`, or its patience.
+        clip_norm: The joint norm of all gradients is held below this.
+        callbacks: Functions of the `Training`, called after each epoch.
+        rng: A generator or a seed, for the order of the samples and the split.
+        progress: A progress bar; None shows one where tqdm is installed and the output is a terminal.
+        checkpoint: A file to which model, optimiser, schedule, generators and history are written after epochs.
+        checkpoint_every: How many epochs lie between two checkpoints.
+        resume: A checkpoint to go on from; True takes that of `checkpoint` if it exists.
+
+    Example:
+        >>> from nn import MLP
+        >>> from nn.data import logic
+        >>> history = fit(MLP(2, [4, 1], rng=1), *logic("xor"), lr=0.1, epochs=60, rng=0)
+        >>> history.last("loss") < 0.05
+        True
+    """
+    x, y = np.asarray(x), np.asarray(y)
+    _check(model, x, y, epochs, batch_size)
+    generator, function = rng_of(rng), loss_of(loss)
+    held: tuple[np.ndarray, np.ndarray] | None = None
+    if isinstance(validation, float):
+        x, x_held, y, y_held = train_test_split(x, y, test=validation, rng=generator)
+        held = (x_held, y_held)
+    elif validation is not None:
+        held = (np.asarray(validation[0]), np.asarray(validation[1]))
+    chosen = optimizer_of(optimizer, model, lr)
+    plan = schedule if schedule is None or isinstance(schedule, Schedule) else schedule(chosen)
+    stopping = EarlyStopping(early_stopping) if isinstance(early_stopping, int) else early_stopping
+    measures = metrics_of(metrics, _threshold(function))
+    training = Training(model, chosen, plan, stopping, generator)
+    if stopping is not None:
+        stopping.reset()
+    _resume(training, checkpoint, resume)
+    step = _step_of(model, function, penalty)
+    per_epoch = math.ceil(len(x) / (batch_size or len(x)))
+    bar = _bar(progress, epochs * per_epoch, training.epoch * per_epoch)
+    followers = list(callbacks)
+    history = training.history
+    history.stopped = "finished"
+    model.train()
+    try:
+        while training.epoch < epochs and not training.stopped:
+            started = time.perf_counter()
+            row = _epoch(training, step, x, y, batch_size, clip_norm, measures, bar, epochs)
+            if held is not None:
+                for name, value in _validate(model, function, measures, held).items():
+                    row[f"val_{name}"] = value
+            row["lr"] = chosen.lr
+            row["seconds"] = time.perf_counter() - started
+            training.epoch += 1
+            history.append(row)
+            if plan is not None:
+                watched = row.get("val_loss", row["loss"])
+                plan.step(watched if isinstance(plan, ReduceLROnPlateau) else None)
+            _judge(training, row, followers)
+            if checkpoint is not None and (training.epoch % checkpoint_every == 0 or training.epoch == epochs or training.stopped):
+                from .io import save_checkpoint
+
+                save_checkpoint(checkpoint, training)
+    except KeyboardInterrupt:
+        history.stopped = "interrupted"
+    finally:
+        if bar is not None:
+            bar.close()
+        model.eval()
+    if stopping is not None and stopping.best_epoch is not None:
+        stopping.restore(model)
+        history.best_epoch = stopping.best_epoch if stopping.restore_best else None
+    return history
+
+
+def _check(model: Any, x: np.ndarray, y: np.ndarray, epochs: Any, batch_size: Any) -> None:
+    """Everything that can be wrong with the arguments, before anything is changed."""
+    if not isinstance(model, Module):
+        raise OperandError(f"fit: received {type(model).__name__} as model, expected a Module such as MLP(2, [16, 1]).")
+    if x.ndim == 0 or y.ndim == 0 or len(x) != len(y) or not len(x):
+        raise ShapeError(f"fit: received x of shape {x.shape} and y of shape {y.shape}, expected as many samples of each, and at least one.")
+    if x.dtype.kind not in "fiub" or y.dtype.kind not in "fiub":
+        raise OperandError(f"fit: received x of dtype {x.dtype} and y of dtype {y.dtype}, expected numbers.")
+    if (x.dtype.kind == "f" and not np.isfinite(x).all()) or (y.dtype.kind == "f" and not np.isfinite(y).all()):
+        raise OperandError("fit: x or y has nan or inf among its numbers; remove or replace those samples first (np.isfinite finds them).")
+    if not isinstance(epochs, (int, np.integer)) or isinstance(epochs, bool) or epochs < 0:
+        raise OperandError(f"fit: received epochs={epochs!r}, expected a number of at least 0.")
+    if batch_size is not None and (not isinstance(batch_size, (int, np.integer)) or isinstance(batch_size, bool) or batch_size < 1):
+        raise OperandError(f"fit: received batch_size={batch_size!r}, expected None (all samples), or a number of at least 1.")
+    if not model.parameters():
+        raise OperandError(f"fit: {type(model).__name__} has no parameters to train.")
+
+
+Step = Callable[[np.ndarray, np.ndarray], tuple[float, np.ndarray]]
+
+
+def _step_of(model: Module, loss: Callable[..., Any], penalty: Callable[[Module], Any] | None) -> Step:
+    """Forward and backward of a batch: (loss, predictions); gradients are left in the parameters."""
+    scalar = is_scalar(model)
+
+    def step(x: np.ndarray, y: np.ndarray) -> tuple[float, np.ndarray]:
+        prediction = _forward(model, x, scalar)
+        plain = _plain(prediction)
+        value = loss(prediction, _target(y, plain))
+        if penalty is not None:
+            value = value + penalty(model)
+        value.backward()
+        return _number(value), plain
+
+    return step
+
+
+def _epoch(
+    training: Training, step: Step, x: np.ndarray, y: np.ndarray, batch_size: int | None, clip_norm: float | None,
+    measures: dict[str, Any], bar: Any, epochs: int,
+) -> dict[str, float]:  # fmt: skip
+    """One pass over the samples; the loss is the mean over them while they are trained on."""
+    total, outputs, targets = 0.0, [], []
+    optimizer = training.optimizer
+    for part, target in batches(x, y, batch_size, rng=training.rng, shuffle=batch_size is not None):
+        optimizer.zero_grad()
+        value, prediction = step(part, target)
+        if clip_norm is not None:
+            clip_grad_norm_(optimizer.parameters, clip_norm)
+        optimizer.step()
+        total += value * len(part)
+        if measures:
+            outputs.append(prediction)
+            targets.append(_target(target, prediction))
+        if bar is not None:
+            bar.set_description_str(f"epoch {training.epoch + 1}/{epochs}", refresh=False)
+            bar.set_postfix_str(f"loss {value:.4f}, lr {optimizer.lr:.2g}", refresh=False)
+            bar.update()
+    row = {"loss": total / len(x)}
+    for name, metric in measures.items():
+        row[name] = float(metric(np.concatenate(outputs), np.concatenate(targets)))
+    return row
+
+
+def _validate(model: Module, loss: Callable[..., Any], measures: dict[str, Any], held: tuple[np.ndarray, np.ndarray]) -> dict[str, float]:
+    prediction = predict(model, held[0])
+    target = _target(held[1], prediction)
+    with no_grad():
+        found = {"loss": _number(loss(Tensor(prediction, requires_grad=False), target))}
+    for name, metric in measures.items():
+        found[name] = float(metric(prediction, target))
+    return found
+
+
+def _judge(training: Training, row: dict[str, float], followers: list[Callable[[Training], Any]]) -> None:
+    """Whether to go on after an epoch."""
+    history, stopping = training.history, training.stopping
+    if not math.isfinite(row["loss"]):
+        history.stopped, training.stopped = "the loss is not finite", True
+        warnings.warn(
+            f"fit: the loss is {row['loss']} in epoch {training.epoch}; a smaller learning rate, clip_norm= or scaled inputs "
+            "may help, and detect_anomaly() finds where it begins.", RuntimeWarning, stacklevel=4,
+        )  # fmt: skip
+        return
+    if stopping is not None:
+        monitor = stopping.monitor or ("val_loss" if "val_loss" in row else "loss")
+        if monitor not in row:
+            raise OperandError(f"early stopping: there is no {monitor!r} to watch; there are {', '.join(row)}.")
+        if stopping.seen(row[monitor], training.model, training.epoch, larger_is_better="loss" not in monitor):
+            history.stopped, training.stopped = "early stopping", True
+    for follow in followers:
+        follow(training)
+    if training.stopped and history.stopped == "finished":
+        history.stopped = "callback"
+
+
+def _resume(training: Training, checkpoint: str | Path | None, resume: str | Path | bool | None) -> None:
+    """Go on from a checkpoint, if one is asked for and, with True, if there is one."""
+    if resume is None or resume is False:
+        return
+    source = checkpoint if resume is True else resume
+    if source is None:
+        raise OperandError("fit: resume=True needs checkpoint=, the file to go on from.")
+    if resume is True and not Path(source).exists():
+        return
+    from .io import load_checkpoint
+
+    load_checkpoint(source, training)
+
+
+def _bar(progress: bool | None, total: int, initial: int) -> Any:
+    """A tqdm bar, or None."""
+    if progress is False:
+        return None
+    try:
+        from tqdm.auto import tqdm
+    except ImportError as error:
+        if progress is None:
+            return None
+        raise MissingExtraError("progress=True needs tqdm, which is not installed; pip install 'autograd-core[demo]'") from error
+    return tqdm(total=total, initial=initial, unit="step", leave=progress is True, disable=None if progress is None else False, dynamic_ncols=True)
