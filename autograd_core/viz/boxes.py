@@ -10,7 +10,7 @@ import numpy as np
 
 from autograd_core.algebra import NUMBERS, symbolic_partial
 from autograd_core.expression import Expression, Symbol
-from autograd_core.op import Op
+from autograd_core.op import TABLE, Op
 
 from .graph import Grid, Row
 from .heat import grid_of
@@ -103,7 +103,7 @@ class _Shaped(Symbol):
         self.shape = shape
 
 
-_ONLY_SHAPE = ("broadcast_to", "reshape", "sum_to", "cast")
+_ONLY_SHAPE = ("broadcast_to", "reshape", "cast")
 
 
 def tidy(formula: Any) -> Any:
@@ -112,6 +112,8 @@ def tidy(formula: Any) -> Any:
         formula = formula.args[0]
     if not isinstance(formula, Expression) or not formula.args:
         return formula
+    if isinstance(formula.op, Op) and formula.op.name == "sum_to":
+        return Expression(TABLE["sum"], (tidy(formula.args[0]),))
     params = {k: v for k, v in (formula.params or {}).items() if v is not None and np.ndim(v) == 0 and v is not False}
     return Expression(formula.op, tuple(tidy(arg) for arg in formula.args), params)
 

@@ -81,7 +81,7 @@ def order_of(
     """The order of the items in each column, with few crossings."""
     columns: list[list[Key]] = [[] for _ in range(max(layer.values(), default=-1) + 1)]
     seen: set[Key] = set()
-    pending = sorted((key for key in size if not after[key]), key=lambda key: layer[key])
+    pending = sorted((key for key in reversed(list(size)) if not after[key]), key=lambda key: layer[key])
     while pending:  # depth first from the results, so that what belongs together starts together
         key = pending.pop()
         if key not in seen:

@@ -209,7 +209,7 @@ def _names(network: Network) -> list[str]:
         data = network.data(i)
         if not name and network.roles[i] == "constant":
             shape = getattr(data, "shape", ())
-            name = f"constant {shape}" if shape else number(data)
+            name = "constant" if shape else number(data)
         elif not name and i == network.root:
             name = "out" if "out" not in taken else "result"
         elif not name:

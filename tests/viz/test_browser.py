@@ -62,7 +62,7 @@ def open_page(browser, tmp_path):
 
 
 def data_of(html):
-    return json.loads(re.search(r'id="data">(.*?)</script>', html, re.S)[1])
+    return json.loads(re.search(r'id="data">(.*?)</script>', html, re.DOTALL)[1])
 
 
 def panel(page):
@@ -258,7 +258,7 @@ def test_the_notebook_piece_shows_the_page_and_without_scripts_the_picture(open_
     frame.locator("#next").click()
     assert frame.locator("#count").text_content() == "1 / 6"
     assert page.evaluate("document.querySelector('img').naturalWidth") > 300
-    stripped = re.sub(r"<iframe.*</iframe>", "", html, flags=re.S)
+    stripped = re.sub(r"<iframe.*</iframe>", "", html, flags=re.DOTALL)
     still = open_page("<!doctype html><meta charset=utf-8>" + stripped)
     assert still.locator("img").bounding_box()["width"] > 300
 

@@ -97,7 +97,7 @@ def test_brief():
 
 
 def _data(html):
-    return json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', html, re.S)[1])
+    return json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', html, re.DOTALL)[1])
 
 
 def test_the_page_is_one_file_without_network():
