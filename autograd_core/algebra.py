@@ -45,6 +45,10 @@ class Algebra:
         """The shape of an operand; () for a number."""
         return np.shape(self.data(x))
 
+    def mask(self, condition: Any) -> Any:
+        """1 where a condition holds, else 0."""
+        return condition
+
     def ndim(self, x: Any) -> int:
         """The number of axes of an operand."""
         return np.ndim(self.data(x))
@@ -62,10 +66,18 @@ def _on_nodes(op: Op) -> Callable[..., Any]:
     return lambda *operands, **params: op(*operands, **params)
 
 
+class _Symbols(Algebra):
+    """Symbols: a condition is written out."""
+
+    def mask(self, condition: Any) -> Any:
+        """1 where a condition holds, else 0."""
+        return self.where(condition, 1.0, 0.0)
+
+
 NUMBERS = Algebra("NUMBERS", _on_floats, lambda x: x)
 ARRAYS = Algebra("ARRAYS", lambda op: op.array, lambda x: x)
 NODES = Algebra("NODES", _on_nodes, lambda x: getattr(x, "_data", x))
-SYMBOLS = Algebra("SYMBOLS", _on_symbols, lambda x: x)
+SYMBOLS = _Symbols("SYMBOLS", _on_symbols, lambda x: x)
 
 
 def symbolic_value(op: Op, operands: tuple[Any, ...], params: Mapping[str, Any] | None = None) -> Any:

@@ -154,8 +154,8 @@ def _times(g: Any, local: Any, op: Op, careful: bool) -> Any:
     return 0.0 if untaken else g * local
 
 
-def _contributions(node: Any, g: Any, careful: bool) -> Any:
-    """What the incoming gradient becomes for each operand that wants one: (slot, operand, local, contribution)."""
+def _contributions(node: Any, g: Any) -> Any:
+    """What the incoming gradient becomes, with strong zeros, for each operand that wants it: (slot, operand, local, contribution)."""
     op, params = node.op, node._params or {}
     pairs = operands(node)
     values = tuple(value for _, value in pairs)
@@ -175,47 +175,87 @@ def _contributions(node: Any, g: Any, careful: bool) -> Any:
                 continue
             else:
                 local = _local(node, slot) if scalar else op.d[slot](m, node._data, *values, **params)
-            yield slot, operand, local, _times(g, local, op, careful)
+            yield slot, operand, local, _times(g, local, op, careful=True)
         elif op.variadic:
             together = together or op.vjp[0](m, g, node._data, *values, **params)
             yield slot, operand, None, together[slot]
         elif op.vjp[slot] is not None:
-            if careful and not np.any(g):
+            if not np.any(g):
                 yield slot, operand, None, np.zeros(np.shape(value), node._data.dtype)
             else:
                 yield slot, operand, None, op.vjp[slot](m, g, node._data, *values, **params)
 
 
-def _sweep(order: list[Any], emit: Callable[[Step], None] | None, careful: bool) -> None:
-    """The chain rule over any graph: `Tensor`s and `Value`s, with steps emitted and zeros made strong if asked."""
+def _sweep_arrays(order: list[Any]) -> None:
+    """The chain rule over `Tensor`s (and into `Value`s), with nothing in the loop that is not needed."""
+    m = ARRAYS
     summed: set[int] = set()                   # nodes whose gradient is a buffer of our own, to be added into
     for node in reversed(order):
         g = node.grad
         if g is None:
             continue
-        for slot, operand, local, c in _contributions(node, g, careful):
-            before = operand.grad
-            if not operand.is_array:
-                c = float(np.sum(c)) if c.__class__ is not float else c
-                operand.grad = before + c
-            else:
-                data = operand._data
-                if c.shape != data.shape:
-                    c = sum_to(c, shape=data.shape)
-                if c.dtype != data.dtype:
-                    c = c.astype(data.dtype)
-                if before is None:
-                    if c.__class__ is not np.ndarray:
-                        c = np.asarray(c)
-                    operand.grad = c.copy() if operand.op is None and (c is g or c.base is not None) else c
-                elif emit is None and id(operand) in summed:
-                    np.add(before, c, out=before)
+        op, values, params = node.op, node._x, node._params
+        rules = op.d or op.vjp
+        if op.variadic:
+            together = rules[0](m, node._data, *values) if op.d else rules[0](m, g, node._data, *values, **(params or {}))
+        for slot, operand in enumerate(node._a):
+            if operand is None or not operand.requires_grad:
+                continue
+            if operand._data is not values[slot]:
+                stale(node)
+            if op.variadic:
+                c = g * together[slot] if op.d else together[slot]
+            elif op.d:
+                if op.reading == CONSTANT:
+                    local: Any = op.constants[slot]
+                elif rules[slot] is None:
+                    continue
                 else:
-                    operand.grad = np.asarray(before + c)
-                    summed.add(id(operand))
+                    local = rules[slot](m, node._data, *values, **params) if params else rules[slot](m, node._data, *values)
+                c = g if local.__class__ is float and local == 1.0 else g * local
+            else:
+                c = rules[slot](m, g, node._data, *values, **params) if params else rules[slot](m, g, node._data, *values)
+            _accumulate(operand, c, g, summed)
+
+
+def _accumulate(operand: Any, c: Any, g: Any, summed: set[int]) -> Any:
+    """Add a contribution to the gradient of an operand, in its shape and dtype. The one place where broadcasting is undone."""
+    before = operand.grad
+    if not operand.is_array:
+        operand.grad = before + (c if c.__class__ is float else float(np.sum(c)))
+        return c
+    data = operand._data
+    if c.shape != data.shape:
+        c = sum_to(c, shape=data.shape)
+    if c.dtype is not data.dtype and c.dtype != data.dtype:
+        c = c.astype(data.dtype)
+    if before is None:
+        if c.__class__ is not np.ndarray:
+            c = np.asarray(c)
+        if operand.op is None and (c is g or c.base is not None):   # a leaf's gradient is nobody else's
+            c = c.copy()
+        operand.grad = c
+    elif id(operand) in summed:
+        np.add(before, c, out=before)
+    else:
+        operand.grad = np.asarray(before + c)
+        summed.add(id(operand))
+    return c
+
+
+def _sweep_carefully(order: list[Any], emit: Callable[[Step], None] | None) -> None:
+    """The chain rule over any graph, with strong zeros, and with every product handed to `emit`."""
+    for node in reversed(order):
+        g = node.grad
+        if g is None:
+            continue
+        summed: set[int] = set()               # never added into: a step keeps the gradient that it saw
+        for slot, operand, local, c in _contributions(node, g):
+            before = operand.grad
+            c = _accumulate(operand, c, g, summed)
             if emit is not None:
                 emit(Step(node, operand, slot, g, local, c, before, operand.grad))
-
+            summed.clear()
 
 
 # ------------------------------------------------------------------------------------------ whole passes
@@ -246,18 +286,16 @@ def _seed(root: Any, seed: Any) -> Any:
 
 
 def _has_nan(leaves: list[Any]) -> bool:
+    """Whether any leaf ended up with nan. One quick sum of squares; only a suspicious one is looked at closely."""
+    total = 0.0
     for leaf in leaves:
         g = leaf.grad
-        if g is None:
-            continue
         if g.__class__ is np.ndarray:
             flat = g.ravel()
-            total = flat.dot(flat)             # one quick pass; only a suspicious sum is looked at closely
-            if not math.isfinite(total) and np.isnan(flat).any():
-                return True
-        elif g != g:
-            return True
-    return False
+            total += flat.dot(flat)
+        elif g is not None:
+            total += 0.0 * g                   # nan from nan and from inf
+    return not math.isfinite(total) and any(leaf.grad is not None and np.isnan(leaf.grad).any() for leaf in leaves)
 
 
 def _pass(
@@ -298,15 +336,15 @@ def _pass(
             with np.errstate(all="ignore"):
                 if emit is None:
                     tensors = [n for n in order if n.is_array]
-                    _sweep(tensors, None, careful=False)
+                    _sweep_arrays(tensors)
                     if len(tensors) != len(order):
                         _sweep_values([n for n in order if not n.is_array])
                 else:
-                    _sweep(order, emit, careful=True)
+                    _sweep_carefully(order, emit)
         if emit is None and _has_nan(leaves):
             fresh()
             with np.errstate(all="ignore"):
-                _sweep(order, None, careful=True)
+                _sweep_carefully(order, None)
         if anomalies:
             check_gradients(order, operands)
     except BaseException:

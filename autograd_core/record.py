@@ -116,6 +116,10 @@ def apply(op: Op, operands: tuple[Any, ...], params: dict[str, Any] | None = Non
     params = params or {}
     if op.arity is not None and len(operands) != op.arity:
         operands, params = _bind(op, operands, params)
+    if not WATCHED:
+        out = _tensors_only(op, operands, params)
+        if out is not None:
+            return out
     scalar, array, objects = False, not op.elementwise, False
     for x in operands:
         if isinstance(x, Node):
@@ -138,6 +142,39 @@ def apply(op: Op, operands: tuple[Any, ...], params: dict[str, Any] | None = Non
     if scalar:
         return record_value(op, operands, params)
     return getattr(NUMBERS, op.name)(*map(_plain, operands), **params)
+
+
+def _tensors_only(op: Op, operands: tuple[Any, ...], params: dict[str, Any]) -> Any:
+    """The ordinary case of a `Tensor`, with nothing in the way: tensors, plain arrays and floats. None for any other."""
+    tensor = Node.ARRAY
+    nodes: list[Any] = []
+    values: list[Any] = []
+    differentiable = False
+    for x in operands:
+        kind = x.__class__
+        if kind is tensor:
+            differentiable = differentiable or x.requires_grad
+            nodes.append(x)
+            values.append(x._data)
+        elif kind is np.ndarray or kind is float:
+            nodes.append(None)
+            values.append(x)
+        else:
+            return None
+    if not differentiable:
+        return None
+    try:
+        data = op.array(*values, **params) if params else op.array(*values)
+    except (ValueError, TypeError, IndexError) as error:
+        raise translated(op, operands, params, error) from error
+    if data.__class__ is not np.ndarray:
+        data = np.asarray(data)
+    if data.dtype.kind != "f":
+        return None
+    out = tensor._of(data)
+    out.requires_grad = True
+    out.op, out._a, out._x, out._params = op, tuple(nodes), tuple(values), params or None
+    return out
 
 
 def scalar_like(operands: tuple[Any, ...]) -> bool:

@@ -43,10 +43,20 @@ def sum_to(x: Any, *, shape: Shape) -> Any:
     """
     x = np.asarray(x)
     lead = x.ndim - len(shape)
+    if lead == 1 and x.shape[1:] == shape:     # a bias: the usual case
+        return np.add.reduce(x, axis=0)
     axes = tuple(range(lead)) + tuple(i + lead for i, n in enumerate(shape) if n == 1 and x.shape[i + lead] != 1)
     if axes:
         x = x.sum(axis=axes, keepdims=True)
     return x.reshape(shape) if lead else x
+
+
+def _broadcast(x: Any, shape: Shape) -> Any:
+    """A read-only view; a few equal numbers are quicker written out."""
+    x = np.asarray(x)
+    if x.size == 1 and math.prod(shape) <= 2048 and x.ndim <= len(shape):
+        return np.full(shape, x.reshape(()), x.dtype)
+    return np.broadcast_to(x, shape)
 
 
 def _count(m: Any, x: Any, out: Any) -> float:
@@ -72,15 +82,15 @@ def _flat(shape: Shape) -> Shape:
 Op(name="sum_to", symbol="Σ", array=sum_to, linear=True, doc="Sum down to a shape; undoes broadcasting.",
    vjp=(lambda m, g, out, x, *, shape: m.broadcast_to(g, shape=m.shape(x)),),
    samples=lambda rng: [((rng.normal(size=s),), {"shape": t}) for s, t in (((2, 3), (3,)), ((2, 3), (2, 1)), ((2,), ()))])
-Op(name="broadcast_to", symbol="⤢", array=lambda x, *, shape: np.broadcast_to(x, shape), linear=True,
+Op(name="broadcast_to", symbol="⤢", array=lambda x, *, shape: _broadcast(x, shape), linear=True,
    doc="Repeat along new axes and axes of length 1, as NumPy broadcasts.",
    vjp=(lambda m, g, out, x, *, shape: m.sum_to(g, shape=m.shape(x)),),
    samples=lambda rng: [((rng.normal(size=s),), {"shape": t}) for s, t in (((3,), (2, 3)), ((2, 1), (2, 3)), ((), (2,)))])
-Op(name="reshape", array=lambda x, *, shape: np.reshape(x, shape), linear=True,
+Op(name="reshape", array=lambda x, *, shape: np.asarray(x).reshape(shape), linear=True,
    doc="The same elements in another shape; one side may be −1.",
    vjp=(lambda m, g, out, x, *, shape: m.reshape(g, shape=m.shape(x)),),
    samples=lambda rng: [((rng.normal(size=s),), {"shape": t}) for s, t in (((2, 3), (3, 2)), ((6,), (2, -1)), ((1,), ()))])
-Op(name="transpose", symbol="T", text="{0}ᵀ", latex="{0}^{{T}}", array=lambda x, *, axes=None: np.transpose(x, axes), linear=True,
+Op(name="transpose", symbol="T", text="{0}ᵀ", latex="{0}^{{T}}", array=lambda x, *, axes=None: np.asarray(x).transpose(axes), linear=True,
    doc="The axes in another order; reversed where `axes` is None.",
    vjp=(lambda m, g, out, x, *, axes=None: m.transpose(
        g, axes=None if axes is None else tuple(np.argsort([a % m.ndim(x) for a in axes]).tolist())),),
@@ -164,10 +174,19 @@ def _degrees(m: Any, x: Any, out: Any, ddof: float) -> float:
     return max(_count(m, x, out) - ddof, 0.0) or math.nan
 
 
-Op(name="sum", symbol="Σ", array=lambda x, *, axis=None, keepdims=False: np.sum(x, axis=axis, keepdims=keepdims),
+def _mean(x: Any, axis: Any, keepdims: bool) -> Any:
+    """np.mean, without its bookkeeping where there is something to divide by."""
+    x = np.asarray(x)
+    total = np.add.reduce(x, axis=axis, keepdims=keepdims)
+    if not total.size or not x.size or x.dtype == np.float16:
+        return np.mean(x, axis=axis, keepdims=keepdims)
+    return total / (x.size // total.size)
+
+
+Op(name="sum", symbol="Σ", array=lambda x, *, axis=None, keepdims=False: np.add.reduce(np.asarray(x), axis=axis, keepdims=keepdims),
    linear=True, doc="The sum over `axis`, or over all elements.", samples=_reductions,
    vjp=(lambda m, g, out, x, *, axis=None, keepdims=False: _spread(m, g, x, axis),))
-Op(name="mean", array=lambda x, *, axis=None, keepdims=False: np.mean(x, axis=axis, keepdims=keepdims), linear=True,
+Op(name="mean", array=lambda x, *, axis=None, keepdims=False: _mean(x, axis, keepdims), linear=True,
    doc="The arithmetic mean over `axis`.", samples=_reductions,
    vjp=(lambda m, g, out, x, *, axis=None, keepdims=False: _spread(m, g / _count(m, x, out), x, axis),))
 Op(name="var", array=lambda x, *, axis=None, ddof=0, keepdims=False: np.var(x, axis=axis, ddof=ddof, keepdims=keepdims),
@@ -213,8 +232,8 @@ def _permutation(order: Any, axis: int) -> tuple[Any, ...]:
 
 
 def _softmax(x: Any, axis: int) -> Any:
-    e = np.exp(x - np.max(x, axis=axis, keepdims=True, initial=-np.inf))
-    return e / np.sum(e, axis=axis, keepdims=True)
+    e = np.exp(x - np.maximum.reduce(x, axis=axis, keepdims=True, initial=-np.inf))
+    return np.divide(e, np.add.reduce(e, axis=axis, keepdims=True), out=e) if e.__class__ is np.ndarray else e / e.sum()
 
 
 def _logsumexp(x: Any, axis: Any, keepdims: bool) -> Any:
@@ -283,6 +302,28 @@ Op(name="matmul", dunder="matmul", symbol="@", latex="{0}\\,{1}", array=np.matmu
    doc="The matrix product; vectors and stacks of matrices as in NumPy.",
    vjp=(lambda m, g, out, x, y: m.matmul(_grown(m, g, x, y), _swap(m, _as_matrix(m, y, True))),
         lambda m, g, out, x, y: _pull_right(m, g, x, y)))
+
+
+def _linear_weight(m: Any, g: Any, x: Any) -> Any:
+    """gᵀ x, with all leading axes taken as one."""
+    if m.ndim(x) == 2:
+        return m.matmul(m.transpose(g), x)
+    rows = math.prod(m.shape(x)[:-1])
+    flat = m.reshape(g, shape=(rows, m.shape(g)[-1]))
+    return m.matmul(m.transpose(flat), m.reshape(x, shape=(rows, m.shape(x)[-1])))
+
+
+def _linear(x: Any, weight: Any, bias: Any) -> Any:
+    out = np.matmul(x, weight.T)
+    return np.add(out, bias, out=out) if out.__class__ is np.ndarray and np.result_type(out, bias) == out.dtype else out + bias
+
+
+Op(name="linear", symbol="xWᵀ + b", latex="{0}\\,{1}^T + {2}", array=_linear,
+   doc="x @ Wᵀ + b in one step: a layer before its activation.",
+   samples=lambda rng: [((rng.normal(size=s), rng.normal(size=(2, 3)), rng.normal(size=2)), {}) for s in ((4, 3), (3,), (2, 4, 3))],
+   vjp=(lambda m, g, out, x, weight, bias: m.matmul(g, weight),
+        lambda m, g, out, x, weight, bias: _linear_weight(m, g, x),
+        lambda m, g, out, x, weight, bias: g))
 
 
 def _einsum_rule(m: Any, g: Any, out: Any, *operands: Any, subscripts: str) -> tuple[Any, ...]:

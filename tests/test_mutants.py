@@ -9,8 +9,9 @@ import pytest
 
 from autograd_core import TABLE, Op, Tensor, Value, backward, check_grads, check_op
 from autograd_core.check import GradientCheckError
+from autograd_core.op import built_in
 
-OPS = sorted(TABLE.values(), key=lambda op: op.name)
+OPS = sorted((op for op in TABLE.values() if built_in(op.name)), key=lambda op: op.name)
 
 
 def wrapped(rule, change):
@@ -159,9 +160,9 @@ PASSES = {
     "the other partial": ("_sweep_values", "b.grad += g * q", "b.grad += g * p"),
     "the incoming gradient forgotten": ("_sweep_values", "b.grad += g * q", "b.grad += q"),
     "x for y in a product": ("_sweep_values", "p, q = y, x", "p, q = x, y"),
-    "no accumulation of tensors": ("_sweep", "np.asarray(before + c)", "np.asarray(c)"),
-    "no un-broadcasting but a slice": ("_sweep", "c = sum_to(c, shape=data.shape)", "c = sum_to(c, shape=data.shape) / 2"),
-    "no accumulation into a Value": ("_sweep", "operand.grad = before + c", "operand.grad = c"),
+    "no accumulation of tensors": ("_accumulate", "np.asarray(before + c)", "np.asarray(c)"),
+    "no un-broadcasting but a slice": ("_accumulate", "c = sum_to(c, shape=data.shape)", "c = sum_to(c, shape=data.shape) / 2"),
+    "no accumulation into a Value": ("_accumulate", "operand.grad = before + (", "operand.grad = ("),
 }
 
 

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 import autograd_core as ac
 from autograd_core import TABLE, Tensor, Value, check_grads, check_op, jvp, strategies, vjp
 from autograd_core.algebra import ARRAYS, NUMBERS, symbolic_partial, symbolic_value
+from autograd_core.op import built_in
 from autograd_core.record import apply
 
-OPS = sorted(TABLE.values(), key=lambda op: op.name)
+OPS = sorted((op for op in TABLE.values() if built_in(op.name)), key=lambda op: op.name)
 ELEMENTWISE = [op for op in OPS if op.elementwise]
 FIXED = [op for op in ELEMENTWISE if not op.variadic]
 
