@@ -211,6 +211,9 @@ class Backward(Emitter):
         op = step.application.op
         g, out = self.incoming(step, numbers), self.block(self.values, step)
         operands = self.forward.operands[id(step)]
+        if step.source is not None:
+            self._apply_in_place(step, numbers)
+            return
         for slot, index in enumerate(step.indices):
             if not self.needed[index].any():
                 continue
@@ -229,6 +232,26 @@ class Backward(Emitter):
                     self.script.call(np.copyto, target, local)
 
             self.contribute(index, produce=produce)
+
+    def _apply_in_place(self, step: Apply, numbers: Array | None) -> None:
+        """The operand lives where the result does, and so do their adjoints."""
+        op, call = step.application.op, self.script.call
+        rule = LocalDerivative(op, 0, 1, step.application.numbers, step.application.options)
+        cells = self.arena.groups[step.group].cells
+        if isinstance(rule.formula, float) and numbers is not None:
+            self.constants[cells] *= rule.formula
+            return
+        g, out = self.block(self.adjoints, step), self.block(self.values, step)
+        strong = strong_select if op.selects else strong_multiply
+        if isinstance(rule.formula, float):
+            call(np.multiply, g, rule.formula, g)
+        elif numbers is None:
+            local = write_array(self.script, rule, out, [out], self.script.scratch(out.shape, 4), 5)
+            call(np.multiply, g, local, g, careful=strong)
+        else:
+            local = write_array(self.script, rule, out, [out], g, 4)
+            call(np.multiply, self.constant(numbers), local, g, careful=strong)
+            self.state[cells] = _DYNAMIC
 
     def _scaled(self, index: Array, g: Any, numbers: Array | None, scale: Array) -> None:
         """Contribute g · scale."""
@@ -347,10 +370,7 @@ class Backward(Emitter):
         weights = left[:, : step.left.shape[2]].T
 
         def to_right(out: Array) -> None:
-            if rows == 1:
-                self._multiply(g, weights, out)
-            else:
-                self.script.call(_dot_into(out), weights, g, out, careful=strong_matmul_right)
+            self.script.call(_dot_into(out), weights, g, out, careful=strong_matmul_right)
 
         def to_left(out: Array) -> None:
             if rows == 1:

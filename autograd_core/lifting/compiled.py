@@ -8,11 +8,15 @@ from typing import Any
 
 from .script import Array
 
-__all__ = ["CALL", "SCALAR_LINE", "Compiled"]
+__all__ = ["CALL", "EDGE", "NUMBER", "SCALAR_LINE", "Compiled"]
 
-CALL = 0.8
-"""Microseconds that a NumPy call on a small array costs: the unit in which programs are compared."""
-SCALAR_LINE = 0.035
+CALL = 0.3
+"""Microseconds that a NumPy call on few numbers costs."""
+NUMBER = 0.0008
+"""Microseconds that a call adds for each number."""
+EDGE = 0.0045
+"""Microseconds that level batching adds for each operand of each node: gathered, multiplied, and the way back."""
+SCALAR_LINE = 0.028
 """Microseconds that a line of scalar Python costs."""
 
 

@@ -72,7 +72,7 @@ def mark_hoisted(grouping: Grouping) -> Array:
         for step in steps:
             if step.hoisted and not all(static[index].all() for index in step.operands()):
                 step.hoisted, changed = False, True
-            source = step.source if isinstance(step, Combine) else None
+            source = step.source if isinstance(step, Combine | Apply) else None
             if source is not None and source.hoisted and not step.hoisted:
                 source.hoisted, changed = False, True
             if step.hoisted:
@@ -151,8 +151,6 @@ class Forward(Emitter):
         out = self.block(self.values, step, (rows, columns))
         if rows == 1:
             call(np.dot, left[0], turned, flat)
-        elif left.shape[1] == 1:
-            call(np.multiply, left, turned, out)
         elif columns == 1:
             call(np.dot, left, turned[:, 0], flat)
         else:

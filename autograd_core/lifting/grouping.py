@@ -16,10 +16,11 @@ from typing import Any
 
 import numpy as np
 
-from .canonical import Canonical, Term
+from .canonical import Application, Canonical, Term
 from .layout import Arena, affine, delinearise
 from .parts import Level, Parts
 from .products import Product, cross_products
+from .rules import LocalDerivative
 from .script import Array
 from .steps import Apply, Combine, MatrixProduct, PairProducts, RowSums, Segments, Step
 
@@ -339,8 +340,13 @@ class Grouping:
         )
         operand = self.group_of[applications[nodes[0]].operands[0]]
         first = self.arena.groups[operand]
-        tail = first.tail if first.tail and first.covered_by(indices[:, 0]) else step.size
-        self._finish(step, tail=tail)
+        covered = first.covered_by(indices[:, 0])
+        if covered and first.reducible and first.single and first.need == step.need and _in_place(step.application):
+            step.source = first.producer
+            step.group = self.arena.alias(operand, producer=step, need=step.need)
+            self.steps.append(step)
+        else:
+            self._finish(step, tail=first.tail if first.tail and covered else step.size)
         self._put(np.array(nodes)[lanes], step.group)
 
     # -- a level
@@ -435,6 +441,17 @@ class Grouping:
         at = np.empty(p, dtype=np.int64)
         at[self.leaf_order[0]] = np.arange(p)
         return _first_use(at[every[every < p]], p), _first_use(inputs[inputs >= 0], self.graph.inputs)
+
+
+def _in_place(application: Application) -> bool:
+    """Whether an operation may overwrite its operand: its derivative must not read it.
+
+    The derivative of relu does, but only asks whether it is positive, and the result is positive where the operand was.
+    """
+    if len(application.operands) != 1:
+        return False
+    rule = LocalDerivative(application.op, 0, 1, application.numbers, application.options)
+    return application.op.name == "relu" or rule.formula is not None and not rule.reads("x0")
 
 
 def _first_use(sequence: Array, n: int) -> Array:

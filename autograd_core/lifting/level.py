@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from .canonical import Application, Canonical
-from .compiled import CALL, Compiled
+from .compiled import CALL, EDGE, Compiled
 from .rules import LocalDerivative, kernel_call, write_array
 from .script import Array, Script, strong_multiply, strong_select
 
@@ -80,7 +80,7 @@ def estimate_levels(graph: Canonical) -> float:
         for need, application, nodes in groups:
             calls += 5 + 4 * need if application is None else 2 + 4 * len(application.operands) * need
             edges += sum(len(graph.operands(node)) for node in nodes)
-    return CALL * calls + 0.012 * edges
+    return CALL * calls + EDGE * edges
 
 
 class _LevelCompiler:

@@ -11,7 +11,7 @@ import numpy as np
 
 from .adjoint import Backward
 from .canonical import Canonical
-from .compiled import Compiled
+from .compiled import CALL, NUMBER, Compiled
 from .emit import Forward
 from .grouping import SMALL, Grouping, group
 from .layout import affine, view_of
@@ -34,7 +34,6 @@ def compile_matrices(graph: Canonical, *, small: int = SMALL) -> Compiled:
     for place, number in grouping.numbers.items():
         values[place] = number
     script = Script()
-    global LAST; LAST = script.sections  # debug
     for section in ("prelude", "forward", "backward"):
         script.begin(section)
     theta = _theta(grouping, script, values)
@@ -47,6 +46,7 @@ def compile_matrices(graph: Canonical, *, small: int = SMALL) -> Compiled:
     gradient = _gradient(grouping, script, adjoints)
     needs_prelude = script.count("prelude") > 0
     loss = f"{script.name(values.item)}({root})"
+    calls = script.count("forward"), script.count("backward")
     return Compiled(
         kind="matrix",
         theta=theta,
@@ -56,7 +56,8 @@ def compile_matrices(graph: Canonical, *, small: int = SMALL) -> Compiled:
         backward=script.compile("backward"),
         careful=script.compile("backward", careful=True),
         prelude=script.compile("prelude") if needs_prelude else None,
-        calls=(script.count("forward"), script.count("backward")),
+        calls=calls,
+        cost=CALL * sum(calls) + NUMBER * grouping.arena.size,
         details={"prelude": script.count("prelude"), "direct inputs": direct, "arena": grouping.arena.size},
     )
 

@@ -17,6 +17,7 @@ speed of code written for arrays by hand:
 from __future__ import annotations
 
 import contextvars
+import gc
 import math
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -27,7 +28,7 @@ from ..errors import GraphError, OperandError, ShapeError
 from ..tensor import Tensor
 from ..value import Value
 from .canonical import canonicalise
-from .choose import candidates
+from .choose import compilations
 from .compiled import Compiled
 from .script import Array
 from .tape import Tape, leaves_of, record, reference_adjoints
@@ -216,21 +217,28 @@ def lift(root: Any, *, params: Any = None, inputs: Any = None) -> Program:
             chosen = rest
         else:
             given, shape = rest, (len(rest),)
-    tape = record(root, chosen, given)
+    collecting = gc.isenabled()
+    gc.disable()  # a hundred thousand small lists are made here, and none of them is garbage before the end
+    try:
+        return _compile(record(root, chosen, given), chosen, given, shape if given else (0,))
+    finally:
+        if collecting:
+            gc.enable()
+
+
+def _compile(tape: Tape, parameters: list[Value], inputs: list[Value], shape: tuple[int, ...]) -> Program:
+    """The first compilation of a tape that reproduces it."""
     adjoints = reference_adjoints(tape)
-    problem = "no way of compiling it"
-    graph = canonicalise(tape, shape if given else None)
-    for compile_graph in candidates(graph):
-        compiled = compile_graph(graph)
-        if compiled is None:
-            continue
-        program = Program(compiled, chosen, given, shape)
+    problem = ""
+    for compiled in compilations(canonicalise(tape, shape)):
+        program = Program(compiled, parameters, inputs, shape)
         program._store[:] = tape.values[: tape.parameters]
         program._inputs[...] = np.array(tape.values[tape.parameters : tape.live]).reshape(shape)
         problem = _agrees(program, tape, adjoints)
         if not problem:
-            program._store[:] = [leaf._data for leaf in chosen]
-            program._inputs[...] = np.array([leaf._data for leaf in given]).reshape(shape)
+            program._store[:] = [leaf._data for leaf in parameters]
+            program._inputs[...] = np.array([leaf._data for leaf in inputs]).reshape(shape)
             program._loss = None
+            program.theta.grad = None
             return program
     raise GraphError(f"lift: the program does not reproduce its graph: {problem}. Please report this graph.")

@@ -68,6 +68,10 @@ class LocalDerivative:
         result = rule(m, out, *operands, *self.numbers, **self.options)
         return result[self.slot] if self.op.variadic else result
 
+    def reads(self, symbol: str) -> bool:
+        """Whether the formula mentions "out" or an operand ("x0", "x1", …)."""
+        return isinstance(self.formula, Expression) and symbol in self.formula.symbols()
+
     def on_arrays(self, out: Array, *operands: Array) -> Any:
         """The partial derivative on arrays, by calling the rule."""
         return self._evaluate(ARRAYS, out, *operands)

@@ -184,5 +184,5 @@ def compile_scalars(graph: Canonical) -> Compiled:
         careful=careful_backward,
         lecture=[f"{lines:,} lines of scalar source   # ← {graph.recorded:,} nodes"],
         calls=(len(graph.kept), lines - len(graph.kept)),
-        cost=SCALAR_LINE * lines + 0.02 * len(graph.kept),
+        cost=SCALAR_LINE * lines,
     )

@@ -133,10 +133,11 @@ class Segments(Step):
 
 @dataclass(slots=True, kw_only=True)
 class Apply(Step):
-    """out = op(*operands), elementwise."""
+    """out = op(*operands), elementwise; with a `source`, in place on its only operand."""
 
     application: Application
     indices: list[Array] = field(default_factory=list)
+    source: Step | None = None
 
     def operands(self) -> Iterator[Array]:
         yield from self.indices
