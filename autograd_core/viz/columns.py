@@ -252,8 +252,7 @@ def _straighten(
                 wish = sum(across[key] for key in run) / len(run)
                 if len(last) == 1 and abs(across[last[0][0]] + last[0][1] - wish) < 30:
                     wish = across[last[0][0]] + last[0][1]
-                for member in run:
-                    across[member] = min(max(wish, low), high)
+                across.update(dict.fromkeys(run, min(max(wish, low), high)))
             run, (low, high) = ([] if lane is None else [lane]), bounds
     for column in columns:
         for key in column:

@@ -66,7 +66,7 @@ def draw(
         >>> w, x = Value(2.0, label="w"), Value(-1.0, label="x")
         >>> picture = draw((w * x).tanh())
         >>> picture
-        <Drawing of out: 4 nodes, 3 edges>
+        <Drawing of out: 4 boxes, 3 edges>
         >>> path = picture.save("/tmp/picture.svg")
     """
     options = {"direction": ("right", "down", "left", "up"), "theme": ("auto", "light", "dark"), "layout": ("auto", "dot", "builtin")}
@@ -114,7 +114,7 @@ class Drawing:
     def __repr__(self) -> str:
         """What is in the picture."""
         name = self.graph.title.removeprefix("Graph of ")
-        return f"<Drawing of {name}: {len(self.graph.boxes)} nodes, {len(self.graph.edges)} edges>"
+        return f"<Drawing of {name}: {len(self.graph.boxes)} boxes, {len(self.graph.edges)} edges>"
 
     @property
     def source(self) -> str:

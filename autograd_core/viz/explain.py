@@ -326,6 +326,10 @@ class Explanation:
 
     def _repr_mimebundle_(self, **_options: object) -> dict[str, str]:
         """What a notebook shows: the page over the still picture; never raises."""
-        return bundle(lambda: self.svg, lambda: self.html, lambda: self.table(200), repr(self)[1:-1])
+
+        def small_page() -> str:
+            return page(self._scenes, self, direction=self._direction, theme=self._theme, most=1000)
+
+        return bundle(lambda: self.svg, small_page, lambda: self.table(200), repr(self)[1:-1])
 
 

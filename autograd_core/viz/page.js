@@ -152,6 +152,9 @@
         svg.insertBefore(edge, boxes[0]); // above the other wires
       }
     }
+    const hidden = step && !edgeOf.has(step.u) && focus.length;
+    const host = hidden ? focus[0].querySelector(".n").textContent : "";
+    find("where").textContent = hidden ? `This product lies inside “${host}”: click the box to look into it.` : "";
     reveal(focus);
     const range = find("range");
     range.value = at;

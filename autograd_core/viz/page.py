@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["page", "safe_json"]
 
 _CSP = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:"
-_LARGE, _MOST = 1_500_000, 4000
+_LARGE = 1_500_000
 
 
 def safe_json(data: object) -> str:
@@ -42,8 +42,9 @@ def page(
     *,
     direction: Direction = "right",
     theme: Theme = "auto",
+    most: int = 4000,
 ) -> str:
-    """The page of some pictures (the first is shown, the others open by a click) and, if given, of the steps."""
+    """The page of some pictures (the first is shown, the others open by a click) and, if given, of its first steps."""
     stepping = explanation is not None
     pictures: list[str] = []
     kept: list[Scene] = []
@@ -76,8 +77,8 @@ def page(
     }
     table = ""
     if explanation is not None:
-        data |= _steps(explanation)
-        table = f"<details><summary>The chain rule as a table</summary><pre>{escape(explanation.table(_MOST))}</pre></details>"
+        data |= _steps(explanation, most)
+        table = f"<details><summary>The chain rule as a table</summary><pre>{escape(explanation.table(most))}</pre></details>"
     here = files(__package__)
     title = escape(kept[0].graph.title if not stepping else f"Backpropagation of {kept[0].title}, step by step")
     templates = "".join(f'<template id="scene{k}">{drawn}</template>' for k, drawn in enumerate(pictures))
@@ -99,7 +100,7 @@ _HEADER = (
 )
 _PANEL = (
     '<aside aria-label="This step"><h2 id="head"></h2><dl id="rows"></dl>'
-    '<p id="say" role="status" aria-live="polite"></p></aside>'
+    '<p id="say" role="status" aria-live="polite"></p><p id="where"></p></aside>'
     '<nav aria-label="Steps"><button id="first" aria-label="To the start">«</button>'
     '<button id="prev">‹ Previous</button><button id="play" aria-pressed="false">Play</button>'
     '<button id="next">Next ›</button><button id="last" aria-label="To the end">»</button>'
@@ -132,7 +133,7 @@ def _norm_of(gradients: Iterable[Any]) -> str:
     return grad_text(np.concatenate([*flat, np.zeros(2)]))[0] if flat else "?"
 
 
-def _steps(explanation: Explanation) -> dict[str, Any]:
+def _steps(explanation: Explanation, most: int) -> dict[str, Any]:
     """Every text that the panel shows."""
     network = explanation._network
     root, total = network.names[network.root], len(explanation)
@@ -148,14 +149,14 @@ def _steps(explanation: Explanation) -> dict[str, Any]:
             "h": "Forward pass done",
             "r": [[f"{root}", value, ""]],
             "s": f"All values are known, no gradient yet. {total:,} products of the chain rule follow"
-            + (f"; the first {_MOST:,} are on this page." if total > _MOST else "."),
+            + (f"; the first {most:,} are on this page." if total > most else "."),
         },
         "first": {
             "h": "Seed the output",
             "r": [[f"∂{root}/∂{root}", seed, "sum"]],
             "s": f"Step 1 of {total + 1}. The gradient of the output with respect to itself: {root}.grad = {seed}.",
         },
-        "steps": [_step(network, step, k, total, brief) for k, step in enumerate(explanation.steps[:_MOST])],
+        "steps": [_step(network, step, k, total, brief) for k, step in enumerate(explanation.steps[:most])],
     }
 
 
