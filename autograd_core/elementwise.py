@@ -59,7 +59,7 @@ Op(name="identity", symbol="=", text="{0}", latex="{0}", scalar=lambda x: x, arr
    domain=(REAL,), doc="x itself: another name for the same number.", d=(lambda m, out, x: 1.0,))
 Op(name="abs", dunder="abs", symbol="|·|", text="|{0}|", latex=r"\left|{0}\right|", scalar=abs, array=np.absolute,
    domain=(KINK,), doc="|x|; its derivative at 0 is 0.", d=(lambda m, out, x: m.sign(x),))
-Op(name="sign", scalar=lambda x: x if x != x else (x > 0.0) - (x < 0.0) + 0.0, array=np.sign, domain=(KINK,),
+Op(name="sign", selects=True, scalar=lambda x: x if x != x else (x > 0.0) - (x < 0.0) + 0.0, array=np.sign, domain=(KINK,),
    doc="−1, 0 or 1; its derivative is 0.", d=(lambda m, out, x: 0.0,))
 Op(name="reciprocal", text="1/{0}", latex=r"\frac{{1}}{{{0}}}", scalar=lambda x: ieee.div(1.0, x), array=np.reciprocal,
    domain=(Interval(0.3, 4.0),), doc="1 / x.", d=(lambda m, out, x: -out * out,))
@@ -157,7 +157,7 @@ Op(name="clip", selects=True, array=lambda x, *, min=-math.inf, max=math.inf: np
    scalar=lambda x, *, min=-math.inf, max=math.inf: max if x > max else min if x < min else x, domain=(REAL,),
    numpy=(), doc="x held between `min` and `max`; the derivative is 1 at the bounds.",
    d=(lambda m, out, x, *, min=-math.inf, max=math.inf: m.mask((x >= min) & (x <= max)),))
-Op(name="step", array=lambda x: np.asarray(np.where(x != x, x, np.greater(x, 0.0)), np.asarray(x).dtype),
+Op(name="step", selects=True, array=lambda x: np.asarray(np.where(x != x, x, np.greater(x, 0.0)), np.asarray(x).dtype),
    scalar=lambda x: x if x != x else 1.0 if x > 0.0 else 0.0, domain=(KINK,),
    doc="The Heaviside step: 1 for x > 0, else 0; its derivative is 0.", d=(lambda m, out, x: 0.0,))
 for _name, _array, _doc in (
@@ -166,7 +166,7 @@ for _name, _array, _doc in (
     ("rint", np.rint, "The nearest integer, halves to even; its derivative is 0."),
     ("trunc", np.trunc, "x without its fraction; its derivative is 0."),
 ):
-    Op(name=_name, array=_array, doc=_doc, domain=(Interval(0.1, 0.4),), d=(lambda m, out, x: 0.0,))
+    Op(name=_name, selects=True, array=_array, doc=_doc, domain=(Interval(0.1, 0.4),), d=(lambda m, out, x: 0.0,))
 
 # ------------------------------------------------------------------------------------------------ activations
 Op(name="sigmoid", symbol="σ", text="σ({0})", latex=r"\sigma\left({0}\right)", scalar=ieee.sigmoid,
@@ -252,7 +252,7 @@ def _strong(g: Any, local: Any) -> Any:
     return np.where(np.equal(g, 0.0), 0.0, np.multiply(g, local))
 
 
-Op(name="strong_mul", symbol="×", latex=r"{0}\,{1}", numpy=(), domain=(REAL, REAL), array=_strong,
+Op(name="strong_mul", selects=True, symbol="×", latex=r"{0}\,{1}", numpy=(), domain=(REAL, REAL), array=_strong,
    scalar=lambda g, local: 0.0 if g == 0.0 else g * local,
    doc="g · local, and 0 where g is 0 even if the other is inf or nan: the product of a branch that was not taken.",
    d=(lambda m, out, g, local: m.where((g != 0.0) | (abs(local) < math.inf), local, 0.0),

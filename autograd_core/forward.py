@@ -15,7 +15,6 @@ import numpy as np
 from .algebra import ARRAYS, NODES, NUMBERS
 from .backward import gradients
 from .node import LOCK, Node, operands, stale, trace
-from .op import TABLE
 
 __all__ = ["pushforward"]
 
@@ -51,7 +50,7 @@ def _push(node: Any, pairs: Any, directions: list[Any], graph: bool) -> Any:
             if t is None or (together is None and op.d[slot] is None):
                 continue
             local = together[slot] if together is not None else _partial(m, node, slot, out, values, params)
-            part = t if isinstance(local, float) and local == 1.0 else _strong(m, local, t, graph, node.is_array)
+            part = t if isinstance(local, float) and local == 1.0 else _strong(m, local, t, op.selects)
             total = part if total is None else total + part
         if total is None:
             return None
@@ -76,13 +75,12 @@ def _partial(m: Any, node: Any, slot: int, out: Any, values: list[Any], params: 
     return node.op.d[slot](m, out, *values, **params)
 
 
-def _strong(m: Any, local: Any, t: Any, graph: bool, array: bool) -> Any:
-    """local · tangent, where an operand that does not move contributes 0 whatever the local derivative is."""
-    if graph:
-        product = local * t
-        return TABLE["strong_mul"](t, local) if np.isnan(m.data(product)).any() else product
+def _strong(m: Any, local: Any, t: Any, selects: bool) -> Any:
+    """local · tangent, with strong zeros: an operand that does not move, and a branch that was not taken, contribute 0."""
     product = local * t
-    return product if not np.isnan(product).any() else (ARRAYS if array else NUMBERS).strong_mul(t, local)
+    if not np.isnan(m.data(product)).any():
+        return product
+    return m.strong_mul(local, t) if selects else m.strong_mul(t, local)
 
 
 def _transposed(node: Any, values: list[Any], directions: list[Any], graph: bool) -> Any:
@@ -97,7 +95,7 @@ def _transposed(node: Any, values: list[Any], directions: list[Any], graph: bool
     total: Any = 0.0
     for part, t in zip(pulled, directions, strict=True):
         if t is not None:
-            total = total + NODES.sum(part * t)
+            total = total + NODES.sum(NODES.strong_mul(part, t) if op.selects else part * t)
     if not isinstance(total, Node):
         return np.zeros(np.shape(node._data))
     (tangent,) = gradients([total], [np.ones(())], [g], graph=graph)

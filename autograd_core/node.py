@@ -69,7 +69,7 @@ class Node:
             return ()
         with LOCK:
             if self._a.__class__ is tuple:
-                if None in self._a:
+                if any(a is None for a in self._a):
                     self._a = tuple(a if a is not None else _constant(x) for a, x in zip(self._a, self._x, strict=True))
                 return self._a
             if self._a is None:
