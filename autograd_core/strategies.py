@@ -145,7 +145,7 @@ class Program:
 
 def _smooth(ops: Sequence[Op] | None) -> list[Op]:
     chosen = TABLE.values() if ops is None else ops
-    return [op for op in chosen if op.elementwise and not op.variadic and op.d[0] is not None]
+    return [op for op in chosen if op.elementwise and op.domain and not op.variadic and op.d[0] is not None]
 
 
 @st.composite
@@ -157,7 +157,7 @@ def expressions(
     They shrink towards few steps and simple numbers, and print as code that runs.
 
     Args:
-        ops: The operations to choose from; all by default.
+        ops: The operations to choose from; by default all that state a domain.
         max_steps: The longest program.
         shape: The shape of the leaves; None for floats.
     """
