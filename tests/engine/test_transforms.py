@@ -1,0 +1,513 @@
+"""grad, value_and_grad, vjp, jvp, jacobian, hessian, hvp: closed forms, `torch.func`, nesting, structures, errors."""
+
+from __future__ import annotations
+
+import collections
+import math
+import threading
+from typing import Any
+
+import numpy as np
+import pytest
+
+import autograd_core as ag
+from autograd_core import Tensor, Value, grad, hessian, hvp, jacobian, jvp, no_grad, value_and_grad, vjp
+from autograd_core.errors import (
+    AutogradError,
+    GraphError,
+    NotScalarError,
+    OperandError,
+    ShapeError,
+    StructureError,
+)
+
+try:
+    import torch
+except ImportError:
+    torch = None
+
+# torch.func warns of its own use of torch.jit.
+pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
+needs_torch = pytest.mark.skipif(
+    torch is None, reason="compares with torch.func: pip install 'autograd-core[bench]'"
+)
+
+
+def rosenbrock(x: Any) -> Any:
+    """(1 - a)² + 100 (b - a²)²."""
+    return (1 - x[0]) ** 2 + 100 * (x[1] - x[0] ** 2) ** 2
+
+
+# ---------------------------------------------------------------------------------------------- closed forms
+@pytest.mark.parametrize("x", [0.0, 0.7, -1.3, 2.0])
+@pytest.mark.parametrize("sin", [np.sin, ag.sin], ids=["numpy", "autograd_core"])
+def test_five_derivatives_of_x_cubed_sin_x(x: float, sin: Any) -> None:
+    """Leibniz: Σ C(n, k) (x³)⁽ᵏ⁾ sin⁽ⁿ⁻ᵏ⁾."""
+    f = lambda t: t**3 * sin(t)
+    polynomial = [x**3, 3 * x**2, 6 * x, 6.0, 0.0, 0.0]
+    for order in range(1, 6):
+        f = grad(f)
+        expected = sum(
+            math.comb(order, k) * polynomial[k] * math.sin(x + (order - k) * math.pi / 2)
+            for k in range(order + 1)
+        )
+        assert f(x) == pytest.approx(expected, rel=1e-12, abs=1e-12)
+
+
+def test_hessian_of_rosenbrock() -> None:
+    """At its minimum, and as scalars."""
+    np.testing.assert_allclose(
+        hessian(rosenbrock)(np.array([1.0, 1.0])), [[802.0, -400.0], [-400.0, 200.0]], rtol=1e-15
+    )
+    assert hessian(rosenbrock)([1.0, 1.0]) == [[802.0, -400.0], [-400.0, 200.0]]
+    np.testing.assert_array_equal(grad(rosenbrock)(np.array([1.0, 1.0])), [0.0, 0.0])
+
+
+def test_results_are_plain() -> None:
+    """Floats and arrays, not nodes."""
+    value, slope = value_and_grad(lambda x: x * x)(3.0)
+    assert (type(value), type(slope)) == (float, float)
+    assert (value, slope) == (9.0, 6.0)
+    value, slope = value_and_grad(lambda x: (x * x).sum())(np.array([1.0, 2.0]))
+    assert value == 5.0
+    assert not isinstance(value, (Tensor, Value))
+    assert type(slope) is np.ndarray
+    assert type(grad(lambda x: x * x)(np.float64(3.0))) in (float, np.float64)
+    zero_d = grad(lambda x: x * x)(np.array(3.0))
+    assert np.shape(zero_d) == ()
+    assert zero_d == 6.0
+
+
+def test_inside_floats_are_values_and_arrays_are_tensors() -> None:
+    """What the function sees."""
+    seen = []
+
+    def f(x: Any, a: Any, c: Any) -> Any:
+        seen.extend([type(x), type(a), type(c)])
+        return x * a.sum() * c
+
+    grad(f, argnums=(0, 1))(2.0, np.ones(2), 3.0)
+    assert seen == [Value, Tensor, float]
+
+
+def test_hvp_of_a_cubic() -> None:
+    """H = diag(6x)."""
+    np.testing.assert_array_equal(
+        hvp(lambda x: (x**3).sum(), (np.array([1.0, 2.0]),), (np.array([1.0, 10.0]),)), [6.0, 120.0]
+    )
+
+
+def test_hvp_of_two_arguments() -> None:
+    """f = Σ x² y: the structure of the primals, when there are several."""
+    hx, hy = hvp(lambda x, y: (x * x * y).sum(), (np.array([1.0, 2.0]), 3.0), (np.array([1.0, 0.0]), 2.0))
+    np.testing.assert_array_equal(hx, [2 * 3 * 1.0 + 2 * 1 * 2.0, 2 * 2 * 2.0])
+    assert float(hy) == 2.0
+
+
+def test_jvp_and_vjp_of_a_product() -> None:
+    """Both modes, by hand."""
+    out, tangent = jvp(lambda x, y: x * y, (2.0, 3.0), (10.0, 100.0))
+    assert (out, tangent) == (6.0, 2 * 100.0 + 3 * 10.0)
+    out, pull = vjp(lambda x, y: x * y, 2.0, 3.0)
+    assert out == 6.0
+    assert pull(1.0) == (3.0, 2.0)
+    assert pull(10.0) == (30.0, 20.0)
+
+
+def test_vjp_of_one_argument_is_a_tuple() -> None:
+    """As in JAX: one entry per primal."""
+    _, pull = vjp(lambda x: x**3, 2.0)
+    assert pull(1.0) == (12.0,)
+
+
+def test_jacobian_shapes() -> None:
+    """Output axes first, then input axes."""
+    x = np.array([1.0, 2.0])
+    assert jacobian(lambda t: np.outer(t, t))(x).shape == (2, 2, 2)
+    assert jacobian(lambda t: t.sum())(np.ones((2, 3))).shape == (2, 3)
+    assert jacobian(lambda t: t.reshape(3, 2))(np.ones((2, 3))).shape == (3, 2, 2, 3)
+    assert jacobian(lambda t: t * np.ones(3))(2.0).shape == (3,)
+    assert jacobian(lambda t: t**2)(3.0) == 6.0
+    assert jacobian(lambda t: t * 2)(np.zeros(0)).shape == (0, 0)
+    np.testing.assert_array_equal(jacobian(lambda t: np.ones(3))(np.zeros(2)), np.zeros((3, 2)))
+
+
+def test_constant_functions() -> None:
+    """Gradient zero, of the right kind."""
+    assert grad(lambda x: 3.0)(2.0) == 0.0
+    np.testing.assert_array_equal(grad(lambda x: 3.0)(np.ones(2)), [0.0, 0.0])
+    assert grad(grad(lambda x: 5 * x))(2.0) == 0.0
+    assert jvp(lambda x: 3.0, (2.0,), (1.0,)) == (3.0, 0.0)
+    np.testing.assert_array_equal(hessian(lambda x: x.sum())(np.ones(2)), np.zeros((2, 2)))
+
+
+# ------------------------------------------------------------------------------------------------ torch.func
+def network(m: Any, softplus: Any) -> Any:
+    """The same program in two libraries."""
+
+    def f(w: Any, x: Any) -> Any:
+        h = m.tanh(x @ w)
+        return (softplus(h @ w.T) * m.sin(x)).sum()
+
+    return f
+
+
+@needs_torch
+@pytest.mark.oracle
+@pytest.mark.parametrize("argnums", [0, 1, (0, 1)], ids=str)
+def test_against_torch_func(argnums: Any) -> None:
+    """grad, jacobian, hessian, jvp, vjp and hvp."""
+    rng = np.random.default_rng(0)
+    w, x, dw, dx = (
+        rng.standard_normal((3, 2)),
+        rng.standard_normal((2, 3)),
+        rng.standard_normal((3, 2)),
+        rng.standard_normal((2, 3)),
+    )
+    ours, theirs = network(np, ag.softplus), network(torch, torch.nn.functional.softplus)
+    args, targs = (w, x), tuple(map(torch.tensor, (w, x)))
+
+    def agree(a: Any, b: Any) -> None:
+        if isinstance(b, tuple):
+            assert isinstance(a, tuple)
+            assert len(a) == len(b)
+            for p, q in zip(a, b, strict=True):
+                agree(p, q)
+        else:
+            np.testing.assert_allclose(a, b.numpy(force=True), rtol=1e-10, atol=1e-12)
+
+    agree(grad(ours, argnums)(*args), torch.func.grad(theirs, argnums)(*targs))
+    agree(hessian(ours, argnums)(*args), torch.func.hessian(theirs, argnums)(*targs))
+    vector = lambda f: lambda w, x: f(w, x) * x
+    agree(jacobian(vector(ours), argnums)(*args), torch.func.jacrev(vector(theirs), argnums)(*targs))
+    agree(tuple(jvp(ours, args, (dw, dx))), torch.func.jvp(theirs, targs, tuple(map(torch.tensor, (dw, dx)))))
+    agree(vjp(vector(ours), *args)[1](dx), torch.func.vjp(vector(theirs), *targs)[1](torch.tensor(dx)))
+    expected = torch.func.jvp(torch.func.grad(theirs, (0, 1)), targs, tuple(map(torch.tensor, (dw, dx))))[1]
+    agree(tuple(hvp(ours, args, (dw, dx))), tuple(expected))
+
+
+@needs_torch
+@pytest.mark.oracle
+def test_third_derivatives_against_torch_func() -> None:
+    """The Jacobian of a Hessian."""
+    x = np.array([0.3, -0.8, 1.1])
+    ours = jacobian(hessian(lambda t: np.sum(np.exp(np.sin(t)) * t[::-1] ** 2)))(x)
+    f = lambda t: (torch.exp(torch.sin(t)) * t.flip(0) ** 2).sum()
+    expected = torch.func.jacrev(torch.func.jacfwd(torch.func.jacrev(f)))(torch.tensor(x))
+    np.testing.assert_allclose(ours, expected.numpy(), rtol=1e-10, atol=1e-12)
+
+
+# --------------------------------------------------------------------------------------------------- nesting
+def test_no_perturbation_confusion() -> None:
+    """The classical cases: an inner derivative must not see the outer variable move."""
+    assert grad(lambda x: x * grad(lambda y: x + y)(1.0))(1.0) == 1.0
+    assert grad(lambda x: x * grad(lambda y: x * y)(2.0))(3.0) == 6.0
+    assert jvp(lambda x: x * jvp(lambda y: x + y, (1.0,), (1.0,))[1], (1.0,), (1.0,)) == (1.0, 1.0)
+    assert grad(lambda x: x * jvp(lambda y: x * y, (2.0,), (1.0,))[1])(3.0) == 6.0
+    assert jvp(lambda x: x * grad(lambda y: x * y)(2.0), (3.0,), (1.0,)) == (9.0, 6.0)
+    assert grad(lambda x: grad(lambda y: x * y * y)(x))(3.0) == 12.0
+    x = np.array([1.0, 2.0])
+    np.testing.assert_array_equal(
+        grad(lambda a: (a * grad(lambda b: (a * b).sum())(np.ones(2))).sum())(x), 2 * x
+    )
+
+
+@pytest.mark.parametrize(
+    ("f", "expected"),
+    [
+        (lambda x: jvp(grad(lambda y: y**4), (x,), (1.0,))[1], 48.0),
+        (lambda x: grad(lambda z: jvp(lambda y: y**4, (z,), (1.0,))[1])(x), 48.0),
+        (lambda x: grad(lambda z: vjp(lambda y: y**4, z)[1](1.0)[0])(x), 48.0),
+        (lambda x: jvp(lambda z: jvp(lambda y: y**4, (z,), (1.0,))[1], (x,), (1.0,))[1], 48.0),
+        (lambda x: jvp(lambda z: vjp(lambda y: y**4, z)[1](1.0)[0], (x,), (1.0,))[1], 48.0),
+        (lambda x: grad(hessian(lambda y: y**4))(x), 48.0),
+        (lambda x: jacobian(grad(lambda y: y**4))(x), 48.0),
+        (lambda x: value_and_grad(grad(lambda y: y**4))(x)[1], 48.0),
+        (lambda x: hvp(lambda y: y**4, (x,), (1.0,)), 48.0),
+        (lambda x: grad(lambda z: hvp(lambda y: y**4, (z,), (1.0,)))(x), 48.0),
+        (lambda x: grad(lambda z: value_and_grad(lambda y: y**4)(z)[0])(x), 32.0),
+    ],
+)
+def test_transforms_nest(f: Any, expected: float) -> None:
+    """f = y⁴ at 2: 16, 32, 48, 48."""
+    assert float(f(2.0)) == pytest.approx(expected, rel=1e-14)
+
+
+def test_gradient_of_a_hessian_trace() -> None:
+    """On arrays."""
+    np.testing.assert_allclose(
+        grad(lambda x: np.trace(hessian(lambda y: (y**4).sum())(x)))(np.array([1.0, 2.0])), [24.0, 48.0]
+    )
+    np.testing.assert_allclose(
+        grad(lambda x: jacobian(lambda y: y**3)(x).sum())(np.array([1.0, 2.0])), [6.0, 12.0]
+    )
+
+
+def test_closures_are_constants_and_are_left_alone() -> None:
+    """A transform does not write `.grad` on nodes outside of it."""
+    w = Value(3.0)
+    inner = w * w
+    t = Tensor([1.0, 2.0])
+    double = t * 2
+    assert grad(lambda x: x * x * inner)(2.0) == 36.0
+    np.testing.assert_array_equal(grad(lambda x: (x * double).sum())(np.ones(2)), [2.0, 4.0])
+    assert (w.grad, inner.grad, t.grad, double.grad) == (0.0, 0.0, None, None)
+
+
+def test_a_transform_of_nodes_stays_in_the_graph() -> None:
+    """grad(f)(Value) is a Value, through which backward flows."""
+    x = Value(2.0)
+    slope = grad(lambda t: t**3)(x)
+    assert isinstance(slope, Value)
+    slope.backward()
+    assert (slope.data, x.grad) == (12.0, 12.0)
+    t = Tensor([1.0, 2.0])
+    slopes = grad(lambda s: (s**3).sum())(t)
+    assert isinstance(slopes, Tensor)
+    slopes.sum().backward()
+    np.testing.assert_array_equal(t.grad, [6.0, 12.0])
+
+
+def test_backward_inside_a_transform() -> None:
+    """The two do not disturb each other."""
+    x = Value(2.0)
+    y = x * x
+
+    def f(v: Any) -> Any:
+        y.backward()
+        return v * v
+
+    assert grad(f)(3.0) == 6.0
+    assert x.grad == 4.0
+
+
+def test_no_grad_and_transforms() -> None:
+    """A transform records, whatever is outside; what is computed under `no_grad` inside is a constant."""
+
+    def squared(x: Any) -> Any:
+        with no_grad():
+            return x * x
+
+    with no_grad():
+        assert grad(lambda x: x * x)(3.0) == 6.0
+    assert grad(lambda x: x * squared(x))(3.0) == 9.0
+
+
+def test_transforms_end_with_an_exception() -> None:
+    """Afterwards numbers may leave graphs again."""
+    with pytest.raises(ZeroDivisionError):
+        grad(lambda x: 1 / 0)(1.0)
+    assert float(Value(2.0)) == 2.0
+
+
+def test_control_flow() -> None:
+    """Loops and branches on numbers."""
+
+    def f(x: Any) -> Any:
+        while x < 10:
+            x = x * x if x > 2 else x + 1
+        return x
+
+    assert grad(f)(1.5) == 4 * 2.5**3  # ((x + 1)²)²
+    assert grad(lambda x: x if x > 0 else -x)(-2.0) == -1.0
+
+
+def test_threads_differentiate_at_once() -> None:
+    """Each gets its own answer."""
+    found: dict[int, float] = {}
+
+    def work(i: int) -> None:
+        for _ in range(20):
+            found[i] = grad(grad(lambda x: x**3 * i))(2.0)
+
+    workers = [threading.Thread(target=work, args=(i,)) for i in range(4)]
+    for w in workers:
+        w.start()
+    for w in workers:
+        w.join(30)
+    assert found == {i: 12.0 * i for i in range(4)}
+
+
+# ------------------------------------------------------------------------------------------------ structures
+Layer = collections.namedtuple("Layer", "weight bias")  # noqa: PYI024
+
+
+def test_nested_structures() -> None:
+    """The gradient has the structure of the argument."""
+    params = {"a": 2.0, "b": [np.array([1.0, 2.0]), (3.0,)], "c": Layer(np.ones((2, 1)), 4.0)}
+
+    def f(p: Any) -> Any:
+        layer = p["c"]
+        return p["a"] * (p["b"][0] @ layer.weight).sum() * p["b"][1][0] + layer.bias**2
+
+    got = grad(f)(params)
+    assert list(got) == ["a", "b", "c"]
+    assert got["a"] == 9.0
+    assert isinstance(got["b"], list)
+    np.testing.assert_array_equal(got["b"][0], [6.0, 6.0])
+    assert got["b"][1] == (6.0,)
+    assert isinstance(got["c"], Layer)
+    np.testing.assert_array_equal(got["c"].weight, [[6.0], [12.0]])
+    assert got["c"].bias == 8.0
+
+
+def test_empty_structures() -> None:
+    """Nothing to differentiate by."""
+    assert grad(lambda p: 1.0)({}) == {}
+    assert grad(lambda p: p[1] * 2)(([], 3.0)) == ([], 2.0)
+
+
+def test_structures_of_jacobians_and_hessians() -> None:
+    """A tree of blocks."""
+    p = {"a": np.array([1.0, 2.0]), "b": 3.0}
+    got = jacobian(lambda q: q["a"] * q["b"])(p)
+    np.testing.assert_array_equal(got["a"], 3 * np.eye(2))
+    np.testing.assert_array_equal(got["b"], [1.0, 2.0])
+    blocks = hessian(lambda q: q["b"] * (q["a"] ** 2).sum())(p)
+    np.testing.assert_array_equal(blocks["a"]["a"], 6 * np.eye(2))
+    np.testing.assert_array_equal(blocks["a"]["b"], [2.0, 4.0])
+    np.testing.assert_array_equal(blocks["b"]["a"], [2.0, 4.0])
+    assert float(blocks["b"]["b"]) == 0.0
+    out = jacobian(lambda x: {"square": x * x, "sum": x.sum()})(np.array([1.0, 2.0]))
+    np.testing.assert_array_equal(out["square"], [[2.0, 0.0], [0.0, 4.0]])
+    np.testing.assert_array_equal(out["sum"], [1.0, 1.0])
+
+
+def test_structures_of_vjp_and_jvp() -> None:
+    """Of outputs, cotangents and tangents."""
+    out, pull = vjp(lambda a, b: (a * b.sum(), {"k": a * b}), 2.0, np.array([1.0, 2.0]))
+    assert float(out[0]) == 6.0
+    np.testing.assert_array_equal(out[1]["k"], [2.0, 4.0])
+    da, db = pull((1.0, {"k": np.array([1.0, 10.0])}))
+    assert float(da) == 3.0 + 1.0 + 20.0
+    np.testing.assert_array_equal(db, [2.0 + 2.0, 2.0 + 20.0])
+    out, tangent = jvp(
+        lambda p: [p["x"] * 2, p["x"] * p["y"]], ({"x": 3.0, "y": 5.0},), ({"x": 1.0, "y": 0.0},)
+    )
+    assert (out, tangent) == ([6.0, 15.0], [2.0, 5.0])
+
+
+# --------------------------------------------------------------------------------------------------- argnums
+@pytest.mark.parametrize(
+    ("argnums", "expected"),
+    [
+        (0, 3.0),
+        (1, 2.0),
+        (-1, 2.0),
+        (-2, 3.0),
+        ((0,), (3.0,)),
+        ((0, 1), (3.0, 2.0)),
+        ((1, 0), (2.0, 3.0)),
+        ((0, -1), (3.0, 2.0)),
+    ],
+)
+def test_argnums(argnums: Any, expected: Any) -> None:
+    """An integer, a tuple, negative ones."""
+    assert grad(lambda x, y: x * y, argnums)(2.0, 3.0) == expected
+    assert value_and_grad(lambda x, y: x * y, argnums=argnums)(2.0, 3.0) == (6.0, expected)
+    assert jacobian(lambda x, y: x * y, argnums)(2.0, 3.0) == expected
+
+
+def test_hessian_argnums() -> None:
+    """Blocks of x²y at (2, 3)."""
+    blocks = hessian(lambda x, y: x * x * y, argnums=(0, 1))(2.0, 3.0)
+    assert tuple(tuple(map(float, row)) for row in blocks) == ((6.0, 4.0), (4.0, 0.0))
+    assert hessian(lambda x, y: x * x * y, argnums=0)(2.0, 3.0) == 6.0
+
+
+def test_other_arguments_are_passed_on() -> None:
+    """Of any type, by keyword too."""
+    f = lambda x, mode, *, scale=1: x * scale if mode == "linear" else x * x
+    assert grad(f)(2.0, "linear", scale=5) == 5.0
+    assert grad(f)(2.0, "square") == 4.0
+
+
+@pytest.mark.parametrize("argnums", [2, -3, (0, 5), "x", (), 0.5, (0, 0), (1, -1)], ids=str)
+def test_wrong_argnums(argnums: Any) -> None:
+    """Out of range, repeated, or no integers: says what was received and how many arguments there are."""
+    with pytest.raises((StructureError, OperandError), match=r"grad: received argnums=.*expected"):
+        grad(lambda x, y: x * y, argnums=argnums)(2.0, 3.0)
+
+
+# ---------------------------------------------------------------------------------------------------- errors
+@pytest.mark.parametrize("x", [3, np.int64(3), np.float32(3.0), np.array(3)], ids=lambda x: type(x).__name__)
+def test_integers_and_numpy_scalars_are_floats(x: Any) -> None:
+    """grad of x² at 3."""
+    assert float(grad(lambda t: t * t)(x)) == 6.0
+
+
+def test_float32_stays_float32() -> None:
+    """In gradients, Jacobians, Hessians and pull-backs."""
+    x = np.ones(2, np.float32)
+    assert grad(lambda t: (t * t).sum())(x).dtype == np.float32
+    assert jacobian(lambda t: t * t)(x).dtype == np.float32
+    assert hessian(lambda t: (t**3).sum())(x).dtype == np.float32
+    assert vjp(lambda t: t * t, x)[1](np.ones(2, np.float32))[0].dtype == np.float32
+    assert jvp(lambda t: t * t, (x,), (x,))[1].dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    ("result", "text"),
+    [
+        (lambda x: x * np.ones(2), r"shape \(2,\)"),
+        (lambda x: (x, x), "tuple"),
+        (lambda x: None, "NoneType"),
+        (lambda x: "a", "'a'|str"),
+    ],
+)
+def test_result_of_grad_must_be_one_number(result: Any, text: str) -> None:
+    """Received, expected, what to do."""
+    with pytest.raises(NotScalarError, match=rf"grad.*({text}).*expected one number"):
+        grad(result)(2.0)
+
+
+def test_hessian_of_a_vector_function() -> None:
+    """Named as the hessian that was asked for."""
+    with pytest.raises(NotScalarError, match=r"hessian.*\(2,\).*one number"):
+        hessian(lambda x: x**3)(np.ones(2))
+
+
+@pytest.mark.parametrize(
+    "x", ["a", b"a", 1j, object(), np.array([1j]), np.array(["a"])], ids=lambda x: type(x).__name__
+)
+def test_what_cannot_be_differentiated_by(x: Any) -> None:
+    """Strings, complex numbers, objects."""
+    with pytest.raises(AutogradError, match="received"):
+        grad(lambda t: t * 2)(x)
+
+
+def test_cotangents_and_tangents_that_do_not_fit() -> None:
+    """Shape, number, structure."""
+    with pytest.raises(ShapeError, match=r"vjp.*\(3,\).*\(2,\)"):
+        vjp(lambda x: x * x, np.ones(2))[1](np.ones(3))
+    with pytest.raises(StructureError, match="vjp.*structure"):
+        vjp(lambda x: (x, x), 2.0)[1](1.0)
+    with pytest.raises(ShapeError, match=r"jvp.*\(3,\).*\(2,\)"):
+        jvp(lambda x: x, (np.ones(2),), (np.ones(3),))
+    with pytest.raises(StructureError, match="jvp"):
+        jvp(lambda x: x, (np.ones(2),), ())
+    with pytest.raises(StructureError, match="jvp.*tuple"):
+        jvp(lambda x: x, 2.0, 1.0)
+    with pytest.raises(AutogradError, match="hvp|jvp"):
+        hvp(lambda x: x.sum(), (np.ones(2),), (np.ones(3),))
+
+
+@pytest.mark.parametrize(
+    "leave",
+    [math.sin, float, int, lambda x: np.asarray(x, dtype=float), lambda x: np.array([x, x], dtype=float)],
+)
+def test_a_number_that_leaves_the_graph_raises(leave: Any) -> None:
+    """`math.sin(x)` would lose the gradient without a word."""
+    with pytest.raises(GraphError, match="np.sin|autograd_core"):
+        grad(lambda x: leave(x) * x)(1.0)
+    with pytest.raises(GraphError):
+        grad(lambda x: (leave(x.sum()) * x).sum())(np.ones(2))
+
+
+def test_arrays_of_values_inside_a_transform() -> None:
+    """Built with np.array, by a program that fills it element by element."""
+    assert grad(lambda x: np.array([x, x * x]).sum())(3.0) == 7.0
+    assert grad(lambda x: np.stack([x, x * x]) @ np.array([1.0, 2.0]))(3.0) == 13.0
+    np.testing.assert_array_equal(
+        jacobian(lambda x: np.stack([x[0] * x[1], x[1] ** 2]))(np.array([2.0, 3.0])), [[3.0, 2.0], [0.0, 6.0]]
+    )
