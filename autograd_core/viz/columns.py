@@ -213,8 +213,7 @@ def coordinates(
                     total += force * (across[other] + there - here)
                 wishes.append(total / pull if pull else across[key])
                 weights.append(pull or 0.1)
-            for key, value in zip(column, _monotone(wishes, weights, offsets[c]), strict=True):
-                across[key] = value
+            across.update(zip(column, _monotone(wishes, weights, offsets[c]), strict=True))
     _straighten(columns, size, across, after, gap)
     return across
 
