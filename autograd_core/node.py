@@ -88,7 +88,12 @@ class Node:
     @property
     def _op(self) -> str:
         """The operation as a text, '' for a leaf: micrograd's spelling."""
-        return "" if self.op is None else (self.op.symbol or self.op.name).replace("×", "*").replace("−", "-").replace("÷", "/")
+        if self.op is None:
+            return ""
+        if self.op.name == "power":
+            exponent = operands(self)[1]
+            return "**" if exponent[0] is not None else f"**{exponent[1]:g}"
+        return {"add": "+", "sub": "-", "mul": "*", "div": "/"}.get(self.op.name, self.op.symbol or self.op.name)
 
     def __reduce__(self) -> Any:
         """Pickles and deep copies carry the graph as a list, so that a long chain needs no recursion."""
