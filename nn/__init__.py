@@ -31,7 +31,9 @@ from .activations import (
     Step,
     Tanh,
 )
+from .convolution import Conv2d, MaxPool2d
 from .history import EarlyStopping, History, accuracy, r2_score
+from .io import load, save
 from .layers import Dropout, Embedding, Flatten, Linear, Sequential
 from .losses import (
     binary_cross_entropy,
@@ -47,20 +49,25 @@ from .losses import (
 )
 from .module import Module
 from .neuron import MLP, Layer, Neuron, Perceptron
+from .normalise import BatchNorm1d, LayerNorm
 from .optim import SGD, Adagrad, Adam, AdamW, Optimizer, RMSprop, clip_grad_norm_, clip_grad_value_
+from .recurrent import LSTM, RNN, LSTMCell, RNNCell
 from .schedules import CosineAnnealingLR, ExponentialLR, LambdaLR, ReduceLROnPlateau, StepLR
+from .teaching import deltas
 from .train import evaluate, fit, predict
 
 if TYPE_CHECKING:
     from . import plot
 
 __all__ = [
-    "ELU", "GELU", "MLP", "SGD", "Adagrad", "Adam", "AdamW", "CosineAnnealingLR", "Dropout", "EarlyStopping", "Embedding",
-    "ExponentialLR", "Flatten", "History", "Identity", "LambdaLR", "Layer", "LeakyReLU", "Linear", "Module", "Neuron", "Optimizer",
-    "PReLU", "Perceptron", "RMSprop", "ReLU", "ReduceLROnPlateau", "Sequential", "SiLU", "Sigmoid", "Softmax", "Softplus", "Step",
-    "StepLR", "Tanh", "accuracy", "binary_cross_entropy", "binary_cross_entropy_with_logits", "clip_grad_norm_", "clip_grad_value_",
-    "cross_entropy", "data", "evaluate", "fit", "hinge_loss", "huber_loss", "init", "l1_loss", "l2_penalty", "mse_loss", "nll_loss",
-    "plot", "predict", "r2_score", "squared_error",
+    "ELU", "GELU", "LSTM", "MLP", "RNN", "SGD", "Adagrad", "Adam", "AdamW", "BatchNorm1d", "Conv2d",
+    "CosineAnnealingLR", "Dropout", "EarlyStopping", "Embedding", "ExponentialLR", "Flatten", "History", "Identity",
+    "LSTMCell", "LambdaLR", "Layer", "LayerNorm", "LeakyReLU", "Linear", "MaxPool2d", "Module", "Neuron", "Optimizer",
+    "PReLU", "Perceptron", "RMSprop", "RNNCell", "ReLU", "ReduceLROnPlateau", "Sequential", "SiLU", "Sigmoid",
+    "Softmax", "Softplus", "Step", "StepLR", "Tanh", "accuracy", "binary_cross_entropy",
+    "binary_cross_entropy_with_logits", "clip_grad_norm_", "clip_grad_value_", "cross_entropy", "data", "deltas",
+    "evaluate", "fit", "hinge_loss", "huber_loss", "init", "l1_loss", "l2_penalty", "load", "mse_loss", "nll_loss",
+    "plot", "predict", "r2_score", "save", "squared_error",
 ]  # fmt: skip
 
 _LAZY = {"plot": ""}

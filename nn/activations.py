@@ -160,6 +160,10 @@ class _Elementwise(Module):
         """The docstring of a module is that of its function."""
         cls.__doc__ = f"{ACTIVATIONS[cls.name]}\n\nAs a module, for `Sequential`."
 
+    def config(self) -> dict[str, Any]:
+        """The arguments that make an equal module."""
+        return {}
+
     def forward(self, x: Any) -> Any:
         """The function, of each element."""
         return ACTIVATIONS[self.name].function(x)
@@ -208,6 +212,10 @@ class LeakyReLU(_Elementwise):
         """The function, of each element."""
         return leaky_relu(x, slope=self.slope)
 
+    def config(self) -> dict[str, Any]:
+        """The arguments that make an equal module."""
+        return {"slope": self.slope}
+
     def extra_repr(self) -> str:
         """The slope."""
         return f"{self.slope:g}"
@@ -223,6 +231,10 @@ class ELU(_Elementwise):
     def forward(self, x: Any) -> Any:
         """The function, of each element."""
         return elu(x, alpha=self.alpha)
+
+    def config(self) -> dict[str, Any]:
+        """The arguments that make an equal module."""
+        return {"alpha": self.alpha}
 
     def extra_repr(self) -> str:
         """The parameter α."""
@@ -245,6 +257,10 @@ class PReLU(_Elementwise):
             raise ShapeError(f"PReLU: received shape {shape}, expected axis 1 of length {count}, the number of slopes.")
         return prelu(x, self.weight.reshape((count,) + (1,) * (len(shape) - 2)))
 
+    def config(self) -> dict[str, Any]:
+        """The arguments that make an equal module."""
+        return {"count": self.weight.size}
+
     def extra_repr(self) -> str:
         """The number of slopes."""
         return str(self.weight.size)
@@ -260,6 +276,10 @@ class Softmax(_Elementwise):
     def forward(self, x: Any) -> Any:
         """Probabilities along the axis."""
         return softmax(x, self.axis)
+
+    def config(self) -> dict[str, Any]:
+        """The arguments that make an equal module."""
+        return {"axis": self.axis}
 
     def extra_repr(self) -> str:
         """The axis."""

@@ -18,6 +18,7 @@ from .history import History
 from .layers import Dropout, Linear, Sequential
 from .losses import l2_penalty
 from .neuron import MLP, Neuron
+from .schedules import CosineAnnealingLR
 from .train import fit, predict
 
 __all__ = ["main", "table"]
@@ -50,9 +51,10 @@ def _moons(seed: int, progress: bool) -> tuple[MLP, History, np.ndarray, np.ndar
 def _digits(seed: int, progress: bool) -> tuple[Sequential, History, np.ndarray, np.ndarray]:
     x, y = digits()
     x_train, x_test, y_train, y_test = train_test_split(x, y, test=0.2, stratify=True, rng=seed)
-    model = Sequential(Linear(64, 128, rng=seed), ReLU(), Dropout(0.2, rng=seed), Linear(128, 64, rng=seed + 1), ReLU(), Linear(64, 10, rng=seed + 2))
+    model = Sequential(Linear(64, 128, rng=seed), ReLU(), Dropout(0.4, rng=seed), Linear(128, 64, rng=seed + 1), ReLU(), Linear(64, 10, rng=seed + 2))
     history = fit(
-        model, x_train, y_train, loss="cross_entropy", optimizer="adam", lr=2e-3, epochs=40, batch_size=32,
+        model, x_train, y_train, loss="cross_entropy", optimizer="adam", lr=3e-3, epochs=60, batch_size=32,
+        schedule=lambda optimizer: CosineAnnealingLR(optimizer, 60),
         validation=(x_test, y_test), metrics="accuracy", rng=seed, progress=progress,
     )  # fmt: skip
     return model, history, x_test, y_test

@@ -68,6 +68,10 @@ class Linear(Module):
             raise ShapeError(f"Linear: received shape {shape}, expected (…, {nin}), with {nin} numbers along the last axis.")
         return x @ self.weight.T if self.bias is None else _LINEAR(x, self.weight, self.bias)
 
+    def config(self) -> dict[str, Any]:
+        """The arguments that make an equal module."""
+        return {"nin": self.weight.shape[1], "nout": self.weight.shape[0], "bias": self.bias is not None, "dtype": self.weight.dtype.name}
+
     def extra_repr(self) -> str:
         """The sizes."""
         return f"{self.weight.shape[1]}, {self.weight.shape[0]}" + ("" if self.bias is not None else ", bias=False")
@@ -117,6 +121,10 @@ class Sequential(Module):
 class Flatten(Module):
     """All axes after the first joined into one: (batch, …) becomes (batch, features)."""
 
+    def config(self) -> dict[str, Any]:
+        """The arguments that make an equal module."""
+        return {}
+
     def forward(self, x: Any) -> Any:
         """The same elements."""
         shape = shape_of(x)
@@ -153,6 +161,10 @@ class Dropout(Module):
         kept = self.rng.random(shape_of(x)) >= self.p
         return x * (kept / (1.0 - self.p) if self.p < 1.0 else kept * 0.0).astype(dtype)
 
+    def config(self) -> dict[str, Any]:
+        """The arguments that make an equal module."""
+        return {"p": self.p}
+
     def extra_repr(self) -> str:
         """The probability."""
         return f"p={self.p:g}"
@@ -180,6 +192,10 @@ class Embedding(Module):
         if at.size and (at.min() < 0 or at.max() >= self.weight.shape[0]):
             raise OperandError(f"Embedding: received indices from {at.min()} to {at.max()}, expected 0 to {self.weight.shape[0] - 1}.")
         return self.weight[at]
+
+    def config(self) -> dict[str, Any]:
+        """The arguments that make an equal module."""
+        return {"count": self.weight.shape[0], "width": self.weight.shape[1], "dtype": self.weight.dtype.name}
 
     def extra_repr(self) -> str:
         """The size of the table."""

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 
 from autograd_core import Tensor, Value, record_scope
-from autograd_core.errors import ShapeError, StructureError
+from autograd_core.errors import OperandError, ShapeError, StructureError
 
 __all__ = ["Entry", "Module"]
 
@@ -176,6 +176,10 @@ class Module:
         for entry, array in zip(entries, arrays, strict=True):
             entry.write(array)
         return self
+
+    def config(self) -> dict[str, Any]:
+        """The arguments that make an equal module; a file can describe a model whose modules all have it."""
+        raise OperandError(f"{type(self).__name__} defines no config(), so a file cannot describe it; its state can be saved all the same.")
 
     # ------------------------------------------------------------------------------------------------ pictures
     def extra_repr(self) -> str:

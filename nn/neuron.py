@@ -213,6 +213,13 @@ class MLP(Module):
         """The number of inputs and of the neurons of each layer."""
         return [self.nin, *(layer.nout for layer in self.layers)]
 
+    def config(self) -> dict[str, Any]:
+        """The arguments that make an equal module."""
+        return {
+            "nin": self.nin, "nouts": self.sizes[1:], "activation": [layer.neurons[0].activation for layer in self.layers[:-1]],
+            "output": self.layers[-1].neurons[0].activation, "bias": isinstance(self.layers[0].neurons[0].b, Value),
+        }  # fmt: skip
+
     def __repr__(self) -> str:
         """The sizes and activations."""
         kinds = ", ".join(layer.neurons[0].activation for layer in self.layers)

@@ -147,7 +147,7 @@ def loss_curves(history: History, *, ax: Any = None, title: str = "Training", lo
 
     The gap is what the model does worse on samples it has not seen: it grows where a model overfits.
     """
-    ax = new_axes(ax, (6.4, 4.2))
+    ax = new_axes(ax, (6.6, 4.8))
     loss = np.asarray(history["loss"])
     epochs = np.arange(1, len(loss) + 1)
     marker = "o" if len(loss) <= 20 else None
@@ -177,14 +177,16 @@ def loss_curves(history: History, *, ax: Any = None, title: str = "Training", lo
         other.spines["top"].set_visible(False)
         more = other.get_legend_handles_labels()
         handles, labels = handles + more[0], labels + more[1]
-    (other if metrics and names else ax).legend(handles, labels, loc="center right", fontsize="small", framealpha=0.95)
+    (other if metrics and names else ax).legend(
+        handles, labels, loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=3, fontsize="small", frameon=False
+    )  # fmt: skip
     return ax
 
 
 def image_grid(images: Any, titles: Any = None, *, columns: int = 8, ax: Any = None, title: str = "", cmap: str = "gray_r", colours: Any = None) -> Any:
     """Small square pictures side by side, each with a line of text below."""
     pictures = [np.asarray(image, dtype=float) for image in images]
-    ax = new_axes(ax, (1.15 * min(columns, max(len(pictures), 1)) + 0.3, 1.5 * -(-max(len(pictures), 1) // columns) + 0.6))
+    ax = new_axes(ax, (1.15 * min(columns, max(len(pictures), 1)) + 0.3, (1.2 if titles is None else 1.45) * -(-max(len(pictures), 1) // columns) + 0.5))
     ax.set_axis_off()
     ax.set_title(title)
     if not pictures:
@@ -195,7 +197,7 @@ def image_grid(images: Any, titles: Any = None, *, columns: int = 8, ax: Any = N
         side = round(float(np.sqrt(picture.size)))
         square = picture.reshape(side, side) if picture.ndim == 1 else picture
         row, column = divmod(i, columns)
-        inner = ax.inset_axes((column / columns + 0.01, 1.0 - (row + 0.82) / rows, 0.98 / columns - 0.01, 0.74 / rows))
+        inner = ax.inset_axes((column / columns + 0.01, 1.0 - (row + 0.98 - 0.16 * (titles is not None)) / rows, 0.98 / columns - 0.01, (0.96 if titles is None else 0.78) / rows))
         inner.imshow(square, cmap=cmap, interpolation="nearest")
         inner.set_xticks([])
         inner.set_yticks([])
@@ -221,7 +223,7 @@ def misclassified(model: Module, x: Any, y: Any, *, ax: Any = None, most: int = 
     return image_grid(x[shown], texts, columns=columns, ax=ax, title=heading)
 
 
-def weight_images(layer: Any, *, ax: Any = None, columns: int = 8, most: int = 32, title: str = "Weights of each neuron") -> Any:
+def weight_images(layer: Any, *, ax: Any = None, columns: int = 8, most: int = 32, title: str = "Weights of each neuron (blue +, orange −)") -> Any:
     """The weights of each neuron of a first layer as an image: blue pulls it up, orange down, white is 0."""
     weight = np.asarray(layer.weight.data if hasattr(layer, "weight") else layer)
     side = round(float(np.sqrt(weight[0].size)))

@@ -1,0 +1,167 @@
+"""`Conv2d` and `MaxPool2d`: every window of an image laid out as a row (im2col), then one matrix product.
+
+`windows` is a view of the image (`sliding_window_view`) and costs nothing; its adjoint `fold` adds every window back to where
+it came from. Both are entries of the rule book, each the other's derivative, so convolution has derivatives of any order.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from autograd_core import TABLE, Op, Tensor
+from autograd_core.errors import OperandError, ShapeError
+
+from .init import Generator, linear_default, resolve, rng_of
+from .layers import count_of, shape_of
+from .module import Module
+
+__all__ = ["Conv2d", "MaxPool2d"]
+
+Pair = tuple[int, int]
+
+
+def _windows(x: Any, *, size: Pair, stride: Pair) -> Any:
+    """(n, c, h, w) as (n, c, rows, columns, size[0], size[1])."""
+    view = np.lib.stride_tricks.sliding_window_view(x, size, axis=(-2, -1))
+    return view[..., :: stride[0], :: stride[1], :, :]
+
+
+def _fold(g: Any, *, shape: tuple[int, ...], size: Pair, stride: Pair) -> Any:
+    """Every window added back to its place in an image of a shape."""
+    out = np.zeros(shape, g.dtype)
+    rows, columns = g.shape[-4:-2]
+    for i in range(size[0]):
+        for j in range(size[1]):
+            out[..., i : i + stride[0] * rows : stride[0], j : j + stride[1] * columns : stride[1]] += g[..., i, j]
+    return out
+
+
+def _samples(rng: Any) -> list[Any]:
+    return [((rng.normal(size=(2, 1, 4, 5)),), {"size": s, "stride": t}) for s, t in (((2, 2), (1, 1)), ((2, 3), (2, 1)))]
+
+
+def _fold_samples(rng: Any) -> list[Any]:
+    return [
+        ((rng.normal(size=_windows(x, **p).shape),), {"shape": x.shape, **p}) for (x,), p in _samples(rng)
+    ]
+
+
+if "windows" not in TABLE:
+    Op(name="windows", array=_windows, linear=True, samples=_samples, doc="Every window of an image, along two new axes.",
+       vjp=(lambda m, g, out, x, *, size, stride: m.fold(g, shape=m.shape(x), size=size, stride=stride),))  # fmt: skip
+    Op(name="fold", array=_fold, linear=True, samples=_fold_samples, doc="Windows added back to where they came from.",
+       vjp=(lambda m, g, out, x, *, shape, size, stride: m.windows(g, size=size, stride=stride),))  # fmt: skip
+_WINDOWS = TABLE["windows"]
+
+
+def _pair(n: Any, what: str, least: int = 1) -> Pair:
+    pair = (n, n) if isinstance(n, (int, np.integer)) else tuple(n)
+    if len(pair) != 2 or not all(isinstance(v, (int, np.integer)) and not isinstance(v, bool) and v >= least for v in pair):
+        raise OperandError(f"{what}: received {n!r}, expected an integer of at least {least}, or two of them (height, width).")
+    return int(pair[0]), int(pair[1])
+
+
+def _padded(x: Any, padding: Pair, fill: float = 0.0) -> Any:
+    if padding == (0, 0):
+        return x
+    return np.pad(x, ((0, 0), (0, 0), (padding[0],) * 2, (padding[1],) * 2), constant_values=fill)
+
+
+def _image(x: Any, channels: int | None, size: Pair, padding: Pair, who: str) -> Any:
+    """A batch of images, checked."""
+    shape = shape_of(x)
+    if len(shape) != 4 or (channels is not None and shape[1] != channels):
+        raise ShapeError(f"{who}: received shape {shape}, expected (n, {'channels' if channels is None else channels}, height, width).")
+    if shape[2] + 2 * padding[0] < size[0] or shape[3] + 2 * padding[1] < size[1]:
+        raise ShapeError(f"{who}: images of {shape[2]} × {shape[3]} with padding {padding} are smaller than the window {size}.")
+    return x if isinstance(x, Tensor) else Tensor(x, requires_grad=False)
+
+
+class Conv2d(Module):
+    """Cross-correlation of images (n, channels, height, width) with `nout` kernels, as torch's `Conv2d`.
+
+    Args:
+        nin: The channels of the input.
+        nout: The channels of the output.
+        size: The size of the kernels, one number or (height, width).
+        stride: How far the window moves.
+        padding: The border of zeros.
+        bias: Whether there is a bias.
+        init: An initialiser; torch's default ±1/√(nin·height·width) where it is None.
+        rng: A generator or a seed.
+
+    Example:
+        >>> Conv2d(1, 4, 3, padding=1, rng=0)(np.zeros((2, 1, 8, 8))).shape
+        (2, 4, 8, 8)
+    """
+
+    def __init__(
+        self, nin: int, nout: int, size: int | Pair, *, stride: int | Pair = 1, padding: int | Pair = 0, bias: bool = True,
+        dtype: Any = np.float64, init: str | Callable[..., np.ndarray] | None = None, rng: Generator = None,
+    ) -> None:  # fmt: skip
+        """Random kernels of shape (nout, nin, height, width)."""
+        self.size, self.stride = _pair(size, "Conv2d: size"), _pair(stride, "Conv2d: stride")
+        self.padding = _pair(padding, "Conv2d: padding", 0)
+        shape = (count_of(nout, "Conv2d: nout"), count_of(nin, "Conv2d: nin"), *self.size)
+        rng = rng_of(rng)
+        self.weight = Tensor((linear_default if init is None else resolve(init))(shape, rng=rng), dtype=dtype, label="weight")
+        start = rng.uniform(-1.0, 1.0, nout) / math.sqrt(math.prod(shape[1:]))
+        self.bias = Tensor(start, dtype=dtype, label="bias") if bias else None
+
+    def forward(self, x: Any) -> Tensor:
+        """Images of shape (n, nout, rows, columns)."""
+        nout, nin = self.weight.shape[:2]
+        x = _padded(_image(x, nin, self.size, self.padding, "Conv2d"), self.padding)
+        windows = _WINDOWS(x, size=self.size, stride=self.stride)
+        n, _, rows, columns = windows.shape[:4]
+        patches = windows.transpose(0, 2, 3, 1, 4, 5).reshape(n * rows * columns, -1)
+        out = patches @ self.weight.reshape(nout, -1).T
+        if self.bias is not None:
+            out = out + self.bias
+        return out.reshape(n, rows, columns, nout).transpose(0, 3, 1, 2)  # type: ignore[no-any-return]
+
+    def config(self) -> dict[str, Any]:
+        """The arguments that make an equal module."""
+        nout, nin = self.weight.shape[:2]
+        return {
+            "nin": nin, "nout": nout, "size": list(self.size), "stride": list(self.stride), "padding": list(self.padding),
+            "bias": self.bias is not None, "dtype": self.weight.dtype.name,
+        }  # fmt: skip
+
+    def extra_repr(self) -> str:
+        """Channels and window."""
+        extra = (f", stride={self.stride}" if self.stride != (1, 1) else "") + (f", padding={self.padding}" if self.padding != (0, 0) else "")
+        return f"{self.weight.shape[1]}, {self.weight.shape[0]}, {self.size}{extra}"
+
+
+class MaxPool2d(Module):
+    """The largest number of every window of each channel; windows do not overlap unless `stride` says so.
+
+    Example:
+        >>> MaxPool2d(2)(np.arange(16.0).reshape(1, 1, 4, 4)).tolist()
+        [[[[5.0, 7.0], [13.0, 15.0]]]]
+    """
+
+    def __init__(self, size: int | Pair, *, stride: int | Pair | None = None, padding: int | Pair = 0) -> None:
+        """`stride` is the size of the window where it is None."""
+        self.size = _pair(size, "MaxPool2d: size")
+        self.stride = self.size if stride is None else _pair(stride, "MaxPool2d: stride")
+        self.padding = _pair(padding, "MaxPool2d: padding", 0)
+
+    def forward(self, x: Any) -> Tensor:
+        """Images of shape (n, channels, rows, columns)."""
+        x = _image(x, None, self.size, self.padding, "MaxPool2d")
+        low = -np.inf if self.padding != (0, 0) else 0.0
+        return _WINDOWS(_padded(x, self.padding, low), size=self.size, stride=self.stride).max(axis=(-2, -1))  # type: ignore[no-any-return]
+
+    def config(self) -> dict[str, Any]:
+        """The arguments that make an equal module."""
+        return {"size": list(self.size), "stride": list(self.stride), "padding": list(self.padding)}
+
+    def extra_repr(self) -> str:
+        """The window."""
+        return str(self.size[0] if self.size[0] == self.size[1] else self.size)

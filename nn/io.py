@@ -1,0 +1,275 @@
+"""Files: models and checkpoints as safetensors, written so that a crash at any moment leaves the old file or the new one.
+
+A file holds arrays under the names of `state_dict` (those of the equal `torch.nn.Sequential`, so torch reads it, and its files are
+read here) and a JSON text that describes the model. Nothing in a file is ever executed: there is no pickle, and
+a description can only name the modules of this package. A file is checked in full before anything is changed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from autograd_core.errors import AutogradError, MissingExtraError, OperandError
+
+from .history import History
+from .module import Module
+
+if TYPE_CHECKING:
+    from .train import Training
+
+__all__ = ["FileError", "build", "describe", "load", "load_checkpoint", "save", "save_checkpoint", "write_atomically"]
+
+_FORMAT = "autograd-core-1"
+_MOST_PARAMETERS = 10**9
+
+
+class FileError(AutogradError, ValueError):
+    """A file is damaged, is not what it should be, or does not fit the model."""
+
+
+def _safetensors() -> Any:
+    try:
+        import safetensors.numpy
+    except ImportError as error:
+        raise MissingExtraError("files need safetensors, which is not installed; pip install 'autograd-core[demo]'") from error
+    return safetensors
+
+
+# ------------------------------------------------------------------------------------- descriptions of models
+def describe(model: Module) -> dict[str, Any]:
+    """A model's structure as plain data: {"kind": "Linear", "nin": 2, …}.
+
+    >>> from nn import Linear
+    >>> describe(Linear(2, 3, rng=0))
+    {'kind': 'Linear', 'nin': 2, 'nout': 3, 'bias': True, 'dtype': 'float64'}
+    """
+    from . import Sequential
+
+    if isinstance(model, Sequential):
+        if not all(isinstance(m, Module) for m in model):
+            raise OperandError("save: a plain function among the modules cannot be written to a file; use an activation module, or subclass Module.")
+        return {"kind": "Sequential", "modules": [describe(m) for m in model]}
+    return {"kind": type(model).__name__, **model.config()}
+
+
+def _kinds() -> dict[str, Any]:
+    """The modules that a description may name."""
+    import nn
+
+    found = {name: getattr(nn, name) for name in nn.__all__ if name != "plot"}
+    return {name: kind for name, kind in found.items() if isinstance(kind, type) and issubclass(kind, Module) and kind is not Module}
+
+
+def build(description: Any, *, limit: int = _MOST_PARAMETERS) -> Module:
+    """A model from its description; at most `limit` parameters, so that a hostile file cannot ask for all memory."""
+    if not isinstance(description, dict) or not isinstance(description.get("kind"), str):
+        raise FileError(f"the description of the model is damaged: received {str(description)[:60]!r}.")
+    settings = {k: v for k, v in description.items() if k != "kind"}
+    kind = _kinds().get(description["kind"])
+    if kind is None:
+        raise FileError(f"the file names a module {description['kind']!r:.60} that this package does not have.")
+    if description["kind"] == "Sequential":
+        return kind(*[build(part, limit=limit) for part in settings.get("modules", [])])  # type: ignore[no-any-return]
+    numbers = [n for v in settings.values() for n in (v if isinstance(v, list) else [v]) if isinstance(n, int) and not isinstance(n, bool)]
+    sizes = [max(abs(n), 1) for n in numbers]
+    size = sum(a * b for a, b in zip(sizes, sizes[1:], strict=False)) if "nouts" in settings else math.prod(sizes[:4])
+    if size > max(limit, 1) * 16:
+        raise FileError(f"the file describes a {description['kind']} of about {size:.1e} parameters, but holds {limit}.")
+    try:
+        return kind(**{k: tuple(v) if isinstance(v, list) and k != "nouts" and k != "activation" else v for k, v in settings.items()})  # type: ignore[no-any-return]
+    except FileError:
+        raise
+    except Exception as error:
+        raise FileError(f"the description of a {description['kind']} in the file is damaged: {error}") from error
+
+
+# ------------------------------------------------------------------------------------------ reading and writing
+def write_atomically(path: str | Path, data: bytes) -> Path:
+    """Write a file so that there is always a whole one: to a temporary name, flushed to the disk, then renamed."""
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).chmod(0o644)
+        Path(name).replace(target)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            Path(name).unlink()
+        raise
+    if hasattr(os, "O_DIRECTORY"):
+        folder = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    return target
+
+
+def _write(path: str | Path, arrays: dict[str, np.ndarray], header: dict[str, str]) -> Path:
+    tensors = {name: np.ascontiguousarray(array) if np.ndim(array) else np.array(array) for name, array in arrays.items()}
+    return write_atomically(path, _safetensors().numpy.save(tensors, metadata=header))
+
+
+def _read(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """All arrays and the header of a file, or a clear error."""
+    source = Path(path)
+    if not source.is_file():
+        raise FileError(f"{source}: there is no such file.")
+    safetensors = _safetensors()
+    try:
+        with safetensors.safe_open(str(source), framework="np") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
+    except Exception as error:
+        raise FileError(f"{source}: not a safetensors file, or damaged or cut short ({error}); nothing was changed.") from error
+
+
+def _json(text: str | None, path: Any, what: str) -> Any:
+    try:
+        return json.loads(text or "")
+    except (ValueError, RecursionError) as error:
+        raise FileError(f"{path}: {what} in the file is missing or damaged; nothing was changed.") from error
+
+
+def save(model: Module, path: str | Path, *, notes: dict[str, Any] | None = None) -> Path:
+    """Write a model to a safetensors file.
+
+    `safetensors.torch.load_file(path)` gives a dictionary that the equal `torch.nn.Sequential` takes with `load_state_dict`.
+
+    Args:
+        model: A model; its description goes into the header if it is made of modules of this package.
+        path: The file.
+        notes: Plain data to keep with it, such as how inputs were scaled.
+    """
+    header = {"format": "pt", "writer": _FORMAT}
+    with contextlib.suppress(OperandError):
+        header["model"] = json.dumps(describe(model))
+    if notes is not None:
+        header["notes"] = json.dumps(notes)
+    return _write(path, model.state_dict(), header)
+
+
+def load(path: str | Path, model: Module | None = None) -> Module:
+    """Read a model from a file: into `model` if one is given, else a new one as the file describes it.
+
+    Raises:
+        FileError: no such file, not a safetensors file, damaged, or of another structure; the model is left as it was.
+    """
+    arrays, header = _read(path)
+    if model is None:
+        if "model" not in header:
+            raise FileError(f"{path}: the file does not describe its model; build it first and call load(path, model).")
+        model = build(_json(header["model"], path, "the description of the model"), limit=sum(a.size for a in arrays.values()))
+    try:
+        return model.load_state_dict(arrays)
+    except AutogradError as error:
+        raise FileError(f"{path}: {error}") from error
+
+
+def notes_of(path: str | Path) -> dict[str, Any]:
+    """The notes that were saved with a model."""
+    header = _read(path)[1]
+    notes = _json(header.get("notes", "{}"), path, "the notes")
+    if not isinstance(notes, dict):
+        raise FileError(f"{path}: the notes in the file are damaged.")
+    return notes
+
+
+# ------------------------------------------------------------------------------------------------ checkpoints
+def _generators(training: Training) -> Iterator[tuple[str, np.random.Generator]]:
+    """Every random generator of a run: that of the batches, and those of modules such as dropout, each once."""
+    yield "fit", training.rng
+    for path, module in training.model.named_modules():
+        for name, value in vars(module).items():
+            if isinstance(value, np.random.Generator):
+                yield f"{path}.{name}", value
+
+
+def save_checkpoint(path: str | Path, training: Training) -> Path:
+    """Write all that a run needs to go on bit for bit: model, optimiser, schedule, generators, early stopping, history."""
+    run, arrays = _snapshot(training)
+    header = {"format": "pt", "writer": _FORMAT, "checkpoint": json.dumps(run, default=_plain)}
+    return _write(path, arrays, header)
+
+
+def _plain(x: Any) -> Any:
+    """NumPy's numbers and arrays (in the state of a generator) for JSON."""
+    return x.tolist()
+
+
+def load_checkpoint(path: str | Path, training: Training) -> None:
+    """Bring a run to where a checkpoint was written; if the file does not fit, everything stays as it was."""
+    arrays, header = _read(path)
+    if "checkpoint" not in header:
+        raise FileError(f"{path}: this is no checkpoint (a model, perhaps: use load); nothing was changed.")
+    run = _json(header["checkpoint"], path, "the state of the run")
+    before = _snapshot(training)
+    try:
+        _apply(run, arrays, training)
+    except Exception as error:
+        _apply(*before, training)
+        raise FileError(f"{path}: the checkpoint does not fit this run ({error}); nothing was changed.") from error
+
+
+def _snapshot(training: Training) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """The run as it is, in the form of a checkpoint."""
+    state = training.optimizer.state_dict()
+    arrays = {f"model/{k}": v for k, v in training.model.state_dict().items()}
+    for g, slots in enumerate(state["state"]):
+        for s, slot in enumerate(slots):
+            arrays.update({f"optimizer/{g}/{s}/{k}": v for k, v in slot.items()})
+    stopping = training.stopping
+    if stopping is not None and stopping.weights is not None:
+        arrays.update({f"best/{k}": v for k, v in stopping.weights.items()})
+    return {
+        "epoch": training.epoch, "stopped": training.stopped,
+        "optimizer": {"kind": type(training.optimizer).__name__, "steps": state["steps"], "groups": state["groups"]},
+        "slots": [len(slots) for slots in state["state"]],
+        "schedule": None if training.schedule is None else training.schedule.state_dict(),
+        "stopping": None if stopping is None else {"best": stopping.best, "best_epoch": stopping.best_epoch, "waited": stopping.waited},
+        "generators": {n: g.bit_generator.state for n, g in _generators(training)},
+        "history": training.history.to_dict(),
+    }, arrays  # fmt: skip
+
+
+def _part(arrays: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
+    return {name[len(prefix) :]: array for name, array in arrays.items() if name.startswith(prefix)}
+
+
+def _apply(run: dict[str, Any], arrays: dict[str, np.ndarray], training: Training) -> None:
+    """Take over the state of a run."""
+    kind = type(training.optimizer).__name__
+    if run["optimizer"]["kind"] != kind:
+        raise FileError(f"it was written with {run['optimizer']['kind']}, this run has {kind}")
+    for name, mine in (("schedule", training.schedule), ("stopping", training.stopping)):
+        if (run[name] is None) != (mine is None):
+            raise FileError(f"one of the two runs has {name}, the other has not")
+    generators = dict(_generators(training))
+    if set(generators) != set(run["generators"]):
+        raise FileError("its random generators are others")
+    history = History.from_dict(run["history"])
+    training.model.load_state_dict(_part(arrays, "model/"))
+    state = [[_part(arrays, f"optimizer/{g}/{s}/") for s in range(n)] for g, n in enumerate(run["slots"])]
+    training.optimizer.load_state_dict({"steps": run["optimizer"]["steps"], "groups": run["optimizer"]["groups"], "state": state})
+    if training.schedule is not None:
+        training.schedule.load_state_dict(run["schedule"])
+    if training.stopping is not None:
+        training.stopping.best = float(run["stopping"]["best"])
+        training.stopping.best_epoch = run["stopping"]["best_epoch"]
+        training.stopping.waited = int(run["stopping"]["waited"])
+        training.stopping.weights = _part(arrays, "best/") or None
+    for name, generator in generators.items():
+        generator.bit_generator.state = run["generators"][name]
+    training.history, training.epoch, training.stopped = history, int(run["epoch"]), bool(run["stopped"])

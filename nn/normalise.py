@@ -1,0 +1,114 @@
+"""Normalisation: `BatchNorm1d` over the batch, `LayerNorm` over the features of each sample."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+import autograd_core as ag
+from autograd_core import Tensor
+from autograd_core.errors import OperandError, ShapeError
+
+from .layers import count_of, shape_of
+from .module import Module
+
+__all__ = ["BatchNorm1d", "LayerNorm"]
+
+
+class BatchNorm1d(Module):
+    """γ·(x − μ) / √(σ² + ε) + β per feature, with μ, σ² of the batch in training and running averages in `eval()`.
+
+    Inputs have shape (n, features) or (n, features, length). Ioffe & Szegedy (2015); torch's names, defaults and updates.
+
+    Example:
+        >>> norm = BatchNorm1d(2)
+        >>> out = norm(np.array([[1.0, 10.0], [3.0, 30.0]]))
+        >>> np.round(out.data, 3).tolist(), norm.running_mean.tolist()
+        ([[-1.0, -1.0], [1.0, 1.0]], [0.2, 2.0])
+    """
+
+    buffers = ("running_mean", "running_var", "num_batches_tracked")
+
+    def __init__(self, features: int, *, eps: float = 1e-5, momentum: float = 0.1, affine: bool = True, dtype: Any = np.float64) -> None:
+        """γ = 1, β = 0; `momentum` is the share of the newest batch in the running averages."""
+        features = count_of(features, "BatchNorm1d: features")
+        self.weight = Tensor(np.ones(features), dtype=dtype, label="γ") if affine else None
+        self.bias = Tensor(np.zeros(features), dtype=dtype, label="β") if affine else None
+        self.running_mean: Any = np.zeros(features, dtype=dtype)
+        self.running_var: Any = np.ones(features, dtype=dtype)
+        self.num_batches_tracked: Any = np.array(0)
+        self.features, self.eps, self.momentum = features, float(eps), float(momentum)
+
+    def forward(self, x: Any) -> Any:
+        """The batch, each feature with mean 0 and variance 1, then scaled and shifted."""
+        shape = shape_of(x)
+        if len(shape) not in (2, 3) or shape[1] != self.features:
+            raise ShapeError(f"BatchNorm1d: received shape {shape}, expected (n, {self.features}) or (n, {self.features}, length).")
+        axes: Any = 0 if len(shape) == 2 else (0, 2)
+        side = (self.features,) if len(shape) == 2 else (self.features, 1)
+        x = x if isinstance(x, Tensor) else Tensor(x, requires_grad=False)
+        if self.training:
+            count = x.size // self.features
+            if count < 2:
+                raise ShapeError(f"BatchNorm1d: received {count} value per feature in training, expected at least 2; use eval() for single samples.")
+            mean, var = x.mean(axis=axes, keepdims=True), x.var(axis=axes, keepdims=True)
+            self._follow(mean.data.reshape(-1), var.data.reshape(-1) * (count / (count - 1)))
+        else:
+            mean, var = self.running_mean.reshape(side), self.running_var.reshape(side)
+        out = (x - mean) / ag.sqrt(var + self.eps)
+        if self.weight is None or self.bias is None:
+            return out
+        weight, bias = (self.weight, self.bias) if len(shape) == 2 else (self.weight.reshape(side), self.bias.reshape(side))
+        return out * weight + bias
+
+    def _follow(self, mean: np.ndarray, var: np.ndarray) -> None:
+        """Move the running averages a step towards the batch."""
+        self.running_mean = (1.0 - self.momentum) * self.running_mean + self.momentum * mean
+        self.running_var = (1.0 - self.momentum) * self.running_var + self.momentum * var
+        self.num_batches_tracked = self.num_batches_tracked + 1
+
+    def config(self) -> dict[str, Any]:
+        """The arguments that make an equal module."""
+        return {"features": self.features, "eps": self.eps, "momentum": self.momentum, "affine": self.weight is not None}
+
+    def extra_repr(self) -> str:
+        """The number of features."""
+        return str(self.features)
+
+
+class LayerNorm(Module):
+    """γ·(x − μ) / √(σ² + ε) + β with μ, σ² over the last axes of each sample (Ba, Kiros & Hinton 2016).
+
+    Example:
+        >>> np.round(LayerNorm(2)(np.array([[1.0, 3.0]])).data, 3).tolist()
+        [[-1.0, 1.0]]
+    """
+
+    def __init__(self, shape: int | tuple[int, ...], *, eps: float = 1e-5, dtype: Any = np.float64) -> None:
+        """`shape` is that of the last axes."""
+        self.shape = (int(shape),) if isinstance(shape, (int, np.integer)) else tuple(int(n) for n in shape)
+        if not self.shape or min(self.shape) < 1:
+            raise OperandError(f"LayerNorm: received shape {shape!r}, expected the lengths of the last axes.")
+        self.eps = float(eps)
+        self.weight = Tensor(np.ones(self.shape), dtype=dtype, label="γ")
+        self.bias = Tensor(np.zeros(self.shape), dtype=dtype, label="β")
+
+    def forward(self, x: Any) -> Any:
+        """Each sample, with mean 0 and variance 1, then scaled and shifted."""
+        given = shape_of(x)
+        if given[-len(self.shape) :] != self.shape:
+            raise ShapeError(f"LayerNorm: received shape {given}, expected the last axes to be {self.shape}.")
+        axes = tuple(range(-len(self.shape), 0))
+        x = x if isinstance(x, Tensor) else Tensor(x, requires_grad=False)
+        out = (x - x.mean(axis=axes, keepdims=True)) / ag.sqrt(x.var(axis=axes, keepdims=True) + self.eps)
+        return out * self.weight + self.bias
+
+    def config(self) -> dict[str, Any]:
+        """The arguments that make an equal module."""
+        return {"shape": list(self.shape), "eps": self.eps}
+
+    def extra_repr(self) -> str:
+        """The shape, and the number of features in it."""
+        return f"{self.shape[0] if len(self.shape) == 1 else self.shape}" + (f" = {math.prod(self.shape)}" if len(self.shape) > 1 else "")

@@ -1,0 +1,193 @@
+"""Recurrent networks: `RNN` and `LSTM` over sequences, and the cells that make one step of them; names and layouts as in torch."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+import autograd_core as ag
+from autograd_core import Tensor
+from autograd_core.errors import OperandError, ShapeError
+
+from .init import Generator, rng_of
+from .layers import count_of, shape_of
+from .module import Module
+
+__all__ = ["LSTM", "RNN", "LSTMCell", "RNNCell"]
+
+
+def _weights(module: Any, suffix: str, nin: int, nhid: int, gates: int, dtype: Any, rng: np.random.Generator) -> None:
+    """The four parameters of a cell, from ±1/√nhid as in torch."""
+    bound = 1.0 / math.sqrt(nhid)
+    for name, shape in (("weight_ih", (gates * nhid, nin)), ("weight_hh", (gates * nhid, nhid)), ("bias_ih", (gates * nhid,)), ("bias_hh", (gates * nhid,))):
+        setattr(module, name + suffix, Tensor(rng.uniform(-bound, bound, shape), dtype=dtype, label=name + suffix))
+
+
+def _rnn_step(x: Any, h: Any, w: Any, u: Any, b: Any, c: Any, activation: Any) -> Any:
+    """h' = tanh(W x + b + U h + c)."""
+    return activation(x @ w.T + b + (h @ u.T + c))
+
+
+def _lstm_step(x: Any, h: Any, memory: Any, w: Any, u: Any, b: Any, c: Any) -> tuple[Any, Any]:
+    """The gates i, f, o and the candidate g (Hochreiter & Schmidhuber 1997): c' = f·c + i·g, h' = o·tanh(c')."""
+    z = x @ w.T + b + (h @ u.T + c)
+    n = z.shape[-1] // 4
+    i, f, g, o = (z[..., k * n : (k + 1) * n] for k in range(4))
+    memory = f.sigmoid() * memory + i.sigmoid() * g.tanh()
+    return o.sigmoid() * memory.tanh(), memory
+
+
+def _checked(x: Any, nin: int, axes: tuple[int, ...], who: str) -> None:
+    shape = shape_of(x)
+    if len(shape) not in axes or shape[-1] != nin:
+        raise ShapeError(f"{who}: received shape {shape}, expected {' or '.join(map(str, axes))} axes, the last of length {nin}.")
+
+
+class RNNCell(Module):
+    """One step of a simple recurrent network: h' = tanh(W x + b + U h + c).
+
+    Example:
+        >>> RNNCell(3, 4, rng=0)(np.ones((2, 3))).shape
+        (2, 4)
+    """
+
+    def __init__(self, nin: int, nhid: int, *, activation: str = "tanh", dtype: Any = np.float64, rng: Generator = None) -> None:
+        """Random weights; `activation` is "tanh" or "relu"."""
+        if activation not in ("tanh", "relu"):
+            raise OperandError(f"RNNCell: received activation={activation!r}, expected 'tanh' or 'relu'.")
+        self.nin, self.nhid, self.activation = count_of(nin, "RNNCell: nin"), count_of(nhid, "RNNCell: nhid"), activation
+        _weights(self, "", nin, nhid, 1, dtype, rng_of(rng))
+
+    def forward(self, x: Any, h: Any = None) -> Any:
+        """The next state for inputs (n, nin) and a state (n, nhid), zeros where it is None."""
+        _checked(x, self.nin, (1, 2), "RNNCell")
+        h = np.zeros((*shape_of(x)[:-1], self.nhid)) if h is None else h
+        return _rnn_step(x, h, self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh, getattr(ag, self.activation))  # type: ignore[attr-defined]
+
+    def config(self) -> dict[str, Any]:
+        """The arguments that make an equal module."""
+        return {"nin": self.nin, "nhid": self.nhid, "activation": self.activation}
+
+    def extra_repr(self) -> str:
+        """The sizes."""
+        return f"{self.nin}, {self.nhid}"
+
+
+class LSTMCell(Module):
+    """One step of an LSTM: a state h, and a memory c that gates write to and forget.
+
+    Example:
+        >>> h, c = LSTMCell(3, 4, rng=0)(np.ones((2, 3)))
+        >>> h.shape, c.shape
+        ((2, 4), (2, 4))
+    """
+
+    def __init__(self, nin: int, nhid: int, *, dtype: Any = np.float64, rng: Generator = None) -> None:
+        """Random weights; the gates are in torch's order: input, forget, candidate, output."""
+        self.nin, self.nhid = count_of(nin, "LSTMCell: nin"), count_of(nhid, "LSTMCell: nhid")
+        _weights(self, "", nin, nhid, 4, dtype, rng_of(rng))
+
+    def forward(self, x: Any, state: Any = None) -> tuple[Any, Any]:
+        """(h', c') for inputs (n, nin) and a state (h, c), zeros where it is None."""
+        _checked(x, self.nin, (1, 2), "LSTMCell")
+        zeros = np.zeros((*shape_of(x)[:-1], self.nhid))
+        h, c = (zeros, zeros) if state is None else state
+        return _lstm_step(x, h, c, self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh)  # type: ignore[attr-defined]
+
+    def config(self) -> dict[str, Any]:
+        """The arguments that make an equal module."""
+        return {"nin": self.nin, "nhid": self.nhid}
+
+    def extra_repr(self) -> str:
+        """The sizes."""
+        return f"{self.nin}, {self.nhid}"
+
+
+class _Recurrent(Module):
+    gates = 1
+
+    def __init__(
+        self, nin: int, nhid: int, num_layers: int = 1, *, batch_first: bool = False, dtype: Any = np.float64, rng: Generator = None
+    ) -> None:
+        """Random weights, named "weight_ih_l0", … as in torch."""
+        who = type(self).__name__
+        self.nin, self.nhid = count_of(nin, f"{who}: nin"), count_of(nhid, f"{who}: nhid")
+        self.num_layers, self.batch_first = count_of(num_layers, f"{who}: num_layers"), bool(batch_first)
+        rng = rng_of(rng)
+        for k in range(num_layers):
+            _weights(self, f"_l{k}", nin if k == 0 else nhid, nhid, self.gates, dtype, rng)
+
+    def _parameters_of(self, k: int) -> tuple[Any, ...]:
+        return tuple(getattr(self, f"{name}_l{k}") for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"))
+
+    def _sequence(self, x: Any) -> tuple[list[Any], int]:
+        """The inputs step by step, each of shape (n, nin), and n."""
+        _checked(x, self.nin, (3,), type(self).__name__)
+        steps = [x[:, t] if self.batch_first else x[t] for t in range(shape_of(x)[1 if self.batch_first else 0])]
+        if not steps:
+            raise ShapeError(f"{type(self).__name__}: received a sequence of no steps, expected at least one.")
+        return steps, shape_of(x)[0 if self.batch_first else 1]
+
+    def config(self) -> dict[str, Any]:
+        """The arguments that make an equal module."""
+        return {"nin": self.nin, "nhid": self.nhid, "num_layers": self.num_layers, "batch_first": self.batch_first}
+
+    def extra_repr(self) -> str:
+        """The sizes."""
+        return f"{self.nin}, {self.nhid}" + (f", num_layers={self.num_layers}" if self.num_layers > 1 else "")
+
+
+class RNN(_Recurrent):
+    """h_t = tanh(W x_t + b + U h_{t−1} + c) over a sequence of shape (steps, n, nin), or (n, steps, nin) with `batch_first`.
+
+    Gives (the states of the last layer at all steps, the last states of all layers), as torch's `RNN`.
+
+    Example:
+        >>> out, h = RNN(3, 4, rng=0)(np.ones((5, 2, 3)))
+        >>> out.shape, h.shape
+        ((5, 2, 4), (1, 2, 4))
+    """
+
+    def forward(self, x: Any, h0: Any = None) -> tuple[Any, Any]:
+        """(states, last states); `h0` has shape (num_layers, n, nhid)."""
+        steps, n = self._sequence(x)
+        last = []
+        for k in range(self.num_layers):
+            w, u, b, c = self._parameters_of(k)
+            h: Any = np.zeros((n, self.nhid), w.dtype) if h0 is None else h0[k]
+            for t, step in enumerate(steps):
+                h = _rnn_step(step, h, w, u, b, c, ag.tanh)
+                steps[t] = h
+            last.append(h)
+        return np.stack(steps, axis=1 if self.batch_first else 0), np.stack(last)
+
+
+class LSTM(_Recurrent):
+    """An LSTM over a sequence of shape (steps, n, nin), or (n, steps, nin) with `batch_first`.
+
+    Gives (states at all steps, (last states, last memories)), as torch's `LSTM`.
+
+    Example:
+        >>> out, (h, c) = LSTM(3, 4, rng=0)(np.ones((5, 2, 3)))
+        >>> out.shape, c.shape
+        ((5, 2, 4), (1, 2, 4))
+    """
+
+    gates = 4
+
+    def forward(self, x: Any, state: Any = None) -> tuple[Any, tuple[Any, Any]]:
+        """(states, (h, c)); `state` is (h0, c0), each of shape (num_layers, n, nhid)."""
+        steps, n = self._sequence(x)
+        states, memories = [], []
+        for k in range(self.num_layers):
+            weights = self._parameters_of(k)
+            h: Any = np.zeros((n, self.nhid), weights[0].dtype) if state is None else state[0][k]
+            c: Any = np.zeros((n, self.nhid), weights[0].dtype) if state is None else state[1][k]
+            for t, step in enumerate(steps):
+                h, c = _lstm_step(step, h, c, *weights)
+                steps[t] = h
+            states.append(h)
+            memories.append(c)
+        return np.stack(steps, axis=1 if self.batch_first else 0), (np.stack(states), np.stack(memories))
