@@ -51,7 +51,8 @@ def draw(
         around: Show the neighbourhood of this node.
         show: Any of "data", "grad", "derivatives" (on the edges) and "values" (small pictures of arrays).
         theme: "light", "dark", or "auto" for what the reader's system asks for.
-        layout: "builtin" needs nothing; "dot" asks Graphviz where it can be reached, else falls back; "auto" is "builtin".
+        layout: "builtin" needs nothing; "dot" asks Graphviz where it can be reached, else falls back; "auto" is "builtin",
+            which is as fast, gives every operand a place of its own on the border, and looks the same everywhere.
         parameters: Leaves to show as parameters, beside those of modules and those with a parameter's label.
         limit: How many boxes a picture may have before it is folded.
 
@@ -78,6 +79,7 @@ def draw(
         raise AutogradError(f"draw: received show={sorted(wanted)}, expected some of {sorted(SHOW)}.")
     check_root(root, "draw")
     network = read(root, parameters)
+    network.keep_gradients()
     middle = None
     if around is not None:
         if id(around) not in network.index:

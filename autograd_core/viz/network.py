@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from autograd_core.node import Node, operands, walk
@@ -17,6 +18,9 @@ __all__ = ["Call", "Constant", "Network", "Use", "formula_of", "read"]
 
 # Labels that a textbook gives to a parameter, with an index or a subscript.
 _PARAMETER = re.compile(r"(w|W|b|B|θ|Θ|β|γ|theta|beta|gamma|weight|bias|kernel|scale)s?[\d_₀₁₂₃₄₅₆₇₈₉,]*")
+
+
+_RAISED = str.maketrans("−0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 class Constant(NamedTuple):
@@ -33,15 +37,27 @@ class Use(NamedTuple):
     slot: int
 
 
-@dataclass(slots=True)
+@dataclass
 class Call:
     """A call of a module: its place in the tree of calls and the nodes computed in it."""
 
-    path: str
-    kind: str
+    scope: Any
     parent: int | None
     level: int
     region: list[int] = field(default_factory=list)
+
+    @cached_property
+    def kind(self) -> str:
+        """The class of the module."""
+        return clean(self.scope.kind)
+
+    @cached_property
+    def path(self) -> str:
+        """Where the module stands in the outermost one; looked up only for calls that a picture names."""
+        try:
+            return clean(self.scope.path, 60)
+        except Exception:  # a module of the user's own that cannot say where it stands still gets its picture
+            return ""
 
 
 @dataclass(slots=True)
@@ -66,6 +82,10 @@ class Network:
             return self.gradients.get(i)
         node = self.nodes[i]
         return None if isinstance(node, Constant) or not node._flowed else node.grad
+
+    def keep_gradients(self) -> None:
+        """From now on show the gradients of this moment, whatever a later backward pass does."""
+        self.gradients = {i: g for i in range(len(self.nodes)) if (g := self.gradient(i)) is not None}
 
     def data(self, i: int) -> Any:
         """The number or array of a node."""
@@ -142,7 +162,7 @@ def _read_calls(network: Network) -> None:
             if id(scope) not in number_of:
                 number_of[id(scope)] = len(network.calls)
                 level = 0 if parent is None else network.calls[parent].level + 1
-                network.calls.append(Call(clean(scope.path, 60), clean(scope.kind), parent, level))
+                network.calls.append(Call(scope, parent, level))
                 outputs.append([])
                 inputs.append({network.index[id(x)] for x in scope.inputs if id(x) in network.index})
             parent = number_of[id(scope)]
@@ -232,8 +252,8 @@ def formula_of(op: Op, names: list[str], params: dict[str, Any] | None = None) -
     """An operation on named operands, as the header of a box writes it.
 
     >>> from autograd_core.op import TABLE
-    >>> formula_of(TABLE["mul"], ["w", "x"]), formula_of(TABLE["tanh"], ["u"]), formula_of(TABLE["sqrt"], ["u"])
-    ('w × x', 'tanh(u)', '√u')
+    >>> formula_of(TABLE["mul"], ["w", "x"]), formula_of(TABLE["tanh"], ["u"]), formula_of(TABLE["power"], ["u", "2"])
+    ('w × x', 'tanh(u)', 'u²')
     """
     words = [clean(name, 14) for name in names]
     if op.text:
@@ -242,6 +262,9 @@ def formula_of(op: Op, names: list[str], params: dict[str, Any] | None = None) -
         except (IndexError, KeyError, ValueError):
             pass
     symbol = op.symbol or op.name
+    if op.name == "power" and len(words) == 2 and words[1].lstrip("−").isdigit():
+        base = words[0] if words[0].isalnum() else f"({words[0]})"
+        return base + words[1].translate(_RAISED)
     if len(words) == 2 and len(symbol) == 1 and not symbol.isalpha():
         return f"{words[0]} {symbol} {words[1]}"
     if len(words) == 1 and op.dunder:

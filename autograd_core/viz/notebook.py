@@ -21,7 +21,8 @@ def framed(picture: str, page: str, title: str = "") -> str:
     width, height = (int(size[1]), int(size[2])) if size else (800, 400)
     data = base64.b64encode(picture.encode()).decode()
     name = escape(title or "Picture of a graph")
-    room = max(340, min(height + 190, 720))
+    least = 500 if 'id="range"' in page else 340  # the panel of the steps needs its room
+    room = max(least, min(height + 190, 720))
     return (
         f'<div style="display:grid;min-height:{min(height, room)}px">'
         f'<div style="grid-area:1/1;overflow:auto"><img alt="{name}" width="{width}" style="max-width:none" '

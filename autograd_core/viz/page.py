@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["page", "safe_json"]
 
-_CSP = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:"
+_CSP = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
 _LARGE = 1_500_000
 
 

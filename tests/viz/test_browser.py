@@ -142,6 +142,8 @@ def test_folded_boxes_open_and_close(open_page):
     assert page.locator("#title").text_content().endswith(data["scenes"][target]["title"])
     page.keyboard.press("End")
     page.keyboard.press("Escape")
+    where = page.locator("#where").text_content()
+    assert "lies inside" in where or not where
     assert page.locator("#back").is_hidden()
     page.locator(f"#b{box}").focus()
     page.keyboard.press("Enter")

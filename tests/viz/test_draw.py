@@ -284,6 +284,18 @@ def test_themes():
     assert "prefers-color-scheme" not in draw(out, theme="dark").svg and "#16181d" in draw(out, theme="dark").svg
 
 
+def test_a_drawing_keeps_the_gradients_of_its_moment():
+    loss = mlp_loss(2, 16, 16, 1)
+    before = draw(loss)
+    loss.backward()
+    assert not any(row.value != "?" for scene in before._inside() for box in scene.graph.boxes for row in box.rows if row.live)
+
+
+def test_powers_are_raised():
+    formulas = {box.formula for box in draw((Value(3.0, label="x") ** 2) ** -1.0).graph.boxes}
+    assert {"= x²", "= v1⁻¹"} <= formulas
+
+
 def test_show_chooses_what_is_written():
     out, *_ = neuron()
     bare = draw(out, show=())
