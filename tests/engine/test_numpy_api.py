@@ -1,0 +1,621 @@
+"""NumPy's own functions on `Tensor` and `Value`, every mixture of operands, dtypes, and what has no rule."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import autograd_core as ag
+from autograd_core import Tensor, Value, grad
+from autograd_core.errors import AutogradError, GraphError, MissingRuleError
+
+X = np.array([[0.5, 1.5, 0.25], [2.0, 0.75, 1.25]])
+SQUARE = np.array([[2.0, 0.5], [0.25, 1.0]])
+
+UFUNCS = """negative positive absolute fabs sign square sqrt cbrt reciprocal exp exp2 expm1 log log2 log10 log1p sin cos tan arctan
+sinh cosh tanh arcsinh""".split()
+BINARY = "add subtract multiply divide true_divide power float_power arctan2 hypot maximum minimum logaddexp".split()
+FUNCTIONS: dict[str, Callable[[Any], Any]] = {
+    "sum": lambda x: np.sum(x, axis=1),
+    "sum_keepdims": lambda x: np.sum(x, axis=0, keepdims=True),
+    "mean": lambda x: np.mean(x, axis=(0, 1)),
+    "average": lambda x: np.average(x, axis=0),
+    "var": lambda x: np.var(x, axis=0, ddof=1),
+    "std": lambda x: np.std(x, axis=-1),
+    "prod": lambda x: np.prod(x, axis=0),
+    "max": lambda x: np.max(x, axis=1),
+    "min": lambda x: np.min(x),
+    "amax": lambda x: np.amax(x, axis=0),
+    "amin": lambda x: np.amin(x),
+    "cumsum": lambda x: np.cumsum(x, axis=1),
+    "cumprod": lambda x: np.cumprod(x),
+    "sort": lambda x: np.sort(x, axis=0),
+    "matmul": lambda x: np.matmul(x, x.T),
+    "dot": lambda x: np.dot(x.T, x),
+    "inner": lambda x: np.inner(x, x),
+    "outer": lambda x: np.outer(x, x[0]),
+    "tensordot": lambda x: np.tensordot(x, x, axes=([0, 1], [0, 1])),
+    "einsum": lambda x: np.einsum("ij,kj->ik", x, x),
+    "trace": lambda x: np.trace(x),
+    "diag": lambda x: np.diag(x),
+    "tril": lambda x: np.tril(x),
+    "triu": lambda x: np.triu(x, 1),
+    "reshape": lambda x: np.reshape(x, (3, 2)),
+    "ravel": lambda x: np.ravel(x),
+    "transpose": lambda x: np.transpose(x),
+    "swapaxes": lambda x: np.swapaxes(x, 0, 1),
+    "moveaxis": lambda x: np.moveaxis(x, 0, 1),
+    "squeeze": lambda x: np.squeeze(x[:1]),
+    "expand_dims": lambda x: np.expand_dims(x, 1),
+    "broadcast_to": lambda x: np.broadcast_to(x, (2, 2, 3)),
+    "flip": lambda x: np.flip(x, 0),
+    "roll": lambda x: np.roll(x, 1, axis=1),
+    "tile": lambda x: np.tile(x, (2, 1)),
+    "repeat": lambda x: np.repeat(x, 2, axis=0),
+    "pad": lambda x: np.pad(x, 1),
+    "concatenate": lambda x: np.concatenate([x, np.ones((1, 3)), x * 2]),
+    "stack": lambda x: np.stack([x, np.ones((2, 3))], axis=-1),
+    "vstack": lambda x: np.vstack([x, np.ones(3)]),
+    "hstack": lambda x: np.hstack((x, x)),
+    "split": lambda x: np.split(x, 3, axis=1)[1],
+    "where": lambda x: np.where(X > 1, x, -x),
+    "clip": lambda x: np.clip(x, 0.4, 1.4),
+    "norm": lambda x: np.linalg.norm(x),
+    "norm_axis": lambda x: np.linalg.norm(x, axis=1, keepdims=True),
+    "inv": lambda x: np.linalg.inv(x @ x.T),
+    "det": lambda x: np.linalg.det(x @ x.T),
+    "slogdet": lambda x: np.linalg.slogdet(x @ x.T)[1],
+    "solve": lambda x: np.linalg.solve(x @ x.T, x),
+    "cholesky": lambda x: np.linalg.cholesky(x @ x.T),
+    "copy": lambda x: np.copy(x),
+    "diagonal": lambda x: np.diagonal(x),
+    "atleast_2d": lambda x: np.atleast_2d(x[0]),
+    "divide by reflected": lambda x: 1 / x - 2 * x + 3**x,
+    "method chain": lambda x: (
+        x.reshape(3, 2).T.sum(axis=0).mean() + x.max() - x.min() + x.prod() + x.std() + x.var()
+    ),
+    "method moves": lambda x: x.ravel().reshape(2, 3).swapaxes(0, 1).transpose().squeeze().repeat(2, axis=0),
+    "method sums": lambda x: x.cumsum(axis=0) + x.cumprod(axis=1) + x.clip(0.4, 1.4) + x.dot(x.T).trace(),
+}
+
+
+def central(f: Callable[[Any], Any], x: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Central differences of Σ weights·f, good to 1e-7 or so."""
+    out, h = np.zeros_like(x), 1e-6
+    for i in np.ndindex(x.shape):
+        up, down = x.copy(), x.copy()
+        up[i] += h
+        down[i] -= h
+        out[i] = (np.sum(f(up) * weights) - np.sum(f(down) * weights)) / (2 * h)
+    return out
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_function_on_a_tensor(name: str) -> None:
+    """NumPy's answer, as a tensor that gradients flow through."""
+    f = FUNCTIONS[name]
+    t, expected = Tensor(X), f(X)
+    out = f(t)
+    assert isinstance(out, Tensor)
+    assert out.op is not None
+    np.testing.assert_allclose(out.data, expected, rtol=1e-13, atol=1e-15)
+    weights = np.random.default_rng(0).standard_normal(out.shape)
+    out.backward(weights)
+    np.testing.assert_allclose(t.grad, central(f, X, weights), rtol=1e-6, atol=1e-7)
+
+
+@pytest.mark.parametrize("name", UFUNCS)
+def test_ufunc(name: str) -> None:
+    """On a tensor, a value, and an array of values."""
+    f = getattr(np, name)
+    t, v = Tensor(X), Value(0.5)
+    out, single = f(t), f(v)
+    assert isinstance(out, Tensor)
+    assert isinstance(single, Value)
+    np.testing.assert_allclose(out.data, f(X), rtol=1e-15)
+    np.testing.assert_allclose(single.data, f(0.5), rtol=1e-15)
+    out.sum().backward()
+    single.backward()
+    np.testing.assert_allclose(t.grad, central(f, X, np.ones_like(X)), rtol=1e-6, atol=1e-8)
+    assert v.grad == pytest.approx(t.grad[0, 0], rel=1e-14)
+    if name in {"fabs", "sign"}:  # NumPy has its own idea of these for objects
+        return
+    objects = f(np.array([Value(0.5), Value(1.5)]))
+    assert objects.dtype == object
+    np.testing.assert_allclose([o.data for o in objects], f(np.array([0.5, 1.5])), rtol=1e-15)
+
+
+OPERANDS: dict[str, Callable[[], Any]] = {
+    "int": lambda: 2,
+    "float": lambda: 2.5,
+    "bool": lambda: True,
+    "float64": lambda: np.float64(2.5),
+    "float32": lambda: np.float32(2.5),
+    "int64": lambda: np.int64(2),
+    "uint8": lambda: np.uint8(2),
+    "array": lambda: np.array([0.5, 1.5, 2.5]),
+    "integer array": lambda: np.array([1, 2, 3]),
+    "array 0d": lambda: np.array(2.5),
+    "read-only array": lambda: np.broadcast_to(2.5, (3,)),
+    "big-endian array": lambda: np.array([0.5, 1.5, 2.5], ">f8"),
+    "Value": lambda: Value(2.5),
+    "Tensor": lambda: Tensor([0.5, 1.5, 2.5]),
+    "Tensor 0d": lambda: Tensor(2.5),
+}
+ARRAYS = {"array", "integer array", "read-only array", "big-endian array", "Tensor", "Tensor 0d"}
+
+
+def plain(x: Any) -> Any:
+    """The number or array behind an operand, as float64."""
+    return np.asarray(x.data if isinstance(x, (Value, Tensor)) else x, dtype=np.float64)
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+@pytest.mark.parametrize("other", OPERANDS)
+@pytest.mark.parametrize("mine", ["Value", "Tensor"])
+@pytest.mark.parametrize("name", BINARY)
+def test_mixtures(name: str, mine: str, other: str, side: str) -> None:
+    """A ufunc and its operator agree with NumPy on plain numbers, and give a `Tensor` where any operand is an array."""
+    f, me, it = getattr(np, name), OPERANDS[mine](), OPERANDS[other]()
+    args = (me, it) if side == "left" else (it, me)
+    out = f(*args)
+    wants_tensor = mine == "Tensor" or other in ARRAYS
+    assert type(out) is (Tensor if wants_tensor else Value)
+    np.testing.assert_allclose(out.data, f(*map(plain, args)), rtol=1e-14)
+    out.backward(np.ones(out.shape)) if wants_tensor else out.backward()
+    step = 1e-6
+    moved = [np.sum(f(*[plain(a) + (d if a is me else 0) for a in args])) for d in (step, -step)]
+    slope = me.grad if mine == "Value" else me.grad.sum()
+    assert np.shape(me.grad) == np.shape(me.data)
+    assert type(me.grad) is (float if mine == "Value" else np.ndarray)
+    assert float(slope) == pytest.approx((moved[0] - moved[1]) / (2 * step), rel=1e-6, abs=1e-8)
+
+
+@pytest.mark.parametrize(
+    "operator",
+    [lambda a, b: a + b, lambda a, b: a - b, lambda a, b: a * b, lambda a, b: a / b, lambda a, b: a**b],
+    ids=["add", "sub", "mul", "div", "pow"],
+)
+@pytest.mark.parametrize("other", OPERANDS)
+@pytest.mark.parametrize("mine", ["Value", "Tensor"])
+def test_operators_with_anything_on_either_side(mine: str, other: str, operator: Any) -> None:
+    """Never an object array, never a plain array."""
+    for left in (True, False):
+        me, it = OPERANDS[mine](), OPERANDS[other]()
+        args = (me, it) if left else (it, me)
+        out = operator(*args)
+        assert type(out) is (Tensor if mine == "Tensor" or other in ARRAYS else Value)
+        np.testing.assert_allclose(out.data, operator(*map(plain, args)), rtol=1e-14)
+
+
+def test_array_times_value_is_one_node() -> None:
+    """And the gradient reaches the value summed to a float."""
+    v = Value(3.0)
+    y = np.array([1.0, 2.0]) * v
+    assert type(y) is Tensor
+    assert y.op.name == "mul"
+    assert y.parents[1] is v
+    y.backward([1.0, 10.0])
+    assert (v.grad, type(v.grad)) == (21.0, float)
+
+
+def test_value_in_a_matrix_program() -> None:
+    """Values and tensors in one graph, each used twice."""
+    v, t = Value(2.0), Tensor([[1.0, 2.0], [3.0, 4.0]])
+    y = np.sum((t @ t) * v + v * v - t / v)
+    y.backward()
+    ones = np.ones((2, 2))
+    assert v.grad == pytest.approx(np.sum(t.data @ t.data) + 4 * 4 + np.sum(t.data) / 4)
+    np.testing.assert_allclose(t.grad, 2 * (ones @ t.data.T + t.data.T @ ones) - ones / 2)
+
+
+def test_lists_of_values_and_tensors_are_joined() -> None:
+    """stack and concatenate keep the graph."""
+    v, w, t = Value(1.0), Value(2.0), Tensor([3.0])
+    y = np.concatenate([np.stack([v, w, v * w]), t, [5.0]])
+    assert isinstance(y, Tensor)
+    (y * np.array([1.0, 10.0, 100.0, 1000.0, 1.0])).sum().backward()
+    assert (v.grad, w.grad, t.grad.tolist()) == (201.0, 110.0, [1000.0])
+
+
+def test_arrays_of_values() -> None:
+    """Object arrays of `Value` work with ufuncs, sums, products, norms and statistics."""
+
+    def fresh() -> np.ndarray:
+        return np.array([Value(1.0), Value(2.0), Value(4.0)])
+
+    for f, expected in [
+        (lambda a: np.exp(a).sum(), np.exp([1.0, 2.0, 4.0])),
+        (lambda a: (a * a).sum(), [2.0, 4.0, 8.0]),
+        (lambda a: a @ np.array([1.0, 2.0, 3.0]), [1.0, 2.0, 3.0]),
+        (lambda a: np.mean(a), [1 / 3] * 3),
+        (lambda a: np.prod(a), [8.0, 4.0, 2.0]),
+        (lambda a: np.max(a), [0.0, 0.0, 1.0]),
+        (lambda a: np.var(a), 2 / 3 * (np.array([1.0, 2.0, 4.0]) - 7 / 3)),
+        (lambda a: np.maximum(a, 3.0).sum(), [0.0, 0.0, 1.0]),
+        (lambda a: ag.sigmoid(a).sum(), [s * (1 - s) for s in 1 / (1 + np.exp([-1.0, -2.0, -4.0]))]),
+        (lambda a: np.linalg.norm(a), np.array([1.0, 2.0, 4.0]) / np.sqrt(21)),
+    ]:  # fmt: skip
+        a = fresh()
+        out = f(a)
+        assert isinstance(out, Value)
+        out.backward()
+        np.testing.assert_allclose([v.grad for v in a], expected, rtol=1e-14)
+
+
+# ------------------------------------------------------------------------------------------------ dtypes
+@pytest.mark.parametrize("name", [n for n in FUNCTIONS if n not in {"concatenate", "stack", "vstack"}])
+def test_float32_stays_float32(name: str) -> None:
+    """In the result, and in the gradient."""
+    t = Tensor(X.astype(np.float32))
+    out = FUNCTIONS[name](t)
+    assert out.dtype == np.float32
+    out.sum().backward()
+    assert t.grad.dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *UFUNCS,
+        "sigmoid",
+        "relu",
+        "leaky_relu",
+        "elu",
+        "softplus",
+        "silu",
+        "gelu",
+        "erf",
+        "softmax",
+        "log_softmax",
+        "logsumexp",
+        "sinc",
+        "step",
+    ],
+)
+def test_elementwise_float32(name: str) -> None:
+    """Nothing widens on the way, to second order."""
+    f = getattr(np, name, None) or getattr(ag, name)
+    t = Tensor(X.astype(np.float32))
+    out = f(t)
+    assert out.dtype == np.float32
+    out.backward(np.ones(out.shape, np.float32))
+    assert t.grad.dtype == np.float32
+    second = grad(lambda x: (grad(lambda z: f(z).sum())(x) ** 2).sum())(t.data)
+    assert second.dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    "constant",
+    [2, 2.0, True, Value(2.0), np.ones(3, np.float32), np.float32(2)],
+    ids=lambda c: type(c).__name__,
+)
+def test_numbers_and_values_do_not_widen_float32(constant: Any) -> None:
+    """Python numbers and values are weak, as in NumPy 2."""
+    t = Tensor(np.ones(3, np.float32))
+    for out in (
+        t * constant,
+        constant * t,
+        t + constant,
+        constant - t,
+        t**constant,
+        np.maximum(t, constant),
+        np.where(t.data > 0, t, constant),
+    ):
+        assert out.dtype == np.float32
+        t.grad = None
+        out.sum().backward()
+        assert t.grad.dtype == np.float32
+
+
+def test_float64_constants_widen_as_in_numpy() -> None:
+    """The gradient comes back in the dtype of the tensor."""
+    t = Tensor(np.ones(2, np.float32))
+    out = t * np.ones(2)
+    assert out.dtype == np.float64
+    out.sum().backward()
+    assert t.grad.dtype == np.float32
+
+
+@pytest.mark.parametrize("dtype", ["f2", "f4", "f8", "g"])
+def test_every_floating_dtype(dtype: str) -> None:
+    """Half and long double as well."""
+    t = Tensor(np.ones((2, 2), dtype))
+    y = (t @ t).sum() / 2
+    y.backward()
+    assert y.dtype == t.dtype == t.grad.dtype == np.dtype(dtype)
+    np.testing.assert_array_equal(t.grad, np.full((2, 2), 2.0))
+
+
+# --------------------------------------------------------------------------------------- unusual arrays
+class Special(np.ndarray):
+    """A subclass without behaviour."""
+
+
+UNUSUAL: dict[str, np.ndarray] = {
+    "transposed": np.arange(1.0, 7.0).reshape(3, 2).T,
+    "strided": np.arange(1.0, 13.0).reshape(2, 6)[:, ::2],
+    "reversed": np.arange(1.0, 7.0).reshape(2, 3)[::-1],
+    "Fortran": np.asfortranarray(np.arange(1.0, 7.0).reshape(2, 3)),
+    "read-only": np.broadcast_to(np.array([1.0, 2.0, 3.0]), (2, 3)),
+    "big-endian": np.arange(1.0, 7.0).reshape(2, 3).astype(">f8"),
+    "subclass": np.arange(1.0, 7.0).reshape(2, 3).view(Special),
+    "integers": np.arange(1, 7).reshape(2, 3),
+    "unsigned": np.full((2, 3), 200, np.uint8),
+    "booleans": np.ones((2, 3), bool),
+    "empty": np.zeros((2, 0)),
+}
+
+
+@pytest.mark.parametrize("name", UNUSUAL)
+def test_unusual_arrays(name: str) -> None:
+    """As the data of a tensor, and as a constant on either side, also in the backward pass."""
+    a = UNUSUAL[name]
+    exact = np.asarray(a, dtype=np.float64)
+    t = Tensor(a)
+    assert type(t.data) is np.ndarray
+    assert t.data.flags.writeable
+    (t * t * a).sum().backward()
+    np.testing.assert_allclose(t.grad, 2 * exact * exact)
+    assert type(t.grad) is np.ndarray
+    assert t.grad.flags.writeable
+    t.grad = None
+    ((a * t - a / (t + 1)).sum() + (a @ t.T).sum()).backward()
+    np.testing.assert_allclose(
+        t.grad, exact + exact / (exact + 1) ** 2 + np.broadcast_to(exact.sum(axis=0), exact.shape)
+    )
+    v = Value(2.0)
+    (a * v).sum().backward()
+    assert v.grad == exact.sum()
+
+
+NARROW = [
+    np.int8(100),
+    np.uint8(200),
+    np.int16(3000),
+    np.array([100] * 3, np.int8),
+    np.float16(3),
+    np.float32(3),
+]
+
+
+@pytest.mark.parametrize("constant", NARROW, ids=lambda c: f"{type(c).__name__} {c.dtype}")
+@pytest.mark.parametrize("side", ["left", "right"])
+@pytest.mark.parametrize("f", [np.multiply, np.divide, np.arctan2, np.hypot, np.power, np.logaddexp])
+def test_narrow_constants(f: Any, side: str, constant: Any) -> None:
+    """A small integer must not wrap round, and a half not round off, inside of a rule."""
+    grads = []
+    for c in (constant, np.asarray(constant, dtype=np.float64)):
+        t = Tensor([0.25, 0.5, 0.75])
+        f(*((c, t) if side == "left" else (t, c))).sum().backward()
+        grads.append(t.grad)
+    np.testing.assert_allclose(grads[0], grads[1], rtol=1e-13)
+
+
+def test_narrow_tensors_in_a_wide_operation() -> None:
+    """float32 with float64 gives float64: the derivative by the wide one is exact to float64."""
+    base, exponent = Tensor(np.array([3.0], np.float32)), Tensor([0.5])
+    (base**exponent).sum().backward()
+    np.testing.assert_allclose(exponent.grad, 3**0.5 * np.log(3.0), rtol=1e-14)
+    assert base.grad.dtype == np.float32
+
+
+@pytest.mark.filterwarnings("ignore:the matrix subclass:PendingDeprecationWarning")
+@pytest.mark.parametrize("f", [lambda m, x: m * x, lambda m, x: x * m], ids=["left", "right"])
+def test_matrix_subclass_is_an_array(f: Any) -> None:
+    """np.matrix means another thing by `*`: as a constant it must not do so in the backward pass."""
+    m = np.matrix([[1.0, 2.0], [3.0, 4.0]])
+    t = Tensor(np.eye(2) + 1)
+    out = f(m, t)
+    np.testing.assert_array_equal(out.data, [[2.0, 2.0], [3.0, 8.0]])
+    out.sum().backward()
+    np.testing.assert_array_equal(t.grad, [[1.0, 2.0], [3.0, 4.0]])
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda m, x: m * x,
+        lambda m, x: x * m,
+        lambda m, x: np.multiply(m, x),
+        lambda m, x: np.ma.multiply(m, x),
+    ],
+    ids=["left", "right", "ufunc", "ma"],
+)
+@pytest.mark.parametrize("make", [lambda: Tensor([1.0, 2.0]), lambda: Value(2.0)], ids=["Tensor", "Value"])
+def test_masked_arrays_drop_neither_mask_nor_graph(make: Any, f: Any) -> None:
+    """There is no rule for masks."""
+    with pytest.raises(AutogradError, match="mask|graph"):
+        f(np.ma.array([1.0, 2.0], mask=[False, True]), make())
+
+
+# --------------------------------------------------------------------------------------- what has no rule
+NO_RULE: dict[str, tuple[str, Callable[[Any], Any]]] = {
+    "median": ("median", lambda x: np.median(x)),
+    "percentile": ("percentile", lambda x: np.percentile(x, 50)),
+    "interp": ("interp", lambda x: np.interp(x, [0, 1], [0, 1])),
+    "gradient": ("gradient", lambda x: np.gradient(x)),
+    "convolve": ("convolve", lambda x: np.convolve(x, x)),
+    "polyval": ("polyval", lambda x: np.polyval([1.0, 2.0], x) if False else np.polyval(x, 2.0)),
+    "fft": ("fft", lambda x: np.fft.fft(x)),
+    "eigh": ("eigh", lambda x: np.linalg.eigh(np.outer(x, x))),
+    "svd": ("svd", lambda x: np.linalg.svd(np.outer(x, x))),
+    "remainder": ("remainder", lambda x: np.remainder(x, 2)),
+    "floor_divide": ("floor_divide", lambda x: np.floor_divide(x, 2)),
+    "copysign": ("copysign", lambda x: np.copysign(x, -1)),
+    "nextafter": ("nextafter", lambda x: np.nextafter(x, 1)),
+    "modf": ("modf", lambda x: np.modf(x)),
+    "insert": ("insert", lambda x: np.insert(x, 0, 1.0)),
+    "nansum": ("nansum", lambda x: np.nansum(x)),
+    "apply_along_axis": ("apply_along_axis", lambda x: np.apply_along_axis(sum, 0, x)),
+}
+
+
+@pytest.mark.parametrize("name", NO_RULE)
+def test_function_without_a_rule(name: str) -> None:
+    """A TypeError that names the function and says how to add it."""
+    called, f = NO_RULE[name]
+    with pytest.raises(TypeError, match=rf"np\.(linalg\.)?{called}\b.*no derivative rule.*Op\(") as info:
+        f(Tensor([1.0, 2.0]))
+    assert isinstance(info.value, MissingRuleError)
+
+
+@pytest.mark.parametrize(("option", "call"), [("out=", lambda t: np.add(t, 1, out=np.zeros(2))), ("where=", lambda t: np.add(t, 1, where=np.array([True, False]))),
+                                              ("dtype=", lambda t: np.add(t, 1, dtype=np.float32)), ("accumulate", lambda t: np.add.accumulate(t)),
+                                              ("outer", lambda t: np.multiply.outer(t, t)), ("at", lambda t: np.add.at(t, [0], 1.0))])  # fmt: skip
+def test_option_of_a_ufunc_without_a_rule(option: str, call: Any) -> None:
+    """Named as well."""
+    with pytest.raises(TypeError, match=rf"{option}.*no derivative rule"):
+        call(Tensor([1.0, 2.0]))
+
+
+@pytest.mark.parametrize("make", [lambda: Tensor([1.0, 2.0]), lambda: Value(2.0)], ids=["Tensor", "Value"])
+def test_in_place_operators_of_arrays_refuse(make: Any) -> None:
+    """`array += tensor` would leave the graph."""
+    a = np.ones(2)
+    with pytest.raises(TypeError, match="no derivative rule"):
+        a += make()
+    np.testing.assert_array_equal(a, [1.0, 1.0])
+
+
+DROPPING: dict[str, Callable[[Any], Any]] = {
+    "np.array": lambda t: np.array(t),
+    "np.asarray": lambda t: np.asarray(t),
+    "np.asarray, dtype": lambda t: np.asarray(t, dtype=np.float32),
+    "list of tensors": lambda t: np.array([t, t]),
+    "list of rows": lambda t: np.array(list(np.stack([t, t]))),
+    "ascontiguousarray": lambda t: np.ascontiguousarray(t),
+    "float64": lambda t: np.float64(t),
+    "slice assignment": lambda t: np.zeros(2).__setitem__(slice(None), t),
+    "copyto": lambda t: np.copyto(np.zeros(2), t),
+    "full": lambda t: np.full((3, 2), t),
+    "random": lambda t: np.random.default_rng(0).normal(t),
+    "vectorize": lambda t: np.vectorize(abs)(t),
+    "ma": lambda t: np.ma.sum(t),
+    "testing": lambda t: np.testing.assert_allclose(t, t),
+}
+
+
+@pytest.mark.parametrize("name", DROPPING)
+def test_the_graph_is_never_dropped_silently(name: str) -> None:
+    """What would turn a differentiable tensor into a plain array raises, and says what to write instead."""
+    with pytest.raises((GraphError, MissingRuleError), match=r"detach|numpy\(\)"):
+        DROPPING[name](Tensor([1.0, 2.0]))
+
+
+def test_plain_data_is_given_out_when_asked_for() -> None:
+    """.numpy(), .data, .detach(), .item(), and constants convert freely."""
+    t = Tensor([1.0, 2.0])
+    np.testing.assert_allclose(t.numpy(), [1.0, 2.0])
+    np.testing.assert_allclose(np.asarray(t.detach()), [1.0, 2.0])
+    np.testing.assert_allclose(np.median(t.data), 1.5)
+    assert float(Tensor(2.0)) == 2.0
+    assert float(Value(2.0)) == 2.0
+
+
+def test_functions_without_derivative_give_plain_answers() -> None:
+    """Comparisons, shapes, and where the largest is: no graph to lose."""
+    t = Tensor([3.0, 1.0, 2.0])
+    assert np.argmax(t) == 0
+    assert np.argmin(t) == 1
+    np.testing.assert_array_equal(np.argsort(t), [1, 2, 0])
+    np.testing.assert_array_equal(np.isnan(t), [False] * 3)
+    np.testing.assert_array_equal(np.isfinite(t), [True] * 3)
+    assert np.shape(t) == (3,)
+    assert np.ndim(t) == 1
+    assert np.size(t) == 3
+    assert np.allclose(t, [3.0, 1.0, 2.0])
+    assert np.array_equal(t, t)
+    assert np.any(t > 2)
+    assert not np.all(t > 2)
+    for zeros in (np.zeros_like(t), np.ones_like(t)):
+        assert type(zeros) is np.ndarray
+        assert zeros.shape == (3,)
+
+
+# ------------------------------------------------------------------------------------ comparison, copying
+def test_comparisons_look_at_numbers() -> None:
+    """`Value` gives a bool, `Tensor` an array of them, with anything on either side."""
+    v, t = Value(2.0), Tensor([1.0, 2.0, 3.0])
+    assert (v > 1, v < 1, 1 < v, v >= 2, v <= 2, v == 2.0, v != 2.0) == (
+        True,
+        False,
+        True,
+        True,
+        True,
+        True,
+        False,
+    )
+    assert type(v > 1) is bool
+    for found in (t > 1.5, t > np.full(3, 1.5), np.full(3, 1.5) < t, 1.5 < t, t > Value(1.5), Value(1.5) < t):
+        assert type(found) is np.ndarray
+        assert found.dtype == bool
+        np.testing.assert_array_equal(found, [False, True, True])
+    np.testing.assert_array_equal(v < np.array([1.0, 3.0]), [False, True])
+    np.testing.assert_array_equal(np.array([1.0, 3.0]) > v, [False, True])
+    assert v != "a"
+    assert v is not None
+    assert v != None  # noqa: E711
+    assert max(Value(1.0), v) is v
+    assert sorted([Value(3.0), v, Value(1.0)])[1] is v
+
+
+@pytest.mark.parametrize(
+    "how",
+    [copy.copy, copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))],
+    ids=["copy", "deepcopy", "pickle"],
+)
+def test_copies_of_leaves(how: Any) -> None:
+    """Data, label and the gradient so far; a change of the copy leaves the original alone."""
+    v, t = Value(2.0, label="v"), Tensor([1.0, 2.0], label="t")
+    (v * v).backward()
+    (t * t).sum().backward()
+    w, s = how(v), how(t)
+    assert (w.data, w.label, w.op) == (2.0, "v", None)
+    assert (s.label, s.op, s.requires_grad) == ("t", None, True)
+    np.testing.assert_array_equal(s.data, [1.0, 2.0])
+    w.data = 7.0
+    s.data = np.array([7.0, 7.0])
+    assert v.data == 2.0
+    np.testing.assert_array_equal(t.data, [1.0, 2.0])
+    w.grad, s.grad = 0.0, None
+    (w * w).backward()
+    (s * s).sum().backward()
+    assert w.grad == 14.0
+    np.testing.assert_array_equal(s.grad, [14.0, 14.0])
+    assert v.grad == 4.0
+    np.testing.assert_array_equal(t.grad, [2.0, 4.0])
+
+
+@pytest.mark.parametrize(
+    "how", [copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))], ids=["deepcopy", "pickle"]
+)
+def test_copies_of_graphs(how: Any) -> None:
+    """A graph of its own, with sharing kept."""
+    x = Value(3.0, label="x")
+    y = how(x * x * 2)
+    y.backward()
+    leaf = y.parents[0].parents[0]
+    assert leaf is y.parents[0].parents[1]
+    assert (leaf.label, leaf.grad, x.grad) == ("x", 12.0, 0.0)
+
+
+def test_plus_equals_makes_a_new_node() -> None:
+    """The old name keeps the old value."""
+    t = Tensor([1.0, 2.0])
+    u = t
+    u += 1
+    assert u is not t
+    np.testing.assert_array_equal(t.data, [1.0, 2.0])
+    u.sum().backward()
+    np.testing.assert_array_equal(t.grad, [1.0, 1.0])
+    v = w = Value(1.0)
+    w *= 3
+    assert v.data == 1.0
+    w.backward()
+    assert v.grad == 3.0
