@@ -19,6 +19,12 @@
     boxOf = new Map(); edgeOf = new Map();
     scenes[number].nodes.forEach((members, box) => members.forEach((node) => boxOf.set(node, box)));
     scenes[number].uses.forEach((members, edge) => members.forEach((use) => edgeOf.set(use, edge)));
+    const inside = new Set(scenes[number].opens.map((pair) => pair[0]));
+    boxes.forEach((element, box) => {
+      if (inside.has(box) || !element.classList.contains("opens")) return;
+      element.classList.remove("opens"); // left out of this page
+      element.querySelector("path.q").remove();
+    });
     for (const [box, target] of scenes[number].opens) {
       const element = svg.querySelector("#b" + box);
       element.setAttribute("tabindex", "0");

@@ -204,7 +204,7 @@ def _edges(
             if view.units[target].kind == "sum":
                 symbol = value = ""
         elif len(members) > 1:
-            value, hint = f"×{len(members)}", f"{len(members)} uses"
+            value, hint = f"×{len(members):,}", f"{len(members):,} uses"
         for k in members:
             edge_of[k] = len(edges)
         edges.append(
