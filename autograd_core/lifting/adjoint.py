@@ -67,7 +67,7 @@ class Backward(Emitter):
                 self.state[index] = _CONSTANT
                 return
             operand = self.constant(numbers)
-            produce = lambda out: self.script.call(np.copyto, out, operand)  # noqa: E731
+            produce = lambda out: self.script.call(np.copyto, out, operand)
         if not self._contribute_view(index, array, produce):
             self._contribute_irregular(index, self._made(index.shape, array, produce))
 
@@ -409,7 +409,7 @@ class Backward(Emitter):
 
     def _evenly_spaced(self, users: list[tuple[MatrixProduct, Producer]], start: int) -> int:
         """How many products from `start` on have adjoints and right operands at a constant distance."""
-        addresses = []
+        addresses: list[tuple[int, int, tuple[int, ...]]] = []
         for step, _ in users[start:]:
             address = self._address(step)
             if address is None or (addresses and address[2] != addresses[0][2]):

@@ -19,7 +19,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from ..op import Op
+from autograd_core.op import Op
+
 from .tape import Tape
 
 __all__ = ["Application", "Canonical", "Sum", "Term", "canonicalise"]

@@ -7,7 +7,8 @@ with so many levels, a few calls each, that straight-line Python is faster.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import operator
+from collections.abc import Callable, Iterator
 
 from .canonical import Canonical
 from .compiled import CALL, SCALAR_LINE, Compiled
@@ -16,6 +17,8 @@ from .matrix import compile_matrices
 from .scalar_source import compile_scalars, count_lines
 
 __all__ = ["compilations"]
+
+Compiler = Callable[[Canonical], Compiled]
 
 FEW_LINES = 150
 LONGEST_SOURCE = 100_000
@@ -34,13 +37,13 @@ def compilations(graph: Canonical) -> Iterator[Compiled]:
         if matrix.cost < 0.2 * scalar:  # as it nearly always is where there is any structure
             yield matrix
     level = estimate_levels(graph)
-    ways = [(level, compile_levels)]
+    ways: list[tuple[float, Compiler]] = [(level, compile_levels)]
     if lines <= LONGEST_SOURCE:
         ways.append((scalar, compile_scalars))
     if matrix is not None:
         best = matrix
         ways.append((matrix.cost, lambda _: best))
-    for _, compile_graph in sorted(ways, key=lambda way: way[0]):
+    for _, compile_graph in sorted(ways, key=operator.itemgetter(0)):
         yield compile_graph(graph)
     if lines > LONGEST_SOURCE:
         yield compile_scalars(graph)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from .lecture import Line
 from .script import Array
 
 __all__ = ["CALL", "EDGE", "NUMBER", "SCALAR_LINE", "Compiled"]
@@ -36,7 +37,7 @@ class Compiled:
     backward: Callable[[], Any]
     careful: Callable[[], Any]
     prelude: Callable[[], Any] | None = None
-    lecture: list[str] = field(default_factory=list)
+    lecture: list[Line] = field(default_factory=list)
     calls: tuple[int, int] = (0, 0)
     cost: float = 0.0
     details: dict[str, Any] = field(default_factory=dict)

@@ -201,7 +201,8 @@ class Forward(Emitter):
         if step.size == 1:
             self._combine_one(step)
             return []
-        call, shape = self.script.call, (step.size,)
+        call = self.script.call
+        shape: tuple[int, ...] = (step.size,)
         crooked = [index for index, _ in step.references if affine(index) is None]
         if crooked:
             shape = delinearise(crooked) or shape

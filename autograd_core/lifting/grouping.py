@@ -50,6 +50,7 @@ class Grouping:
         self._lanes: dict[bytes, int] = {}
         self.references: dict[int, list[tuple[int, int, float]]] = {}  # of a sum: (group, place, coefficient)
         self.inline: dict[int, list[Term]] = {}  # of a sum: terms that go into an irregular step
+        self._claimed: dict[int, int] = {}
         self._place_leaves()
 
     # -- leaves and numbers
@@ -127,7 +128,8 @@ class Grouping:
             left=product.left,
             right=right,
             right_group=right_group,
-            replaced=len(nodes) * (2 * right.shape[2] - 1),
+            replaced=self._claim(nodes, 2 * right.shape[2] - 1),
+            nodes=nodes,
         )
         single = len(nodes) == step.size
         self._finish(step, tail=columns, reducible=True, single=single)
@@ -168,7 +170,8 @@ class Grouping:
             left=left[lanes],
             right=right[lanes],
             scale=scale[lanes],
-            replaced=len(nodes) * (2 * left.shape[1] - 1),
+            replaced=self._claim(nodes, 2 * left.shape[1] - 1),
+            nodes=nodes,
         )
         self._finish(step, tail=step.size, reducible=True, single=True)
         places = np.arange(step.size) + self.arena.groups[step.group].base
@@ -183,6 +186,16 @@ class Grouping:
             step.size, tail, producer=step, need=step.need, reducible=reducible, single=single
         )
         self.steps.append(step)
+
+    def _claim(self, nodes: list[int], each: int) -> int:
+        """Count recorded operations of these sums as replaced by a part."""
+        for node in nodes:
+            self._claimed[node] = self._claimed.get(node, 0) + each
+        return len(nodes) * each
+
+    def _unclaimed(self, nodes: list[int]) -> int:
+        """The recorded operations of these sums that no part has replaced."""
+        return sum(max(0, self.graph.replaced[node] - self._claimed.get(node, 0)) for node in nodes)
 
     # -- linear parts
 
@@ -205,7 +218,8 @@ class Grouping:
             need=any(self.need[node] for node in nodes),
             index=index[lanes],
             scale=scale[lanes],
-            replaced=len(nodes) * (index.shape[1] - 1),
+            replaced=self._claim(nodes, index.shape[1] - 1),
+            nodes=nodes,
         )
         self._finish(step, tail=step.size, reducible=True, single=True)
         places = np.arange(step.size) + self.arena.groups[step.group].base
@@ -244,8 +258,7 @@ class Grouping:
         index, scale, offset = index[lanes], scale[lanes], offset[lanes]
         placed = np.array(nodes)[lanes]
         others = [j for j in range(len(groups)) if j != first]
-        replaced = sum(self.graph.replaced[node] for node in nodes)
-        step = Combine(size=m, need=need, references=[], offset=offset, replaced=replaced)
+        step = Combine(size=m, need=need, references=[], offset=offset, replaced=self._unclaimed(nodes), nodes=nodes)
         single = all(self.parts.uses[node] == 1 for node in nodes)
         part = all_groups[groups[first]]
         if in_place is not None:
@@ -318,7 +331,8 @@ class Grouping:
             row=np.array(row),
             starts=np.array(starts),
             offset=np.array([self.graph.sums[node].offset for node in nodes]),
-            replaced=sum(self.graph.replaced[node] for node in nodes),
+            replaced=self._unclaimed(nodes),
+            nodes=nodes,
         )
         self._finish(step, tail=step.size)
         self._put(np.array(nodes), step.group)
@@ -337,6 +351,7 @@ class Grouping:
             application=applications[nodes[0]],
             indices=[indices[:, slot].copy() for slot in range(indices.shape[1])],
             replaced=sum(self.graph.replaced[node] for node in nodes),
+            nodes=nodes,
         )
         operand = self.group_of[applications[nodes[0]].operands[0]]
         first = self.arena.groups[operand]
@@ -397,10 +412,10 @@ class Grouping:
                 nodes, rows = sorted_parts.setdefault((one, other, len(some)), ([], []))
                 nodes.append(node)
                 rows.append(some)
-        few = [key for key, (nodes, _) in sorted_parts.items() if len(nodes) < self.small]
+        few = [whole for whole, (nodes, _) in sorted_parts.items() if len(nodes) < self.small]
         if len(few) >= self.small:
-            for key in few:
-                for node, terms in zip(*sorted_parts.pop(key), strict=True):
+            for whole in few:
+                for node, terms in zip(*sorted_parts.pop(whole), strict=True):
                     self.inline.setdefault(node, []).extend(terms)
         return sorted(sorted_parts.items(), key=lambda item: -len(item[1][0]) * item[0][2])
 
@@ -451,7 +466,7 @@ def _in_place(application: Application) -> bool:
     if len(application.operands) != 1:
         return False
     rule = LocalDerivative(application.op, 0, 1, application.numbers, application.options)
-    return application.op.name == "relu" or rule.formula is not None and not rule.reads("x0")
+    return application.op.name == "relu" or (rule.formula is not None and not rule.reads("x0"))
 
 
 def _first_use(sequence: Array, n: int) -> Array:

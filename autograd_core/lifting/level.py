@@ -23,6 +23,7 @@ import numpy as np
 
 from .canonical import Application, Canonical
 from .compiled import CALL, EDGE, Compiled
+from .lecture import Line
 from .rules import LocalDerivative, kernel_call, write_array
 from .script import Array, Script, strong_multiply, strong_select
 
@@ -120,13 +121,17 @@ class _LevelCompiler:
         return buffer
 
     def forward_sum(self, block: _Block) -> None:
-        left, right, scale, row, starts = [], [], [], [], []
+        left: list[int] = []
+        right: list[int] = []
+        scale: list[float] = []
+        row: list[int] = []
+        starts: list[int] = []
         place, one = self.place, self.one
         for r, node in enumerate(block.nodes):
             starts.append(len(left))
             for k, x, y in self.graph.sums[node].terms or [(0.0, -1, -1)]:
-                left.append(place[x] if x >= 0 else one)
-                right.append(place[y] if y >= 0 else one)
+                left.append(int(place[x]) if x >= 0 else one)
+                right.append(int(place[y]) if y >= 0 else one)
                 scale.append(k)
                 row.append(r)
         script, out, edges = self.script, self.values[block.cells], len(left)
@@ -179,7 +184,8 @@ class _LevelCompiler:
         if not len(cells):
             return
         edges, out = self.order[start:stop], self.adjoints[low:high]
-        if len(cells) < high - low:  # leaves that the graph does not use keep an adjoint of zero
+        if len(cells) < high - low:  # leaves that the graph does not use have an adjoint of zero
+            self.script.call(np.copyto, out, 0.0)
             out = self.script.scratch((len(cells),), 8)
         if len(edges) > len(cells):
             gathered = self.script.scratch((len(edges),), 1)
@@ -268,13 +274,14 @@ class _LevelCompiler:
             details={"levels": len(self.levels)},
         )
 
-    def lecture(self) -> Iterable[str]:
-        """The program in words: a line a level."""
+    def lecture(self) -> Iterable[Line]:
+        """The program in words: a line for each block of a level."""
         for height, level in enumerate(self.levels, 1):
-            for block in level:
+            for i, block in enumerate(level):
                 replaced = sum(self.graph.replaced[node] for node in block.nodes)
-                what = "sums of products" if block.application is None else block.application.op.name
-                yield f"level {height}: {len(block.nodes):,} × {what}   # ← {replaced:,} nodes"
+                what = "sums_of_products" if block.application is None else block.application.op.name
+                name = f"L{height}" + (f"_{i + 1}" if len(level) > 1 else "")
+                yield Line(name, f"{what}(…)", (len(block.nodes),), replaced, tuple(block.nodes))
 
 
 def compile_levels(graph: Canonical) -> Compiled:

@@ -15,6 +15,7 @@ from .compiled import CALL, NUMBER, Compiled
 from .emit import Forward
 from .grouping import SMALL, Grouping, group
 from .layout import affine, view_of
+from .lecture import lecture
 from .parts import split
 from .script import Array, Script
 
@@ -58,6 +59,7 @@ def compile_matrices(graph: Canonical, *, small: int = SMALL) -> Compiled:
         prelude=script.compile("prelude") if needs_prelude else None,
         calls=calls,
         cost=CALL * sum(calls) + NUMBER * grouping.arena.size,
+        lecture=lecture(grouping, root),
         details={"prelude": script.count("prelude"), "direct inputs": direct, "arena": grouping.arena.size},
     )
 

@@ -17,6 +17,7 @@ speed of code written for arrays by hand:
 from __future__ import annotations
 
 import contextvars
+import dataclasses
 import gc
 import math
 from collections.abc import Iterable, Sequence
@@ -24,12 +25,14 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import GraphError, OperandError, ShapeError
-from ..tensor import Tensor
-from ..value import Value
+from autograd_core.errors import GraphError, OperandError, ShapeError
+from autograd_core.tensor import Tensor
+from autograd_core.value import Value
+
 from .canonical import canonicalise
 from .choose import compilations
 from .compiled import Compiled
+from .lecture import Line, format_lines
 from .script import Array
 from .tape import Tape, leaves_of, record, reference_adjoints
 
@@ -60,6 +63,7 @@ class Program:
             place or assigned.
         inputs: The inputs as an array of the shape in which they were given. Write the next batch into it.
         kind: "matrix", "level batching" or "scalar source".
+        lines: The program as a lecture, a `Line` (name, expression, shape, replaced) a step; `print(program)` shows it.
         calls: How many NumPy calls (or lines of source) the forward and the backward pass take.
 
     The program does not hold the graph, only its leaves. What depended on Python when the graph was recorded stays as it
@@ -83,6 +87,8 @@ class Program:
         self.theta = Tensor(self._store)
         self.theta._data = self._store
         self.kind = compiled.kind
+        self.lines: tuple[Line, ...] = tuple(dataclasses.replace(line, nodes=()) for line in compiled.lecture)
+        compiled.lecture = []  # which would keep a list of every node alive
         self.calls = compiled.calls
 
     @property
@@ -103,9 +109,10 @@ class Program:
     def _load(self) -> None:
         data = self.theta._data
         if data is not self._store:
-            if data.shape != self._store.shape:
-                raise ShapeError(f"program.theta: received shape {data.shape}, expected {self._store.shape}")
-            np.copyto(self._store, data)
+            if _same_memory(data, self._store):  # `theta.data -= step` leaves a new view of the same memory
+                self.theta._data = self._store
+            else:
+                np.copyto(self._store, data)
         if self._prelude is not None:
             now = self._inputs.tobytes()
             if now != self._seen:
@@ -144,11 +151,16 @@ class Program:
         forward, backward = self.calls
         unit = "lines" if self.kind == "scalar source" else "calls"
         head = f"# {self.kind}: {forward} {unit} forward, {backward} backward"
-        return "\n".join([head, *self._compiled.lecture])
+        return "\n".join([head, *format_lines(list(self.lines))])
 
     def __repr__(self) -> str:
         """Kind and size in a line."""
         return f"<Program: {self.kind}, {self._store.size} parameters, {self._inputs.size} inputs>"
+
+
+def _same_memory(one: Array, other: Array) -> bool:
+    base = one if one.base is None else one.base
+    return (base is other or base is other.base) and one.__array_interface__["data"] == other.__array_interface__["data"]
 
 
 def _agrees(program: Program, tape: Tape, adjoints: list[float]) -> str:

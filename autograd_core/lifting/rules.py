@@ -18,9 +18,10 @@ from typing import Any
 
 import numpy as np
 
-from ..algebra import ARRAYS, NUMBERS, SYMBOLS
-from ..expression import Expression, Symbol
-from ..op import Op
+from autograd_core.algebra import ARRAYS, NUMBERS, SYMBOLS
+from autograd_core.expression import Expression, Symbol
+from autograd_core.op import Op
+
 from .script import Array, Script
 
 __all__ = ["LocalDerivative", "kernel_call", "scalar_kernel", "write_array", "write_scalar"]
@@ -55,7 +56,7 @@ class LocalDerivative:
         self.options = options
         try:
             formula = self._evaluate(SYMBOLS, Symbol("out"), *[Symbol(f"x{i}") for i in range(arity)])
-        except Exception:  # noqa: BLE001 - whatever a user's rule does with symbols, it can still be called
+        except Exception: # whatever a user's rule does with symbols, it can still be called
             formula = None
         if isinstance(formula, bool | int | float | np.number):
             formula = float(formula)
@@ -141,7 +142,7 @@ class _ArrayWriter:
             self.script.call(np.copyto, out, positive)
             self.script.careful(_exact_step, values[0], out)
             return
-        numbers = ()
+        numbers: tuple[float, ...] = ()
         if e.op.name == "power" and isinstance(e.args[1], float | int):
             values, numbers = values[:1], (float(e.args[1]),)
         kernel_call(self.script, e.op, values, numbers, e.params or {}, out)

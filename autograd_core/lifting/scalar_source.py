@@ -15,6 +15,7 @@ import numpy as np
 
 from .canonical import Canonical
 from .compiled import SCALAR_LINE, Compiled
+from .lecture import Line
 from .rules import LocalDerivative, scalar_kernel, write_scalar
 
 __all__ = ["compile_scalars", "count_lines"]
@@ -182,7 +183,7 @@ def compile_scalars(graph: Canonical) -> Compiled:
         forward=forward,
         backward=backward,
         careful=careful_backward,
-        lecture=[f"{lines:,} lines of scalar source   # ← {graph.recorded:,} nodes"],
+        lecture=[Line("loss", f"{lines:,} lines of scalar source", (), graph.recorded, tuple(graph.kept))],
         calls=(len(graph.kept), lines - len(graph.kept)),
         cost=SCALAR_LINE * lines,
     )

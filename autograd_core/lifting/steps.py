@@ -21,7 +21,7 @@ class Step:
     """What all steps have: the group of the result, its size, whether a gradient flows through it.
 
     `hoisted` steps depend on inputs and numbers alone, and run only when inputs change. `replaced` is how many recorded
-    operations the step stands for.
+    operations the step stands for, `nodes` where on the tape the results (or the sums they are parts of) stand.
     """
 
     group: int = -1
@@ -29,6 +29,7 @@ class Step:
     need: bool
     hoisted: bool = False
     replaced: int = 0
+    nodes: list[int] = field(default_factory=list)
 
     def operands(self) -> Iterator[Array]:
         """The places that the step reads."""
@@ -62,12 +63,14 @@ class MatrixProduct(Step):
         return self.augmented if self.augmented is not None else (self.left[0], self.right[0])
 
     def operands(self) -> Iterator[Array]:
+        """The places that the step reads."""
         yield self.left
         yield self.right
         if self.augmented is not None:
             yield self.augmented[0]
 
     def views(self) -> Iterator[Array]:
+        """The operands, the bias beside its weights."""
         if self.bias is not None and len(self.left) == 1:
             yield np.concatenate([self.left, self.bias[None]], 2)
         else:
@@ -84,6 +87,7 @@ class PairProducts(Step):
     scale: Array
 
     def operands(self) -> Iterator[Array]:
+        """The places that the step reads."""
         yield self.left
         yield self.right
 
@@ -96,6 +100,7 @@ class RowSums(Step):
     scale: Array
 
     def operands(self) -> Iterator[Array]:
+        """The places that the step reads."""
         yield self.index
 
 
@@ -108,6 +113,7 @@ class Combine(Step):
     source: Step | None = None
 
     def operands(self) -> Iterator[Array]:
+        """The places that the step reads."""
         for index, _ in self.references:
             yield index
 
@@ -124,10 +130,12 @@ class Segments(Step):
     offset: Array
 
     def operands(self) -> Iterator[Array]:
+        """The places that the step reads."""
         yield self.left
         yield self.right
 
     def views(self) -> Iterator[Array]:
+        """None: an irregular step gathers."""
         return iter(())
 
 
@@ -140,4 +148,5 @@ class Apply(Step):
     source: Step | None = None
 
     def operands(self) -> Iterator[Array]:
+        """The places that the step reads."""
         yield from self.indices

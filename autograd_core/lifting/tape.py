@@ -20,10 +20,10 @@ from typing import Any
 
 import numpy as np
 
-from ..algebra import ARRAYS, NUMBERS
-from ..errors import GraphError, OperandError
-from ..op import Op
-from ..value import Value
+from autograd_core.algebra import ARRAYS, NUMBERS
+from autograd_core.errors import GraphError, OperandError
+from autograd_core.op import Op
+from autograd_core.value import Value
 
 __all__ = ["Tape", "leaves_of", "record", "reference_adjoints"]
 

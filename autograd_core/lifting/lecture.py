@@ -1,0 +1,188 @@
+"""The program as a lecture: `H1 = relu(W1 @ X + b1)   # (16, 100) ← 11,200 nodes`.
+
+Steps that run in place on their source are told as one expression. Names are given by role, in order of appearance: W and
+b for parameters that stand left of a product or are added to one, X for inputs, H, v and s for results that are a matrix, a
+vector or one number, θ for all parameters together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from .grouping import Grouping
+from .script import Array
+from .steps import Apply, Combine, MatrixProduct, PairProducts, RowSums, Segments, Step
+
+__all__ = ["Line", "format_lines", "lecture"]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of the lecture: a named result, the expression, its shape, and what it replaced.
+
+    `replaced` counts recorded operations; `nodes` are the positions on the tape of the results computed here (and of sums
+    that a part was computed for), if they were asked for.
+    """
+
+    name: str
+    expression: str
+    shape: tuple[int, ...]
+    replaced: int
+    nodes: tuple[int, ...] = ()
+
+
+def format_lines(lines: list[Line]) -> list[str]:
+    """The lines as text, comments aligned."""
+    width = max((len(f"{line.name} = {line.expression}") for line in lines), default=0)
+    width = min(width, 72)
+    return [
+        f"{f'{line.name} = {line.expression}':<{width}}   # {_shape(line.shape)}← {line.replaced:,} node{'s' * (line.replaced != 1)}"
+        for line in lines
+    ]
+
+
+def _shape(shape: tuple[int, ...]) -> str:
+    return f"{shape} " if shape else ""
+
+
+def number_text(x: float) -> str:
+    """A number with at most four significant digits."""
+    return f"{x:.4g}"
+
+
+class _Writer:
+    def __init__(self, grouping: Grouping) -> None:
+        self.grouping, self.groups = grouping, grouping.arena.groups
+        self.counts: dict[str, int] = {}
+        self.leaf_names: dict[tuple[str, bytes], str] = {}
+        self.names: dict[int, str] = {}  # group → name
+        self.told: dict[int, tuple[str, tuple[int, ...], int, list[int]]] = {}  # step (id) → expression, …
+        self.owner = np.full(grouping.arena.size, -1, dtype=np.int64)
+        for number, group in enumerate(self.groups):
+            self.owner[group.base : group.base + group.size] = number
+
+    def fresh(self, letter: str) -> str:
+        self.counts[letter] = self.counts.get(letter, 0) + 1
+        return f"{letter}{self.counts[letter]}"
+
+    def operand(self, index: Array, role: str = "p") -> str:
+        """What the places of an operand are called."""
+        graph = self.grouping.graph
+        if (index < graph.parameters).all():
+            distinct = np.unique(index)
+            if len(distinct) == graph.parameters:
+                return "θ"
+            key = (role, distinct.tobytes())
+            if key not in self.leaf_names:
+                self.leaf_names[key] = self.fresh(role)
+            return self.leaf_names[key]
+        owners = [int(g) for g in np.unique(self.owner[index]) if g >= 0]
+        if all(self.groups[g].producer is None for g in owners):
+            cells = index.ravel().tolist()
+            if all(cell in self.grouping.numbers for cell in cells):
+                return self.numbers(np.array([self.grouping.numbers[cell] for cell in cells]))
+            letter = "X" if sum(length > 1 for length in index.shape) > 1 else "x"
+            key = (letter, np.unique(index).tobytes())
+            if key not in self.leaf_names:
+                self.leaf_names[key] = self.fresh(letter) if any(k[0] == letter for k in self.leaf_names) else letter
+                self.counts.setdefault(letter, 1)
+            return self.leaf_names[key]
+        names = list(dict.fromkeys(self.names.get(g, "…") for g in owners))
+        text = names[0] if len(names) == 1 else f"({', '.join(names[:3])}{', …' * (len(names) > 3)})"
+        whole = len(names) == 1 and self.groups[owners[0]].size == len(np.unique(index))
+        return text if whole or len(names) > 1 else f"{text}[…]"
+
+    def numbers(self, x: Array) -> str:
+        """Constants: the number if they are all equal, else a name."""
+        if (x == x.flat[0]).all():
+            return number_text(float(x.flat[0]))
+        key = ("c", np.ascontiguousarray(x).tobytes())
+        if key not in self.leaf_names:
+            self.leaf_names[key] = self.fresh("c")
+        return self.leaf_names[key]
+
+    def scaled(self, text: str, scale: Array) -> str:
+        if (scale == 1.0).all():
+            return text
+        if (scale == -1.0).all():
+            return f"-{_grouped(text)}"
+        return f"{self.numbers(scale)} * {_grouped(text)}"
+
+    def describe(self, step: Step) -> tuple[str, tuple[int, ...]]:
+        """Expression and shape of a step on its own."""
+        if isinstance(step, MatrixProduct):
+            batch, rows, columns = step.shape
+            text = f"{self.operand(step.left, 'W')} @ {self.operand(step.right)}"
+            if step.augmented is not None and step.bias is not None:
+                text += f" + {self.operand(step.bias, 'b')}"
+            return text, (batch, rows, columns) if batch > 1 else (rows, columns) if rows > 1 else (columns,)
+        if isinstance(step, PairProducts):
+            n, k = step.left.shape
+            left, right = self.operand(step.left), self.operand(step.right)
+            if k == 1:
+                return self.scaled(f"{left}²" if left == right else f"{left} * {right}", step.scale), (n,) if n > 1 else ()
+            text = f"{left} · {right}" if (step.scale == 1.0).all() else f"({self.numbers(step.scale)} * {left}) · {right}"
+            return (text, ()) if n == 1 else (f"rows({text})", (n,))
+        if isinstance(step, RowSums):
+            text = self.scaled(self.operand(step.index), step.scale)
+            return (f"sum({text})", ()) if step.size == 1 else (f"row_sums({text})", (step.size,))
+        if isinstance(step, Segments):
+            return f"irregular_sums({len(step.left):,} terms)", (step.size,) if step.size > 1 else ()
+        raise TypeError(step)
+
+    def tell(self, step: Step) -> tuple[str, tuple[int, ...], int, list[int]]:
+        """Expression, shape, replaced nodes and positions of a step and the sources it runs in place on."""
+        source = step.source if isinstance(step, Combine | Apply) else None
+        before = self.told.pop(id(source)) if source is not None and id(source) in self.told else None
+        replaced, nodes = step.replaced, list(step.nodes)
+        shape: tuple[int, ...] = (step.size,) if step.size > 1 else ()
+        if before is not None:
+            shape, replaced, nodes = before[1], replaced + before[2], before[3] + nodes
+        if isinstance(step, Combine):
+            parts = []
+            for i, (index, scale) in enumerate(step.references):
+                text = before[0] if before is not None and i == 0 else self.operand(index, "b")
+                parts.append(self.scaled(text, scale))
+            if step.offset.any() or not parts:
+                parts.append(self.numbers(step.offset))
+            return " + ".join(parts).replace("+ -", "- "), shape, replaced, nodes
+        if isinstance(step, Apply):
+            operands = [self.operand(index) for index in step.indices] if before is None else [before[0]]
+            operands += [number_text(x) for x in step.application.numbers]
+            operands += [f"{key}={value}" for key, value in step.application.options.items()]
+            return f"{step.application.op.name}({', '.join(operands)})", shape, replaced, nodes
+        text, shape = self.describe(step)
+        return text, shape, replaced, nodes
+
+    def lines(self, root: int) -> Iterator[Line]:
+        """All lines: a step is told when nothing runs in place on it any more."""
+        sources = {
+            id(step.source) for step in self.grouping.steps if isinstance(step, Combine | Apply) and step.source is not None
+        }
+        for step in self.grouping.steps:
+            told = self.tell(step)
+            if id(step) in sources:
+                self.told[id(step)] = told
+                continue
+            text, shape, replaced, nodes = told
+            group = self.groups[step.group]
+            if group.base <= root < group.base + group.size and step is self.grouping.steps[-1]:
+                name = "loss"
+            else:
+                name = self.fresh("H" if len(shape) > 1 else "v" if shape else "s")
+            self.names[step.group] = name
+            self.owner[group.base : group.base + group.size] = step.group
+            yield Line(name, text, shape, replaced, tuple(nodes))
+
+
+def _grouped(text: str) -> str:
+    return f"({text})" if " + " in text or " - " in text else text
+
+
+def lecture(grouping: Grouping, root: int) -> list[Line]:
+    """The lines that tell what a grouped program computes; `root` is the place of the loss."""
+    return list(_Writer(grouping).lines(root))
+

@@ -1,0 +1,346 @@
+"""The public face of a program: what goes in, what comes out, and what changes in between."""
+
+from __future__ import annotations
+
+import gc
+import random
+import threading
+import weakref
+
+import numpy as np
+import pytest
+
+from autograd_core import Tensor, Value, lift
+from autograd_core.errors import AutogradError, GraphError, OperandError, ShapeError
+from autograd_core.lifting import program as program_module
+from autograd_core.op import TABLE, operation
+
+from .workloads import MLP, WORKLOADS, flat, hinge, moons, samples
+
+
+def line_fit() -> tuple[Value, list[Value], list[Value]]:
+    """Σ (w·x + b − 1)² for x = 0, 1, 2, 3 at w = 2, b = 0.5."""
+    w, b = Value(2.0), Value(0.5)
+    xs = [Value(float(i)) for i in range(4)]
+    return sum((w * x + b - 1.0) ** 2 for x in xs), [w, b], xs
+
+
+def test_literal_numbers() -> None:
+    """(−0.5)² + 1.5² + 3.5² + 5.5² = 45; Σ 2rx = 50; Σ 2r = 20."""
+    loss, parameters, xs = line_fit()
+    program = lift(loss, params=parameters, inputs=xs)
+    assert program() == pytest.approx(45.0, rel=1e-15)
+    program.backward()
+    np.testing.assert_allclose(program.theta.grad, [50.0, 20.0], rtol=1e-15)
+    program.inputs[:] = 0.0
+    assert program() == pytest.approx(1.0, rel=1e-15)
+    program.backward()
+    np.testing.assert_allclose(program.theta.grad, [0.0, -4.0], rtol=1e-15)
+
+
+def test_theta_in_place_and_by_assignment() -> None:
+    loss, parameters, xs = line_fit()
+    program = lift(loss, params=parameters, inputs=xs)
+    assert isinstance(program.theta, Tensor)
+    program.theta.data[:] = [0.0, 1.0]
+    assert program() == 0.0
+    program.theta.data = np.array([0.0, 2.0])
+    assert program() == 4.0
+    program.theta.data[1] = 3.0
+    assert program() == 16.0
+    with pytest.raises(AutogradError, match=r"received shape \(3,\), expected \(2,\)"):
+        program.theta.data = np.zeros(3)
+
+
+def test_backward_replaces_and_does_not_accumulate() -> None:
+    loss, parameters, xs = line_fit()
+    program = lift(loss, params=parameters, inputs=xs)
+    program.backward()  # runs forward by itself
+    program.backward()
+    np.testing.assert_allclose(program.theta.grad, [50.0, 20.0])
+    program.theta.grad *= 0.0  # as clipping or weight decay in place would
+    program()
+    program.backward()
+    np.testing.assert_allclose(program.theta.grad, [50.0, 20.0])
+    program.theta.grad = None
+    program.backward()
+    np.testing.assert_allclose(program.theta.grad, [50.0, 20.0])
+
+
+@pytest.mark.parametrize("name", ["moons_relu_hinge", "rnn_one_sequence", "random_dag_wide"])
+def test_gradients_scaled_in_place_come_back_whole(name: str) -> None:
+    """Whichever way the graph was compiled, cells of unused or constant gradients are written anew."""
+    loss, parameters, inputs = WORKLOADS[name]()
+    program = lift(loss + 3.0 * parameters[0], params=[*parameters, Value(1.0)], inputs=inputs)
+    program.backward()
+    first = program.theta.grad.copy()
+    program.theta.grad += 1.0
+    program.backward()
+    np.testing.assert_array_equal(program.theta.grad, first)
+    assert first[-1] == 0.0
+
+
+def test_inputs_keep_their_shape() -> None:
+    x, y = moons(12)
+    model, rows = MLP(random.Random(3), (2, 4, 1)), samples(x)
+    program = lift(hinge(model, rows, y.tolist(), model.parameters()), params=model.parameters(), inputs=rows)
+    assert program.inputs.shape == (12, 2)
+    np.testing.assert_array_equal(program.inputs, x)
+    before = program()
+    program.inputs = x[::-1]
+    again = [Value(float(v)) for row in x[::-1] for v in row]
+    fresh = hinge(model, [again[i : i + 2] for i in range(0, 24, 2)], y.tolist(), model.parameters())
+    assert program() == pytest.approx(fresh.data, rel=1e-13)
+    program.inputs[...] = x
+    assert program() == before
+    with pytest.raises(ShapeError, match=r"received shape \(3, 2\), expected \(12, 2\)"):
+        program.inputs = np.zeros((3, 2))
+
+
+def test_hoisted_operations_follow_the_inputs() -> None:
+    """Work on inputs alone runs only when they change, and always when they change."""
+    w = Value(1.0)
+    xs = [Value(float(i)) for i in range(1, 9)]
+    loss = sum(w * TABLE["exp"](x * 0.1) for x in xs)
+    program = lift(loss, params=[w], inputs=xs)
+    program.inputs[:] = 0.0
+    assert program() == pytest.approx(8.0)
+    program.inputs[3] = 10.0
+    assert program() == pytest.approx(7.0 + np.e)
+    program.backward()
+    np.testing.assert_allclose(program.theta.grad, [7.0 + np.e])
+
+
+def test_leaves_by_default() -> None:
+    a, b = Value(2.0), Value(3.0)
+    program = lift(a * b + a)
+    program.backward()
+    assert program.inputs.size == 0
+    np.testing.assert_array_equal(sorted(program.theta.grad.tolist()), [2.0, 4.0])
+    program = lift(a * b + a, params=[a])
+    np.testing.assert_array_equal(program.inputs, [3.0])
+    program = lift(a * b + a, inputs=[a])
+    np.testing.assert_array_equal(program.theta.data, [3.0])
+
+
+def test_refusals() -> None:
+    a, b = Value(2.0), Value(3.0)
+    c = a * b
+    with pytest.raises(GraphError, match=r"params\[1\] is listed twice"):
+        lift(c, params=[a, a])
+    with pytest.raises(GraphError, match=r"inputs\[0\] is listed twice \(already in params\)"):
+        lift(c, params=[a], inputs=[a])
+    with pytest.raises(GraphError, match=r"params\[0\] is the result of 'mul', expected a leaf"):
+        lift(c + 1.0, params=[c])
+    with pytest.raises(OperandError, match="params holds float, expected Values"):
+        lift(c, params=[1.0])
+    with pytest.raises(OperandError, match="received float, expected a Value"):
+        lift(3.0)
+
+
+def test_roots_of_all_kinds() -> None:
+    a, b = Value(2.0), Value(3.0)
+    program = lift(a, params=[a, b])
+    program.backward()
+    assert program() == 2.0
+    np.testing.assert_array_equal(program.theta.grad, [1.0, 0.0])
+    program = lift(b * 2.0, params=[a])  # b becomes an input
+    assert program() == 6.0
+    program = lift(b * 2.0, params=[a], inputs=[])  # b is a constant, and so is the root
+    program.backward()
+    assert program() == 6.0
+    np.testing.assert_array_equal(program.theta.grad, [0.0])
+
+
+def test_write_back() -> None:
+    loss, (w, b), xs = line_fit()
+    program = lift(loss, params=[w, b], inputs=xs)
+    program.theta.data = np.array([1.0, 2.0])
+    program.inputs[:] = 1.0
+    program()
+    program.backward()
+    assert (w.data, b.data) == (2.0, 0.5)
+    program.write_back()
+    assert (w.data, b.data, xs[0].data) == (1.0, 2.0, 1.0)
+    assert (w.grad, b.grad) == (16.0, 16.0)
+    assert type(w.data) is float
+    assert type(w.grad) is float
+
+
+def test_recorded_value_wins_over_assigned_data_in_the_check() -> None:
+    """A step of the optimiser between recording and lifting does not make the self-check fail; new data is taken over."""
+    loss, (w, b), xs = line_fit()
+    w.data = 0.0
+    program = lift(loss, params=[w, b], inputs=xs)
+    np.testing.assert_array_equal(program.theta.data, [0.0, 0.5])
+    assert program() == pytest.approx(1.0)
+
+
+def test_the_self_check_stops_a_wrong_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    loss, parameters, xs = line_fit()
+    right = program_module.reference_adjoints
+    monkeypatch.setattr(program_module, "reference_adjoints", lambda tape: [g * (1 + 1e-6) for g in right(tape)])
+    with pytest.raises(GraphError, match=r"does not reproduce its graph: ∂/∂params\[0\]"):
+        lift(loss, params=parameters, inputs=xs)
+
+
+def test_the_graph_may_go() -> None:
+    """The program keeps leaves, not the graph."""
+    loss, parameters, xs = line_fit()
+    inner = weakref.ref(loss.parents[0]) if hasattr(loss, "__weakref__") else None
+    program = lift(loss, params=parameters, inputs=xs)
+    gc.collect()
+    before = sum(isinstance(thing, Value) for thing in gc.get_objects())
+    del loss
+    gc.collect()
+    after = sum(isinstance(thing, Value) for thing in gc.get_objects())
+    assert before - after >= 12
+    assert inner is None or inner() is None
+    assert program() == pytest.approx(45.0)
+    program.backward()
+    np.testing.assert_allclose(program.theta.grad, [50.0, 20.0])
+
+
+def test_programs_share_parameters() -> None:
+    """Two losses of one model: training on one θ moves both, once it is handed over."""
+    w, b = Value(2.0), Value(0.5)
+    first, second = lift((w * 3.0 + b) ** 2, params=[w, b]), lift((w - b) ** 2, params=[w, b])
+    second.theta.data = first.theta.data
+    first.theta.data[:] = [1.0, -3.0]
+    assert (first(), second()) == (0.0, 16.0)
+
+
+def test_two_threads() -> None:
+    programs = []
+    for seed in (1, 2):
+        x, y = moons(30)
+        model, rows = MLP(random.Random(seed), (2, 8, 1)), samples(x)
+        programs.append(lift(hinge(model, rows, y.tolist(), model.parameters()), params=model.parameters(), inputs=flat(rows)))
+
+    def train(which: int, losses: list[float], theta: np.ndarray) -> None:
+        program = programs[which]
+        program.theta.data = theta.copy()
+        for _ in range(200):
+            losses.append(program())
+            program.backward()
+            program.theta.data -= 0.05 * program.theta.grad
+
+    start = [program.theta.data.copy() for program in programs]
+    alone: list[list[float]] = [[], []]
+    for which in (0, 1):
+        train(which, alone[which], start[which])
+    together: list[list[float]] = [[], []]
+    threads = [threading.Thread(target=train, args=(i, together[i], start[i])) for i in (0, 1)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert together == alone
+    assert alone[0][-1] < alone[0][0]
+
+
+@pytest.mark.parametrize("scale", [1.0, 700.0, 1e6])
+def test_infinities_and_nan_are_those_of_the_engine(scale: float) -> None:
+    """where(x > 0, exp(x), 1 + x) with weights: overflow in a branch that was not taken contributes exactly 0."""
+
+    def graph(w: list[Value], xs: list[Value]) -> Value:
+        terms = []
+        for i, x in enumerate(xs):
+            z = w[i % 3] * x
+            taken = TABLE["where"](1.0 if i % 2 else 0.0, TABLE["exp"](z), 1.0 + z)
+            terms.append(TABLE["minimum"](taken, 5.0) + TABLE["relu"](TABLE["log"](TABLE["abs"](z))))
+        return sum(terms)
+
+    rng = random.Random(4)
+    data = [rng.uniform(-1, 1) for _ in range(12)]
+    w, xs = [Value(rng.uniform(0.5, 1)) for _ in range(3)], [Value(v) for v in data]
+    program = lift(graph(w, xs), params=w, inputs=xs)
+    extreme = [v * scale for v in data]
+    extreme[5], extreme[6] = 0.0, scale * 1e300
+    program.inputs[:] = extreme
+    eager_w = [Value(v.data) for v in w]
+    loss = graph(eager_w, [Value(v) for v in extreme])
+    loss.backward()
+    np.testing.assert_allclose(program(), loss.data, rtol=1e-12)
+    program.backward()
+    np.testing.assert_allclose(program.theta.grad, [v.grad for v in eager_w], rtol=1e-12)
+
+
+def test_a_nan_input_poisons_as_it_does_eagerly_and_leaves_no_trace() -> None:
+    x, y = moons(20)
+    model, rows = MLP(random.Random(3), (2, 6, 1), "tanh"), samples(x)
+    program = lift(hinge(model, rows, y.tolist(), model.parameters()), params=model.parameters(), inputs=rows)
+    clean = program()
+    program.backward()
+    gradient = program.theta.grad.copy()
+    program.inputs[3, 1] = np.nan
+    assert np.isnan(program())
+    program.backward()
+    poisoned = x.copy()
+    poisoned[3, 1] = np.nan
+    eager = MLP(random.Random(3), (2, 6, 1), "tanh")
+    hinge(eager, samples(poisoned), y.tolist(), eager.parameters()).backward()
+    np.testing.assert_allclose(program.theta.grad, [p.grad for p in eager.parameters()], rtol=1e-12)
+    program.inputs[3, 1] = x[3, 1]
+    assert program() == clean
+    program.backward()
+    np.testing.assert_array_equal(program.theta.grad, gradient)
+
+
+def test_an_operation_of_ones_own_lifts() -> None:
+    """Kernel and rule come from the entry; a rule that branches in Python is called instead of compiled."""
+
+    def rule(m: object, out: float, x: float) -> float:
+        return 2.0 * x if np.ndim(x) == 0 else np.multiply(2.0, x)
+
+    @operation(d=rule)
+    def squared_again(x: float) -> float:
+        "x²"
+        return x * x
+
+    try:
+        w = [Value(0.1 * i) for i in range(40)]
+        loss = sum(squared_again(v * 3.0) for v in w)
+        program = lift(loss, params=w)
+        program.backward()
+        loss.backward()
+        np.testing.assert_allclose(program.theta.grad, [v.grad for v in w], rtol=1e-13)
+    finally:
+        squared_again.forget()
+
+
+def test_warnings_stay_silent_outside_and_inside() -> None:
+    """Overflow inside a program warns nobody, and NumPy's settings outside are untouched."""
+    before = np.geterr()
+    w = Value(1.0)
+    program = lift(sum(TABLE["exp"](w * float(i)) for i in range(1, 60)), params=[w])
+    program.theta.data = np.array([1e4])
+    assert program() == np.inf
+    program.backward()
+    assert np.geterr() == before
+
+
+def test_memory_is_a_small_multiple_of_the_arrays() -> None:
+    """Arena and adjoints of moons: less than four times what a program by hand keeps."""
+    loss, parameters, inputs = WORKLOADS["moons_relu_hinge"]()
+    program = lift(loss, params=parameters, inputs=inputs)
+    by_hand = 8 * (2 * 337 + 3 * 100 + 2 * (17 * 100) + 3 * (16 * 100) + 6 * 100)
+    arrays = {
+        id(base): base.nbytes
+        for run in (program._forward, program._backward, program._compiled.careful)
+        for thing in run.__globals__.values()
+        if isinstance(thing, np.ndarray)
+        for base in [thing if thing.base is None else thing.base]
+        if isinstance(base, np.ndarray)
+    }
+    assert sum(arrays.values()) < 4 * by_hand
+
+
+def test_repr_and_lecture() -> None:
+    loss, parameters, inputs = WORKLOADS["moons_relu_hinge"]()
+    program = lift(loss, params=parameters, inputs=inputs)
+    assert repr(program) == "<Program: matrix, 337 parameters, 200 inputs>"
+    assert program.lines[0].name == "H1"
+    assert program.lines[0].shape == (16, 100)
+    recorded = sum(line.replaced for line in program.lines)
+    assert 60_000 < recorded < 70_000
