@@ -172,7 +172,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     explainer.add_argument("values", nargs="*", metavar="name=number", help="the value of each name")
     explainer.add_argument("--html", metavar="FILE", help="also write the page that steps through it (offline, one file)")
     explainer.add_argument("--svg", metavar="FILE", help="also write the animated picture (no script)")
+    lister = commands.add_parser("operations", help="list every operation with its formula and its derivatives")
+    lister.add_argument("--markdown", action="store_true", help="as a Markdown table")
     given = _parsed(parser, arguments)
+    if given.command == "operations":
+        from .catalogue import catalogue
+
+        _say(catalogue(markdown=given.markdown))
+        return 0
     try:
         pairs = [_assignment(text) for text in given.values]
         root = compute(given.expression, dict(pairs))
@@ -203,7 +210,9 @@ def _parsed(parser: argparse.ArgumentParser, arguments: Sequence[str] | None) ->
     unknown = [text for text in more if text.startswith("-")]
     if unknown:
         parser.error(f"unrecognised: {' '.join(unknown)}")
-    given.values = [*given.values, *more]
+    if more and given.command != "explain":
+        parser.error(f"unrecognised: {' '.join(more)}")
+    given.values = [*getattr(given, "values", []), *more]
     return given
 
 

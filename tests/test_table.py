@@ -153,3 +153,16 @@ def test_a_program_prints_as_code_that_runs(program):
     space = {}
     exec(repr(program), space)
     assert space["f"](*program.leaves) == program(*program.leaves)
+
+
+def test_the_catalogue_lists_every_operation_and_a_users_own():
+    from autograd_core.catalogue import catalogue
+
+    mine = ac.Op(name="my_cube", array=lambda x: x * x * x, d=(lambda m, out, x: 3.0 * x * x,), doc="x³.", text="{0}³")
+    try:
+        lines = catalogue().splitlines()
+        assert [line.split()[0] for line in lines] == list(TABLE)
+        assert "3·x·x" in next(line for line in lines if line.startswith("my_cube"))
+        assert catalogue(markdown=True).count("\n") == len(TABLE) + 1
+    finally:
+        mine.forget()
