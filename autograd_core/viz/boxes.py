@@ -96,11 +96,11 @@ def module_rows(network: Network, members: list[int], show: frozenset[str]) -> t
 class _Shaped(Symbol):
     """A symbol that knows its shape, for the rules that ask."""
 
-    __slots__ = ("shape",)
+    __slots__ = ("ndim", "shape")
 
     def __init__(self, name: str, shape: tuple[int, ...]) -> None:
         super().__init__(name)
-        self.shape = shape
+        self.shape, self.ndim = shape, len(shape)
 
 
 _ONLY_SHAPE = ("broadcast_to", "reshape", "cast")
@@ -144,7 +144,7 @@ def derivative_symbol(network: Network, use: Use, *, shapes: bool = False) -> st
         text = found.text() if isinstance(found, Expression) else number(found) if found is not None else ""
     except Exception:  # a rule that cannot be read as a formula still gets its picture
         return ""
-    return re.sub(r"\bg\b", word(use.node), text) if shapes else clean(text, 60)
+    return re.sub(r"(?<![A-Za-z0-9_])g(?![A-Za-z0-9_])", word(use.node), text) if shapes else clean(text, 60)
 
 
 def shape_text(shape: tuple[int, ...]) -> str:

@@ -195,14 +195,24 @@ def _shapes(network: Network, step: Step, use: Use) -> tuple[str, ...]:
     here, there = shape_text(out), shape_text(operand)
     if step.local is None:
         formula = derivative_symbol(network, use, shapes=True)
-        return (f"{there} += {formula}",) if formula else (f"{there} ← {here}",)
+        if formula and formula != here:
+            return (f"{there} += {formula}",)
+        if axes := _summed_axes(out, operand):
+            return (f"broadcasting undone: sum over {axes}, {here} → {there}",)
+        return (f"{here} → {there}",) if out != operand else (f"{there} += {here}",)
     product = f"{there} += {here} × {shape_text(np.shape(step.local))}"
-    if out == operand:
-        return (product,)
+    axes = _summed_axes(out, operand)
+    return (product, f"broadcasting undone: sum over {axes}, {here} → {there}") if axes else (product,)
+
+
+def _summed_axes(out: tuple[int, ...], operand: tuple[int, ...]) -> str:
+    """The axes over which the gradient of a result is summed to fit a broadcast operand; "" where none is."""
     extra = len(out) - len(operand)
+    if extra < 0 or any(n not in (1, m) for n, m in zip(operand, out[extra:], strict=True)):
+        return ""
     axes = [*range(extra), *(i + extra for i, n in enumerate(operand) if n == 1 and out[i + extra] != 1)]
-    word = f"axis {axes[0]}" if len(axes) == 1 else f"axes {', '.join(map(str, axes))}"
-    return (product, f"broadcasting undone: sum over {word}, {here} → {there}") if axes else (product,)
+    word = "axis" if len(axes) == 1 else "axes"
+    return f"{word} {', '.join(map(str, axes))}" if axes else ""
 
 
 class Explanation:

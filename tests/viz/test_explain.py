@@ -71,6 +71,16 @@ def test_tensor_steps_say_shapes_and_the_undoing_of_broadcasting():
     assert step.shapes[-1] == "broadcasting undone: sum over axes 0, 2, (3, 2, 4) → (2, 1)"
 
 
+def test_a_linear_layer_says_its_products():
+    import nn
+
+    layer = nn.Linear(4, 3, rng=0)
+    out = layer(Tensor(np.ones((5, 4)), requires_grad=False, label="X"))
+    steps = {s.operand.label.rsplit(".")[-1]: s for s in explain(out, seed=np.ones((5, 3)))}
+    assert steps["weight"].symbol == "gᵀ @ X" and steps["weight"].shapes == ("(3, 4) += (5, 3)ᵀ @ (5, 4)",)
+    assert steps["bias"].symbol == "g" and steps["bias"].shapes == ("broadcasting undone: sum over axis 0, (5, 3) → (3,)",)
+
+
 def test_a_mean_divides_by_its_count():
     x = Tensor(np.ones(8), label="x")
     assert next(iter(explain(x.mean()))).symbol == "g/8"
