@@ -177,7 +177,7 @@ def _check_order(
 
     def weighted(*point: Any) -> Any:
         leaves, _ = flatten(f(*point))
-        return sum(np.sum(w * np.asarray(leaf)) for w, leaf in zip(weights, leaves, strict=True))
+        return sum(np.sum(w * np.asarray(leaf._data if isinstance(leaf, Node) else leaf)) for w, leaf in zip(weights, leaves, strict=True))
 
     numeric = _numeric_gradient(weighted, args, complex_step=not over)
     cotangent = out_build([w if isinstance(o, np.ndarray) else float(w) for w, o in zip(weights, out_leaves, strict=True)])

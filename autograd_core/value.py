@@ -300,7 +300,10 @@ def weighted_sum(weights: Sequence[Any], inputs: Sequence[Any], bias: Any = 0.0)
             nodes = tuple([x if x.__class__ is Value else None for x in nodes])
             if nodes.count(None) == len(nodes):
                 return apply(_WEIGHTED_SUM, values)
-        data = sum(map(operator.mul, values[:n], values[n:-1]), values[-1])
+        try:
+            data = sum(map(operator.mul, values[:n], values[n:-1]), values[-1])
+        except TypeError:
+            data = None
         if data.__class__ is float:            # anything else is an array or no number: the general way knows
             out = _new(Value)
             out._data = data

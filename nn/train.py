@@ -9,6 +9,7 @@ cleanly. With the same seed the numbers are the same, bit for bit, and so are th
 from __future__ import annotations
 
 import math
+import sys
 import time
 import warnings
 from collections.abc import Callable, Iterable
@@ -205,7 +206,8 @@ def fit(
     try:
         while training.epoch < epochs and not training.stopped:
             started = time.perf_counter()
-            row = _epoch(training, step, x, y, batch_size, clip_norm, measures, bar, epochs)
+            with np.errstate(all="ignore"):    # a loss that overflows is reported below, once
+                row = _epoch(training, step, x, y, batch_size, clip_norm, measures, bar, epochs)
             if held is not None:
                 for name, value in _validate(model, function, measures, held).items():
                     row[f"val_{name}"] = value
@@ -345,7 +347,7 @@ def _resume(training: Training, checkpoint: str | Path | None, resume: str | Pat
 
 def _bar(progress: bool | None, total: int, initial: int) -> Any:
     """A tqdm bar, or None."""
-    if progress is False:
+    if progress is False or (progress is None and not (sys.stderr.isatty() or "ipykernel" in sys.modules)):
         return None
     try:
         from tqdm.auto import tqdm
@@ -353,4 +355,10 @@ def _bar(progress: bool | None, total: int, initial: int) -> Any:
         if progress is None:
             return None
         raise MissingExtraError("progress=True needs tqdm, which is not installed; pip install 'autograd-core[demo]'") from error
-    return tqdm(total=total, initial=initial, unit="step", leave=progress is True, disable=None if progress is None else False, dynamic_ncols=True)
+
+    class Bar(tqdm):  # type: ignore[misc]
+        """Without the thread that watches over slow bars: this one is told of every step."""
+
+        monitor_interval = 0
+
+    return Bar(total=total, initial=initial, unit="step", leave=progress is True, dynamic_ncols=True)

@@ -1,0 +1,196 @@
+"""`fit`: scalar and tensor models, every option, the same numbers from the same seed, and what it refuses."""
+
+import math
+
+import numpy as np
+import pytest
+
+import nn
+from autograd_core import Tensor
+from autograd_core.errors import OperandError, ShapeError
+from nn.data import blobs, logic, moons, sine
+
+
+def tensor_model(seed=0, width=8, classes=2, dropout=0.0):
+    return nn.Sequential(nn.Linear(2, width, rng=seed), nn.Tanh(), nn.Dropout(dropout, rng=seed), nn.Linear(width, classes, rng=seed + 1))
+
+
+def test_both_kinds_of_model_learn_and_agree():
+    x, y = moons(40, rng=0)
+    scalar = nn.MLP(2, [6, 1], rng=0)
+    tensor = nn.Sequential(nn.Linear(2, 6), nn.Tanh(), nn.Linear(6, 1)).load_state_dict(scalar.state_dict())
+    options = {"loss": "hinge", "optimizer": "adam", "lr": 0.05, "epochs": 15, "batch_size": 10, "progress": False}
+    a = nn.fit(scalar, x, 2 * y - 1, rng=3, **options)
+    b = nn.fit(tensor, x, (2 * y - 1)[:, None], rng=3, **options)
+    np.testing.assert_allclose(a["loss"], b["loss"], rtol=1e-9)
+    np.testing.assert_allclose(nn.predict(scalar, x), nn.predict(tensor, x)[:, 0], rtol=1e-8)
+    assert a.last("loss") < 0.5 * a["loss"][0]
+    for name, array in scalar.state_dict().items():
+        np.testing.assert_allclose(array, tensor.state_dict()[name], rtol=1e-8, atol=1e-10)
+
+
+def test_scalar_model_with_classes():
+    x, y = blobs(45, rng=1)
+    model = nn.MLP(2, [4, 3], rng=0)
+    history = nn.fit(model, x, y, loss="cross_entropy", lr=0.1, epochs=20, batch_size=15, metrics="accuracy", rng=0)
+    assert history.last("accuracy") > 0.9
+    assert nn.predict(model, x).shape == (45, 3)
+
+
+@pytest.mark.parametrize("batch_size", [None, 1, 7])
+def test_batch_stochastic_and_mini_batch(batch_size):
+    x, y = moons(30, rng=0)
+    seen = []
+    model = tensor_model()
+    step = model[0].forward
+    model[0].forward = lambda part: (seen.append(len(part)), step(part))[1]
+    nn.fit(model, x, y, loss="cross_entropy", epochs=1, batch_size=batch_size, rng=0)
+    assert seen == {None: [30], 1: [1] * 30, 7: [7, 7, 7, 7, 2]}[batch_size]
+
+
+def test_same_seed_same_numbers():
+    x, y = moons(60, rng=0)
+
+    def run(seed):
+        model = tensor_model(dropout=0.3)
+        history = nn.fit(model, x, y, loss="cross_entropy", epochs=5, batch_size=16, validation=0.25, metrics="accuracy", rng=seed)
+        return {k: v for k, v in history.columns.items() if k != "seconds"}, [p.data.tolist() for p in model.parameters()]
+
+    assert run(7) == run(7)
+    assert run(7) != run(8)
+
+
+def test_validation_metrics_and_schedule():
+    x, y = moons(80, rng=0)
+    history = nn.fit(
+        tensor_model(), x, y, loss="cross_entropy", optimizer="sgd", lr=0.5, epochs=4, validation=(x[:20], y[:20]), rng=0,
+        metrics={"right": nn.accuracy, "n": lambda p, t: len(p)}, schedule=lambda o: nn.StepLR(o, 2, 0.1),
+    )  # fmt: skip
+    assert history["lr"] == pytest.approx([0.5, 0.5, 0.05, 0.05])
+    assert history["n"] == [80.0] * 4 and history["val_n"] == [20.0] * 4
+    assert set(history.columns) == {"loss", "right", "n", "val_loss", "val_right", "val_n", "lr", "seconds"}
+    again = nn.History.from_dict(history.to_dict())
+    assert again["loss"] == history["loss"] and repr(again) == repr(history)
+
+
+def test_early_stopping_brings_the_best_weights_back():
+    x, y = moons(40, noise=0.3, rng=0)
+    x_held, y_held = moons(40, noise=0.3, rng=1)
+    model = tensor_model(width=64)
+    history = nn.fit(model, x, y, loss="cross_entropy", lr=0.05, epochs=300, validation=(x_held, y_held), early_stopping=5, rng=0)
+    assert history.stopped == "early stopping" and len(history) == history.best_epoch + 5
+    best = nn.evaluate(model, x_held, y_held, loss="cross_entropy")["loss"]
+    assert best == pytest.approx(min(history["val_loss"]), rel=1e-12)
+
+
+def test_early_stopping_on_a_metric():
+    x, y = moons(40, rng=0)
+    stopping = nn.EarlyStopping(patience=3, monitor="accuracy")
+    history = nn.fit(tensor_model(), x, y, loss="cross_entropy", lr=0.2, epochs=200, metrics="accuracy", early_stopping=stopping, rng=0)
+    assert history.stopped == "early stopping"
+    with pytest.raises(OperandError, match="no 'val_accuracy' to watch"):
+        nn.fit(tensor_model(), x, y, loss="cross_entropy", epochs=2, early_stopping=nn.EarlyStopping(2, monitor="val_accuracy"))
+
+
+def test_clipping_callbacks_penalty():
+    x, y = moons(30, rng=0)
+    model, epochs, norms = tensor_model(), [], []
+
+    def watch(training):
+        epochs.append(training.epoch)
+        norms.append(math.sqrt(sum(float(np.sum(p.grad**2)) for p in training.model.parameters())))
+        if training.epoch == 3:
+            training.stop()
+
+    history = nn.fit(model, x, y, loss="cross_entropy", epochs=10, clip_norm=0.01, callbacks=[watch], penalty=lambda m: nn.l2_penalty(m, 0.1))
+    assert epochs == [1, 2, 3] and max(norms) <= 0.01 + 1e-9 and history.stopped == "callback"
+    plain = nn.fit(tensor_model(), x, y, loss="cross_entropy", epochs=1)
+    assert history["loss"][0] == pytest.approx(plain["loss"][0] + nn.l2_penalty(tensor_model(), 0.1).item())
+
+
+def test_ctrl_c_returns_the_history_so_far():
+    x, y = moons(30, rng=0)
+
+    def interrupt(training):
+        if training.epoch == 2:
+            raise KeyboardInterrupt
+
+    model = tensor_model(dropout=0.5)
+    history = nn.fit(model, x, y, loss="cross_entropy", epochs=10, callbacks=[interrupt])
+    assert history.stopped == "interrupted" and len(history) == 2
+    assert not model.training
+
+
+def test_a_loss_that_is_not_finite_ends_the_run():
+    x, y = sine(20, rng=0)
+    model = nn.Linear(1, 1, rng=0)
+    with pytest.warns(RuntimeWarning, match="a smaller learning rate"):
+        history = nn.fit(model, x, y, optimizer="sgd", lr=1e200, epochs=50)
+    assert history.stopped == "the loss is not finite" and len(history) < 10
+
+
+def test_regression_and_r2():
+    x, y = sine(120, noise=0.05, rng=0)
+    model = nn.Sequential(nn.Linear(1, 24, rng=0), nn.Tanh(), nn.Linear(24, 1, rng=1))
+    history = nn.fit(model, x, y, lr=0.02, epochs=300, metrics="r2", rng=0)
+    assert history.last("r2") > 0.95
+    assert nn.evaluate(model, x, y, metrics="r2")["r2"] > 0.95
+
+
+def test_xor_with_the_scalar_stack():
+    x, y = logic("xor")
+    model = nn.MLP(2, [4, 1], output="sigmoid", rng=1)
+    history = nn.fit(model, x, y, loss="bce", lr=0.1, epochs=150, metrics="accuracy", rng=0)
+    assert history.last("accuracy") == 1.0 and history.last("loss") < 0.1
+
+
+def test_bar(capsys):
+    pytest.importorskip("tqdm", reason="tqdm is not installed")
+    x, y = moons(20, rng=0)
+    nn.fit(tensor_model(), x, y, loss="cross_entropy", epochs=2, progress=True)
+    text = capsys.readouterr().err
+    assert "epoch 2/2" in text and "loss" in text and "step/s" in text
+    nn.fit(tensor_model(), x, y, loss="cross_entropy", epochs=2)
+    assert capsys.readouterr().err == ""
+
+
+def test_bad_input_changes_nothing():
+    x, y = moons(20, rng=0)
+    model = tensor_model()
+    before = model.state_dict()
+    cases = [
+        (ShapeError, r"x of shape \(20, 2\) and y of shape \(19,\)", lambda: nn.fit(model, x, y[:-1])),
+        (OperandError, "x or y has nan or inf", lambda: nn.fit(model, np.where(x > 1, np.nan, x), y)),
+        (OperandError, "epochs=-1", lambda: nn.fit(model, x, y, epochs=-1)),
+        (OperandError, "batch_size=0", lambda: nn.fit(model, x, y, batch_size=0)),
+        (OperandError, "received 'rms', expected an optimiser or one of sgd, adam", lambda: nn.fit(model, x, y, optimizer="rms")),
+        (OperandError, "loss: received 'mae'", lambda: nn.fit(model, x, y, loss="mae")),
+        (OperandError, "metrics: received 'f1'", lambda: nn.fit(model, x, y, loss="cross_entropy", metrics="f1")),
+        (OperandError, "expected a Module", lambda: nn.fit(lambda x: x, x, y)),
+        (OperandError, "rng: received 'seed'", lambda: nn.fit(model, x, y, rng="seed")),
+        (OperandError, "resume=True needs checkpoint=", lambda: nn.fit(model, x, y, resume=True)),
+        (OperandError, "dtype <U1", lambda: nn.fit(model, np.array([["a", "b"]] * 20), y)),
+        (ShapeError, r"predictions of shape \(20, 2\) and targets of shape \(20,\)", lambda: nn.fit(model, x, y)),
+    ]
+    for kind, text, call in cases:
+        with pytest.raises(kind, match=text):
+            call()
+    assert all((model.state_dict()[k] == v).all() for k, v in before.items())
+
+
+def test_metrics_by_hand():
+    assert nn.accuracy([0.2, 0.8], [0, 1]) == 1.0
+    assert nn.accuracy([-3.0, 3.0], [1, 0], threshold=0.0) == 0.0
+    assert nn.accuracy([[0.1, 0.9]], [[0, 1]]) == 1.0
+    assert nn.r2_score([2.0, 2.0, 2.0], [1.0, 2.0, 3.0]) == 0.0
+    with pytest.raises(ShapeError, match="2 predictions and 3 targets"):
+        nn.accuracy([1, 2], [1, 2, 3])
+    assert math.isnan(nn.r2_score([1.0], [1.0]))
+
+
+def test_predict_restores_the_mode():
+    model = tensor_model(dropout=0.5)
+    model[2].eval()
+    nn.predict(model, np.zeros((3, 2)))
+    assert model.training and not model[2].training
+    assert isinstance(model(np.zeros((1, 2))), Tensor)

@@ -1,0 +1,226 @@
+"""Layers against torch, forward and gradients, given the same weights."""
+
+import numpy as np
+import pytest
+
+import nn
+from autograd_core import Tensor, check_grads
+from autograd_core.errors import OperandError, ShapeError, StructureError
+
+
+@pytest.fixture(scope="module")
+def torch():
+    return pytest.importorskip("torch", reason="torch, the oracle, is not installed")
+
+
+def same(torch, mine, theirs, x, tolerance=1e-10, pick=lambda out: out, modes=(True,)):
+    """Forward and every gradient are the same, with the weights of `mine` in `theirs`."""
+    theirs = theirs.double()
+    theirs.load_state_dict({k: torch.tensor(v) for k, v in mine.state_dict().items()})
+    for mode in modes:
+        mine.train(mode)
+        theirs.train(mode)
+        mine.zero_grad()
+        theirs.zero_grad()
+        a, b = Tensor(x), torch.tensor(x, requires_grad=True)
+        out, reference = pick(mine(a)), pick(theirs(b))
+        np.testing.assert_allclose(out.data, reference.detach().numpy(), rtol=tolerance, atol=tolerance)
+        seed = np.random.default_rng(9).normal(size=out.shape)
+        out.backward(seed)
+        reference.backward(torch.tensor(seed))
+        np.testing.assert_allclose(a.grad, b.grad.numpy(), rtol=tolerance, atol=tolerance)
+        theirs_named = dict(theirs.named_parameters())
+        assert len(theirs_named) == len(mine.parameters())
+        for name, p in mine.named_parameters():
+            name = name.replace("modules_in_order.", "")
+            np.testing.assert_allclose(p.grad, theirs_named[name].grad.numpy(), rtol=tolerance, atol=tolerance, err_msg=name)
+        for name, array in mine.state_dict().items():
+            np.testing.assert_allclose(array, theirs.state_dict()[name].numpy(), rtol=tolerance, err_msg=name)
+
+
+rng = np.random.default_rng(0)
+X = rng.normal(size=(6, 5))
+
+
+@pytest.mark.oracle
+@pytest.mark.parametrize("shape", [(6, 5), (5,), (2, 3, 5)])
+@pytest.mark.parametrize("bias", [True, False])
+def test_linear(torch, shape, bias):
+    same(torch, nn.Linear(5, 3, bias=bias, rng=0), torch.nn.Linear(5, 3, bias=bias), rng.normal(size=shape))
+
+
+ACTIVATIONS = [
+    ("Sigmoid", "Sigmoid", ()), ("Tanh", "Tanh", ()), ("ReLU", "ReLU", ()), ("LeakyReLU", "LeakyReLU", ()), ("LeakyReLU", "LeakyReLU", (0.2,)),
+    ("ELU", "ELU", ()), ("ELU", "ELU", (0.7,)), ("SiLU", "SiLU", ()), ("GELU", "GELU", ()), ("Softplus", "Softplus", ()),
+    ("Softmax", "Softmax", (1,)), ("PReLU", "PReLU", ()), ("PReLU", "PReLU", (5,)), ("Identity", "Identity", ()),
+]  # fmt: skip
+
+
+@pytest.mark.oracle
+@pytest.mark.parametrize(("name", "theirs", "arguments"), ACTIVATIONS)
+def test_activations(torch, name, theirs, arguments):
+    same(torch, getattr(nn, name)(*arguments), getattr(torch.nn, theirs)(*arguments), 3 * X)
+
+
+@pytest.mark.oracle
+def test_prelu_of_images(torch):
+    same(torch, nn.PReLU(3), torch.nn.PReLU(3), rng.normal(size=(2, 3, 4, 4)))
+
+
+@pytest.mark.oracle
+@pytest.mark.parametrize("shape", [(6, 5), (4, 5, 3)])
+@pytest.mark.parametrize("affine", [True, False])
+def test_batch_norm(torch, shape, affine):
+    mine = nn.BatchNorm1d(5, affine=affine)
+    if affine:
+        mine.weight.data = rng.normal(size=5)
+        mine.bias.data = rng.normal(size=5)
+    same(torch, mine, torch.nn.BatchNorm1d(5, affine=affine), rng.normal(size=shape) * 3 + 1, modes=(True, True, False))
+
+
+@pytest.mark.oracle
+@pytest.mark.parametrize("axes", [5, (3, 5)])
+def test_layer_norm(torch, axes):
+    mine = nn.LayerNorm(axes)
+    mine.weight.data = rng.normal(size=mine.shape)
+    same(torch, mine, torch.nn.LayerNorm(axes), rng.normal(size=(4, 3, 5)))
+
+
+@pytest.mark.oracle
+@pytest.mark.parametrize("options", [{}, {"stride": 2}, {"padding": 1}, {"stride": (2, 1), "padding": (1, 2)}, {"bias": False}])
+@pytest.mark.parametrize("size", [3, (2, 3)])
+def test_convolution(torch, options, size):
+    same(torch, nn.Conv2d(2, 3, size, rng=0, **options), torch.nn.Conv2d(2, 3, size, **options), rng.normal(size=(2, 2, 7, 6)))
+
+
+@pytest.mark.oracle
+@pytest.mark.parametrize("options", [{}, {"stride": 1}, {"stride": (2, 1)}, {"padding": 1}])
+def test_max_pool(torch, options):
+    same(torch, nn.MaxPool2d(2, **options), torch.nn.MaxPool2d(2, **options), rng.normal(size=(2, 3, 6, 5)))
+
+
+@pytest.mark.oracle
+def test_embedding(torch):
+    mine, theirs = nn.Embedding(7, 4, rng=0), torch.nn.Embedding(7, 4).double()
+    theirs.load_state_dict({"weight": torch.tensor(mine.weight.data)})
+    at = np.array([[1, 2, 1], [0, 6, 1]])
+    (mine(at) ** 2).sum().backward()
+    (theirs(torch.tensor(at)) ** 2).sum().backward()
+    np.testing.assert_allclose(mine.weight.grad, theirs.weight.grad.numpy(), rtol=1e-12)
+
+
+@pytest.mark.oracle
+@pytest.mark.parametrize("kind", ["RNN", "LSTM"])
+@pytest.mark.parametrize("options", [{}, {"num_layers": 2}, {"batch_first": True}])
+def test_recurrent(torch, kind, options):
+    mine, theirs = getattr(nn, kind)(3, 4, rng=0, **options), getattr(torch.nn, kind)(3, 4, **options)
+    same(torch, mine, theirs, rng.normal(size=(5, 2, 3)), pick=lambda out: out[0])
+    last = (lambda out: out[1]) if kind == "RNN" else (lambda out: out[1][1])
+    mine.zero_grad()
+    a = Tensor(rng.normal(size=(5, 2, 3)))
+    np.testing.assert_allclose(last(mine(a)).data, last(theirs(torch.tensor(a.data))).detach().numpy(), rtol=1e-10)
+
+
+@pytest.mark.oracle
+def test_cells(torch):
+    x, h, c = rng.normal(size=(2, 3)), rng.normal(size=(2, 4)), rng.normal(size=(2, 4))
+    same(torch, nn.RNNCell(3, 4, rng=0), torch.nn.RNNCell(3, 4), x)
+    same(torch, nn.LSTMCell(3, 4, rng=0), torch.nn.LSTMCell(3, 4), x, pick=lambda out: out[1])
+    mine, theirs = nn.LSTMCell(3, 4, rng=0), torch.nn.LSTMCell(3, 4).double()
+    theirs.load_state_dict({k: torch.tensor(v) for k, v in mine.state_dict().items()})
+    a, b = mine(x, (h, c)), theirs(torch.tensor(x), (torch.tensor(h), torch.tensor(c)))
+    np.testing.assert_allclose(a[0].data, b[0].detach().numpy(), rtol=1e-12)
+
+
+@pytest.mark.oracle
+def test_a_whole_network(torch):
+    mine = nn.Sequential(
+        nn.Conv2d(1, 4, 3, padding=1, rng=0), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(64, 8, rng=1), nn.BatchNorm1d(8), nn.GELU(), nn.Linear(8, 3, rng=2)
+    )
+    theirs = torch.nn.Sequential(
+        torch.nn.Conv2d(1, 4, 3, padding=1), torch.nn.ReLU(), torch.nn.MaxPool2d(2), torch.nn.Flatten(), torch.nn.Linear(64, 8),
+        torch.nn.BatchNorm1d(8), torch.nn.GELU(), torch.nn.Linear(8, 3),
+    )
+    same(torch, mine, theirs, rng.normal(size=(5, 1, 8, 8)))
+
+
+@pytest.mark.parametrize("make", [
+    lambda: nn.Linear(5, 2, rng=0), lambda: nn.LayerNorm(5), lambda: nn.Sequential(nn.Linear(5, 3, rng=0), nn.Tanh()),
+    lambda: nn.BatchNorm1d(5),
+])  # fmt: skip
+def test_gradients_are_checked_to_second_order(make):
+    module = make()
+    weights = rng.normal(size=module(X).shape)
+    check_grads(lambda x: (module(x) * weights).sum(), (X,), order=2)
+
+
+def test_convolution_to_second_order():
+    conv = nn.Conv2d(1, 2, 2, stride=2, rng=0)
+    check_grads(lambda x: (conv(x) ** 2).sum(), (rng.normal(size=(1, 1, 4, 4)),), order=2)
+
+
+def test_dropout():
+    drop = nn.Dropout(0.3, rng=0)
+    x = Tensor(np.ones((200, 100)))
+    out = drop(x)
+    kept = out.data != 0
+    assert abs(kept.mean() - 0.7) < 0.01
+    np.testing.assert_allclose(out.data[kept], 1 / 0.7)
+    out.sum().backward()
+    np.testing.assert_allclose(x.grad, out.data)
+    assert drop.eval()(x) is x
+    assert nn.Dropout(1.0)(x).data.sum() == 0.0
+    assert nn.Dropout(0.0)(x) is x
+    a, b = nn.Dropout(0.5, rng=3), nn.Dropout(0.5, rng=3)
+    assert (a(x).data == b(x).data).all()
+
+
+def test_float32_stays_float32():
+    x = rng.normal(size=(3, 5)).astype(np.float32)
+    for module in (nn.Linear(5, 4, dtype=np.float32, rng=0), nn.Dropout(0.5, rng=0), nn.LayerNorm(5, dtype=np.float32),
+                   nn.BatchNorm1d(5, dtype=np.float32), nn.ReLU(), nn.GELU(), nn.Softmax(), nn.ELU()):
+        assert module(Tensor(x)).dtype == np.float32, module
+    image = Tensor(rng.normal(size=(1, 1, 4, 4)).astype(np.float32))
+    assert nn.MaxPool2d(2)(nn.Conv2d(1, 2, 3, padding=1, dtype=np.float32, rng=0)(image)).dtype == np.float32
+    model = nn.Sequential(nn.Linear(5, 3, dtype=np.float32, rng=0), nn.Tanh())
+    loss = nn.cross_entropy(model(Tensor(x)), [0, 1, 2])
+    loss.backward()
+    assert loss.dtype == np.float32 and model[0].weight.grad.dtype == np.float32
+
+
+def test_state_dict_and_structure():
+    model = nn.Sequential(nn.Linear(4, 8, rng=0), nn.ReLU(), nn.Linear(8, 3, rng=1))
+    assert {k: v.shape for k, v in model.state_dict().items()} == {"0.weight": (8, 4), "0.bias": (8,), "2.weight": (3, 8), "2.bias": (3,)}
+    assert model.number_of_parameters() == 67 and len(model) == 3 and isinstance(model[1], nn.ReLU)
+    before = model.state_dict()
+    with pytest.raises(StructureError, match="missing: 2.bias; not expected: 2.bais"):
+        model.load_state_dict({**{k: v for k, v in before.items() if k != "2.bias"}, "2.bais": before["2.bias"]})
+    with pytest.raises(ShapeError, match=r"'0.weight' is an array of float64 of shape \(4, 8\), expected real numbers of shape \(8, 4\)"):
+        model.load_state_dict({**before, "0.weight": before["0.weight"].T, "2.bias": np.ones(3)})
+    assert all((model.state_dict()[k] == v).all() for k, v in before.items())
+    assert "Linear(4, 8)" in repr(model) and "67" in model.summary() and "<table>" in model._repr_html_()
+
+
+def test_bad_input():
+    with pytest.raises(ShapeError, match=r"Linear: received shape \(2, 3\), expected \(…, 5\)"):
+        nn.Linear(5, 2)(np.ones((2, 3)))
+    with pytest.raises(OperandError, match="Linear: nin: received 0"):
+        nn.Linear(0, 2)
+    with pytest.raises(OperandError, match=r"as in ReLU\(\)"):
+        nn.Sequential(nn.ReLU)
+    with pytest.raises(OperandError, match="p=1.5, expected a probability"):
+        nn.Dropout(1.5)
+    with pytest.raises(OperandError, match="indices from 0 to 9, expected 0 to 6"):
+        nn.Embedding(7, 2)([0, 9])
+    with pytest.raises(OperandError, match="expected integers"):
+        nn.Embedding(7, 2)([0.5])
+    with pytest.raises(ShapeError, match="at least 2"):
+        nn.BatchNorm1d(2)(np.ones((1, 2)))
+    with pytest.raises(ShapeError, match=r"Conv2d: received shape \(1, 3, 8, 8\), expected \(n, 1, height, width\)"):
+        nn.Conv2d(1, 2, 3)(np.ones((1, 3, 8, 8)))
+    with pytest.raises(ShapeError, match="smaller than the window"):
+        nn.Conv2d(1, 2, 3)(np.ones((1, 1, 2, 2)))
+    with pytest.raises(ShapeError, match="LSTM: received shape"):
+        nn.LSTM(3, 4)(np.ones((5, 3)))
+    with pytest.raises(OperandError, match="expected a function"):
+        nn.Linear(2, 2, init="xavier")

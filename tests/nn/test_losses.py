@@ -1,0 +1,224 @@
+"""Losses against torch in every option, against literal numbers, and on Values as on Tensors."""
+
+import math
+
+import numpy as np
+import pytest
+
+import nn
+from autograd_core import Tensor, Value, check_grads
+from autograd_core.errors import OperandError, ShapeError
+
+
+@pytest.fixture(scope="module")
+def torch():
+    return pytest.importorskip("torch", reason="torch, the oracle, is not installed")
+
+
+REDUCTIONS = ["mean", "sum", "none"]
+rng = np.random.default_rng(0)
+P, T = rng.normal(size=(4, 3)), rng.normal(size=(4, 3))
+PROBABILITIES, LABELS = rng.uniform(0.01, 0.99, (4, 3)), rng.integers(0, 2, (4, 3)).astype(float)
+SOFT = rng.uniform(size=(4, 3))
+WEIGHTS = rng.uniform(0.5, 2.0, (4, 3))
+
+
+def compare(torch, mine, theirs, prediction):
+    a, b = Tensor(prediction), torch.tensor(prediction, dtype=torch.float64, requires_grad=True)
+    x, y = mine(a), theirs(b)
+    np.testing.assert_allclose(x.data, y.detach().numpy(), rtol=1e-12, atol=1e-12)
+    seed = np.ones(x.shape) * 0.7
+    x.backward(seed)
+    y.backward(torch.tensor(seed))
+    np.testing.assert_allclose(a.grad, b.grad.numpy(), rtol=1e-10, atol=1e-12)
+
+
+ELEMENTWISE = [
+    ("mse_loss", "mse_loss", P, T, {}),
+    ("l1_loss", "l1_loss", P, T, {}),
+    ("huber_loss", "huber_loss", P, T, {}),
+    ("huber_loss", "huber_loss", P * 3, T, {"delta": 0.7}),
+    ("binary_cross_entropy", "binary_cross_entropy", PROBABILITIES, LABELS, {}),
+    ("binary_cross_entropy", "binary_cross_entropy", PROBABILITIES, SOFT, {}),
+    ("binary_cross_entropy_with_logits", "binary_cross_entropy_with_logits", 4 * P, LABELS, {}),
+    ("binary_cross_entropy_with_logits", "binary_cross_entropy_with_logits", 4 * P, SOFT, {}),
+]
+
+
+@pytest.mark.oracle
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+@pytest.mark.parametrize("case", ELEMENTWISE, ids=lambda c: c[0])
+def test_elementwise_losses_equal_torch(torch, case, reduction):
+    name, theirs, p, t, options = case
+    compare(torch, lambda a: getattr(nn, name)(a, t, reduction=reduction, **options),
+            lambda b: getattr(torch.nn.functional, theirs)(b, torch.tensor(t), reduction=reduction, **options), p)
+
+
+@pytest.mark.oracle
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+def test_weights_equal_torch(torch, reduction):
+    w = torch.tensor(WEIGHTS)
+    compare(torch, lambda a: nn.binary_cross_entropy(a, LABELS, reduction=reduction, weight=WEIGHTS),
+            lambda b: torch.nn.functional.binary_cross_entropy(b, torch.tensor(LABELS), weight=w, reduction=reduction), PROBABILITIES)
+    positive = np.array([0.5, 2.0, 3.0])
+    compare(torch, lambda a: nn.binary_cross_entropy_with_logits(a, LABELS, reduction=reduction, weight=WEIGHTS, pos_weight=positive),
+            lambda b: torch.nn.functional.binary_cross_entropy_with_logits(
+                b, torch.tensor(LABELS), weight=w, pos_weight=torch.tensor(positive), reduction=reduction), P)
+
+
+@pytest.mark.oracle
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+@pytest.mark.parametrize("smoothing", [0.0, 0.1, 1.0])
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("ignore", [-100, 2])
+@pytest.mark.parametrize("shape", [(6, 4), (2, 4, 3), (2, 4, 3, 2)])
+def test_cross_entropy_equals_torch(torch, reduction, smoothing, weighted, ignore, shape):
+    r = np.random.default_rng(1)
+    scores, labels = r.normal(size=shape) * 3, r.integers(0, 4, (shape[0], *shape[2:]))
+    labels.ravel()[0] = 2
+    weight = r.uniform(0.2, 2.0, 4) if weighted else None
+    compare(torch,
+            lambda a: nn.cross_entropy(a, labels, weight=weight, ignore_index=ignore, label_smoothing=smoothing, reduction=reduction),
+            lambda b: torch.nn.functional.cross_entropy(
+                b, torch.tensor(labels), weight=None if weight is None else torch.tensor(weight), ignore_index=ignore,
+                label_smoothing=smoothing, reduction=reduction), scores)
+
+
+@pytest.mark.oracle
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("shape", [(5, 3), (3,), (2, 3, 4)])
+def test_cross_entropy_of_probabilities_equals_torch(torch, reduction, weighted, shape):
+    r = np.random.default_rng(2)
+    scores, target = r.normal(size=shape), r.uniform(size=shape)
+    weight = r.uniform(0.2, 2.0, 3) if weighted else None
+    compare(torch, lambda a: nn.cross_entropy(a, target, weight=weight, label_smoothing=0.2, reduction=reduction),
+            lambda b: torch.nn.functional.cross_entropy(
+                b, torch.tensor(target), weight=None if weight is None else torch.tensor(weight), label_smoothing=0.2, reduction=reduction), scores)
+
+
+@pytest.mark.oracle
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("shape", [(5, 3), (2, 3, 4)])
+def test_nll_equals_torch(torch, reduction, weighted, shape):
+    r = np.random.default_rng(3)
+    logs, labels = np.log(r.dirichlet(np.ones(3), (shape[0], *shape[2:]))), r.integers(0, 3, (shape[0], *shape[2:]))
+    logs = np.moveaxis(logs, -1, 1)
+    labels.ravel()[1] = 1
+    weight = r.uniform(0.2, 2.0, 3) if weighted else None
+    compare(torch, lambda a: nn.nll_loss(a, labels, weight=weight, ignore_index=1, reduction=reduction),
+            lambda b: torch.nn.functional.nll_loss(
+                b, torch.tensor(labels), weight=None if weight is None else torch.tensor(weight), ignore_index=1, reduction=reduction), logs)
+
+
+@pytest.mark.parametrize("name", ["mse_loss", "squared_error", "l1_loss", "huber_loss", "binary_cross_entropy", "binary_cross_entropy_with_logits"])
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+def test_values_as_tensors(name, reduction):
+    p, t = PROBABILITIES[:, 0], LABELS[:, 0]
+    tensor, values = Tensor(p), [Value(v) for v in p]
+    a = getattr(nn, name)(tensor, t, reduction=reduction)
+    b = getattr(nn, name)(values, t, reduction=reduction)
+    np.testing.assert_allclose([v.data for v in b] if reduction == "none" else b.data, a.data, rtol=1e-14)
+    if reduction != "none":
+        a.backward()
+        b.backward()
+        np.testing.assert_allclose([v.grad for v in values], tensor.grad, rtol=1e-12)
+
+
+@pytest.mark.parametrize("options", [{}, {"label_smoothing": 0.2}, {"weight": [1.0, 2.0, 0.5]}, {"ignore_index": 1}])
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+def test_cross_entropy_of_values_as_of_tensors(options, reduction):
+    labels = [0, 1, 2, 1]
+    tensor, values = Tensor(P), [[Value(v) for v in row] for row in P]
+    a = nn.cross_entropy(tensor, labels, reduction=reduction, **options)
+    b = nn.cross_entropy(values, labels, reduction=reduction, **options)
+    a.backward()
+    b.backward()
+    assert b.data == pytest.approx(a.item(), rel=1e-12)
+    np.testing.assert_allclose([[v.grad for v in row] for row in values], tensor.grad, rtol=1e-12, atol=1e-15)
+    one = nn.cross_entropy(values[0], 0)
+    assert one.data == pytest.approx(nn.cross_entropy(P[:1], [0]), rel=1e-12)
+
+
+def test_hinge_by_hand():
+    s = Tensor([0.5, 2.0, -1.0])
+    loss = nn.hinge_loss(s, [1, 1, 1], reduction="sum")
+    loss.backward()
+    assert loss.item() == 2.5
+    assert s.grad.tolist() == [-1.0, 0.0, -1.0]
+    v = Value(0.5)
+    nn.hinge_loss(v, 1).backward()
+    assert v.grad == -1.0
+
+
+def test_squared_error_is_the_lectures():
+    p = Value(3.0)
+    loss = nn.squared_error(p, 1.0)
+    loss.backward()
+    assert (loss.data, p.grad) == (2.0, 2.0)
+
+
+def test_exact_at_the_ends():
+    z = Tensor([1000.0, -1000.0, math.inf, -math.inf])
+    loss = nn.binary_cross_entropy_with_logits(z, [1.0, 0.0, 1.0, 0.0], reduction="none")
+    assert loss.data.tolist() == [0.0] * 4
+    loss.sum().backward()
+    assert z.grad.tolist() == [0.0] * 4
+    v = Value(-1000.0)
+    b = nn.binary_cross_entropy_with_logits(v, 1.0)
+    b.backward()
+    assert (b.data, v.grad) == (1000.0, -1.0)
+    masked = Tensor([[0.0, -math.inf, 0.0], [1000.0, -1000.0, 0.0]])
+    loss = nn.cross_entropy(masked, [0, 0], reduction="none")
+    np.testing.assert_allclose(loss.data, [math.log(2.0), 0.0], atol=1e-15)
+    loss.sum().backward()
+    np.testing.assert_allclose(masked.grad, [[-0.5, 0.0, 0.5], [0.0, 0.0, 0.0]], atol=1e-15)
+    p = Tensor([0.0, 1.0])
+    assert nn.binary_cross_entropy(p, [1.0, 0.0], reduction="none").data.tolist() == [100.0, 100.0]
+
+
+def test_second_order():
+    labels = np.array([0, 2, 1, 0])
+    check_grads(lambda z: nn.cross_entropy(z, labels), (P,), order=2)
+    check_grads(lambda z: nn.binary_cross_entropy_with_logits(z, LABELS, pos_weight=2.0), (P,), order=2)
+    check_grads(lambda p: nn.binary_cross_entropy(p, SOFT), (PROBABILITIES,), order=2)
+    check_grads(lambda z, t: nn.binary_cross_entropy_with_logits(z, t), (P, SOFT), order=1)
+
+
+def test_l2_penalty_in_both_forms():
+    layer = nn.Linear(3, 2, rng=0)
+    squares = float(np.sum(layer.weight.data**2))
+    assert nn.l2_penalty(layer, 0.1).item() == pytest.approx(0.1 * squares)
+    assert nn.l2_penalty(layer, 0.1, half=True).item() == pytest.approx(0.05 * squares)
+    both = squares + float(np.sum(layer.bias.data**2))
+    assert nn.l2_penalty(layer, 0.1, biases=True).item() == pytest.approx(0.1 * both)
+    model = nn.MLP(2, [3, 1], rng=0)
+    penalty = nn.l2_penalty(model, 0.3, half=True)
+    penalty.backward()
+    neuron = model.layers[0].neurons[1]
+    assert neuron.w[0].grad == pytest.approx(0.3 * neuron.w[0].data)
+    assert neuron.b.grad == 0.0
+
+
+def test_bad_input():
+    with pytest.raises(ShapeError, match=r"mse_loss: received predictions of shape \(3, 1\) and targets of shape \(3,\)"):
+        nn.mse_loss(Tensor(np.zeros((3, 1))), np.zeros(3))
+    with pytest.raises(ShapeError, match=r"predictions of shape \(2,\) and targets of shape \(3,\)"):
+        nn.mse_loss([Value(1.0), Value(2.0)], [1.0, 2.0, 3.0])
+    with pytest.raises(OperandError, match="received reduction='average'"):
+        nn.mse_loss(Tensor([1.0]), [1.0], reduction="average")
+    with pytest.raises(OperandError, match="expected −1 and \\+1; use 2·y − 1"):
+        nn.hinge_loss(Tensor([1.0, 2.0]), [0, 1])
+    with pytest.raises(OperandError, match="expected probabilities from 0 to 1; use binary_cross_entropy_with_logits"):
+        nn.binary_cross_entropy(Tensor([1.5]), [1.0])
+    with pytest.raises(OperandError, match=r"class numbers from 0 to 3, expected 0 to 2"):
+        nn.cross_entropy(Tensor(np.zeros((2, 3))), [0, 3])
+    with pytest.raises(ShapeError, match=r"expected class numbers of shape \(2,\)"):
+        nn.cross_entropy(Tensor(np.zeros((2, 3))), [0, 1, 2])
+    with pytest.raises(ShapeError, match="one number for each of 3 classes"):
+        nn.cross_entropy(Tensor(np.zeros((2, 3))), [0, 1], weight=[1.0])
+    with pytest.raises(OperandError, match="label_smoothing"):
+        nn.cross_entropy(Tensor(np.zeros((2, 3))), [0, 1], label_smoothing=2)
+    with pytest.raises(ShapeError, match="received one score"):
+        nn.cross_entropy(Value(1.0), 0)

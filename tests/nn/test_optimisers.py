@@ -1,0 +1,266 @@
+"""Optimisers, schedules and clipping against torch over 100 steps, and against literal numbers."""
+
+import math
+
+import numpy as np
+import pytest
+
+import nn
+from autograd_core import Tensor, Value
+from autograd_core.errors import OperandError, StructureError
+
+STEPS = 100
+CASES = [
+    ("SGD", {"lr": 0.05}),
+    ("SGD", {"lr": 0.05, "momentum": 0.9}),
+    ("SGD", {"lr": 0.05, "momentum": 0.9, "nesterov": True}),
+    ("SGD", {"lr": 0.05, "momentum": 0.9, "dampening": 0.3}),
+    ("SGD", {"lr": 0.05, "weight_decay": 0.1}),
+    ("SGD", {"lr": 0.05, "momentum": 0.8, "nesterov": True, "weight_decay": 0.02}),
+    ("SGD", {"lr": 0.001, "maximize": True}),
+    ("Adam", {}),
+    ("Adam", {"lr": 0.1}),
+    ("Adam", {"lr": 0.1, "betas": (0.8, 0.95), "eps": 1e-4}),
+    ("Adam", {"lr": 0.1, "weight_decay": 0.05}),
+    ("Adam", {"lr": 0.1, "amsgrad": True}),
+    ("Adam", {"lr": 0.01, "maximize": True}),
+    ("AdamW", {}),
+    ("AdamW", {"lr": 0.1, "weight_decay": 0.2}),
+    ("AdamW", {"lr": 0.1, "amsgrad": True}),
+    ("RMSprop", {}),
+    ("RMSprop", {"lr": 0.01, "alpha": 0.9, "eps": 0.01}),  # with a tiny eps it jumps about the minimum, and amplifies rounding
+    ("RMSprop", {"lr": 0.02, "momentum": 0.9}),
+    ("RMSprop", {"lr": 0.02, "centered": True}),
+    ("RMSprop", {"lr": 0.02, "centered": True, "momentum": 0.5, "weight_decay": 0.05}),
+    ("Adagrad", {}),
+    ("Adagrad", {"lr": 0.3, "lr_decay": 0.05}),
+    ("Adagrad", {"lr": 0.3, "weight_decay": 0.1, "initial_accumulator_value": 0.5, "eps": 1e-5}),
+]
+SCHEDULES = [
+    ("StepLR", {"step_size": 7, "gamma": 0.5}),
+    ("ExponentialLR", {"gamma": 0.97}),
+    ("CosineAnnealingLR", {"T_max": 30, "eta_min": 1e-4}),
+    ("LambdaLR", {"lr_lambda": lambda epoch: 1.0 / (1.0 + 0.1 * epoch)}),
+]
+
+
+def problem(seed=0):
+    """A least-squares problem with a twist, and where to start."""
+    rng = np.random.default_rng(seed)
+    return rng.normal(size=(8, 4)), rng.normal(size=(8, 3)), rng.normal(size=(4, 3)), rng.normal(size=3)
+
+
+def loss_of(w, b, x, y):
+    r = x @ w + b - y
+    return (r * r).sum() / 8 + (w * w * w * w).sum() * 0.05
+
+
+def ours(make, schedule=None, clip=None):
+    x, y, w, b = problem()
+    w, b = Tensor(w), Tensor(b)
+    optimizer = make([w, b])
+    plan = schedule(optimizer) if schedule else None
+    path = []
+    for _ in range(STEPS):
+        optimizer.zero_grad()
+        loss_of(w, b, x, y).backward()
+        if clip:
+            clip(nn, [w, b])
+        optimizer.step()
+        if plan:
+            plan.step()
+        path.append(np.concatenate([w.data.ravel(), b.data]))
+    return np.array(path)
+
+
+def theirs(torch, make, schedule=None, clip=None):
+    x, y, w, b = (torch.tensor(a, dtype=torch.float64) for a in problem())
+    w.requires_grad_(True)
+    b.requires_grad_(True)
+    optimizer = make([w, b])
+    plan = schedule(optimizer) if schedule else None
+    path = []
+    for _ in range(STEPS):
+        optimizer.zero_grad()
+        loss_of(w, b, x, y).backward()
+        if clip:
+            clip(torch.nn.utils, [w, b])
+        optimizer.step()
+        if plan:
+            plan.step()
+        path.append(np.concatenate([w.detach().numpy().ravel(), b.detach().numpy()]))
+    return np.array(path)
+
+
+@pytest.fixture(scope="module")
+def torch():
+    return pytest.importorskip("torch", reason="torch, the oracle, is not installed")
+
+
+@pytest.mark.oracle
+@pytest.mark.parametrize(("name", "options"), CASES, ids=[f"{n}-{'-'.join(o) or 'defaults'}-{i}" for i, (n, o) in enumerate(CASES)])
+def test_trajectories_equal_torch(torch, name, options):
+    mine = ours(lambda p: getattr(nn, name)(p, **options))
+    reference = theirs(torch, lambda p: getattr(torch.optim, name)(p, **options))
+    np.testing.assert_allclose(mine, reference, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.oracle
+@pytest.mark.parametrize(("name", "options"), [*CASES, ("RMSprop", {"lr": 0.05, "alpha": 0.9, "eps": 1e-6})])
+def test_the_same_gradients_lead_to_the_same_place(torch, name, options):
+    r = np.random.default_rng(5)
+    start = r.normal(size=(3, 2))
+    p, q = Tensor(start), torch.tensor(start, requires_grad=True)
+    a, b = getattr(nn, name)([p], **options), getattr(torch.optim, name)([q], **options)
+    for scale in 10.0 ** r.uniform(-4, 2, STEPS):
+        p.grad = scale * r.normal(size=(3, 2))
+        q.grad = torch.tensor(p.grad)
+        a.step()
+        b.step()
+        np.testing.assert_allclose(p.data, q.detach().numpy(), rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.oracle
+@pytest.mark.parametrize(("name", "options"), SCHEDULES, ids=[n for n, _ in SCHEDULES])
+def test_schedules_equal_torch(torch, name, options):
+    mine = ours(lambda p: nn.SGD(p, lr=0.05, momentum=0.9), lambda o: getattr(nn, name)(o, **options))
+    reference = theirs(
+        torch, lambda p: torch.optim.SGD(p, lr=0.05, momentum=0.9), lambda o: getattr(torch.optim.lr_scheduler, name)(o, **options)
+    )
+    np.testing.assert_allclose(mine, reference, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.oracle
+@pytest.mark.parametrize("kind", [2.0, 1.0, 3.0, math.inf])
+def test_clipping_equals_torch(torch, kind):
+    def clip(where, params):
+        where.clip_grad_norm_(params, 0.3, norm_type=kind)
+
+    mine = ours(lambda p: nn.Adam(p, lr=0.1), clip=clip)
+    reference = theirs(torch, lambda p: torch.optim.Adam(p, lr=0.1), clip=clip)
+    np.testing.assert_allclose(mine, reference, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.oracle
+def test_plateau_schedule_equals_torch(torch):
+    losses = [1.0, 0.9, 0.95, 0.96, 0.97, 0.8, 0.81, 0.82, 0.83, 0.84, 0.85, 0.7]
+    p, q = Tensor(np.ones(2)), torch.ones(2, requires_grad=True)
+    a, b = nn.SGD([p], lr=0.1), torch.optim.SGD([q], lr=0.1)
+    mine = nn.ReduceLROnPlateau(a, factor=0.5, patience=2)
+    reference = torch.optim.lr_scheduler.ReduceLROnPlateau(b, factor=0.5, patience=2)
+    for loss in losses:
+        mine.step(loss)
+        reference.step(loss)
+        assert a.lr == pytest.approx(b.param_groups[0]["lr"], rel=1e-12)
+
+
+@pytest.mark.parametrize(("name", "options"), CASES, ids=[f"{n}-{i}" for i, (n, _) in enumerate(CASES)])
+def test_values_and_tensors_take_the_same_path(name, options):
+    rng = np.random.default_rng(3)
+    start, gradients = rng.normal(size=5), rng.normal(size=(20, 5))
+    tensor, values = Tensor(start), [Value(v) for v in start]
+    a, b = getattr(nn, name)([tensor], **options), getattr(nn, name)(values, **options)
+    for g in gradients:
+        tensor.grad = g.copy()
+        for v, part in zip(values, g, strict=True):
+            v.grad = float(part)
+        a.step()
+        b.step()
+    assert [v.data for v in values] == tensor.data.tolist()
+
+
+def test_sgd_by_hand():
+    x = Value(3.0)
+    optimizer = nn.SGD([x], lr=0.1, momentum=0.5)
+    for expected in (2.4, 1.62):  # v = 6, then 0.5·6 + 4.8 = 7.8
+        optimizer.zero_grad()
+        (x * x).backward()
+        optimizer.step()
+        assert x.data == pytest.approx(expected, abs=1e-12)
+
+
+def test_adam_first_step_is_the_learning_rate():
+    t = Tensor([5.0, -0.001])
+    optimizer = nn.Adam([t], lr=0.1)
+    (t * np.array([3.0, -1e-3])).sum().backward()
+    optimizer.step()
+    np.testing.assert_allclose(t.data, [4.9, 0.099], atol=2e-6)
+
+
+def test_float32_stays_float32():
+    for name in ("SGD", "Adam", "AdamW", "RMSprop", "Adagrad"):
+        t = Tensor(np.ones(3, np.float32))
+        optimizer = getattr(nn, name)([t], lr=0.1, **({"momentum": 0.9} if name in ("SGD", "RMSprop") else {}))
+        for _ in range(2):
+            optimizer.zero_grad()
+            (t * t).sum().backward()
+            optimizer.step()
+        assert t.dtype == np.float32
+        assert all(a.dtype == np.float32 for a in optimizer.state_dict()["state"][0][0].values() if a.ndim)
+
+
+def test_a_graph_recorded_before_a_step_notices():
+    t = Tensor([1.0, 2.0])
+    loss = (t * t).sum()
+    loss.backward()
+    nn.SGD([t], lr=0.1).step()
+    with pytest.raises(RuntimeError, match="assigned after the operation"):
+        loss.backward()
+
+
+def test_a_parameter_without_gradient_is_left_alone():
+    used, unused = Tensor([1.0]), Tensor([7.0])
+    optimizer = nn.Adam([used, unused], lr=0.1, weight_decay=0.5)
+    used.sum().backward()
+    optimizer.step()
+    assert unused.data.tolist() == [7.0]
+
+
+def test_groups_have_settings_of_their_own():
+    a, b = Tensor([1.0]), Tensor([1.0])
+    optimizer = nn.SGD([{"params": [a], "lr": 0.5}, {"params": [b]}], lr=0.1)
+    (a + b).sum().backward()
+    optimizer.step()
+    assert (a.item(), b.item()) == (0.5, 0.9)
+
+
+@pytest.mark.parametrize("name", ["SGD", "Adam", "RMSprop", "Adagrad"])
+def test_state_goes_on_exactly(name):
+    def run(interrupted):
+        t = Tensor([1.0, -2.0, 3.0])
+        options = {"momentum": 0.9} if name in ("SGD", "RMSprop") else {}
+        optimizer = getattr(nn, name)([t], lr=0.05, **options)
+        for i in range(10):
+            if interrupted and i == 5:
+                state = optimizer.state_dict()
+                t = Tensor(t.data)
+                optimizer = getattr(nn, name)([t], lr=1.0, **options)
+                optimizer.load_state_dict(state)
+            optimizer.zero_grad()
+            (t * t * t).sum().backward()
+            optimizer.step()
+        return t.data.tolist()
+
+    assert run(False) == run(True)
+
+
+def test_bad_input():
+    x = Value(1.0)
+    with pytest.raises(OperandError, match=r"received Value, expected a list of parameters such as model.parameters\(\)"):
+        nn.SGD(x, lr=0.1)
+    with pytest.raises(OperandError, match="SGD: lr: received -1, expected a number of at least 0"):
+        nn.SGD([x], lr=-1)
+    with pytest.raises(OperandError, match="received no parameters"):
+        nn.Adam([])
+    with pytest.raises(OperandError, match=r"the result of an operation \(mul\)"):
+        nn.Adam([x * 2])
+    with pytest.raises(OperandError, match="given twice"):
+        nn.Adam([x, x])
+    with pytest.raises(OperandError, match="expected two numbers from 0 to below 1"):
+        nn.Adam([x], betas=(0.9, 1.0))
+    with pytest.raises(OperandError, match="nesterov needs momentum"):
+        nn.SGD([x], lr=0.1, nesterov=True)
+    with pytest.raises(StructureError, match="other parameters or groups"):
+        nn.SGD([x], lr=0.1).load_state_dict({"steps": 0, "groups": [], "state": []})
+    with pytest.raises(OperandError, match="max_norm"):
+        nn.clip_grad_norm_([x], -1.0)
