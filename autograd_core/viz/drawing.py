@@ -68,7 +68,8 @@ def draw(
         >>> picture = draw((w * x).tanh())
         >>> picture
         <Drawing of out: 4 boxes, 3 edges>
-        >>> path = picture.save("/tmp/picture.svg")
+        >>> picture.svg.startswith("<svg"), picture.source.startswith("digraph")
+        (True, True)
     """
     options = {"direction": ("right", "down", "left", "up"), "theme": ("auto", "light", "dark"), "layout": ("auto", "dot", "builtin")}
     for name, given in (("direction", direction), ("theme", theme), ("layout", layout)):
