@@ -28,7 +28,7 @@ def catalogue(*, markdown: bool = False) -> str:
 
 def _formula(op: Op) -> str:
     if op.variadic or not op.elementwise:
-        return op.text.format("x") or f"{op.name}(…)"
+        return op.text.format(*_NAMES) or f"{op.name}(…)"
     return _text(symbolic_value(op, _NAMES[: len(op.d)]))
 
 

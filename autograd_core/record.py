@@ -26,7 +26,7 @@ from .errors import (
 )
 from .modes import WATCHED, anomaly_detected, recording
 from .node import Node
-from .op import Op
+from .op import TABLE, Op
 
 __all__ = ["apply", "as_array", "as_float", "record_tensor", "record_value", "translated"]
 
@@ -171,10 +171,24 @@ def _tensors_only(op: Op, operands: tuple[Any, ...], params: dict[str, Any]) -> 
         data = np.asarray(data)
     if data.dtype.kind != "f":
         return None
+    if op.d and any(v.__class__ is np.ndarray and v.dtype is not data.dtype for v in values):
+        _promote(op, nodes, values, data.dtype)
     out = tensor._of(data)
     out.requires_grad = True
     out.op, out._a, out._x, out._params = op, tuple(nodes), tuple(values), params or None
     return out
+
+
+def _promote(op: Op, nodes: list[Any], values: list[Any], dtype: Any) -> None:
+    """Give the rule every operand in the dtype of the result: integers would wrap round in it, halves lose digits."""
+    for i, (node, value) in enumerate(zip(nodes, values, strict=True)):
+        if value.__class__ is not np.ndarray or value.dtype == dtype or (not op.variadic and op.d[i] is None):
+            continue
+        if node is None:
+            values[i] = value.astype(dtype)
+        else:
+            nodes[i] = apply(TABLE["cast"], (node,), {"dtype": dtype})
+            values[i] = nodes[i]._data
 
 
 def scalar_like(operands: tuple[Any, ...]) -> bool:
@@ -253,6 +267,8 @@ def record_tensor(op: Op, operands: tuple[Any, ...], params: dict[str, Any]) -> 
     out = Node.ARRAY._of(_floating(op, np.asarray(data), values))
     out.requires_grad = False
     if differentiable and (not WATCHED or recording()):
+        if op.d:
+            _promote(op, nodes, values, out._data.dtype)
         out.requires_grad = True
         out.op, out._a, out._x = op, tuple(nodes), tuple(values)
         if params:

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .errors import MissingRuleError, OperandError, ShapeError
+from .errors import AxisError, MissingRuleError, OperandError, ShapeError
 from .node import Node
 from .op import TABLE
 from .record import NODE_DATA, apply
@@ -47,16 +47,24 @@ def _ndim(x: Any) -> int:
     return len(_shape(x))
 
 
-def _axis(axis: int, ndim: int, who: str) -> int:
-    return int(np.lib.array_utils.normalize_axis_index(axis, builtins.max(ndim, 0), who))
+def _axis(axis: Any, ndim: int, who: str) -> int:
+    """An axis counted from the front; a clear error where there is none such."""
+    try:
+        at = operator.index(axis)
+    except TypeError:
+        raise OperandError(f"{who}: received axis={axis!r}, expected an integer.") from None
+    if not -ndim <= at < ndim:
+        expected = f"an axis from {-ndim} to {ndim - 1}" if ndim else "no axis, since there is none"
+        raise AxisError(f"{who}: received axis={axis} for {ndim} axes, expected {expected}.")
+    return at % ndim
 
 
-def _axes(axis: Any) -> Any:
+def _axes(axis: Any, who: str) -> Any:
     """An axis, a tuple of them, or None; as Python integers."""
     try:
         return tuple(map(operator.index, axis)) if isinstance(axis, (tuple, list)) else None if axis is None else operator.index(axis)
     except TypeError:
-        raise OperandError(f"received axis={axis!r}, expected an integer, a tuple of integers or None.") from None
+        raise OperandError(f"{who}: received axis={axis!r}, expected an integer, a tuple of integers or None.") from None
 
 
 def _record(name: str, *operands: Any, **params: Any) -> Any:
@@ -68,10 +76,10 @@ def _reduction(name: str, *functions: Any, **defaults: Any) -> None:
     ddof = "ddof" in defaults
 
     def reduce(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
-        return _record(name, x, **({"axis": _axes(axis)} if axis is not None else {}), **({"keepdims": True} if keepdims else {}))
+        return _record(name, x, **({"axis": _axes(axis, name)} if axis is not None else {}), **({"keepdims": True} if keepdims else {}))
 
     def reduce_with_ddof(x: Any, axis: Any = None, *, ddof: float = 0, correction: float | None = None, keepdims: bool = False) -> Any:
-        return _record(name, x, axis=_axes(axis), ddof=ddof if correction is None else correction, keepdims=keepdims)
+        return _record(name, x, axis=_axes(axis, name), ddof=ddof if correction is None else correction, keepdims=keepdims)
 
     function: Any = reduce_with_ddof if ddof else reduce
     function.__name__ = function.__qualname__ = name
@@ -106,7 +114,7 @@ def norm(x: Any, ord: Any = None, axis: Any = None, *, keepdims: bool = False) -
 
     The spectral and nuclear norms of a matrix need singular values and have no rule.
     """
-    axis, matrix = _axes(axis), False
+    axis, matrix = _axes(axis, "norm"), False
     ndim = _ndim(x)
     if ord is not None:
         if axis is None and ndim > 2:

@@ -328,7 +328,8 @@ def _binary(op: Op) -> tuple[Callable[..., Any], Callable[..., Any]]:
             raise translated(op, operands, {}, error) from error
         if data.__class__ is not np.ndarray:
             data = np.asarray(data)
-        if data.dtype.kind != "f":
+        dtype = data.dtype
+        if dtype.kind != "f" or x.dtype is not dtype or (y.__class__ is np.ndarray and y.dtype is not dtype):
             return record_tensor(op, operands, {})
         out = _new(Tensor)
         out._data = data

@@ -114,7 +114,7 @@ def _seed(root: Any) -> Any:
 
 
 def _selected(who: str, argnums: Argnums, args: tuple[Any, ...]) -> list[int]:
-    chosen = [argnums] if isinstance(argnums, int) else list(argnums)
+    chosen = [argnums] if isinstance(argnums, int) else list(argnums) if isinstance(argnums, (tuple, list)) else []
     if any(not isinstance(i, int) or not -len(args) <= i < len(args) for i in chosen) or not chosen:
         raise StructureError(f"{who}: received argnums={argnums} for {len(args)} arguments, expected indices from 0 to {len(args) - 1}.")
     places = [i % len(args) for i in chosen]

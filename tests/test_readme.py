@@ -10,8 +10,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
-SNIPPETS = re.findall(r"```python\n(.*?)```", TEXT, re.S)
-COMMANDS = re.findall(r"```sh\n(.*?)```", TEXT, re.S)
+SNIPPETS = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
+COMMANDS = re.findall(r"```sh\n(.*?)```", TEXT, re.DOTALL)
 
 
 def test_every_snippet_runs_in_order(capsys):

@@ -29,4 +29,4 @@ def test_every_stub_is_a_method_and_every_method_has_a_stub():
 
 def test_every_function_has_a_stub():
     text = (STUBS["HERE"] / "functions.pyi").read_text(encoding="utf-8")
-    assert set(re.findall(r"^def (\w+)\(", text, re.M)) == set(functions.__all__)
+    assert set(re.findall(r"^def (\w+)\(", text, re.MULTILINE)) == set(functions.__all__)
