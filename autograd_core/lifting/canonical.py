@@ -192,11 +192,12 @@ class _Canonicaliser:
         if op is None:
             return
         operands, options = self.tape.operands[node], self.tape.options[node]
-        if all(self.kind[p] == _CONSTANT for p in operands):
+        kind = self.kind
+        if kind[operands[0]] == _CONSTANT and all([kind[p] == _CONSTANT for p in operands]):
             return  # a number: its recorded value stands
         name = op.name
         if name == "add":
-            self.add_sum(node, [self.addend(p, 1.0, node) for p in operands])
+            self.add_sum(node, [self.addend(operands[0], 1.0, node), self.addend(operands[1], 1.0, node)])
         elif name == "mul":
             self.add_product(node, *operands)
         elif name == "sub":

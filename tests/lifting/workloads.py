@@ -12,7 +12,7 @@ import numpy as np
 from autograd_core import Value
 from autograd_core.op import TABLE
 
-Graph = tuple[Value, list[Value], list[Value]]
+Graph = tuple[Any, list[Value], list[Value]]
 WORKLOADS: dict[str, Callable[[], Graph]] = {}
 
 ACTIVATIONS = ("relu", "tanh", "sigmoid", "leaky_relu", "elu", "softplus", "silu", "gelu", "sin")
@@ -53,7 +53,7 @@ class MLP:
             for nin, nout in zip(sizes, sizes[1:], strict=False)
         ]
 
-    def __call__(self, x: Sequence[Any]) -> Value:
+    def __call__(self, x: Sequence[Any]) -> Any:
         """The one output for one sample."""
         for depth, layer in enumerate(self.layers, 1):
             if self.fused:
@@ -79,7 +79,7 @@ def flat(rows: Sequence[Sequence[Value]]) -> list[Value]:
     return [v for row in rows for v in row]
 
 
-def hinge(model: Callable[[Any], Value], rows: Sequence[Any], labels: Sequence[Any], parameters: Sequence[Value]) -> Value:
+def hinge(model: Callable[[Any], Any], rows: Sequence[Any], labels: Sequence[Any], parameters: Sequence[Value]) -> Any:
     """micrograd's loss: mean hinge and a little L2."""
     losses = [apply("relu", 1 + -y * model(row)) for row, y in zip(rows, labels, strict=True)]
     return sum(losses) * (1.0 / len(losses)) + 1e-4 * sum(p * p for p in parameters)
