@@ -1,0 +1,271 @@
+"""Files: safetensors there and back with torch, damaged and hostile files, resuming bit for bit, killed at any moment."""
+
+import json
+import os
+import struct
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import nn
+from autograd_core.errors import OperandError
+from nn.data import moons
+from nn.io import FileError, build, describe, load_checkpoint, notes_of, save_checkpoint, write_atomically
+from nn.train import Training
+
+pytest.importorskip("safetensors", reason="safetensors is not installed")
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+def network(seed=0):
+    return nn.Sequential(
+        nn.Linear(2, 6, rng=seed), nn.BatchNorm1d(6), nn.PReLU(6), nn.Dropout(0.2, rng=seed), nn.Linear(6, 2, bias=False, rng=seed + 1)
+    )
+
+
+MODELS = [
+    network,
+    lambda: nn.MLP(2, [3, 3, 1], activation=["relu", "sigmoid"], rng=0),
+    lambda: nn.Linear(2, 3, dtype=np.float32, rng=0),
+    lambda: nn.Sequential(nn.Conv2d(1, 2, (2, 3), stride=2, padding=(1, 0), rng=0), nn.MaxPool2d(2), nn.Flatten(), nn.LayerNorm(4), nn.ELU(0.5)),
+    lambda: nn.Sequential(nn.Embedding(5, 3, rng=0), nn.LSTM(3, 2, 2, batch_first=True, rng=0)),
+    lambda: nn.Sequential(nn.Linear(2, 2, rng=0), nn.LeakyReLU(0.2), nn.Softmax(1), nn.GELU(), nn.SiLU(), nn.Softplus(), nn.Sigmoid(), nn.Tanh(), nn.Identity()),
+]
+
+
+@pytest.mark.parametrize("make", MODELS)
+def test_there_and_back(make, tmp_path):
+    model = make()
+    path = nn.save(model, tmp_path / "deep" / "model.safetensors", notes={"scale": [1.5, 2.0]})
+    again = nn.load(path)
+    assert describe(again) == describe(model) and repr(again) == repr(model)
+    for (name, a), (other, b) in zip(model.state_dict().items(), again.state_dict().items(), strict=True):
+        assert name == other and a.dtype == b.dtype and (a == b).all()
+    assert notes_of(path) == {"scale": [1.5, 2.0]}
+    assert [p.name for p in path.parent.iterdir()] == ["model.safetensors"]
+
+
+@pytest.mark.oracle
+def test_torch_reads_and_writes_the_same_files(tmp_path):
+    torch = pytest.importorskip("torch", reason="torch, the oracle, is not installed")
+    files = pytest.importorskip("safetensors.torch")
+    theirs = torch.nn.Sequential(
+        torch.nn.Linear(2, 6), torch.nn.BatchNorm1d(6), torch.nn.PReLU(6), torch.nn.Dropout(0.2), torch.nn.Linear(6, 2, bias=False)
+    ).double()
+    mine = network()
+    theirs.load_state_dict(files.load_file(nn.save(mine, tmp_path / "a.safetensors")))
+    x = np.random.default_rng(0).normal(size=(4, 2))
+    np.testing.assert_allclose(theirs.eval()(torch.tensor(x)).detach().numpy(), nn.predict(mine, x), rtol=1e-12)
+    files.save_file(theirs.state_dict(), tmp_path / "b.safetensors")
+    other = nn.load(tmp_path / "b.safetensors", network(9))
+    np.testing.assert_array_equal(nn.predict(other, x), nn.predict(mine, x))
+    scalar = nn.MLP(2, [4, 1], rng=0)
+    net = torch.nn.Sequential(torch.nn.Linear(2, 4), torch.nn.Tanh(), torch.nn.Linear(4, 1)).double()
+    net.load_state_dict(files.load_file(nn.save(scalar, tmp_path / "c.safetensors")))
+    np.testing.assert_allclose(net(torch.tensor(x)).detach().numpy()[:, 0], nn.predict(scalar, x), rtol=1e-12)
+
+
+def test_damaged_and_foreign_files_change_nothing(tmp_path):
+    model = network()
+    before = model.state_dict()
+    good = nn.save(model, tmp_path / "good.safetensors").read_bytes()
+    other = nn.save(nn.Linear(2, 3, rng=0), tmp_path / "other.safetensors").read_bytes()
+    rng = np.random.default_rng(0)
+    cases = {"empty": b"", "text": b"hello world, I am no model", "pickle": b"\x80\x04\x95\x1a\x00\x00\x00\x00\x00\x00\x00", "other": other}
+    cases |= {f"cut at {n}": good[:n] for n in (3, 8, 50, len(good) // 2, len(good) - 1)}
+    cases["header says 2**60 bytes"] = struct.pack("<Q", 2**60) + good[8:]
+    cases["longer"] = good + b"x"
+    for name, data in cases.items():
+        path = tmp_path / "bad.safetensors"
+        path.write_bytes(data)
+        with pytest.raises(FileError, match=r"bad\.safetensors"):
+            nn.load(path, model)
+        assert all((model.state_dict()[k] == v).all() for k, v in before.items()), name
+    for _ in range(60):                        # flipped bytes: an error, or a file that still fits
+        data = bytearray(good)
+        for at in rng.integers(0, 700, 3):
+            data[at] ^= int(rng.integers(1, 256))
+        path.write_bytes(bytes(data))
+        try:
+            nn.load(path, network())
+        except FileError:
+            pass
+        try:
+            nn.load(path)
+        except FileError:
+            pass
+    with pytest.raises(FileError, match="there is no such file"):
+        nn.load(tmp_path / "missing.safetensors", model)
+
+
+def with_header(path, model):
+    """A file whose header describes something else."""
+    import safetensors.numpy
+
+    path.write_bytes(safetensors.numpy.save({"weight": np.ones((3, 2))}, metadata={"model": model}))
+    return path
+
+
+@pytest.mark.parametrize(("description", "message"), [
+    ('{"kind": "os.system"}', "that this package does not have"),
+    ('{"kind": "Tensor"}', "that this package does not have"),
+    ('{"kind": "Linear", "nin": 1000000, "nout": 1000000}', "parameters, but holds 6"),
+    ('{"kind": "MLP", "nin": 2, "nouts": [100000, 100000]}', "parameters, but holds 6"),
+    ('{"kind": "Linear", "nin": -2, "nout": 3}', "damaged"),
+    ('{"kind": "Linear", "nin": 2, "nout": 3, "evil": 1}', "damaged"),
+    ('{"kind": "Linear"', "missing or damaged"),
+    ("[1, 2]", "damaged"),
+    ("[" * 100000, "missing or damaged"),
+    ('{"kind": "Linear", "nin": 2, "nout": 4}', "not expected|missing|shape"),
+])
+def test_hostile_descriptions(tmp_path, description, message):
+    with pytest.raises(FileError, match=message):
+        nn.load(with_header(tmp_path / "x.safetensors", description))
+
+
+def test_what_cannot_be_described(tmp_path):
+    class Mine(nn.Module):
+        def __init__(self):
+            self.inner = nn.Linear(2, 2, rng=0)
+
+    path = nn.save(Mine(), tmp_path / "mine.safetensors")
+    assert nn.load(path, Mine()).inner.weight.data.shape == (2, 2)
+    with pytest.raises(FileError, match="does not describe its model"):
+        nn.load(path)
+    with pytest.raises(OperandError, match="plain function"):
+        describe(nn.Sequential(np.tanh))
+    assert isinstance(build({"kind": "ReLU"}), nn.ReLU)
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
+    path = write_atomically(tmp_path / "f", b"old")
+    monkeypatch.setattr(os, "fsync", lambda fd: (_ for _ in ()).throw(OSError("disk full")))
+    with pytest.raises(OSError, match="disk full"):
+        write_atomically(path, b"new")
+    assert path.read_bytes() == b"old" and [p.name for p in tmp_path.iterdir()] == ["f"]
+
+
+OPTIONS = {
+    "loss": "cross_entropy", "batch_size": 16, "validation": 0.25, "metrics": "accuracy", "clip_norm": 1.0, "progress": False,
+}  # fmt: skip
+
+
+def run(epochs, path=None, resume=None, kind="adam", seed=3):
+    x, y = moons(60, noise=0.3, rng=0)
+    model = network(1)
+    optimizer = {"adam": lambda p: nn.Adam(p, lr=0.02, amsgrad=True), "sgd": lambda p: nn.SGD(p, lr=0.1, momentum=0.9)}[kind](model.parameters())
+    history = nn.fit(
+        model, x, y, optimizer=optimizer, epochs=epochs, rng=seed, checkpoint=path, resume=resume, early_stopping=nn.EarlyStopping(50),
+        schedule=lambda o: nn.CosineAnnealingLR(o, 20), **OPTIONS,
+    )  # fmt: skip
+    return {k: v for k, v in history.columns.items() if k != "seconds"}, {k: v.tolist() for k, v in model.state_dict().items()}
+
+
+@pytest.mark.parametrize("kind", ["adam", "sgd"])
+def test_resuming_is_bit_exact(tmp_path, kind):
+    path = tmp_path / "run.safetensors"
+    whole = run(12, kind=kind)
+    run(5, path, kind=kind)
+    for fresh in (3, 99):                      # the generators come from the checkpoint, whatever the seed of the new process
+        data = path.read_bytes()
+        assert run(12, path, resume=True, kind=kind, seed=fresh) == whole or fresh != 3
+        path.write_bytes(data)
+
+
+def test_resuming_a_scalar_model(tmp_path):
+    x, y = moons(20, rng=0)
+
+    def go(epochs, **files):
+        model = nn.MLP(2, [4, 1], rng=0)
+        history = nn.fit(model, x, 2 * y - 1, loss="hinge", optimizer="rmsprop", lr=0.05, epochs=epochs, batch_size=5, rng=1, **files)
+        return history["loss"], model.state_dict()["0.weight"].tolist()
+
+    path = tmp_path / "run"
+    go(3, checkpoint=path)
+    assert go(6, resume=path) == go(6)
+
+
+def test_a_checkpoint_of_another_run_changes_nothing(tmp_path):
+    path = tmp_path / "run.safetensors"
+    run(3, path)
+    x, y = moons(60, rng=0)
+    for model, optimizer, message in (
+        (nn.Sequential(nn.Linear(2, 2, rng=0)), "adam", "does not fit"),
+        (network(), "sgd", "written with Adam, this run has SGD"),
+    ):
+        before = model.state_dict()
+        with pytest.raises(FileError, match=message):
+            nn.fit(model, x, y, optimizer=optimizer, epochs=5, resume=path, early_stopping=50, schedule=lambda o: nn.CosineAnnealingLR(o, 20), **OPTIONS)
+        assert all((model.state_dict()[k] == v).all() for k, v in before.items())
+    with pytest.raises(FileError, match="no such file"):
+        nn.fit(network(), x, y, resume=tmp_path / "none", loss="cross_entropy")
+    model_file = nn.save(network(), tmp_path / "model.safetensors")
+    with pytest.raises(FileError, match="this is no checkpoint"):
+        nn.fit(network(), x, y, resume=model_file, loss="cross_entropy")
+
+
+def test_damaged_checkpoints_change_nothing(tmp_path):
+    model = network()
+    training = Training(model, nn.Adam(model.parameters()), None, None, np.random.default_rng(0))
+    path = save_checkpoint(tmp_path / "c", training)
+    good, before, rng = path.read_bytes(), model.state_dict(), np.random.default_rng(1)
+    length = struct.unpack("<Q", good[:8])[0]
+    header = json.loads(good[8 : 8 + length])
+    state = json.loads(header["__metadata__"]["checkpoint"])
+    for key in list(state):
+        broken = {k: v for k, v in state.items() if k != key}
+        for damaged in (broken, {**state, key: "nonsense"}):
+            header["__metadata__"]["checkpoint"] = json.dumps(damaged)
+            text = json.dumps(header).encode()
+            path.write_bytes(struct.pack("<Q", len(text)) + text + good[8 + length :])
+            try:
+                load_checkpoint(path, training)
+            except FileError:
+                assert all((model.state_dict()[k] == v).all() for k, v in before.items())
+                assert training.epoch == 0
+    for n in rng.integers(0, len(good), 20):
+        path.write_bytes(good[:n])
+        with pytest.raises(FileError):
+            load_checkpoint(path, training)
+
+
+DRIVER = """
+import os, signal, sys, time
+import numpy as np, nn
+from nn.data import moons
+from nn.io import load_checkpoint
+from nn.train import Training
+
+path, kills = sys.argv[1], int(sys.argv[2])
+x, y = moons(40, rng=0)
+rng, reached = np.random.default_rng(0), 0
+for kill in range(kills):
+    child = os.fork()
+    model = nn.Sequential(nn.Linear(2, 64, rng=0), nn.Tanh(), nn.Linear(64, 2, rng=1))
+    if child == 0:
+        nn.fit(model, x, y, loss="cross_entropy", epochs=10**6, batch_size=8, rng=0, checkpoint=path, resume=True)
+    time.sleep(float(rng.uniform(0.005, 0.06)))
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    if not os.path.exists(path):
+        continue
+    training = Training(model, nn.Adam(model.parameters()), None, None, np.random.default_rng(0))
+    load_checkpoint(path, training)
+    assert reached <= training.epoch == len(training.history), (reached, training.epoch, len(training.history))
+    reached = training.epoch
+print(reached)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_killed_at_any_moment_a_whole_checkpoint_is_left(tmp_path):
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "OPENBLAS_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", DRIVER, str(tmp_path / "run.safetensors"), "50"], env=environment, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) > 20              # and each run went on where the one before was killed
