@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import nn
 from autograd_core import Value, draw, explain
 
 HERE = Path(__file__).resolve().parent / "pictures"
@@ -30,6 +31,15 @@ def two_paths():
     return y
 
 
+def network():
+    """A network of some four hundred nodes, folded, with the gradients of one backward pass."""
+    model = nn.MLP(2, [16, 16, 1], rng=0)
+    loss = (model([Value(0.5, label="x1"), Value(-1.0, label="x2")]) - 1.0) ** 2
+    loss.label = "loss"
+    loss.backward()
+    return loss
+
+
 def make(folder):
     """Write every picture into a folder; returns the paths."""
     y, parameters = neuron()
@@ -37,6 +47,7 @@ def make(folder):
     return [
         draw(y, parameters=parameters).save(folder / "neuron.svg"),
         explain(two_paths()).save(folder / "chain_rule.svg"),
+        draw(network()).save(folder / "network.svg"),
     ]
 
 

@@ -39,19 +39,23 @@ def time_text(seconds):
     return f"{seconds * 1e9:.3g} ns"
 
 
-def interleaved(functions, *, seconds=1.0, rounds=40):
-    """The median time of each function, run in turn; short functions are run several times a round."""
+def interleaved(functions, *, seconds=1.0, rounds=40, block=1):
+    """The median time of each function, run in turn; short functions are run several times a round.
+
+    A `block` of several calls makes a function pay for the garbage that it leaves behind itself.
+    """
     counts, times = {}, {name: [] for name in functions}
     for name, function in functions.items():
         function()
         start = time.perf_counter()
         function()
         once = time.perf_counter() - start
-        counts[name] = max(1, int(seconds / len(functions) / rounds / max(once, 1e-9)))
+        counts[name] = max(block, int(seconds / len(functions) / rounds / max(once, 1e-9)))
     end = time.perf_counter() + seconds
     for done in range(rounds):
         for name, function in functions.items():
             n = counts[name]
+            gc.collect()                       # what one side leaves behind is not the other side's to sweep up
             start = time.perf_counter()
             for _ in range(n):
                 function()
