@@ -26,7 +26,8 @@ class Compiled:
     """A program on flat arrays, in the order in which the leaves were given.
 
     `theta` and `inputs` are written by the caller, `gradient` by `backward`. `prelude` must run whenever inputs have
-    changed; it is None if there is nothing to prepare. `careful` repeats `backward` with strong zeros.
+    changed; it is None if there is nothing to prepare. `careful` repeats `backward` with strong zeros,
+    and `careful_forward`, if there is one, repeats `forward` where it was not finite.
     """
 
     kind: str
@@ -37,6 +38,7 @@ class Compiled:
     backward: Callable[[], Any]
     careful: Callable[[], Any]
     prelude: Callable[[], Any] | None = None
+    careful_forward: Callable[[], float] | None = None
     lecture: list[Line] = field(default_factory=list)
     calls: tuple[int, int] = (0, 0)
     cost: float = 0.0

@@ -26,6 +26,8 @@ from typing import Any
 import numpy as np
 
 from autograd_core.errors import GraphError, OperandError, ShapeError
+from autograd_core.backward import gradients
+from autograd_core.node import walk
 from autograd_core.tensor import Tensor
 from autograd_core.value import Value
 
@@ -35,6 +37,7 @@ from .compiled import Compiled
 from .lecture import Line, format_lines
 from .script import Array
 from .tape import Tape, leaves_of, record, reference_adjoints
+from .tensors import compile_tensors
 
 __all__ = ["Program", "lift"]
 
@@ -122,7 +125,10 @@ class Program:
     def __call__(self) -> float:
         """Replay the forward pass with the present parameters and inputs; the loss."""
         self._load()
-        self._loss = loss = self._context.run(self._forward)
+        loss = self._context.run(self._forward)
+        if self._compiled.careful_forward is not None and not math.isfinite(loss):
+            loss = self._context.run(self._compiled.careful_forward)
+        self._loss = loss
         return loss
 
     def backward(self) -> None:
@@ -185,7 +191,7 @@ def lift(root: Any, *, params: Any = None, inputs: Any = None) -> Program:
     """Compile the scalar graph under `root` into a program that replays it at array speed.
 
     Args:
-        root: A `Value`, usually the loss of a whole batch.
+        root: A `Value`, usually the loss of a whole batch; or a `Tensor` of one element, whose graph is replayed call by call.
         params: The leaf Values whose gradient is wanted.
         inputs: The leaf Values that change from batch to batch, in lists or arrays of any nesting. Where only one of
             the two is given, the other is all the remaining leaves in the order of the graph; where none is given, every
@@ -218,8 +224,10 @@ def lift(root: Any, *, params: Any = None, inputs: Any = None) -> Program:
         >>> program()
         1.0
     """
+    if isinstance(root, Tensor):
+        return _lift_tensors(root, params, inputs)
     if not isinstance(root, Value):
-        raise OperandError(f"lift: received {type(root).__name__}, expected a Value (the root of a recorded graph)")
+        raise OperandError(f"lift: received {type(root).__name__}, expected a Value or a Tensor (the root of a recorded graph)")
     chosen, _ = _flatten("params", params) if params is not None else ([], ())
     given, shape = _flatten("inputs", inputs) if inputs is not None else ([], (0,))
     if params is None or inputs is None:
@@ -254,3 +262,77 @@ def _compile(tape: Tape, parameters: list[Value], inputs: list[Value], shape: tu
             program.theta.grad = None
             return program
     raise GraphError(f"lift: the program does not reproduce its graph: {problem}. Please report this graph.")
+
+
+class TensorProgram(Program):
+    """A recorded graph of tensors, compiled. `theta` holds all parameters flat; `inputs` is the array of the one input, or a
+    list of arrays where several were listed."""
+
+    def __init__(self, compiled: Compiled, parameters: Sequence[Tensor], arrays: list[Array]) -> None:
+        """Wrap a compiled graph; use `lift` to make one."""
+        super().__init__(compiled, (), (), (0,))
+        self._tensors = tuple(parameters)
+        self._arrays = arrays
+
+    @property
+    def inputs(self) -> Any:
+        """The inputs, writable."""
+        return self._arrays[0] if len(self._arrays) == 1 else self._arrays
+
+    @inputs.setter
+    def inputs(self, batch: Any) -> None:
+        batches = [batch] if len(self._arrays) == 1 else batch
+        for array, new in zip(self._arrays, batches, strict=True):
+            if np.shape(new) != array.shape:
+                raise ShapeError(f"program.inputs: received shape {np.shape(new)}, expected {array.shape}")
+            array[...] = new
+
+    def write_back(self) -> None:
+        """Copy data and gradients to the Tensors that were lifted."""
+        start = 0
+        for tensor in self._tensors:
+            cells, shape = slice(start, start + tensor._data.size), tensor._data.shape
+            tensor.data = self.theta._data[cells].reshape(shape).copy()
+            if self.theta.grad is not None:
+                tensor.grad = self.theta.grad[cells].reshape(shape).copy()
+            start = cells.stop
+
+
+def _tensor_list(name: str, tensors: Any) -> list[Tensor]:
+    flat = [tensors] if isinstance(tensors, Tensor) else list(tensors)
+    for position, tensor in enumerate(flat):
+        if not isinstance(tensor, Tensor):
+            raise OperandError(f"lift: {name}[{position}] is {type(tensor).__name__}, expected a leaf Tensor")
+        if tensor.op is not None:
+            raise GraphError(f"lift: {name}[{position}] is the result of {tensor.op.name!r}, expected a leaf")
+    return flat
+
+
+def _lift_tensors(root: Tensor, params: Any, inputs: Any) -> Program:
+    """`lift` for a graph of tensors."""
+    given = [] if inputs is None else _tensor_list("inputs", inputs)
+    if params is None:
+        listed = {id(x) for x in given}
+        leaves = [node for node in walk(root) if node.op is None and id(node) not in listed]
+        chosen = [leaf for leaf in leaves if isinstance(leaf, Tensor) and leaf.requires_grad]
+    else:
+        chosen = _tensor_list("params", params)
+    if len({id(x) for x in (*chosen, *given)}) < len(chosen) + len(given):
+        raise GraphError("lift: a Tensor is listed twice among params and inputs")
+    compiled, arrays = compile_tensors(root, chosen, given)
+    program = TensorProgram(compiled, chosen, arrays)
+    tolerance = 1e-9 if compiled.theta.dtype == np.float64 else 1e-3
+    expected = gradients([root], [np.ones_like(root._data)], chosen, graph=False)
+    flat = [np.zeros(p._data.size) if g is None else np.ravel(g) for p, g in zip(chosen, expected, strict=True)]
+    reference = np.concatenate([*flat, np.zeros(0)])
+    loss = program()
+    program.backward()
+    scale = float(np.max(np.abs(reference), initial=0.0, where=np.isfinite(reference)))
+    if not (
+        np.isclose(loss, root.item(), rtol=tolerance, atol=tolerance, equal_nan=True)
+        and np.isclose(compiled.gradient, reference, rtol=tolerance, atol=tolerance * scale, equal_nan=True).all()
+    ):
+        raise GraphError("lift: the program does not reproduce its graph. Please report this graph.")
+    program._loss = None
+    program.theta.grad = None
+    return program

@@ -115,7 +115,7 @@ class _ArrayWriter:
         if id(e) not in self.known:
             if out is None:
                 self.slot += 1
-                kind = np.bool_ if isinstance(e.op, str) else np.float64
+                kind = np.bool_ if isinstance(e.op, str) else self.script.dtype
                 out = self.script.scratch(self.shape, self.slot, kind)
             self.write(e, out)
             self.known[id(e)] = out

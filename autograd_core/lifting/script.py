@@ -29,7 +29,9 @@ _KEYWORD_OUT = {np.maximum, np.minimum}
 class Script:
     """Lines of source in named sections, and the objects that they mention."""
 
-    def __init__(self) -> None:
+    def __init__(self, dtype: Any = np.float64) -> None:
+        """An empty script; numbers and scratch buffers will have this dtype."""
+        self.dtype = np.dtype(dtype)
         self.bound: dict[str, Any] = {}
         self._names: dict[int, str] = {}
         self._numbers: dict[bytes, str] = {}
@@ -49,7 +51,7 @@ class Script:
         if isinstance(thing, float | int) and not isinstance(thing, bool):
             key = np.float64(thing).tobytes()
             if key not in self._numbers:
-                self._numbers[key] = self.name(np.array(float(thing)))
+                self._numbers[key] = self.name(np.array(float(thing), self.dtype))
             return self._numbers[key]
         name = self._names.get(id(thing))
         if name is None:
@@ -110,11 +112,12 @@ class Script:
         """A constant array. `maximum` of two arrays runs vectorised, that of an array and a number does not."""
         key = (shape, number)
         if key not in self._full:
-            self._full[key] = np.full(shape, number)
+            self._full[key] = np.full(shape, number, self.dtype)
         return self._full[key]
 
-    def scratch(self, shape: tuple[int, ...], slot: int = 0, dtype: Any = np.float64) -> Array:
+    def scratch(self, shape: tuple[int, ...], slot: int = 0, dtype: Any = None) -> Array:
         """A buffer for a value that is consumed before anyone else asks for the same slot and size."""
+        dtype = self.dtype if dtype is None else dtype
         size = int(np.prod(shape))
         key = (size, slot, dtype)
         if key not in self._scratch:

@@ -1,0 +1,360 @@
+"""Programs for graphs of `Tensor`s: the same calls, without recording them again.
+
+A tensor graph is an array program already, so nothing needs to be found; what a replay saves is everything around the
+arithmetic: making nodes, looking up rules, testing shapes, allocating results. Each node gets its buffer once and its call
+once. Reshapes and transposes turn out to be views of a buffer and vanish. In the backward pass only adjoints on the way to a
+parameter are computed, constants (the 1/n of a mean) are worked out when compiling, and the gradient of a weight is
+written straight into its slice of the flat gradient.
+
+Operations whose kernel is a ufunc or a matrix product write into their buffers; `linear` and `cross_entropy` are written out
+in such calls; for any other entry of the table kernel and rule are called as they are, so every graph replays.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from autograd_core.algebra import ARRAYS
+from autograd_core.errors import DTypeError, GraphError, OperandError
+from autograd_core.node import operands, walk
+from autograd_core.op import Op
+from autograd_core.structural import sum_to
+from autograd_core.tensor import Tensor
+
+from .compiled import CALL, Compiled
+from .lecture import Line
+from .rules import LocalDerivative, kernel_call, write_array
+from .script import Array, Script, strong_multiply, strong_select
+
+__all__ = ["compile_tensors"]
+
+Producer = Callable[[Array], None]
+
+
+class _TensorCompiler:
+    def __init__(self, root: Tensor, parameters: Sequence[Tensor], inputs: Sequence[Tensor]) -> None:
+        kinds = {p._data.dtype for p in parameters} or {root._data.dtype}
+        if len(kinds) > 1:
+            raise DTypeError(f"lift: params have dtypes {sorted(map(str, kinds))}, expected one dtype for the flat theta")
+        self.dtype = kinds.pop()
+        self.root, self.parameters = root, parameters
+        self.script = Script(self.dtype)
+        self.order = walk(root)
+        size = sum(p._data.size for p in parameters)
+        self.theta, self.gradient = np.zeros(size, self.dtype), np.zeros(size, self.dtype)
+        self.values: dict[int, Any] = {}
+        self.slices: dict[int, Array] = {}
+        self.adjoints: dict[int, Array] = {}
+        self.constant: set[int] = set()
+        self.need: set[int] = set()
+        self.uses: dict[int, int] = {}
+        self.saved: dict[int, tuple[Array, ...]] = {}
+        start = 0
+        for p in parameters:
+            stop = start + p._data.size
+            self.values[id(p)] = self.theta[start:stop].reshape(p._data.shape)
+            self.values[id(p)][...] = p._data
+            self.slices[id(p)] = self.gradient[start:stop].reshape(p._data.shape)
+            self.need.add(id(p))
+            start = stop
+        for x in inputs:
+            self.values[id(x)] = x._data.copy()
+        self.lines: list[Line] = []
+        self.names: dict[int, str] = {}
+
+    # -- forward
+
+    def operand_values(self, node: Any) -> list[Any]:
+        """The buffers that hold a node's operands; plain numbers and arrays are copied once."""
+        result = []
+        for slot, (operand, value) in enumerate(operands(node)):
+            if operand is None or id(operand) not in self.values:
+                key = (id(node), slot) if operand is None else id(operand)
+                if key not in self.values:
+                    self.values[key] = np.array(value)  # type: ignore[index]
+                result.append(self.values[key])  # type: ignore[index]
+            else:
+                result.append(self.values[id(operand)])
+        return result
+
+    def forward(self) -> None:
+        for node in self.order:
+            if not isinstance(node, Tensor):
+                raise OperandError("lift: the graph under this Tensor holds Values, expected Tensors only")
+            if node.op is None:
+                continue
+            for operand, _ in operands(node):
+                if operand is not None:
+                    self.uses[id(operand)] = self.uses.get(id(operand), 0) + 1
+                    if id(operand) in self.need:
+                        self.need.add(id(node))
+            values, options = self.operand_values(node), node._params or {}
+            result = node.op.array(*values, **options)
+            if isinstance(result, np.ndarray) and any(
+                isinstance(x, np.ndarray) and np.may_share_memory(result, x) for x in values
+            ):
+                self.values[id(node)] = result  # a view needs no call
+            else:
+                self.values[id(node)] = out = np.array(result)
+                count = self.script.count("forward")
+                self.write_forward(node, node.op, values, options, out)
+                self.tell(node, values, self.script.count("forward") - count)
+
+    def write_forward(self, node: Any, op: Op, values: list[Any], options: dict[str, Any], out: Array) -> None:
+        call = self.script.call
+        if op.elementwise and not op.variadic:
+            kernel_call(self.script, op, values, (), options, out)
+        elif op.name == "matmul" and values[0].ndim == values[1].ndim == 2 and self.same_dtype(values):
+            call(np.dot, *values, out)
+        elif op.name == "linear" and values[0].ndim == 2 and self.same_dtype(values):
+            x, weight, bias = values
+            call(np.dot, x, weight.T, out)
+            call(np.add, out, bias, out)
+        elif op.name in ("sum", "mean") and options.get("axis") is None and out.ndim == 0 and values[0].flags.c_contiguous:
+            n = values[0].size
+            weights = self.script.full((n,), 1.0 if op.name == "sum" else 1.0 / n)
+            call(np.dot, values[0].reshape(-1), weights, out)
+        elif op.name == "cross_entropy" and values[0].ndim == 2 and self.same_dtype(values):
+            self.cross_entropy(node, op, values, out)
+        else:
+            self.call_kernel(op, values, options, out)
+
+    def same_dtype(self, values: list[Any]) -> bool:
+        return all(x.dtype == self.dtype for x in values)
+
+    def call_kernel(self, op: Op, values: list[Any], options: dict[str, Any], out: Array) -> None:
+        kernel = functools.partial(op.array, **options) if options else op.array
+        names = ", ".join(f"{{{i + 2}}}" for i in range(len(values)))
+        self.script.text(f"{{0}}[...] = {{1}}({names})", out, kernel, *values)
+
+    def cross_entropy(self, node: Any, op: Op, values: list[Any], out: Array) -> None:
+        """Σt·ln Σexp(z) − Σ t·z of scores shifted by their maximum; the entry's own kernel where that is not finite."""
+        script, (z, t) = self.script, values
+        call, (n, k) = script.call, z.shape
+        top, shifted, e = np.zeros((n, 1), self.dtype), np.zeros_like(z), np.zeros_like(z)
+        total, logs, mixed = (np.zeros(n, self.dtype) for _ in range(3))
+        ones, weight = script.full((k,), 1.0), t.sum(1)
+        script.text("{0}({1}, 1, None, {2}, True)", np.maximum.reduce, z, top)
+        call(np.subtract, z, top, shifted)
+        call(np.exp, shifted, e)
+        call(np.dot, e, ones, total)
+        call(np.log, total, logs)
+        if not (weight == 1.0).all():
+            call(np.multiply, logs, weight, logs)
+        products = script.scratch((n, k), 1, self.dtype)
+        call(np.multiply, t, shifted, products)
+        call(np.dot, products, ones, mixed)
+        call(np.subtract, logs, mixed, out)
+        script.careful(_into, out, op.array, z, t)
+        if operands(node)[1][0] is None:
+            self.saved[id(node)] = e, total, weight
+
+    def tell(self, node: Any, values: list[Any], calls: int) -> None:
+        """A line of the lecture."""
+        words = []
+        for (operand, _), value in zip(operands(node), values, strict=True):
+            if operand is None:
+                words.append(f"{float(value):.4g}" if np.ndim(value) == 0 else "c")
+            else:
+                words.append(self.names.get(id(operand)) or getattr(operand, "label", "") or ("θ" if id(operand) in self.slices else "x"))
+        if calls:
+            name = "loss" if node is self.root else f"t{len(self.lines) + 1}"
+            self.lines.append(Line(name, f"{node.op.name}({', '.join(words)})", self.values[id(node)].shape, 1))
+            self.names[id(node)] = name
+
+    # -- backward
+
+    def contribute(self, operand: Any, shape: tuple[int, ...], *, array: Array | None = None, produce: Producer | None = None) -> None:
+        """Add to the adjoint of an operand: an array that exists, or what `produce(out)` computes, of this shape."""
+        script, key = self.script, id(operand)
+        target_shape = self.values[key].shape
+        if shape != target_shape:
+            whole = array
+            if whole is None:
+                assert produce is not None
+                whole = script.scratch(shape, 9, self.dtype)
+                produce(whole)
+            summed = whole
+            array = None
+
+            def produce(out: Array) -> None:
+                if len(shape) == 2 and shape[1:] == target_shape and out.flags.c_contiguous:
+                    script.call(np.dot, script.full(shape[:1], 1.0), summed, out)
+                else:
+                    script.call(_into, out, functools.partial(sum_to, shape=target_shape), summed)
+
+        current = self.adjoints.get(key)
+        if current is None:
+            if array is not None and key not in self.slices and self.uses[key] == 1:
+                self.adjoints[key] = array
+                return
+            out = self.slices.get(key)
+            out = np.zeros(target_shape, self.dtype) if out is None else out
+            if array is not None:
+                script.call(np.copyto, out, array)
+            elif produce is not None:
+                produce(out)
+            self.adjoints[key] = out
+            return
+        if array is None:
+            assert produce is not None
+            array = script.scratch(target_shape, 8, self.dtype)
+            produce(array)
+        out = current
+        if key in self.constant:
+            out = self.slices.get(key)
+            out = np.zeros(target_shape, self.dtype) if out is None else out
+            self.constant.discard(key)
+        script.call(np.add, current, array, out)
+        self.adjoints[key] = out
+
+    def contribute_constant(self, operand: Any, numbers: Array) -> None:
+        """A contribution that is known when compiling."""
+        key = id(operand)
+        numbers = np.array(sum_to(numbers, shape=self.values[key].shape), self.dtype)
+        if key in self.adjoints and key not in self.constant:
+            self.contribute(operand, numbers.shape, array=numbers)
+            return
+        self.adjoints[key] = numbers + self.adjoints[key] if key in self.adjoints else numbers
+        self.constant.add(key)
+
+    def backward(self) -> None:
+        self.adjoints[id(self.root)] = np.ones(self.root._data.shape, self.dtype)
+        self.constant.add(id(self.root))
+        for node in reversed(self.order):
+            if node.op is None or id(node) not in self.need or id(node) not in self.adjoints:
+                continue
+            self.pull(node, node.op, self.adjoints[id(node)], id(node) in self.constant)
+        for p in self.parameters:
+            current, place = self.adjoints.get(id(p)), self.slices[id(p)]
+            if current is None:
+                self.script.call(np.copyto, place, 0.0)
+            elif current is not place:
+                self.script.call(np.copyto, place, current)
+
+    def pull(self, node: Any, op: Op, g: Array, constant: bool) -> None:
+        pairs, values, options, out = operands(node), self.operand_values(node), node._params or {}, self.values[id(node)]
+        for slot, (operand, _) in enumerate(pairs):
+            if operand is None or id(operand) not in self.need:
+                continue
+            if op.elementwise:
+                self.pull_elementwise(op, slot, operand, g, constant, values, options, out)
+                continue
+            rule = op.vjp[0] if op.variadic else op.vjp[slot]
+            if rule is None:
+                continue
+            if constant and op.linear and len(pairs) == 1:
+                self.contribute_constant(operand, np.asarray(rule(ARRAYS, g, out, *values, **options)))
+            elif not self.pull_product(node, op, slot, operand, g, constant, values):
+                variadic = slot if op.variadic else None
+                pull_back = functools.partial(_pull_back, rule, options, variadic)
+                names = ", ".join(f"{{{i + 2}}}" for i in range(2 + len(values)))
+                shape = np.shape(pull_back(g, out, *values))
+                self.contribute(
+                    operand,
+                    shape,
+                    produce=lambda to, f=pull_back, names=names: self.script.text(  # type: ignore[misc]
+                        f"{{0}}[...] = {{1}}({names})", to, f, g, out, *values
+                    ),
+                )
+
+    def pull_elementwise(
+        self, op: Op, slot: int, operand: Any, g: Array, constant: bool, values: list[Any], options: dict[str, Any], out: Array
+    ) -> None:
+        exponents = (float(values[1]),) if op.name == "power" and slot == 0 and np.ndim(values[1]) == 0 else ()
+        symbols = values[:1] if exponents else values
+        rule = LocalDerivative(op, slot, len(symbols), exponents, options)
+        if isinstance(rule.formula, float):
+            factor = rule.formula
+            if factor == 0.0:
+                return
+            if constant:
+                self.contribute_constant(operand, g * self.dtype.type(factor))
+            elif factor == 1.0:
+                self.contribute(operand, out.shape, array=g)
+            else:
+                self.contribute(operand, out.shape, produce=lambda to: self.script.call(np.multiply, g, factor, to))
+            return
+        strong = strong_select if op.selects else strong_multiply
+
+        def produce(to: Array) -> None:
+            local = write_array(self.script, rule, out, symbols, self.script.scratch(out.shape, 10, self.dtype), 11)
+            self.script.call(np.multiply, g, local, to, careful=strong)
+
+        self.contribute(operand, out.shape, produce=produce)
+
+    def pull_product(self, node: Any, op: Op, slot: int, operand: Any, g: Array, constant: bool, values: list[Any]) -> bool:
+        """The pull-backs that are worth writing out; False for others."""
+        call, script = self.script.call, self.script
+        if op.name in ("matmul", "linear") and values[0].ndim == values[1].ndim == 2 and self.same_dtype(values):
+            x, y = values[:2]
+            turned = op.name == "linear"  # x @ yᵀ + b
+            if slot == 2:
+                self.contribute(operand, g.shape, array=g)
+            elif slot == 0:
+                right = y if turned else y.T
+                self.contribute(operand, x.shape, produce=lambda to: call(np.dot, g, right, to))
+            elif turned:
+                self.contribute(operand, y.shape, produce=lambda to: call(np.dot, g.T, x, to))
+            else:
+                self.contribute(operand, y.shape, produce=lambda to: call(np.dot, x.T, g, to))
+            return True
+        if op.name == "cross_entropy" and slot == 0 and id(node) in self.saved and constant:
+            e, total, weight = self.saved[id(node)]
+            targets, scale = values[1] * g[:, None], weight * g
+            ratio = np.zeros_like(total)
+            rule = op.vjp[0]
+            assert rule is not None
+
+            def softmax_minus_targets(to: Array) -> None:
+                call(np.divide, scale, total, ratio)
+                call(np.multiply, e, ratio[:, None], to)
+                call(np.subtract, to, targets, to)
+                script.careful(_into, to, functools.partial(rule, ARRAYS), g, self.values[id(node)], *values)
+
+            self.contribute(operand, e.shape, produce=softmax_minus_targets)
+            return True
+        return False
+
+
+def _into(out: Array, function: Callable[..., Any], *arguments: Any) -> None:
+    out[...] = function(*arguments)
+
+
+def _pull_back(rule: Any, options: dict[str, Any], variadic: int | None, g: Array, out: Array, *values: Any) -> Any:
+    """What a rule makes of the incoming gradient for one operand."""
+    result = rule(ARRAYS, g, out, *values, **options)
+    return result if variadic is None else result[variadic]
+
+
+def compile_tensors(root: Tensor, parameters: Sequence[Tensor], inputs: Sequence[Tensor]) -> tuple[Compiled, list[Array]]:
+    """A program that replays a tensor graph, and the arrays of its inputs."""
+    if root._data.size != 1:
+        raise GraphError(f"lift: the root has shape {root._data.shape}, expected one number; take a sum or a mean first")
+    work = _TensorCompiler(root, parameters, inputs)
+    script = work.script
+    with np.errstate(all="ignore"):
+        script.begin("forward")
+        work.forward()
+        script.begin("backward")
+        work.backward()
+    result = f"{script.name(work.values[id(root)].item)}()"
+    calls = script.count("forward"), script.count("backward")
+    compiled = Compiled(
+        kind="tensor",
+        theta=work.theta,
+        inputs=np.zeros(0),
+        gradient=work.gradient,
+        forward=script.compile("forward", result=result),
+        backward=script.compile("backward"),
+        careful=script.compile("backward", careful=True),
+        careful_forward=script.compile("forward", result=result, careful=True),
+        lecture=work.lines,
+        calls=calls,
+        cost=CALL * sum(calls),
+    )
+    return compiled, [work.values[id(x)] for x in inputs]
