@@ -1,0 +1,53 @@
+"""Run notebooks afresh: `python notebooks/execute.py 03 04` writes their outputs anew, without a name all of them."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+
+__all__ = ["FOLDER", "execute", "notebooks"]
+
+FOLDER = Path(__file__).resolve().parent
+SECONDS_PER_CELL = 120
+
+
+def notebooks() -> list[Path]:
+    """The notebooks of the course, in order."""
+    return sorted(FOLDER.glob("[0-9][0-9]_*.ipynb"))
+
+
+def execute(path: Path, folder: Path) -> nbformat.NotebookNode:
+    """The notebook with the outputs of a new kernel that works in `folder`; a cell that fails raises `CellExecutionError`."""
+    notebook = nbformat.read(path, as_version=4)
+    environment = {name: text for name, text in os.environ.items() if name not in ("MPLBACKEND", "PYTHONWARNINGS")}
+    client = NotebookClient(
+        notebook, timeout=SECONDS_PER_CELL, kernel_name="python3", record_timing=False, resources={"metadata": {"path": str(folder)}}
+    )
+    client.execute(env=environment)
+    return notebook
+
+
+def write(path: Path) -> None:
+    """Execute a notebook and keep its outputs; what differs from machine to machine is left out."""
+    with tempfile.TemporaryDirectory() as folder:
+        notebook = execute(path, Path(folder))
+    notebook.metadata = nbformat.from_dict({
+        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+        "language_info": {"name": "python", "file_extension": ".py", "mimetype": "text/x-python"},
+    })  # fmt: skip
+    for cell in notebook.cells:
+        cell.metadata.pop("execution", None)
+    nbformat.validate(notebook)
+    nbformat.write(notebook, path)
+
+
+if __name__ == "__main__":
+    for notebook_path in notebooks():
+        if not sys.argv[1:] or any(notebook_path.name.startswith(name) for name in sys.argv[1:]):
+            write(notebook_path)
+            print(f"{notebook_path.name}: {notebook_path.stat().st_size // 1024} kB")
