@@ -193,7 +193,7 @@ class _Canonicaliser:
             return
         operands, options = self.tape.operands[node], self.tape.options[node]
         kind = self.kind
-        if kind[operands[0]] == _CONSTANT and all([kind[p] == _CONSTANT for p in operands]):
+        if kind[operands[0]] == _CONSTANT and all(kind[p] == _CONSTANT for p in operands):
             return  # a number: its recorded value stands
         name = op.name
         if name == "add":

@@ -25,8 +25,8 @@ from typing import Any
 
 import numpy as np
 
-from autograd_core.errors import GraphError, OperandError, ShapeError
 from autograd_core.backward import gradients
+from autograd_core.errors import GraphError, OperandError, ShapeError
 from autograd_core.node import walk
 from autograd_core.tensor import Tensor
 from autograd_core.value import Value
@@ -266,7 +266,8 @@ def _compile(tape: Tape, parameters: list[Value], inputs: list[Value], shape: tu
 
 class TensorProgram(Program):
     """A recorded graph of tensors, compiled. `theta` holds all parameters flat; `inputs` is the array of the one input, or a
-    list of arrays where several were listed."""
+    list of arrays where several were listed.
+    """
 
     def __init__(self, compiled: Compiled, parameters: Sequence[Tensor], arrays: list[Array]) -> None:
         """Wrap a compiled graph; use `lift` to make one."""

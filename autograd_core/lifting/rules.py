@@ -121,6 +121,15 @@ class _ArrayWriter:
             self.known[id(e)] = out
         return self.known[id(e)]
 
+    def truth(self, condition: Any) -> Array:
+        """A condition as an array of truth values; a number counts as true unless it is 0."""
+        value: Array = self.value(condition)
+        if value.dtype != np.bool_:
+            self.slot += 1
+            value, number = self.script.scratch(self.shape, self.slot, np.bool_), value
+            self.script.call(np.not_equal, number, 0.0, value)
+        return value
+
     def write(self, e: Expression, out: Array) -> None:
         """Compute a formula that is not a symbol into `out`."""
         if isinstance(e.op, str):
@@ -129,9 +138,9 @@ class _ArrayWriter:
         if e.op.name == "where":
             condition, x, y = e.args
             if _is_number(x, 1.0) and _is_number(y, 0.0):
-                self.script.call(np.copyto, out, self.value(condition))  # a truth value is a 1 or a 0 already
+                self.script.call(np.copyto, out, self.truth(condition))  # a truth value is a 1 or a 0 already
                 return
-            condition, x, y = self.value(condition), self.value(x), self.value(y)
+            condition, x, y = self.truth(condition), self.value(x), self.value(y)
             self.script.call(np.copyto, out, y)
             self.script.text("{0}({1}, {2}, 'same_kind', {3})", np.copyto, out, x, condition)
             return

@@ -248,7 +248,7 @@ def test_infinities_and_nan_are_those_of_the_engine(scale: float) -> None:
         terms = []
         for i, x in enumerate(xs):
             z = w[i % 3] * x
-            taken = TABLE["where"](1.0 if i % 2 else 0.0, TABLE["exp"](z), 1.0 + z)
+            taken = TABLE["where"](2.0 if i % 2 else 0.0, TABLE["exp"](z), 1.0 + z)
             terms.append(TABLE["minimum"](taken, 5.0) + TABLE["relu"](TABLE["log"](TABLE["abs"](z))))
         return sum(terms)
 

@@ -1,0 +1,150 @@
+"""Programs for graphs of tensors: every operation of the table, and the networks of nn."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import nn
+from autograd_core import Tensor, Value, lift
+from autograd_core.errors import DTypeError, GraphError, OperandError, ShapeError
+from autograd_core.op import TABLE, Op, built_in
+
+from .reference import relative_error
+
+STRUCTURAL = [name for name, op in TABLE.items() if op.vjp and op.samples and built_in(name)]
+ELEMENTWISE = [name for name, op in TABLE.items() if op.elementwise and built_in(name) and op.domain and op.arity]
+
+
+def cases(op: Op) -> list[tuple[tuple[Any, ...], dict[str, Any]]]:
+    """Operands and options to test an operation with."""
+    rng = np.random.default_rng(3)
+    if op.samples is not None:
+        return op.samples(rng)[:4]
+    shapes = [(3, 4), (4,), (3, 1)]
+    draw = [rng.uniform(d.low, d.high, size=shapes[i]) for i, d in enumerate(op.domain)]
+    return [(tuple(draw), {})]
+
+
+def scalar_of(op: Op, operands: list[Any], options: dict[str, Any], weights: dict[int, np.ndarray]) -> Tensor:
+    """A weighted sum of everything that an operation gives."""
+    out = op(*operands, **options)
+    w = weights.setdefault(0, np.random.default_rng(5).normal(size=np.shape(out.data)))
+    total: Tensor = (out * w).sum() * 1.0
+    return total
+
+
+@pytest.mark.parametrize("name", [*STRUCTURAL, *ELEMENTWISE])
+def test_every_operation_replays(name: str) -> None:
+    """At the recorded point and at another one, loss and gradient are those of the engine."""
+    op = TABLE[name]
+    for data, options in cases(op):
+        leaves = [Tensor(x) for x in data if isinstance(x, np.ndarray) and x.dtype.kind == "f"]
+        feed = iter(leaves)
+        operands = [next(feed) if isinstance(x, np.ndarray) and x.dtype.kind == "f" else x for x in data]
+        weights: dict[int, np.ndarray] = {}
+        program = lift(scalar_of(op, operands, options, weights), params=leaves)
+        rng = np.random.default_rng(11)
+        for _ in range(2):
+            start = 0
+            for leaf in leaves:
+                if name in ELEMENTWISE:
+                    leaf.data = leaf.data * rng.uniform(0.9, 1.0, size=leaf.shape)
+                program.theta.data[start : start + leaf.size] = leaf.data.ravel()
+                start += leaf.size
+                leaf.grad = None
+            loss = scalar_of(op, operands, options, weights)
+            loss.backward()
+            program()
+            assert relative_error(program(), loss.item()) < 1e-12
+            program.backward()
+            expected = [np.zeros(x.shape) if x.grad is None else x.grad for x in leaves]
+            flat = np.concatenate([g.ravel() for g in expected])
+            assert relative_error(program.theta.grad, flat, scale=1e-300) < 1e-10
+
+
+def network(dtype: type = np.float64) -> tuple[nn.Module, np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    model = nn.Sequential(
+        nn.Linear(5, 8, dtype=dtype, rng=rng), nn.ReLU(), nn.Linear(8, 8, dtype=dtype, rng=rng), nn.Tanh(), nn.Linear(8, 3, dtype=dtype, rng=rng)
+    )
+    return model, rng.normal(size=(20, 5)).astype(dtype), rng.integers(0, 3, 20)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_a_network_trains_in_step_with_the_engine(dtype: type) -> None:
+    model, x, y = network(dtype)
+    inputs = Tensor(x, requires_grad=False)
+    program = lift(nn.cross_entropy(model(inputs), y), params=model.parameters(), inputs=inputs)
+    assert program.kind == "tensor"
+    assert program.theta.dtype == dtype
+    tolerance = 1e-10 if dtype is np.float64 else 1e-3
+    fast, slow = nn.SGD([program.theta], lr=0.05), nn.SGD(model.parameters(), lr=0.05)
+    for step in range(20):
+        batch = x * dtype(1 + 0.01 * step)
+        program.inputs[...] = batch
+        loss = nn.cross_entropy(model(Tensor(batch, requires_grad=False)), y)
+        slow.zero_grad()
+        loss.backward()
+        assert relative_error(program(), loss.item()) < tolerance
+        program.backward()
+        expected = np.concatenate([p.grad.ravel() for p in model.parameters()])
+        assert relative_error(program.theta.grad, expected) < tolerance
+        fast.step()
+        slow.step()
+    program.write_back()
+    assert relative_error(model.parameters()[0].data.ravel(), program.theta.data[:40]) == 0.0
+
+
+def test_shared_and_unused_parameters() -> None:
+    w, b, unused = Tensor([[1.0, 2.0], [3.0, 4.0]]), Tensor([0.5, -0.5]), Tensor([7.0])
+    x = np.array([[1.0, -1.0], [2.0, 0.0]])
+    loss = ((x @ w + b) @ w + b).sum() + (w * w).mean()
+    program = lift(loss, params=[w, b, unused])
+    for _ in range(2):
+        program()
+        program.backward()
+        program.theta.grad += 1.0
+    program.backward()
+    loss.backward()
+    expected = np.concatenate([w.grad.ravel(), b.grad, [0.0]])
+    np.testing.assert_allclose(program.theta.grad, expected, rtol=1e-14)
+
+
+def test_masked_scores_of_minus_infinity() -> None:
+    """Where the fast calls are not finite, the entry's own kernel decides."""
+    z = Tensor([[1.0, -np.inf, 0.5], [0.1, 0.2, 0.3]])
+    t = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
+    loss = TABLE["cross_entropy"](z, t).mean()
+    program = lift(loss, params=[z])
+    assert program() == pytest.approx(loss.item(), rel=1e-14)
+    program.backward()
+    loss.backward()
+    np.testing.assert_allclose(program.theta.grad, z.grad.ravel(), rtol=1e-13)
+
+
+def test_several_inputs_and_their_shapes() -> None:
+    w, x, y = Tensor([2.0, 3.0]), Tensor([1.0, 1.0], requires_grad=False), Tensor([0.0, 1.0], requires_grad=False)
+    program = lift(((w * x - y) ** 2).sum(), params=[w], inputs=[x, y])
+    program.inputs = [np.array([2.0, 2.0]), np.zeros(2)]
+    assert program() == 52.0
+    program.inputs[1][...] = [4.0, 6.0]
+    assert program() == 0.0
+    with pytest.raises(ShapeError, match=r"received shape \(3,\), expected \(2,\)"):
+        program.inputs = [np.zeros(3), np.zeros(2)]
+
+
+def test_refusals() -> None:
+    w = Tensor([1.0, 2.0])
+    with pytest.raises(GraphError, match=r"root has shape \(2,\), expected one number"):
+        lift(w * 2.0, params=[w])
+    with pytest.raises(GraphError, match="listed twice"):
+        lift(w.sum(), params=[w, w])
+    with pytest.raises(GraphError, match=r"params\[0\] is the result of 'mul'"):
+        lift((w * 2.0).sum(), params=[w * 2.0])
+    with pytest.raises(OperandError, match="holds Values, expected Tensors only"):
+        lift((w * Value(2.0)).sum(), params=[w])
+    with pytest.raises(DTypeError, match="expected one dtype"):
+        lift((w * Tensor(np.array([1, 2], np.float32))).sum())
