@@ -98,6 +98,27 @@ _CROSS_ENTROPY = _operation(
 )  # fmt: skip
 
 
+def _class_error(z: Any, labels: Any) -> Any:
+    """softmax(z) minus a 1 at each label: the error that flows back."""
+    truth = np.zeros(z.shape, z.dtype)
+    truth[np.arange(len(labels)), labels] = 1.0
+    return truth
+
+
+def _mean_of_classes(z: Any, *, labels: Any) -> Any:
+    shifted = z - z.max(axis=-1, keepdims=True)
+    picked = shifted[np.arange(len(labels)), labels]
+    return (np.log(np.exp(shifted).sum(axis=-1)) - picked).sum() / len(labels)
+
+
+_CROSS_ENTROPY_OF_CLASSES = _operation(
+    "cross_entropy_of_classes", doc="The mean of −ln softmax(z)_y over samples with class numbers y; its derivative is (softmax(z) − 1_y) / n.",
+    text="CE({0}, y)", array=_mean_of_classes,
+    vjp=(lambda m, g, out, z, *, labels: (m.softmax(z, axis=-1) - _class_error(m.data(z), labels)) * (g / len(labels)),),
+    samples=lambda rng: [((rng.normal(size=(3, 4)),), {"labels": np.array([0, 3, 1])})],
+)  # fmt: skip
+
+
 # --------------------------------------------------------------------------------------- pairs and reductions
 def _shape(x: Any) -> tuple[int, ...]:
     """The shape of an array, a tensor, or nested lists of Values."""
@@ -315,6 +336,12 @@ def cross_entropy(
         >>> round(cross_entropy(Tensor([[2.0, 1.0, 0.0]]), [0]).item(), 6)
         0.407606
     """
+    if reduction == "mean" and weight is None and label_smoothing == 0.0 and prediction.__class__ is Tensor and prediction.ndim == 2:
+        labels = np.asarray(target)            # the usual case: one node, and no more work than by hand
+        classes = prediction.shape[1]
+        if labels.dtype == np.int64 and labels.shape == prediction.shape[:1] and labels.size and not 0 <= ignore_index < classes:
+            if labels.view(np.uint64).max() < classes:
+                return _CROSS_ENTROPY_OF_CLASSES(prediction, labels=labels)
     _check_reduction("cross_entropy", reduction)
     if not 0.0 <= label_smoothing <= 1.0:
         raise OperandError(f"cross_entropy: received label_smoothing={label_smoothing!r}, expected a share from 0 to 1.")

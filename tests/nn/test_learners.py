@@ -97,7 +97,7 @@ def test_an_agent_learns_a_corridor_from_reward_alone():
         place = int(np.clip(state.argmax() + (1 if action else -1), 0, length - 1))
         return np.eye(length)[place], 1.0 if place == length - 1 else -0.1, place == length - 1
 
-    policy, rewards = policy_gradient(start, step, length, 2, episodes=300, lr=0.005)
+    policy, rewards = policy_gradient(start, step, length, 2, episodes=300, lr=0.005, horizon=100)
     assert np.mean(rewards[:20]) < 0.3
     assert np.mean(rewards[-20:]) > 0.55     # the shortest way gives 1 − 4·0.1 = 0.6
     with no_grad():
