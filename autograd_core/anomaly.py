@@ -26,6 +26,7 @@ class Origin(NamedTuple):
     lineno: int
     line: str
     checksums: tuple[int | None, ...]
+    result: int | None
 
     def __str__(self) -> str:
         """The place as a traceback shows it."""
@@ -44,13 +45,13 @@ def describe(node: Any) -> str:
     return f"{type(node).__name__}{label}{shape}" + (f" (result of {node.op.name})" if node.op is not None else "")
 
 
-def origin(saved: Sequence[Any]) -> Origin:
+def origin(saved: Sequence[Any], result: Any) -> Origin:
     """The innermost line outside of this package (and NumPy) that is being run."""
     frame = sys._getframe(1)
     while frame.f_back is not None and frame.f_code.co_filename.startswith(_OURS):
         frame = frame.f_back
     filename, lineno = frame.f_code.co_filename, frame.f_lineno
-    return Origin(filename, lineno, linecache.getline(filename, lineno).strip(), tuple(map(_checksum, saved)))
+    return Origin(filename, lineno, linecache.getline(filename, lineno).strip(), tuple(map(_checksum, saved)), _checksum(result))
 
 
 def _checksum(x: Any) -> int | None:
@@ -85,6 +86,11 @@ def check_unwritten(order: Sequence[Any], operands: Callable[[Any], Any]) -> Non
     for node in order:
         if node._origin is None:
             continue
+        if node._origin.result is not None and _checksum(node._data) != node._origin.result:
+            raise AnomalyError(
+                f"backward: {describe(node)} was written into after it had been computed; make a new array instead of "
+                f"writing into this one. The operation was recorded at {node._origin}"
+            )
         for slot, ((operand, value), before) in enumerate(zip(operands(node), node._origin.checksums, strict=True)):
             if before is not None and _checksum(value) != before:
                 who = describe(operand) if operand is not None else f"a constant array of shape {value.shape}"

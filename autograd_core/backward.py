@@ -24,7 +24,7 @@ import numpy as np
 from .algebra import ARRAYS, NODES, NUMBERS, symbolic_partial
 from .anomaly import check_gradients, check_seeds, check_unwritten, describe
 from .errors import GraphError, NotScalarError, OperandError, ShapeError
-from .modes import WATCHED, anomaly_detected
+from .modes import WATCHED, anomaly_detected, unchecked
 from .node import LOCK, OVERWRITTEN, Node, operands, stale, trace
 from .op import INSTALLERS, TABLE, Op
 from .structural import sum_to
@@ -424,7 +424,7 @@ def gradients(roots: Sequence[Any], seeds: Sequence[Any], wrt: Sequence[Any], *,
     """
     with LOCK:
         if graph:
-            with np.errstate(all="ignore"):
+            with np.errstate(all="ignore"), unchecked():
                 results = _gradient_graph(roots, seeds, wrt, careful=False)
                 if any(r is not None and np.isnan(NODES.data(r)).any() for r in results):
                     results = _gradient_graph(roots, seeds, wrt, careful=True)

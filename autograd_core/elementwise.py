@@ -195,11 +195,14 @@ Op(name="silu", symbol="SiLU", text="silu({0})", latex=r"{0}\,\sigma\left({0}\ri
 Op(name="erf", latex=r"\operatorname{{erf}}\left({0}\right)", scalar=math.erf, array=lambda x: _erf(x), domain=(REAL,),
    doc="The error function 2/√π ∫₀ˣ e^(−t²) dt.",
    d=(lambda m, out, x: TWO_OVER_SQRT_PI * m.exp(-m.square(x)),))
+Op(name="erfc", latex=r"\operatorname{{erfc}}\left({0}\right)", scalar=math.erfc, array=lambda x: _erf(x, "erfc"),
+   domain=(REAL,), doc="1 − erf(x), exact where that cancels.",
+   d=(lambda m, out, x: -TWO_OVER_SQRT_PI * m.exp(-m.square(x)),))
 Op(name="gelu", symbol="GELU", latex=r"{0}\,\Phi\left({0}\right)", domain=(REAL,),
-   scalar=lambda x: 0.5 * x * (1.0 + math.erf(x / math.sqrt(2.0))) if x != -math.inf else 0.0,
-   array=lambda x: 0.5 * np.where(np.isneginf(x), 0.0, x).astype(np.asarray(x).dtype) * (1.0 + _erf(x / math.sqrt(2.0))),
+   scalar=lambda x: 0.5 * x * math.erfc(-x / math.sqrt(2.0)) if x != -math.inf else 0.0,
+   array=lambda x: 0.5 * np.where(np.isneginf(x), 0.0, x).astype(np.asarray(x).dtype) * _erf(-x / math.sqrt(2.0), "erfc"),
    doc="x · Φ(x), with Φ the distribution function of the standard normal.",
-   d=(lambda m, out, x: 0.5 * (1.0 + m.erf(x / math.sqrt(2.0)))
+   d=(lambda m, out, x: 0.5 * m.erfc(-x / math.sqrt(2.0))
       + x * m.exp(-0.5 * m.square(x)) / math.sqrt(2.0 * PI),))
 
 # ---------------------------------------------------------------------------------- the weighted sum of a neuron
@@ -224,18 +227,19 @@ def _sigmoid(x: Any) -> Any:
     return np.where(np.less(x, 0.0), e, 1.0) / (1.0 + e)
 
 
-def _erf(x: Any) -> Any:
+def _erf(x: Any, name: str = "erf") -> Any:
     """SciPy's where it is installed, else the C library's element by element; both are right to the last place."""
-    global _erf_kernel
-    if _erf_kernel is None:
+    if name not in _kernels:
         try:
-            from scipy.special import erf as _erf_kernel
+            from scipy import special
+
+            _kernels[name] = getattr(special, name)
         except ImportError:
-            _erf_kernel = np.vectorize(math.erf, otypes=[np.float64])
-    return np.asarray(_erf_kernel(x), dtype=np.result_type(x, np.float16))
+            _kernels[name] = np.vectorize(getattr(math, name), otypes=[np.float64])
+    return np.asarray(_kernels[name](x), dtype=np.result_type(x, np.float16))
 
 
-_erf_kernel: Any = None
+_kernels: dict[str, Any] = {}
 
 
 def _sinc_slope(m: Any, out: Any, x: Any) -> Any:

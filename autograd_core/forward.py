@@ -14,6 +14,7 @@ import numpy as np
 
 from .algebra import ARRAYS, NODES, NUMBERS
 from .backward import gradients
+from .modes import unchecked
 from .node import LOCK, Node, operands, stale, trace
 
 __all__ = ["pushforward"]
@@ -26,7 +27,7 @@ def pushforward(roots: Sequence[Any], wrt: Sequence[Any], tangents: Sequence[Any
         moved: dict[int, Any] = {}
         for w, t in zip(wrt, tangents, strict=True):
             moved[id(w)] = t
-        with np.errstate(all="ignore"):
+        with np.errstate(all="ignore"), unchecked():
             for node in order:
                 pairs = operands(node)
                 directions = [moved.get(id(operand)) if operand is not None else None for operand, _ in pairs]

@@ -7,13 +7,16 @@ list, empty in ordinary running), and looks closer only then.
 
 from __future__ import annotations
 
+import functools
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
+from typing import Any, ClassVar, TypeVar
 
-__all__ = ["WATCHED", "anomaly_detected", "detect_anomaly", "no_grad", "recording", "tracing", "transform"]
+__all__ = ["WATCHED", "anomaly_detected", "detect_anomaly", "no_grad", "recording", "tracing", "transform", "unchecked"]
 
+F = TypeVar("F", bound=Callable[..., Any])
 WATCHED: list[str] = []
 _switch = threading.Lock()
 _recording: ContextVar[bool] = ContextVar("autograd_core.recording", default=True)
@@ -36,21 +39,49 @@ def tracing() -> int:
     return _depth.get()
 
 
-@contextmanager
-def _watch(variable: ContextVar[bool], value: bool) -> Iterator[None]:
-    with _switch:
-        WATCHED.append(variable.name)
-    token = variable.set(value)
-    try:
-        yield
-    finally:
-        variable.reset(token)
+class _Mode:
+    """A context manager, and a decorator, that sets a context variable; it may be used again, and nested."""
+
+    _variable: ClassVar[ContextVar[bool]]
+    _value: ClassVar[bool]
+
+    def __init__(self) -> None:
+        self._tokens: list[Token[bool]] = []
+
+    def __enter__(self) -> None:
         with _switch:
-            WATCHED.remove(variable.name)
+            WATCHED.append(self._variable.name)
+        self._tokens.append(self._variable.set(self._value))
+
+    def __exit__(self, *_: object) -> None:
+        self._variable.reset(self._tokens.pop())
+        with _switch:
+            WATCHED.remove(self._variable.name)
+
+    def __call__(self, function: F) -> F:
+        """The function, run in this mode; a generator function too, step by step."""
+        kind = type(self)
+
+        @functools.wraps(function)
+        def run(*args: Any, **kwargs: Any) -> Any:
+            with kind():
+                return function(*args, **kwargs)
+
+        @functools.wraps(function)
+        def generate(*args: Any, **kwargs: Any) -> Any:
+            steps = function(*args, **kwargs)
+            while True:
+                with kind():
+                    try:
+                        item = next(steps)
+                    except StopIteration as end:
+                        return end.value
+                yield item
+
+        return generate if function.__code__.co_flags & 0x20 else run  # type: ignore[return-value]
 
 
-@contextmanager
-def no_grad() -> Iterator[None]:
+class no_grad(_Mode):  # noqa: N801
     """Compute without recording: results are constants, as in evaluation and in parameter updates.
 
     Works as a context manager and as a decorator.
@@ -63,16 +94,16 @@ def no_grad() -> Iterator[None]:
         >>> y.data, y.parents
         (9.0, ())
     """
-    with _watch(_recording, False):
-        yield
+
+    _variable, _value = _recording, False
 
 
-@contextmanager
-def detect_anomaly() -> Iterator[None]:
+class detect_anomaly(_Mode):  # noqa: N801
     """Raise `AnomalyError` at the first nan or inf, in a value or in a gradient, naming the line that recorded it.
 
     Each operation inside remembers the line of your program that recorded it, and checksums of the arrays it saved, so
-    that writing into an array between forward and backward is caught too. It is slow; use it to look for a fault.
+    that writing into an array between forward and backward is caught too. Run the forward and the backward pass inside.
+    It is slow; use it to look for a fault.
 
     Example:
         >>> from autograd_core import Value
@@ -82,8 +113,18 @@ def detect_anomaly() -> Iterator[None]:
         ...
         autograd_core.errors.AnomalyError: log gave -inf...
     """
-    with _watch(_anomaly, True):
+
+    _variable, _value = _anomaly, True
+
+
+@contextmanager
+def unchecked() -> Iterator[None]:
+    """Where rules run: what they compute on the way to a gradient is not the user's, and may be inf where nothing flows."""
+    token = _anomaly.set(False)
+    try:
         yield
+    finally:
+        _anomaly.reset(token)
 
 
 @contextmanager

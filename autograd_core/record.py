@@ -137,6 +137,8 @@ def apply(op: Op, operands: tuple[Any, ...], params: dict[str, Any] | None = Non
         return np.frompyfunc(lambda *xs: apply(op, xs, params), len(operands), 1)(
             *(np.array(x, dtype=object) if isinstance(x, Node) else x for x in operands)
         )
+    if objects:                                # arrays and lists of Values: joined into one Tensor
+        operands = tuple(_joined(x) for x in operands)
     if array:
         return record_tensor(op, operands, params)
     if scalar:
@@ -189,6 +191,15 @@ def _promote(op: Op, nodes: list[Any], values: list[Any], dtype: Any) -> None:
         else:
             nodes[i] = apply(TABLE["cast"], (node,), {"dtype": dtype})
             values[i] = nodes[i]._data
+
+
+def _joined(x: Any) -> Any:
+    """An array or nested list of `Value`s as a `Tensor`; anything else as it is."""
+    if isinstance(x, Node) or np.asarray(x).dtype != object:
+        return x
+    items = np.asarray(x)
+    flat = [apply(TABLE["reshape"], (v,), {"shape": (1,)}) if isinstance(v, Node) else np.array([float(v)]) for v in items.ravel()]
+    return apply(TABLE["reshape"], (apply(TABLE["concatenate"], tuple(flat), {"axis": 0}),), {"shape": items.shape})
 
 
 def scalar_like(operands: tuple[Any, ...]) -> bool:
@@ -300,7 +311,7 @@ def _floating(op: Op, data: Any, values: list[Any]) -> Any:
 def watch(node: Any, values: Any, op: Op) -> None:
     """Under `detect_anomaly()`: remember the user's line, and raise at a nan or inf."""
     if anomaly_detected():
-        node._origin = origin(values)
+        node._origin = origin(values, node._data)
         check_forward(node, values, op)
 
 

@@ -420,7 +420,12 @@ def repeat(x: Any, repeats: Any, axis: int | None = None) -> Any:
 def pad(x: Any, pad_width: Any, mode: str = "constant", constant_values: float = 0.0) -> Any:
     """A border around an array: "constant", or what np.pad's "edge", "reflect", "symmetric" and "wrap" copy."""
     n = _ndim(x)
+    if isinstance(pad_width, dict):
+        pad_width = [pad_width.get(i, pad_width.get(i - n, 0)) for i in range(n)]
+        pad_width = [(w, w) if np.ndim(w) == 0 else w for w in pad_width]
     widths = np.broadcast_to(np.asarray(pad_width, dtype=int), (n, 2)).tolist()
+    if np.ndim(constant_values) != 0:
+        raise MissingRuleError(f"pad: constant_values={constant_values!r} has no rule here; give one number.")
     if mode == "constant":
         shape = tuple(s + a + b for s, (a, b) in zip(_shape(x), widths, strict=True))
         inside = tuple(slice(a, a + s) for s, (a, _) in zip(_shape(x), widths, strict=True))

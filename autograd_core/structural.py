@@ -177,7 +177,7 @@ def _degrees(m: Any, x: Any, out: Any, ddof: float) -> float:
 def _mean(x: Any, axis: Any, keepdims: bool) -> Any:
     """np.mean, without its bookkeeping where there is something to divide by."""
     x = np.asarray(x)
-    total = np.add.reduce(x, axis=axis, keepdims=keepdims)
+    total: Any = np.add.reduce(x, axis=axis, keepdims=keepdims)  # type: ignore[call-overload]
     if not total.size or not x.size or x.dtype == np.float16:
         return np.mean(x, axis=axis, keepdims=keepdims)
     return total / (x.size // total.size)

@@ -198,6 +198,10 @@ class Tensor(Node, ArrayMethods):
             raise OperandError("len() of a tensor without axes.")
         return len(self._data)
 
+    def __contains__(self, x: Any) -> bool:
+        """Whether an element equals x."""
+        return bool(np.any(self._data == NODE_DATA(x)))
+
     def __iter__(self) -> Iterator[Tensor]:
         """The parts along the first axis."""
         if self._data.ndim == 0:

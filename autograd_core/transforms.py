@@ -192,6 +192,15 @@ def grad(f: Function, argnums: Argnums = 0, *, has_aux: bool = False, _who: str 
     return run
 
 
+def _copied(primals: Sequence[Any]) -> list[Any]:
+    """The same structures around copies of the arrays: a pull-back may be called when the caller has changed them."""
+    copies = []
+    for primal in primals:
+        leaves, build = flatten(primal)
+        copies.append(build([leaf.copy() if isinstance(leaf, np.ndarray) else leaf for leaf in leaves]))
+    return copies
+
+
 def vjp(f: Function, *primals: Any) -> tuple[Any, Function]:
     """(f(*primals), pull-back): the pull-back takes a cotangent of the shape of the result to a tuple of cotangents.
 
@@ -200,7 +209,7 @@ def vjp(f: Function, *primals: Any) -> tuple[Any, Function]:
         >>> out, pull(1.0)
         (6.0, (3.0, 2.0))
     """
-    trace = _Trace("vjp", f, primals, lambda fresh: f(*fresh))
+    trace = _Trace("vjp", f, _copied(primals), lambda fresh: f(*fresh))
 
     def pullback(cotangent: Any) -> Any:
         seeds, outs = same_structure("vjp", cotangent, trace.out)
