@@ -108,6 +108,53 @@ def test_numbers_follow_ieee(run: Any, f: Any, xs: Any, value: float, gradients:
     np.testing.assert_allclose(slopes, gradients, rtol=1e-14)
 
 
+SPECIAL = [0.0, -0.0, 1.0, -1.0, 0.5, -2.0, 3.0, 1e-320, 1e200, -1e200, 710.0, -745.0, INF, -INF, NAN]
+UNARY = """abs sign square sqrt cbrt reciprocal exp exp2 expm1 log log2 log10 log1p sin cos tan arcsin arccos arctan sinh cosh tanh
+arcsinh arccosh arctanh sinc sigmoid relu leaky_relu elu softplus silu gelu erf step""".split()
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize("name", UNARY)
+def test_scalar_and_array_kernels_agree_on_special_numbers(name: str) -> None:
+    """Values as NumPy has them; first and second derivatives the same on `Value` and on `Tensor`."""
+    f = getattr(ag, name)
+    for x in SPECIAL:
+        v, t = Value(x), Tensor(x)
+        scalar, array = f(v), f(t)
+        np.testing.assert_allclose(scalar.data, array.data, rtol=4e-15, atol=1e-306, err_msg=f"{name}({x})")
+        if hasattr(np, name):
+            np.testing.assert_allclose(scalar.data, getattr(np, name)(np.float64(x)), rtol=4e-15, atol=1e-306)
+        scalar.backward()
+        array.backward()
+        np.testing.assert_allclose(v.grad, t.grad, rtol=1e-12, atol=1e-300, err_msg=f"{name}'({x})")
+        np.testing.assert_allclose(*[grad(grad(f))(z) for z in (x, np.array(x))], rtol=1e-10, atol=1e-300)
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize(
+    "name",
+    ["add", "subtract", "multiply", "divide", "power", "arctan2", "hypot", "maximum", "minimum", "logaddexp"],
+)
+def test_binary_kernels_agree_on_special_numbers(name: str) -> None:
+    """Every pair of them."""
+    f = getattr(np, name)
+    for x in SPECIAL:
+        for y in SPECIAL:
+            if (name, y) == ("power", 0.5):  # NumPy takes the square root, which has another answer at -inf
+                continue
+            v, w, a, b = Value(x), Value(y), Tensor(x), Tensor(y)
+            scalar, array = f(v, w), f(a, b)
+            expected = f(np.float64(x), np.float64(y))
+            np.testing.assert_allclose(
+                [scalar.data, array.item()], expected, rtol=4e-15, atol=1e-306, err_msg=f"{name}({x}, {y})"
+            )
+            scalar.backward()
+            array.backward()
+            np.testing.assert_allclose(
+                [v.grad, w.grad], [a.grad, b.grad], rtol=1e-12, atol=1e-300, err_msg=f"{name}'({x}, {y})"
+            )
+
+
 def test_signed_zero_is_kept() -> None:
     """-0.0 is a number of its own."""
     assert math.copysign(1, (-Value(0.0)).data) == -1
@@ -696,6 +743,21 @@ def test_writing_into_an_array_is_caught_under_detect_anomaly(which: str) -> Non
             y.backward()
 
 
+@pytest.mark.parametrize(
+    "f",
+    [np.exp, np.tanh, np.sqrt, np.reciprocal, ag.sigmoid, ag.softmax, np.cumprod],
+    ids=lambda f: f.__name__,
+)
+def test_writing_into_a_result_that_the_rule_reads_is_caught_under_detect_anomaly(f: Any) -> None:
+    """The derivative of exp is its own value: that was saved too."""
+    with detect_anomaly():
+        t = Tensor([1.0, 2.0])
+        y = f(t)
+        y.data[0] = 9.0
+        with pytest.raises(AnomalyError, match="written into"):
+            y.sum().backward()
+
+
 def test_a_tensor_copies_what_it_is_made_from() -> None:
     """Writing into the source array changes nothing."""
     source = np.array([1.0, 2.0])
@@ -768,6 +830,47 @@ def test_detect_anomaly_lets_strong_zeros_pass() -> None:
         t = Tensor([0.0, 1.0])
         np.where(t.data > 0, np.sqrt(t), 0.0).sum().backward()
     np.testing.assert_array_equal(t.grad, [0.0, 0.5])
+
+
+def test_detect_anomaly_lets_conventions_pass_at_second_order() -> None:
+    """Nor is what a rule computes for a branch that was not taken."""
+    f = lambda x: ag.where(x.data > 0, ag.sqrt(x), x * x)
+    with detect_anomaly():
+        assert grad(grad(f))(0.0) == 2.0
+        np.testing.assert_array_equal(hessian(lambda x: f(x).sum())(np.zeros(2)), 2 * np.eye(2))
+        np.testing.assert_array_equal(hessian(np.linalg.norm)(np.zeros(2)), np.zeros((2, 2)))
+        np.testing.assert_array_equal(
+            hessian(lambda x: (x**2 + x**1 + x**0).sum())(np.zeros(2)), 2 * np.eye(2)
+        )
+
+
+def test_backward_under_no_grad() -> None:
+    """What was recorded before can be differentiated there."""
+    x = Value(2.0)
+    y = x * x
+    with no_grad():
+        y.backward()
+    assert x.grad == 4.0
+
+
+def test_a_rule_may_run_a_backward_of_its_own() -> None:
+    """The one lock is not in its own way."""
+
+    def slope(m: Any, out: Any, x: Any) -> Any:
+        v = Value(float(x))
+        (v * v * v).backward()
+        return v.grad
+
+    op = ag.Op(name="inner_backward_for_conventions", array=lambda x: x**3, d=(slope,))
+    try:
+        x = Value(2.0)
+        worker = threading.Thread(target=op(x).backward, daemon=True)
+        worker.start()
+        worker.join(10)
+        assert not worker.is_alive()
+        assert x.grad == 12.0
+    finally:
+        op.forget()
 
 
 def test_backward_itself_does_not_warn() -> None:

@@ -248,6 +248,20 @@ def test_arrays_of_values() -> None:
         np.testing.assert_allclose([v.grad for v in a], expected, rtol=1e-14)
 
 
+def test_the_fields_functions_on_lists_of_values() -> None:
+    """logsumexp, softmax and log_softmax of `Value`s."""
+    v, w = Value(2.0), Value(3.0)
+    total = ag.logsumexp([v, w])
+    assert float(total.data) == pytest.approx(np.logaddexp(2.0, 3.0))
+    total.backward()
+    np.testing.assert_allclose([v.grad, w.grad], np.exp([2.0, 3.0]) / np.exp([2.0, 3.0]).sum())
+    for f in (ag.softmax, ag.log_softmax):
+        out = f([Value(2.0), Value(3.0)])
+        np.testing.assert_allclose(
+            [float(getattr(o, "data", o)) for o in out], f(np.array([2.0, 3.0])), rtol=1e-14
+        )
+
+
 # ------------------------------------------------------------------------------------------------ dtypes
 @pytest.mark.parametrize("name", [n for n in FUNCTIONS if n not in {"concatenate", "stack", "vstack"}])
 def test_float32_stays_float32(name: str) -> None:

@@ -120,6 +120,40 @@ def test_vjp_of_one_argument_is_a_tuple() -> None:
     assert pull(1.0) == (12.0,)
 
 
+def test_the_pull_back_keeps_the_point() -> None:
+    """Arrays are copied: a parameter update between the two does not move it."""
+    x = np.array([1.0, 2.0])
+    out, pull = vjp(lambda t: t * t, x)
+    x[:] = 100.0
+    np.testing.assert_array_equal(pull(np.ones(2))[0], [2.0, 4.0])
+    np.testing.assert_array_equal(out, [1.0, 4.0])
+    y, cotangent = np.array([1.0, 2.0]), np.ones(2)
+    out, pull = vjp(lambda t: t, y)
+    pull(cotangent)[0][:] = 7.0
+    out[:] = 9.0
+    np.testing.assert_array_equal(cotangent, [1.0, 1.0])
+    np.testing.assert_array_equal(y, [1.0, 2.0])
+
+
+def test_gradients_are_arrays_of_their_own() -> None:
+    """They share no memory with each other, or with the arguments."""
+    a, b = np.ones(2), np.ones(2)
+    found = grad(lambda x, y: (x + y + x * y).sum(), argnums=(0, 1))(a, b)
+    assert not np.shares_memory(*found)
+    for g in found:
+        assert g.flags.writeable
+        assert not np.shares_memory(g, a)
+        assert not np.shares_memory(g, b)
+
+
+def test_one_array_in_two_places_is_two_arguments() -> None:
+    """Each place has its own gradient."""
+    shared = np.ones(2)
+    got = grad(lambda p: (p["a"] * p["b"] * 3 + p["a"]).sum())({"a": shared, "b": shared})
+    np.testing.assert_array_equal(got["a"], [4.0, 4.0])
+    np.testing.assert_array_equal(got["b"], [3.0, 3.0])
+
+
 def test_jacobian_shapes() -> None:
     """Output axes first, then input axes."""
     x = np.array([1.0, 2.0])
