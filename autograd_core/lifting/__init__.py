@@ -1,5 +1,6 @@
-"""Lifting: a recorded scalar graph becomes a short array program (see `program`, and each room for its idea)."""
+"""Lifting: a recorded graph becomes a short array program (see `program`, and each room for its idea)."""
 
-from .program import Program, lift
+from .lecture import Line
+from .program import Program, TensorProgram, lift, lift_with_origins
 
-__all__ = ["Program", "lift"]
+__all__ = ["Line", "Program", "TensorProgram", "lift", "lift_with_origins"]

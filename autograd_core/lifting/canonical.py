@@ -59,7 +59,8 @@ class Canonical:
     """The nodes that remain, in topological order, by their positions on the tape.
 
     `constants` are the positions that hold a plain number and occur as an operand. `replaced[i]` is how many
-    recorded operations node i stands for. `input_shape` is that in which the caller
+    recorded operations node i stands for, `owner` which kept node an
+    absorbed one went into. `input_shape` is that in which the caller
     listed the inputs.
     """
 
@@ -72,6 +73,7 @@ class Canonical:
     applications: dict[int, Application]
     constants: dict[int, float]
     replaced: dict[int, int]
+    owner: dict[int, int]
     recorded: int
     input_shape: tuple[int, ...]
 
@@ -273,6 +275,7 @@ def canonicalise(tape: Tape, input_shape: tuple[int, ...] | None = None) -> Cano
             if work.kind[p] == _CONSTANT
         },
         replaced=replaced,
+        owner=work.owner,
         recorded=sum(op is not None for op in tape.ops),
         input_shape=(tape.inputs,) if input_shape is None else input_shape,
     )

@@ -189,13 +189,17 @@ class Grouping:
 
     def _claim(self, nodes: list[int], each: int) -> int:
         """Count recorded operations of these sums as replaced by a part."""
+        total = 0
         for node in nodes:
-            self._claimed[node] = self._claimed.get(node, 0) + each
-        return len(nodes) * each
+            before = self._claimed.get(node, 0)
+            taken = min(each, self.graph.replaced[node] - before)  # a fused sum was one operation to begin with
+            self._claimed[node] = before + taken
+            total += taken
+        return total
 
     def _unclaimed(self, nodes: list[int]) -> int:
         """The recorded operations of these sums that no part has replaced."""
-        return sum(max(0, self.graph.replaced[node] - self._claimed.get(node, 0)) for node in nodes)
+        return sum(self.graph.replaced[node] - self._claimed.get(node, 0) for node in nodes)
 
     # -- linear parts
 

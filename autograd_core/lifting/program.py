@@ -39,7 +39,7 @@ from .script import Array
 from .tape import Tape, leaves_of, record, reference_adjoints
 from .tensors import compile_tensors
 
-__all__ = ["Program", "lift"]
+__all__ = ["Program", "TensorProgram", "lift", "lift_with_origins"]
 
 TOLERANCE = 1e-9
 
@@ -228,6 +228,32 @@ def lift(root: Any, *, params: Any = None, inputs: Any = None) -> Program:
         return _lift_tensors(root, params, inputs)
     if not isinstance(root, Value):
         raise OperandError(f"lift: received {type(root).__name__}, expected a Value or a Tensor (the root of a recorded graph)")
+    return _lift_values(root, params, inputs, None)[0]
+
+
+def lift_with_origins(
+    root: Value, *, params: Any = None, inputs: Any = None
+) -> tuple[Program, list[tuple[Line, tuple[Value, ...]]]]:
+    """`lift`, and for every line of the lecture the recorded nodes that it replaced: what a picture of a lift needs.
+
+    A sum that was split into parts belongs to the line of each part.
+    """
+    nodes: dict[int, Value] = {}
+    program, lines, owner = _lift_values(root, params, inputs, nodes)
+    members: dict[int, list[int]] = {}
+    for position, kept in owner.items():
+        members.setdefault(kept, []).append(position)
+    origins = []
+    for line in lines:
+        positions = sorted({p for kept in line.nodes for p in (kept, *members.get(kept, ()))})
+        origins.append((dataclasses.replace(line, nodes=()), tuple(nodes[p] for p in positions if p in nodes)))
+    return program, origins
+
+
+def _lift_values(
+    root: Value, params: Any, inputs: Any, nodes: dict[int, Value] | None
+) -> tuple[Program, list[Line], dict[int, int]]:
+    """The program of a scalar graph, its lecture with positions on the tape, and who absorbed whom."""
     chosen, _ = _flatten("params", params) if params is not None else ([], ())
     given, shape = _flatten("inputs", inputs) if inputs is not None else ([], (0,))
     if params is None or inputs is None:
@@ -240,17 +266,21 @@ def lift(root: Any, *, params: Any = None, inputs: Any = None) -> Program:
     collecting = gc.isenabled()
     gc.disable()  # a hundred thousand small lists are made here, and none of them is garbage before the end
     try:
-        return _compile(record(root, chosen, given), chosen, given, shape if given else (0,))
+        return _compile(record(root, chosen, given, nodes=nodes), chosen, given, shape if given else (0,))
     finally:
         if collecting:
             gc.enable()
 
 
-def _compile(tape: Tape, parameters: list[Value], inputs: list[Value], shape: tuple[int, ...]) -> Program:
+def _compile(
+    tape: Tape, parameters: list[Value], inputs: list[Value], shape: tuple[int, ...]
+) -> tuple[Program, list[Line], dict[int, int]]:
     """The first compilation of a tape that reproduces it."""
     adjoints = reference_adjoints(tape)
     problem = ""
-    for compiled in compilations(canonicalise(tape, shape)):
+    graph = canonicalise(tape, shape)
+    for compiled in compilations(graph):
+        lines = compiled.lecture
         program = Program(compiled, parameters, inputs, shape)
         program._store[:] = tape.values[: tape.parameters]
         program._inputs[...] = np.array(tape.values[tape.parameters : tape.live]).reshape(shape)
@@ -260,7 +290,7 @@ def _compile(tape: Tape, parameters: list[Value], inputs: list[Value], shape: tu
             program._inputs[...] = np.array([leaf._data for leaf in inputs]).reshape(shape)
             program._loss = None
             program.theta.grad = None
-            return program
+            return program, lines, graph.owner
     raise GraphError(f"lift: the program does not reproduce its graph: {problem}. Please report this graph.")
 
 

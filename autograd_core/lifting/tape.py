@@ -113,8 +113,12 @@ def _check_leaves(name: str, leaves: Iterable[Any], taken: dict[int, str]) -> No
         taken[id(leaf)] = name
 
 
-def record(root: Value, parameters: Sequence[Value], inputs: Sequence[Value]) -> Tape:
+def record(
+    root: Value, parameters: Sequence[Value], inputs: Sequence[Value], *, nodes: dict[int, Value] | None = None
+) -> Tape:
     """Write the graph under `root` as a tape. Leaves that are listed nowhere become constants.
+
+    The node at each position is noted in `nodes`, if that is given.
 
     The value of a leaf is the one that the graph *recorded*, should its `.data` have been assigned since.
     """
@@ -151,6 +155,8 @@ def record(root: Value, parameters: Sequence[Value], inputs: Sequence[Value]) ->
         else:
             places = (operand(first, node._x), operand(node._b, second))
         index[id(node)] = add(op, places, options, node._data)
+        if nodes is not None:
+            nodes[index[id(node)]] = node
     tape.root = index[id(root)]
     if not isinstance(tape.values[tape.root], float | int) or isinstance(tape.values[tape.root], bool):
         raise OperandError(f"lift: the root holds {type(tape.values[tape.root]).__name__}, expected one number")

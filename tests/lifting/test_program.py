@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import pathlib
 import random
 import threading
 import weakref
@@ -11,10 +12,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+import nn
 from autograd_core import Tensor, Value, lift
 from autograd_core.errors import AutogradError, GraphError, OperandError, ShapeError
+from autograd_core.lifting import lift_with_origins
 from autograd_core.lifting import program as program_module
 from autograd_core.lifting.tape import reference_adjoints
+from autograd_core.node import walk
 from autograd_core.op import TABLE, operation
 
 from .workloads import MLP, WORKLOADS, flat, hinge, moons, samples
@@ -335,6 +339,45 @@ def test_memory_is_a_small_multiple_of_the_arrays() -> None:
         if isinstance(base, np.ndarray)
     }
     assert sum(arrays.values()) < 4 * by_hand
+
+
+def micrograd_mlp() -> Any:
+    """micrograd's own nn.py, with our Value in the place of its own."""
+    source = pytest.importorskip("micrograd.nn").__file__
+    scope: dict[str, Any] = {"Value": Value, "__name__": "micrograd_on_ours"}
+    exec(pathlib.Path(source).read_text().replace("from micrograd.engine import Value", ""), scope)
+    return scope["MLP"](2, [16, 16, 1])
+
+
+@pytest.mark.parametrize("build", [micrograd_mlp, lambda: nn.MLP(2, [16, 16, 1])], ids=["micrograd's nn.py", "nn.MLP"])
+@pytest.mark.parametrize("inputs_are_values", [True, False])
+def test_models_of_others_lift_as_well(build: Any, inputs_are_values: bool) -> None:
+    model = build()
+    x, y = moons()
+    rows: Any = samples(x) if inputs_are_values else x.tolist()
+    losses = [(1 + -label * model(row)).relu() for row, label in zip(rows, y.tolist(), strict=True)]
+    loss = sum(losses) * (1.0 / len(losses)) + 1e-4 * sum(p * p for p in model.parameters())
+    program = lift(loss, params=model.parameters(), inputs=rows if inputs_are_values else [])
+    assert program.kind == "matrix"
+    assert sum(program.calls) <= 30
+    loss.backward()
+    program.backward()
+    np.testing.assert_allclose(program.theta.grad, [p.grad for p in model.parameters()], rtol=1e-10, atol=1e-14)
+
+
+def test_origins_of_every_line() -> None:
+    """Each line knows the recorded nodes that it replaced, and together the lines replaced them all."""
+    x, y = moons(10)
+    model, rows = MLP(random.Random(3), (2, 4, 4, 1)), samples(x)
+    loss = hinge(model, rows, y.tolist(), model.parameters())
+    program, origins = lift_with_origins(loss, params=model.parameters(), inputs=rows)
+    assert [line for line, _ in origins] == list(program.lines)
+    everything = {id(node) for node in walk(loss) if node.op is not None}
+    assert {id(node) for _, nodes in origins for node in nodes} == everything
+    first, nodes = origins[0]
+    assert first.expression == "relu(W1 @ X + b1)"
+    assert {node.op.name for node in nodes if node.op is not None} == {"relu", "add", "mul"}
+    assert len(nodes) == first.replaced == 10 * 4 * 5
 
 
 def test_repr_and_lecture() -> None:
