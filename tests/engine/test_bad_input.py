@@ -31,31 +31,55 @@ def ones(*shape: int) -> Tensor:
 
 # name: (what to call, error, texts that the message must have)
 CASES: dict[str, tuple[Callable[[], Any], type[Exception], list[str]]] = {
-    # ------------------------------------------------------------------------ shapes that do not fit
-    "add": (lambda: ones(2, 3) + np.ones((2, 2)), ShapeError, ["add", "(2, 3)", "(2, 2)", "broadcast", "reshape"]),
+    # -------------------------------------------------------------------------- shapes that do not fit
+    "add": (
+        lambda: ones(2, 3) + np.ones((2, 2)),
+        ShapeError,
+        ["add", "(2, 3)", "(2, 2)", "broadcast", "reshape"],
+    ),
     "power": (lambda: ones(2) ** ones(3), ShapeError, ["power", "(2,)", "(3,)", "broadcast"]),
     "maximum": (lambda: np.maximum(ones(2), np.ones(3)), ShapeError, ["maximum", "(2,)", "(3,)"]),
     "where": (lambda: np.where(np.ones(3, bool), ones(2), 0.0), ShapeError, ["where", "(3,)", "(2,)"]),
     "matmul": (lambda: ones(2, 3) @ ones(2, 3), ShapeError, ["matmul", "(2, 3)", "transpose"]),
     "matmul of a number": (lambda: ones(2, 3) @ Tensor(1.0), ShapeError, ["matmul", "(2, 3)", "()"]),
     "dot": (lambda: np.dot(ones(2, 3), ones(2)), ShapeError, ["(2, 3)", "(2,)"]),
-    "einsum": (lambda: np.einsum("ij,jk->ik", ones(2, 3), ones(2, 2)), ShapeError, ["einsum", "(2, 3)", "(2, 2)", "ij,jk->ik"]),
+    "einsum": (
+        lambda: np.einsum("ij,jk->ik", ones(2, 3), ones(2, 2)),
+        ShapeError,
+        ["einsum", "(2, 3)", "(2, 2)", "ij,jk->ik"],
+    ),
     "tensordot": (lambda: np.tensordot(ones(2, 3), ones(2, 3), axes=1), ShapeError, ["(2, 3)"]),
     "reshape": (lambda: ones(2, 3).reshape(4, 2), ShapeError, ["reshape", "(2, 3)", "(4, 2)"]),
-    "broadcast_to": (lambda: np.broadcast_to(ones(2, 3), (3, 3)), ShapeError, ["broadcast_to", "(2, 3)", "(3, 3)"]),
-    "concatenate": (lambda: np.concatenate([ones(2, 3), ones(2, 4)]), ShapeError, ["concatenate", "(2, 3)", "(2, 4)"]),
+    "broadcast_to": (
+        lambda: np.broadcast_to(ones(2, 3), (3, 3)),
+        ShapeError,
+        ["broadcast_to", "(2, 3)", "(3, 3)"],
+    ),
+    "concatenate": (
+        lambda: np.concatenate([ones(2, 3), ones(2, 4)]),
+        ShapeError,
+        ["concatenate", "(2, 3)", "(2, 4)"],
+    ),
     "stack": (lambda: np.stack([ones(2), ones(3)]), ShapeError, ["stack", "(2,)", "(3,)"]),
     "split": (lambda: np.split(ones(5), 2), ShapeError, ["split", "5", "2"]),
     "squeeze": (lambda: np.squeeze(ones(2, 1), axis=0), ShapeError, ["squeeze", "(2, 1)", "length 1"]),
     "transpose": (lambda: np.transpose(ones(2, 3), (0, 0)), ShapeError, ["transpose", "(2, 3)", "(0, 0)"]),
     "inv of an oblong": (lambda: np.linalg.inv(ones(2, 3)), LinAlgError, ["inv", "(2, 3)", "square"]),
-    "solve": (lambda: np.linalg.solve(Tensor(np.eye(2)), np.ones(3)), ShapeError, ["solve", "(2, 2)", "(3,)"]),
+    "solve": (
+        lambda: np.linalg.solve(Tensor(np.eye(2)), np.ones(3)),
+        ShapeError,
+        ["solve", "(2, 2)", "(3,)"],
+    ),
     "max of nothing": (lambda: np.max(ones(0)), ShapeError, ["max", "(0,)"]),
     "ragged list": (lambda: Tensor([[1.0], [1.0, 2.0]]), ShapeError, ["Tensor", "ragged", "one length"]),
     "singular": (lambda: np.linalg.inv(ones(2, 2)), LinAlgError, ["inv", "ingular"]),
-    "not positive definite": (lambda: np.linalg.cholesky(-ones(2, 2)), LinAlgError, ["cholesky", "positive definite"]),
+    "not positive definite": (
+        lambda: np.linalg.cholesky(-ones(2, 2)),
+        LinAlgError,
+        ["cholesky", "positive definite"],
+    ),
     "repeat": (lambda: np.repeat(ones(2), -1), AutogradError, ["repeat", "-1"]),
-    # ------------------------------------------------------------------------ an axis out of range
+    # ---------------------------------------------------------------------------- an axis out of range
     "sum": (lambda: np.sum(ones(2, 2), axis=2), AxisError, ["sum", "(2, 2)", "axis=2", "from -2 to 1"]),
     "max": (lambda: np.max(ones(2, 2), axis=-3), AxisError, ["max", "axis=-3", "from -2 to 1"]),
     "mean": (lambda: ones(2).mean(axis=(0, 1)), AxisError, ["mean", "(2,)", "(0, 1)"]),
@@ -63,7 +87,11 @@ CASES: dict[str, tuple[Callable[[], Any], type[Exception], list[str]]] = {
     "logsumexp": (lambda: ag.logsumexp(ones(2), axis=1), AxisError, ["logsumexp", "axis=1"]),
     "cumsum": (lambda: np.cumsum(ones(2), axis=1), AxisError, ["cumsum", "axis=1"]),
     "sort": (lambda: np.sort(ones(2), axis=1), AxisError, ["sort", "axis=1"]),
-    "concatenate axis": (lambda: np.concatenate([ones(2), ones(2)], axis=1), AxisError, ["concatenate", "axis=1"]),
+    "concatenate axis": (
+        lambda: np.concatenate([ones(2), ones(2)], axis=1),
+        AxisError,
+        ["concatenate", "axis=1"],
+    ),
     "expand_dims": (lambda: np.expand_dims(ones(2), 5), AxisError, ["expand_dims", "5"]),
     "swapaxes": (lambda: np.swapaxes(ones(2), 0, 1), AxisError, ["swapaxes", "1"]),
     "moveaxis": (lambda: np.moveaxis(ones(2), 0, 1), AxisError, ["moveaxis", "1"]),
@@ -71,27 +99,39 @@ CASES: dict[str, tuple[Callable[[], Any], type[Exception], list[str]]] = {
     "duplicate axes": (lambda: np.sum(ones(2, 2), axis=(0, 0)), ShapeError, ["sum", "(0, 0)"]),
     "axis of a wrong type": (lambda: np.sum(ones(2, 2), axis="rows"), AutogradError, ["sum", "rows"]),
     "axis that is no integer": (lambda: np.sum(ones(2, 2), axis=0.5), AutogradError, ["sum", "0.5"]),
-    # ------------------------------------------------------------------------ indices
+    # ----------------------------------------------------------------------------------------- indices
     "index too large": (lambda: ones(2)[5], IndexingError, ["index", "(2,)", "5"]),
     "too many indices": (lambda: ones(2)[0, 0], IndexingError, ["index", "(2,)", "too many"]),
     "float index": (lambda: ones(2)[1.0], IndexingError, ["index", "integers"]),
     "text index": (lambda: ones(2)["a"], IndexingError, ["index", "integers"]),
     "mask of a wrong shape": (lambda: ones(2)[np.ones(3, bool)], IndexingError, ["index", "(2,)", "3"]),
-    "differentiable index": (lambda: ones(2)[Tensor([0.0])], OperandError, ["index", "differentiable", "integers"]),
-    # ------------------------------------------------------------------------ a string where a number belongs
+    "differentiable index": (
+        lambda: ones(2)[Tensor([0.0])],
+        OperandError,
+        ["index", "differentiable", "integers"],
+    ),
+    # ----------------------------------------------------------------- a string where a number belongs
     "Value of a text": (lambda: Value("3"), OperandError, ["Value", "'3'", "str", "real number"]),
     "Value of None": (lambda: Value(None), OperandError, ["Value", "None", "real number"]),
     "Value of a list": (lambda: Value([1.0]), OperandError, ["Value", "[1.0]", "real number"]),
     "Value of an array": (lambda: Value(np.ones(3)), OperandError, ["Value", "(3,)", "Tensor"]),
     "Value of a complex": (lambda: Value(1j), OperandError, ["Value", "1j", "real number"]),
     "Value of a Value": (lambda: Value(Value(1.0)), OperandError, ["Value", "real number", ".data"]),
-    "Value.data": (lambda: setattr(Value(1.0), "data", "2"), OperandError, ["Value.data", "'2'", "real number"]),
+    "Value.data": (
+        lambda: setattr(Value(1.0), "data", "2"),
+        OperandError,
+        ["Value.data", "'2'", "real number"],
+    ),
     "Tensor of a text": (lambda: Tensor("a"), DTypeError, ["Tensor", "<U1", "real numbers"]),
     "Tensor of None": (lambda: Tensor(None), DTypeError, ["Tensor", "objects", "real numbers"]),
     "Tensor of complex": (lambda: Tensor([1j]), DTypeError, ["Tensor", "complex128", "real numbers"]),
     "Tensor of dates": (lambda: Tensor(np.array(["2020"], "M8[D]")), DTypeError, ["Tensor", "datetime64"]),
     "Tensor of a Tensor": (lambda: Tensor(ones(2)), OperandError, ["Tensor", ".data"]),
-    "Tensor.data of a wrong shape": (lambda: setattr(ones(2), "data", np.ones(3)), AutogradError, ["Tensor.data", "(3,)", "(2,)"]),
+    "Tensor.data of a wrong shape": (
+        lambda: setattr(ones(2), "data", np.ones(3)),
+        AutogradError,
+        ["Tensor.data", "(3,)", "(2,)"],
+    ),
     "Value + text": (lambda: Value(1.0) + "a", OperandError, ["add", "'a'", "str", "expected a number"]),
     "text * Value": (lambda: "a" * Value(1.0), OperandError, ["mul", "'a'", "str", "expected a number"]),
     "Value - None": (lambda: Value(1.0) - None, OperandError, ["sub", "None", "expected a number"]),
@@ -102,19 +142,43 @@ CASES: dict[str, tuple[Callable[[], Any], type[Exception], list[str]]] = {
     "Tensor + array of texts": (lambda: ones(1) + np.array(["a"]), AutogradError, ["add", "<U1"]),
     "function of a text": (lambda: ag.exp("a"), OperandError, ["exp", "'a'", "str", "expected a number"]),
     "function of nothing": (lambda: ag.maximum(Value(1.0)), OperandError, ["maximum", "1", "2"]),
-    # ------------------------------------------------------------------------ backward
-    "backward of a vector": (lambda: ones(2, 3).backward(), NotScalarError, ["backward", "(2, 3)", "6 elements", "gradient="]),
-    "gradient of a wrong shape": (lambda: ones(2).backward(np.ones(3)), ShapeError, ["backward", "(3,)", "(2,)"]),
+    # ---------------------------------------------------------------------------------------- backward
+    "backward of a vector": (
+        lambda: ones(2, 3).backward(),
+        NotScalarError,
+        ["backward", "(2, 3)", "6 elements", "gradient="],
+    ),
+    "gradient of a wrong shape": (
+        lambda: ones(2).backward(np.ones(3)),
+        ShapeError,
+        ["backward", "(3,)", "(2,)"],
+    ),
     "gradient that is a number": (lambda: ones(2).backward(1.0), ShapeError, ["backward", "()", "(2,)"]),
     "gradient that is a text": (lambda: ones(2).backward("a"), AutogradError, ["backward", "'a'|str|<U1"]),
-    "backward of a constant": (lambda: (Tensor([1.0], requires_grad=False) * 2).backward(), GraphError, ["backward", "constant"]),
-    # ------------------------------------------------------------------------ arrays that cannot hold a gradient
-    "integer dtype": (lambda: Tensor([1, 2], dtype=int), DTypeError, ["int64", "cannot hold a gradient", "float64"]),
+    "backward of a constant": (
+        lambda: (Tensor([1.0], requires_grad=False) * 2).backward(),
+        GraphError,
+        ["backward", "constant"],
+    ),
+    # -------------------------------------------------------------- arrays that cannot hold a gradient
+    "integer dtype": (
+        lambda: Tensor([1, 2], dtype=int),
+        DTypeError,
+        ["int64", "cannot hold a gradient", "float64"],
+    ),
     "boolean dtype": (lambda: Tensor([1, 2], dtype=bool), DTypeError, ["bool", "cannot hold a gradient"]),
-    "complex dtype": (lambda: Tensor([1, 2], dtype=complex), DTypeError, ["complex", "cannot hold a gradient"]),
-    "astype integer": (lambda: ones(2).astype(int), DTypeError, ["astype", "int64", "cannot hold a gradient"]),
+    "complex dtype": (
+        lambda: Tensor([1, 2], dtype=complex),
+        DTypeError,
+        ["complex", "cannot hold a gradient"],
+    ),
+    "astype integer": (
+        lambda: ones(2).astype(int),
+        DTypeError,
+        ["astype", "int64", "cannot hold a gradient"],
+    ),
     "masked array": (lambda: Tensor(np.ma.array([1.0], mask=[True])), DTypeError, ["masked", "filled"]),
-    # ------------------------------------------------------------------------ numbers out of tensors
+    # -------------------------------------------------------------------------- numbers out of tensors
     "float of a vector": (lambda: float(ones(2)), NotScalarError, ["float", "(2,)", "one element", "reduce"]),
     "int of a vector": (lambda: int(ones(2)), NotScalarError, ["(2,)"]),
     "item of a vector": (lambda: ones(2).item(), NotScalarError, ["item", "(2,)", "one element"]),
@@ -122,14 +186,18 @@ CASES: dict[str, tuple[Callable[[], Any], type[Exception], list[str]]] = {
     "length of a number": (lambda: len(Tensor(1.0)), TypeError, ["len"]),
     "iteration of a number": (lambda: list(Tensor(1.0)), TypeError, ["iterated", "item"]),
     "writing into a tensor": (lambda: ones(2).__setitem__(0, 5.0), GraphError, ["written into", "where"]),
-    # ------------------------------------------------------------------------ arguments of functions
+    # -------------------------------------------------------------------------- arguments of functions
     "clip without bounds": (lambda: np.clip(ones(2), None, None), AutogradError, ["clip", "min", "max"]),
     "einsum without text": (lambda: np.einsum(ones(2, 2), [0, 1]), AutogradError, ["einsum", "subscripts"]),
-    "einsum with an unknown label": (lambda: np.einsum("ij->k", ones(2, 2)), AutogradError, ["einsum", "ij->k"]),
+    "einsum with an unknown label": (
+        lambda: np.einsum("ij->k", ones(2, 2)),
+        AutogradError,
+        ["einsum", "ij->k"],
+    ),
     "norm of an unknown order": (lambda: np.linalg.norm(ones(2, 2), ord="nuc"), TypeError, ["norm", "nuc"]),
     "unknown pad mode": (lambda: np.pad(ones(2), 1, mode="sideways"), AutogradError, ["pad", "sideways"]),
     "too many operands": (lambda: ag.tanh(Value(1.0), Value(2.0)), AutogradError, ["tanh", "2", "1"]),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", CASES)

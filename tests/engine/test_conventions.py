@@ -1,4 +1,4 @@
-"""The conventions at the edges, each as a literal case, on `Value` and on `Tensor`, to second order where there is one."""
+"""The conventions at the edges as literal cases, on `Value` and on `Tensor`, to second order."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def second(f: Callable[..., Any], x: float) -> tuple[float, float]:
     return grad(grad(f))(x), float(hessian(lambda t: f(t).sum())(np.array([x]))[0, 0])
 
 
-# -------------------------------------------------------------------------------------------- IEEE numbers
+# -------------------------------------------------------------------------------------- IEEE numbers
 IEEE: list[tuple[str, Callable[..., Any], tuple[float, ...], float, list[float]]] = [
     ("log(0)", ag.log, (0.0,), -INF, [INF]),
     ("log(-1)", ag.log, (-1.0,), NAN, [-1.0]),
@@ -109,8 +109,9 @@ def test_numbers_follow_ieee(run: Any, f: Any, xs: Any, value: float, gradients:
 
 
 SPECIAL = [0.0, -0.0, 1.0, -1.0, 0.5, -2.0, 3.0, 1e-320, 1e200, -1e200, 710.0, -745.0, INF, -INF, NAN]
-UNARY = """abs sign square sqrt cbrt reciprocal exp exp2 expm1 log log2 log10 log1p sin cos tan arcsin arccos arctan sinh cosh tanh
-arcsinh arccosh arctanh sinc sigmoid relu leaky_relu elu softplus silu gelu erf step""".split()
+UNARY = """abs sign square sqrt cbrt reciprocal exp exp2 expm1 log log2 log10 log1p sin cos tan arcsin
+arccos arctan sinh cosh tanh arcsinh arccosh arctanh sinc sigmoid relu leaky_relu elu softplus silu gelu
+erf step""".split()
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
@@ -162,7 +163,7 @@ def test_signed_zero_is_kept() -> None:
     assert (1 / Value(-0.0)).data == -INF
 
 
-# --------------------------------------------------------------------------------------------------- kinks
+# --------------------------------------------------------------------------------------------- kinks
 KINKS: list[tuple[str, Callable[..., Any], tuple[float, ...], list[float]]] = [
     ("relu", ag.relu, (0.0,), [0.0]),
     ("relu at -0", ag.relu, (-0.0,), [0.0]),
@@ -316,7 +317,7 @@ def test_std_of_a_constant(ddof: int) -> None:
     )
 
 
-# ------------------------------------------------------------------------------------------------ products
+# ------------------------------------------------------------------------------------------ products
 def test_prod_with_one_zero_and_with_several() -> None:
     """Literally."""
     np.testing.assert_array_equal(grad(np.prod)(np.array([2.0, 0.0, 3.0])), [0.0, 6.0, 0.0])
@@ -355,7 +356,7 @@ def test_repeated_fancy_indices_accumulate() -> None:
     )
 
 
-# --------------------------------------------------------------------------------------- stable exponentials
+# ------------------------------------------------------------------------------- stable exponentials
 STABLE: list[tuple[str, Callable[..., Any], float, float, float, float]] = [
     ("sigmoid", ag.sigmoid, 1000.0, 1.0, 0.0, 0.0),
     ("sigmoid", ag.sigmoid, -1000.0, 0.0, 0.0, 0.0),
@@ -431,7 +432,7 @@ def test_logaddexp_at_a_thousand_and_at_a_mask() -> None:
     )
 
 
-# -------------------------------------------------------------------------------------------- strong zeros
+# -------------------------------------------------------------------------------------- strong zeros
 STRONG: list[tuple[str, Callable[[Any], Any], float, float, float]] = [
     ("where, left not taken", lambda x: ag.where(_data(x) <= 0, ag.exp(x), 1 + x * x), 1000.0, 2000.0, 2.0),
     ("where, right not taken", lambda x: ag.where(_data(x) > 0, x * x, ag.exp(-x * 1e3)), 5.0, 10.0, 2.0),
@@ -559,7 +560,7 @@ def test_a_row_that_is_masked() -> None:
     np.testing.assert_array_equal(x.grad, [[0.0], [0.75]])
 
 
-# --------------------------------------------------------------------------------------------- accumulation
+# -------------------------------------------------------------------------------------- accumulation
 @pytest.mark.parametrize("make", [Value, Tensor])
 def test_leaves_accumulate_and_inner_nodes_are_fresh(make: Any) -> None:
     """x = 3, y = x·x·x: 54 after two calls; 27 after zeroing x alone and calling again."""
@@ -631,7 +632,7 @@ def test_constants_take_no_gradient() -> None:
     np.testing.assert_array_equal(w.grad, [1.0, 2.0])
 
 
-# -------------------------------------------------------------------------------------------- stale numbers
+# ------------------------------------------------------------------------------------- stale numbers
 def test_assigning_data_of_a_leaf_between_forward_and_backward_raises() -> None:
     """The message names the node and the operation that needed the old value."""
     x = Value(3.0, label="weight")
@@ -766,7 +767,7 @@ def test_a_tensor_copies_what_it_is_made_from() -> None:
     np.testing.assert_array_equal(t.data, [1.0, 2.0])
 
 
-# ------------------------------------------------------------------------------------------ modes and threads
+# --------------------------------------------------------------------------------- modes and threads
 def test_no_grad_records_nothing() -> None:
     """Results are constants."""
     x, t = Value(3.0), Tensor([1.0, 2.0])
@@ -888,7 +889,7 @@ def test_backward_itself_does_not_warn() -> None:
     np.testing.assert_array_equal(t.grad, [INF, 0.5])
 
 
-# ------------------------------------------------------------------------------------------ no cycles
+# ----------------------------------------------------------------------------------------- no cycles
 @pytest.mark.parametrize("make", [lambda: Value(2.0), lambda: Tensor([1.0, 2.0])], ids=["Value", "Tensor"])
 def test_dropping_the_root_frees_the_graph(make: Any) -> None:
     """Without the garbage collector; the objects of a graph, and their arrays."""

@@ -1,4 +1,4 @@
-"""Programs written for micrograd run on our `Value` once their import line is changed, with the same numbers."""
+"""Programs written for micrograd run on our `Value`, with the same numbers, once their import is changed."""
 
 from __future__ import annotations
 

@@ -17,9 +17,10 @@ from autograd_core.errors import AutogradError, GraphError, MissingRuleError
 X = np.array([[0.5, 1.5, 0.25], [2.0, 0.75, 1.25]])
 SQUARE = np.array([[2.0, 0.5], [0.25, 1.0]])
 
-UFUNCS = """negative positive absolute fabs sign square sqrt cbrt reciprocal exp exp2 expm1 log log2 log10 log1p sin cos tan arctan
-sinh cosh tanh arcsinh""".split()
-BINARY = "add subtract multiply divide true_divide power float_power arctan2 hypot maximum minimum logaddexp".split()
+UFUNCS = """negative positive absolute fabs sign square sqrt cbrt reciprocal exp exp2 expm1 log log2 log10
+log1p sin cos tan arctan sinh cosh tanh arcsinh""".split()
+BINARY = """add subtract multiply divide true_divide power float_power arctan2 hypot maximum minimum
+logaddexp""".split()
 FUNCTIONS: dict[str, Callable[[Any], Any]] = {
     "sum": lambda x: np.sum(x, axis=1),
     "sum_keepdims": lambda x: np.sum(x, axis=0, keepdims=True),
@@ -160,7 +161,7 @@ def plain(x: Any) -> Any:
 @pytest.mark.parametrize("mine", ["Value", "Tensor"])
 @pytest.mark.parametrize("name", BINARY)
 def test_mixtures(name: str, mine: str, other: str, side: str) -> None:
-    """A ufunc and its operator agree with NumPy on plain numbers, and give a `Tensor` where any operand is an array."""
+    """A ufunc agrees with NumPy on plain numbers, and gives a `Tensor` where any operand is an array."""
     f, me, it = getattr(np, name), OPERANDS[mine](), OPERANDS[other]()
     args = (me, it) if side == "left" else (it, me)
     out = f(*args)
@@ -240,7 +241,7 @@ def test_arrays_of_values() -> None:
         (lambda a: np.maximum(a, 3.0).sum(), [0.0, 0.0, 1.0]),
         (lambda a: ag.sigmoid(a).sum(), [s * (1 - s) for s in 1 / (1 + np.exp([-1.0, -2.0, -4.0]))]),
         (lambda a: np.linalg.norm(a), np.array([1.0, 2.0, 4.0]) / np.sqrt(21)),
-    ]:  # fmt: skip
+    ]:
         a = fresh()
         out = f(a)
         assert isinstance(out, Value)
@@ -262,7 +263,7 @@ def test_the_fields_functions_on_lists_of_values() -> None:
         )
 
 
-# ------------------------------------------------------------------------------------------------ dtypes
+# -------------------------------------------------------------------------------------------- dtypes
 @pytest.mark.parametrize("name", [n for n in FUNCTIONS if n not in {"concatenate", "stack", "vstack"}])
 def test_float32_stays_float32(name: str) -> None:
     """In the result, and in the gradient."""
@@ -346,7 +347,7 @@ def test_every_floating_dtype(dtype: str) -> None:
     np.testing.assert_array_equal(t.grad, np.full((2, 2), 2.0))
 
 
-# --------------------------------------------------------------------------------------- unusual arrays
+# ------------------------------------------------------------------------------------ unusual arrays
 class Special(np.ndarray):
     """A subclass without behaviour."""
 
@@ -448,7 +449,7 @@ def test_masked_arrays_drop_neither_mask_nor_graph(make: Any, f: Any) -> None:
         f(np.ma.array([1.0, 2.0], mask=[False, True]), make())
 
 
-# --------------------------------------------------------------------------------------- what has no rule
+# ---------------------------------------------------------------------------------- what has no rule
 NO_RULE: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "median": ("median", lambda x: np.median(x)),
     "percentile": ("percentile", lambda x: np.percentile(x, 50)),
@@ -479,9 +480,17 @@ def test_function_without_a_rule(name: str) -> None:
     assert isinstance(info.value, MissingRuleError)
 
 
-@pytest.mark.parametrize(("option", "call"), [("out=", lambda t: np.add(t, 1, out=np.zeros(2))), ("where=", lambda t: np.add(t, 1, where=np.array([True, False]))),
-                                              ("dtype=", lambda t: np.add(t, 1, dtype=np.float32)), ("accumulate", lambda t: np.add.accumulate(t)),
-                                              ("outer", lambda t: np.multiply.outer(t, t)), ("at", lambda t: np.add.at(t, [0], 1.0))])  # fmt: skip
+@pytest.mark.parametrize(
+    ("option", "call"),
+    [
+        ("out=", lambda t: np.add(t, 1, out=np.zeros(2))),
+        ("where=", lambda t: np.add(t, 1, where=np.array([True, False]))),
+        ("dtype=", lambda t: np.add(t, 1, dtype=np.float32)),
+        ("accumulate", lambda t: np.add.accumulate(t)),
+        ("outer", lambda t: np.multiply.outer(t, t)),
+        ("at", lambda t: np.add.at(t, [0], 1.0)),
+    ],
+)
 def test_option_of_a_ufunc_without_a_rule(option: str, call: Any) -> None:
     """Named as well."""
     with pytest.raises(TypeError, match=rf"{option}.*no derivative rule"):
@@ -552,7 +561,7 @@ def test_functions_without_derivative_give_plain_answers() -> None:
         assert zeros.shape == (3,)
 
 
-# ------------------------------------------------------------------------------------ comparison, copying
+# ------------------------------------------------------------------------------- comparison, copying
 def test_comparisons_look_at_numbers() -> None:
     """`Value` gives a bool, `Tensor` an array of them, with anything on either side."""
     v, t = Value(2.0), Tensor([1.0, 2.0, 3.0])

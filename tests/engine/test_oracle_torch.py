@@ -80,7 +80,7 @@ def compare(
         np.testing.assert_allclose(mine, yours.numpy(force=True), rtol=100 * tolerance, atol=100 * tolerance)
 
 
-# ------------------------------------------------------------------------------------------------ elementwise
+# --------------------------------------------------------------------------------------- elementwise
 POSITIVE, OPEN = (0.1, 3.0), (-0.9, 0.9)
 UNARY = {
     "abs": (np.abs, lambda x: torch.abs(x), (-2, 2)),
@@ -199,7 +199,7 @@ def test_parameters(name: str) -> None:
     compare(lambda x: getattr(ag, name)(x, 0.3), lambda x: theirs(x, 0.3), draw((2, 3)))
 
 
-# ------------------------------------------------------------------------------------------------- reductions
+# ---------------------------------------------------------------------------------------- reductions
 def dims(axis: Any, ndim: int) -> list[int]:
     """The axes as torch wants them, largest first, so that they can be taken away one by one."""
     axes = range(ndim) if axis is None else [axis] if isinstance(axis, int) else axis
@@ -364,9 +364,22 @@ def test_matrix_norm(order: Any, *, keepdims: bool) -> None:
     )
 
 
-# ---------------------------------------------------------------------------------------------------- products
-MATMUL = [((3,), (3,)), ((2, 3), (3,)), ((3,), (3, 2)), ((2, 3), (3, 4)), ((5, 2, 3), (3, 4)), ((2, 3), (5, 3, 4)), ((5, 2, 3), (5, 3, 4)),
-          ((1, 2, 3), (5, 3, 4)), ((6, 1, 2, 3), (5, 3, 4)), ((5, 2, 3), (3,)), ((3,), (5, 3, 2)), ((2, 0), (0, 3)), ((0, 2), (2, 3))]  # fmt: skip
+# ------------------------------------------------------------------------------------------ products
+MATMUL = [
+    ((3,), (3,)),
+    ((2, 3), (3,)),
+    ((3,), (3, 2)),
+    ((2, 3), (3, 4)),
+    ((5, 2, 3), (3, 4)),
+    ((2, 3), (5, 3, 4)),
+    ((5, 2, 3), (5, 3, 4)),
+    ((1, 2, 3), (5, 3, 4)),
+    ((6, 1, 2, 3), (5, 3, 4)),
+    ((5, 2, 3), (3,)),
+    ((3,), (5, 3, 2)),
+    ((2, 0), (0, 3)),
+    ((0, 2), (2, 3)),
+]
 
 
 @pytest.mark.parametrize("shapes", MATMUL, ids=str)
@@ -432,10 +445,30 @@ def test_tensordot(axes: Any) -> None:
     compare(lambda a, b: np.tensordot(a, b, axes=axes), lambda a, b: torch.tensordot(a, b, dims=axes), x, y)
 
 
-EINSUM = [("ij,jk->ik", (2, 3), (3, 4)), ("ij,ij->", (2, 3), (2, 3)), ("i,j->ij", (2,), (3,)), ("bij,bjk->bik", (2, 3, 2), (2, 2, 3)), ("ij->ji", (2, 3)),
-          ("ij->i", (2, 3)), ("ij->", (2, 3)), ("ii->i", (3, 3)), ("ii->", (3, 3)), ("ii", (3, 3)), ("iij->j", (2, 2, 3)), ("iji->j", (2, 3, 2)),
-          ("ij,jk,kl->il", (2, 3), (3, 2), (2, 3)), ("...i,i->...", (2, 4, 3), (3,)), ("...ij,...jk->...ik", (2, 3, 2), (2, 4)), ("ij,kl->", (2, 2), (2, 3)),
-          ("ij,j", (2, 3), (3,)), ("b i j , j -> b i", (2, 3, 2), (2,)), ("ii,i->i", (3, 3), (3,)), (",->", (), ()), ("ijk->kij", (2, 3, 4)), ("aij,aij->a", (2, 2, 2), (2, 2, 2))]  # fmt: skip
+EINSUM = [
+    ("ij,jk->ik", (2, 3), (3, 4)),
+    ("ij,ij->", (2, 3), (2, 3)),
+    ("i,j->ij", (2,), (3,)),
+    ("bij,bjk->bik", (2, 3, 2), (2, 2, 3)),
+    ("ij->ji", (2, 3)),
+    ("ij->i", (2, 3)),
+    ("ij->", (2, 3)),
+    ("ii->i", (3, 3)),
+    ("ii->", (3, 3)),
+    ("ii", (3, 3)),
+    ("iij->j", (2, 2, 3)),
+    ("iji->j", (2, 3, 2)),
+    ("ij,jk,kl->il", (2, 3), (3, 2), (2, 3)),
+    ("...i,i->...", (2, 4, 3), (3,)),
+    ("...ij,...jk->...ik", (2, 3, 2), (2, 4)),
+    ("ij,kl->", (2, 2), (2, 3)),
+    ("ij,j", (2, 3), (3,)),
+    ("b i j , j -> b i", (2, 3, 2), (2,)),
+    ("ii,i->i", (3, 3), (3,)),
+    (",->", (), ()),
+    ("ijk->kij", (2, 3, 4)),
+    ("aij,aij->a", (2, 2, 2), (2, 2, 2)),
+]
 
 
 @pytest.mark.parametrize("case", EINSUM, ids=lambda case: case[0])
@@ -454,7 +487,7 @@ def test_einsum_of_one_tensor_twice() -> None:
     compare(lambda x: np.einsum("ij,kj->ik", x, x), lambda x: torch.einsum("ij,kj->ik", x, x), draw((2, 3)))
 
 
-# --------------------------------------------------------------------------------- elements that move about
+# -------------------------------------------------------------------------- elements that move about
 MOVES: dict[str, Callable[[Any], Any]] = {
     "reshape": lambda x: np.reshape(x, (4, 6)),
     "reshape_minus_1": lambda x: x.reshape(3, -1),
@@ -499,7 +532,9 @@ MOVES: dict[str, Callable[[Any], Any]] = {
     "diag_of_matrix_below": lambda x: np.diag(x[0], -1),
     "take": lambda x: np.take(x, [0, 2, 2], axis=1),
     "take_flat": lambda x: np.take(x, [[0, 5], [5, 23]]),
-    "take_along_axis": lambda x: np.take_along_axis(x, np.array([[[0, 0, 3]]]), axis=2) if x.shape[0] == 1 else x[..., [0, 0, 3]],
+    "take_along_axis": lambda x: (
+        np.take_along_axis(x, np.array([[[0, 0, 3]]]), axis=2) if x.shape[0] == 1 else x[..., [0, 0, 3]]
+    ),
     "split": lambda x: np.split(x, 2, axis=2)[1],
     "split_at": lambda x: np.split(x, [1, 3], axis=-1)[1],
     "vsplit": lambda x: np.split(x, 2)[0],
@@ -514,7 +549,7 @@ MOVES: dict[str, Callable[[Any], Any]] = {
     "hstack_1d": lambda x: np.hstack([x[0, 0], x[1, 1, :2]]),
     "vstack_0d": lambda x: np.vstack([x[0, 0, 0], x[1, 1, 1]]),
     "hstack_0d": lambda x: np.hstack([x[0, 0, 0], x[1, 1, 1]]),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", MOVES)
@@ -595,7 +630,7 @@ def test_joining_different_tensors(function: str) -> None:
     compare(lambda x: ours([c, x, c]), lambda x: theirs([torch.tensor(c), x, torch.tensor(c)]), draw((2, 3)))
 
 
-# ---------------------------------------------------------------------------------------------------- indexing
+# ------------------------------------------------------------------------------------------ indexing
 GRID = np.arange(24).reshape(2, 3, 4)
 KEYS: dict[str, Any] = {
     "integer": 1,
@@ -675,7 +710,7 @@ def test_iteration() -> None:
     compare(ours, ours, draw((2, 3)))
 
 
-# ---------------------------------------------------------------------------------------------- linear algebra
+# ------------------------------------------------------------------------------------ linear algebra
 def regular(*shape: int) -> np.ndarray:
     """Matrices that are far from singular."""
     return draw(shape) + 4 * np.eye(shape[-1])
@@ -728,7 +763,7 @@ SINGULAR = {
 
 @pytest.mark.parametrize("name", SINGULAR)
 def test_determinant_of_a_singular_matrix(name: str) -> None:
-    """The gradient is the matrix of cofactors, which exists where no inverse does; the oracle expands by hand."""
+    """The gradient is the matrix of cofactors, which needs no inverse; the oracle expands by hand."""
 
     def theirs(x: Any) -> Any:
         return (
@@ -740,7 +775,7 @@ def test_determinant_of_a_singular_matrix(name: str) -> None:
     compare(np.linalg.det, theirs, np.array(SINGULAR[name]), tolerance=1e-7)
 
 
-# ------------------------------------------------------------------------------------------- compositions
+# -------------------------------------------------------------------------------------- compositions
 COMPOSED: dict[str, Any] = {
     "normalise": (
         lambda x, w: (x - np.mean(x, axis=0)) / np.std(x, axis=0) * w,

@@ -1,4 +1,4 @@
-"""Random graphs with shared nodes, views and broadcasting: the gradient of every node, inner ones too, against PyTorch."""
+"""Random graphs with shared nodes, views and broadcasting: the gradient of every node against PyTorch."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ torch = pytest.importorskip(
 )
 pytestmark = pytest.mark.oracle
 
-# Each takes (numpy or torch, operands…) and keeps the shape (2, 3). Many give the gradient on as it is, or as a view.
+# Each takes (numpy or torch, operands…) and keeps the shape (2, 3). Many pass the gradient on as a view.
 STEPS: list[tuple[int, Callable[..., Any]]] = [
     (2, lambda m, x, y: x + y),
     (2, lambda m, x, y: x - y),
@@ -41,9 +41,16 @@ STEPS: list[tuple[int, Callable[..., Any]]] = [
     (2, lambda m, x, y: (x @ y.T) @ y * 0.1),
     (2, lambda m, x, y: m.concatenate([x[:1], y[1:]])),
     (2, lambda m, x, y: m.stack([x, y])[1]),
-    (2, lambda m, x, y: m.where(m.asarray(np.array([[True, False, True]])), x, y) if m is not np else np.where(np.array([[True, False, True]]), x, y)),
+    (
+        2,
+        lambda m, x, y: (
+            m.where(m.asarray(np.array([[True, False, True]])), x, y)
+            if m is not np
+            else np.where(np.array([[True, False, True]]), x, y)
+        ),
+    ),
     (2, lambda m, x, y: m.maximum(x, y + 0.01)),
-]  # fmt: skip
+]
 
 
 def program(seed: int, length: int = 12) -> Callable[..., Any]:

@@ -1,4 +1,4 @@
-"""grad, value_and_grad, vjp, jvp, jacobian, hessian, hvp: closed forms, `torch.func`, nesting, structures, errors."""
+"""The transforms: closed forms, `torch.func`, nesting, structures, errors."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def rosenbrock(x: Any) -> Any:
     return (1 - x[0]) ** 2 + 100 * (x[1] - x[0] ** 2) ** 2
 
 
-# ---------------------------------------------------------------------------------------------- closed forms
+# -------------------------------------------------------------------------------------- closed forms
 @pytest.mark.parametrize("x", [0.0, 0.7, -1.3, 2.0])
 @pytest.mark.parametrize("sin", [np.sin, ag.sin], ids=["numpy", "autograd_core"])
 def test_five_derivatives_of_x_cubed_sin_x(x: float, sin: Any) -> None:
@@ -175,7 +175,7 @@ def test_constant_functions() -> None:
     np.testing.assert_array_equal(hessian(lambda x: x.sum())(np.ones(2)), np.zeros((2, 2)))
 
 
-# ------------------------------------------------------------------------------------------------ torch.func
+# ---------------------------------------------------------------------------------------- torch.func
 def network(m: Any, softplus: Any) -> Any:
     """The same program in two libraries."""
 
@@ -231,7 +231,7 @@ def test_third_derivatives_against_torch_func() -> None:
     np.testing.assert_allclose(ours, expected.numpy(), rtol=1e-10, atol=1e-12)
 
 
-# --------------------------------------------------------------------------------------------------- nesting
+# ------------------------------------------------------------------------------------------- nesting
 def test_no_perturbation_confusion() -> None:
     """The classical cases: an inner derivative must not see the outer variable move."""
     assert grad(lambda x: x * grad(lambda y: x + y)(1.0))(1.0) == 1.0
@@ -362,7 +362,7 @@ def test_threads_differentiate_at_once() -> None:
     assert found == {i: 12.0 * i for i in range(4)}
 
 
-# ------------------------------------------------------------------------------------------------ structures
+# ---------------------------------------------------------------------------------------- structures
 Layer = collections.namedtuple("Layer", "weight bias")  # noqa: PYI024
 
 
@@ -421,7 +421,7 @@ def test_structures_of_vjp_and_jvp() -> None:
     assert (out, tangent) == ([6.0, 15.0], [2.0, 5.0])
 
 
-# --------------------------------------------------------------------------------------------------- argnums
+# ------------------------------------------------------------------------------------------- argnums
 @pytest.mark.parametrize(
     ("argnums", "expected"),
     [
@@ -463,7 +463,7 @@ def test_wrong_argnums(argnums: Any) -> None:
         grad(lambda x, y: x * y, argnums=argnums)(2.0, 3.0)
 
 
-# ---------------------------------------------------------------------------------------------------- errors
+# -------------------------------------------------------------------------------------------- errors
 @pytest.mark.parametrize("x", [3, np.int64(3), np.float32(3.0), np.array(3)], ids=lambda x: type(x).__name__)
 def test_integers_and_numpy_scalars_are_floats(x: Any) -> None:
     """grad of x² at 3."""
