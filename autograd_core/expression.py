@@ -84,6 +84,11 @@ class Expression:
                 stack.extend(e.args)
         return found
 
+    @property
+    def T(self) -> Any:  # noqa: N802
+        """The transpose."""
+        return apply_symbolically(TABLE["transpose"], self)
+
     def __bool__(self) -> bool:
         """A formula has no truth value: a rule must branch with `m.where`."""
         raise TypeError(

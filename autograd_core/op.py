@@ -88,7 +88,12 @@ class Op:
         samples: For structural entries, `samples(rng)` gives a list of `(operands, params)` to test with.
         numpy: The NumPy functions that this entry answers for; found by name where it is empty.
         doc: One sentence, shown in help and in the table.
+        source: Where the derivative is taken from.
         replace: Allow an operation of your own to be declared again, as happens when a notebook cell is rerun.
+
+    Attributes:
+        arity: The number of operands, or None where any number will do.
+        reading, constants: What `backward` found when it read the rules (a number, or the other operand).
 
     Raises:
         RuleError: The name is taken or no identifier, or not exactly one of `d` and `vjp` is given.
@@ -121,12 +126,14 @@ class Op:
     doc: str = ""
     source: str = ""
     replace: bool = False
+    arity: int | None = field(init=False, default=None)
     reading: int = field(init=False, default=0)
     constants: tuple[float, ...] = field(init=False, default=())
 
     def __post_init__(self) -> None:
         """Check the entry, put it into the table, and let the other rooms derive from it."""
         self._check()
+        object.__setattr__(self, "arity", None if self.variadic else len(self.d or self.vjp))
         TABLE[self.name] = self
         for install in INSTALLERS:
             install(self)
@@ -161,11 +168,6 @@ class Op:
             )
         if self.dunder and name not in TABLE and any(op.dunder == self.dunder for op in TABLE.values()):
             raise RuleError(f"Op {name!r}: the operator __{self.dunder}__ belongs to another operation already.")
-
-    @property
-    def arity(self) -> int | None:
-        """The number of operands, or None where any number will do."""
-        return None if self.variadic else len(self.d or self.vjp)
 
     @property
     def elementwise(self) -> bool:

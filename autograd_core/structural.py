@@ -306,8 +306,8 @@ Op(name="matmul", dunder="matmul", symbol="@", latex="{0}\\,{1}", array=np.matmu
 
 def _linear_weight(m: Any, g: Any, x: Any) -> Any:
     """gᵀ x, with all leading axes taken as one."""
-    if m.ndim(x) == 2:
-        return m.matmul(m.transpose(g), x)
+    if len(x.shape) == 2:
+        return m.matmul(g.T, x)
     rows = math.prod(m.shape(x)[:-1])
     flat = m.reshape(g, shape=(rows, m.shape(g)[-1]))
     return m.matmul(m.transpose(flat), m.reshape(x, shape=(rows, m.shape(x)[-1])))
@@ -315,7 +315,7 @@ def _linear_weight(m: Any, g: Any, x: Any) -> Any:
 
 def _linear(x: Any, weight: Any, bias: Any) -> Any:
     out = np.matmul(x, weight.T)
-    return np.add(out, bias, out=out) if out.__class__ is np.ndarray and np.result_type(out, bias) == out.dtype else out + bias
+    return np.add(out, bias, out=out) if out.__class__ is np.ndarray and bias.dtype is out.dtype else out + bias
 
 
 Op(name="linear", symbol="xWᵀ + b", latex="{0}\\,{1}^T + {2}", array=_linear,
