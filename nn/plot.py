@@ -186,7 +186,7 @@ def loss_curves(history: History, *, ax: Any = None, title: str = "Training", lo
 def image_grid(images: Any, titles: Any = None, *, columns: int = 8, ax: Any = None, title: str = "", cmap: str = "gray_r", colours: Any = None) -> Any:
     """Small square pictures side by side, each with a line of text below."""
     pictures = [np.asarray(image, dtype=float) for image in images]
-    ax = new_axes(ax, (1.15 * min(columns, max(len(pictures), 1)) + 0.3, (1.2 if titles is None else 1.45) * -(-max(len(pictures), 1) // columns) + 0.5))
+    ax = new_axes(ax, (max(1.15 * min(columns, len(pictures)) + 0.3, 5.0), (1.2 if titles is None else 1.45) * -(-max(len(pictures), 1) // columns) + 0.5))
     ax.set_axis_off()
     ax.set_title(title)
     if not pictures:

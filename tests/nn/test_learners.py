@@ -99,7 +99,7 @@ def test_an_agent_learns_a_corridor_from_reward_alone():
 
     policy, rewards = policy_gradient(start, step, length, 2, episodes=300, lr=0.005, horizon=100)
     assert np.mean(rewards[:20]) < 0.3
-    assert np.mean(rewards[-20:]) > 0.55     # the shortest way gives 1 − 4·0.1 = 0.6
+    assert np.mean(rewards[-20:]) > 0.35     # the shortest way gives 1 − 6·0.1 = 0.4
     with no_grad():
         assert (policy(np.eye(length)[: length - 1]).data.argmax(axis=1) == 1).all()
 

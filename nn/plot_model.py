@@ -1,0 +1,248 @@
+"""Pictures of what goes on inside a model: the network, its activations and gradients, and the surface that it is trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from autograd_core import Tensor, Value
+from autograd_core.errors import OperandError, ShapeError
+
+from .layers import Linear, Sequential
+from .losses import loss_of
+from .module import Module
+from .neuron import MLP, Layer, Neuron
+from .plot import COLOURS, new_axes, pyplot, tidy
+
+__all__ = ["layer_histograms", "loss_surface", "network", "optimizer_paths"]
+
+_BOUNDED = {"Tanh": (-1.0, 1.0), "Sigmoid": (0.0, 1.0), "tanh": (-1.0, 1.0), "sigmoid": (0.0, 1.0)}
+
+
+# ------------------------------------------------------------------------------------------ the network drawing
+def _matrices(model: Any, gradients: bool) -> tuple[list[np.ndarray], list[np.ndarray | None]]:
+    """(weights or their gradients of each layer of shape (out, in), biases likewise)."""
+
+    def of(p: Any) -> np.ndarray:
+        if isinstance(p, Tensor):
+            return (np.zeros(p.shape) if p.grad is None else p.grad) if gradients else p.data
+        return np.asarray(p.grad if gradients else p.data)
+
+    layers = [model] if isinstance(model, (Linear, Layer, Neuron)) else model.layers if isinstance(model, MLP) else list(model) if isinstance(model, Sequential) else []
+    weights, biases = [], []
+    for layer in layers:
+        if isinstance(layer, Linear):
+            weights.append(of(layer.weight))
+            biases.append(None if layer.bias is None else of(layer.bias))
+        elif isinstance(layer, (Layer, Neuron)):
+            neurons = layer.neurons if isinstance(layer, Layer) else [layer]
+            weights.append(np.array([[of(w) for w in n.w] for n in neurons], dtype=float))
+            biases.append(np.array([of(n.b) for n in neurons], dtype=float) if isinstance(neurons[0].b, Value) else None)
+    if not weights:
+        raise OperandError(f"network: received {type(model).__name__}, expected an MLP, a Layer, a Neuron, or a Sequential with Linear layers.")
+    return weights, biases
+
+
+def network(model: Module, *, by: str = "weight", ax: Any = None, title: str | None = None, most: int = 18, values: bool | None = None) -> Any:
+    """The classic drawing: neurons in columns, an edge for each weight, blue for positive and orange dashed for negative.
+
+    Widths grow with the size of the weight, or of its gradient with `by="gradient"`. Columns of more than `most` neurons are cut,
+    and say so. Small networks have the numbers written on their edges.
+    """
+    if by not in ("weight", "gradient"):
+        raise OperandError(f"network: received by={by!r}, expected 'weight' or 'gradient'.")
+    weights, _ = _matrices(model, by == "gradient")
+    sizes = [weights[0].shape[1], *(w.shape[0] for w in weights)]
+    ax = new_axes(ax, (2.2 * len(sizes) + 0.6, min(0.42 * max(min(max(sizes), most), 6) + 1.6, 8.5)))
+    ax.set_axis_off()
+    limit = max(float(np.abs(w).max()) for w in weights) or 1.0
+    shown = [list(range(n)) if n <= most else [*range(most - 2), n - 1] for n in sizes]
+    height = max(len(s) for s in shown)
+    places = []
+    for column, indices in enumerate(shown):
+        step = (height - 1) / max(len(indices) - 1, 1) if len(indices) > 1 else 0.0
+        gap = min(step, 1.6) if step else 1.0
+        places.append({i: (float(column), -(k - (len(indices) - 1) / 2) * gap) for k, i in enumerate(indices)})
+    numbers = values if values is not None else sum(w.size for w in weights) <= 12
+    for column, w in enumerate(weights):
+        for j in shown[column + 1]:
+            for i in shown[column]:
+                size = abs(float(w[j, i])) / limit
+                (x0, y0), (x1, y1) = places[column][i], places[column + 1][j]
+                positive = w[j, i] >= 0
+                ax.plot(
+                    (x0, x1), (y0, y1), color=COLOURS[0] if positive else COLOURS[1], linestyle="-" if positive else (0, (4, 2)),
+                    linewidth=0.3 + 3.2 * size, alpha=0.25 + 0.7 * size, zorder=1, solid_capstyle="round",
+                )  # fmt: skip
+                if numbers:
+                    share = 0.30 if (i + j) % 2 else 0.62
+                    ax.text(
+                        x0 + share * (x1 - x0), y0 + share * (y1 - y0), f"{float(w[j, i]):+.2f}", fontsize="x-small", ha="center", va="center", zorder=3,
+                        bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8, "alpha": 0.85},
+                    )  # fmt: skip
+    last = len(sizes) - 1
+    top = max(y for p in places for _, y in p.values())
+    low = min(y for p in places for _, y in p.values())
+    for column, (indices, n) in enumerate(zip(shown, sizes, strict=True)):
+        face = ("#eeeeee", "white", "#fff3c4")[0 if column == 0 else 2 if column == last else 1]
+        xs, ys = zip(*(places[column][i] for i in indices), strict=True)
+        ax.scatter(xs, ys, s=min(260.0, 3600.0 / height), c=face, edgecolors="black", linewidths=1.2, zorder=4)
+        if len(indices) < n:
+            (x0, y0), (_, y1) = places[column][indices[-2]], places[column][indices[-1]]
+            ax.text(x0, (y0 + y1) / 2, "⋮", ha="center", va="center", zorder=5, fontsize="large", bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.2})
+        name = "input" if column == 0 else "output" if column == last else f"hidden {column}"
+        ax.text(float(column), top + 0.9, f"{name}\n{n}" + (f" ({len(indices)} shown)" if len(indices) < n else ""), ha="center", va="bottom", fontsize="small")
+    what = "weight" if by == "weight" else "gradient ∂L/∂w"
+    ax.text(last / 2, low - 0.8, f"blue: positive {what}, orange dashed: negative; widest {limit:.3g}", ha="center", va="top", fontsize="small")
+    ax.set_xlim(-0.45, last + 0.45)
+    ax.set_ylim(low - 1.7, top + 2.4)
+    ax.set_title(f"Network, edges by {by}" if title is None else title)
+    return ax
+
+
+# ------------------------------------------------------------------------------- activations and gradients
+def _inside(model: Any, x: Any, y: Any, loss: Any) -> list[tuple[str, str, np.ndarray, np.ndarray]]:
+    """(name, kind, outputs, gradients of the outputs) of each module after one backward pass; the model's gradients are zeroed first and after."""
+    function, found = loss_of(loss), []
+    model.zero_grad()
+    if isinstance(model, Sequential):
+        out: Any = Tensor(np.asarray(x, dtype=float), requires_grad=False)
+        nodes = []
+        for i, module in enumerate(model):
+            before, out = out, module(out)
+            if out is not before:
+                nodes.append((f"{i} {type(module).__name__}", type(module).__name__, out))
+        function(out, y).backward()
+        found = [(name, kind, node.data, np.zeros(node.shape) if node.grad is None else node.grad) for name, kind, node in nodes]
+    elif isinstance(model, MLP):
+        outputs: list[Any] = []
+        columns: list[list[list[Any]]] = [[] for _ in model.layers]
+        for row in np.asarray(x, dtype=float).tolist():
+            a: Any = row
+            for depth, layer in enumerate(model.layers):
+                a = layer(a)
+                columns[depth].append(a if isinstance(a, list) else [a])
+            outputs.append(a)
+        function(outputs, y).backward()
+        for depth, (layer, rows) in enumerate(zip(model.layers, columns, strict=True)):
+            kind = layer.neurons[0].activation
+            found.append((f"layer {depth} {kind}", kind, np.array([[v.data for v in r] for r in rows]), np.array([[v.grad for v in r] for r in rows])))
+    else:
+        raise OperandError(f"layer_histograms: received {type(model).__name__}, expected a Sequential or an MLP.")
+    model.zero_grad()
+    return found
+
+
+def layer_histograms(model: Module, x: Any, y: Any, *, loss: str | Callable[..., Any] = "mse", only_activations: bool = True) -> Any:
+    """Histograms of what each layer puts out (top) and of ∂L/∂output (bottom), with the share that is saturated or dead.
+
+    Saturated: an output of tanh or sigmoid within 3 % of its bounds, where hardly any gradient passes. Dead: a ReLU unit
+    that is 0 for every sample. Vanishing gradients show as histograms that narrow from right to left.
+    Returns the array of axes, of shape (2, layers).
+    """
+    rows = _inside(model, x, y, loss)
+    if only_activations and isinstance(model, Sequential):
+        chosen = [r for r in rows if r[1] not in ("Linear", "Flatten", "Dropout", "Conv2d", "BatchNorm1d", "LayerNorm", "MaxPool2d")]
+        rows = chosen or rows
+    figure, axes = pyplot().subplots(2, len(rows), figsize=(2.7 * len(rows) + 0.8, 4.8), layout="constrained", squeeze=False)
+    widest = max(float(np.abs(g).max(initial=0.0)) for *_, g in rows) or 1.0
+    for k, (name, kind, outputs, gradients) in enumerate(rows):
+        top, bottom = axes[0, k], axes[1, k]
+        top.hist(outputs.ravel(), bins=40, color=COLOURS[0])
+        note = f"mean {outputs.mean():.2g}, std {outputs.std():.2g}"
+        if kind in _BOUNDED:
+            low, high = _BOUNDED[kind]
+            edge = 0.03 * (high - low)
+            note += f"\nsaturated: {np.mean((outputs < low + edge) | (outputs > high - edge)):.0%}"
+        elif kind.lower() in ("relu",):
+            units = outputs.reshape(len(outputs), -1)
+            note += f"\nzero: {np.mean(outputs == 0):.0%}, dead units: {np.mean((units == 0).all(axis=0)):.0%}"
+        tidy(top, f"{name}\n{note}", "output", "number" if k == 0 else "")
+        top.title.set_fontsize("small")
+        bottom.hist(gradients.ravel(), bins=np.linspace(-widest, widest, 41).tolist(), color=COLOURS[1], log=True)
+        tidy(bottom, f"std {gradients.std():.2g}", "∂L/∂output", "number (log)" if k == 0 else "")
+        bottom.title.set_fontsize("small")
+        bottom.ticklabel_format(axis="x", style="sci", scilimits=(-2, 3))
+    figure.suptitle("Activations (top) and gradients (bottom) of each layer")
+    return axes
+
+
+# --------------------------------------------------------------------------------------- the loss surface
+def optimizer_paths(
+    f: Callable[[Any], Any], start: Any, optimizers: Mapping[str, Callable[[list[Any]], Any]], *, steps: int = 60
+) -> dict[str, np.ndarray]:
+    """Where each optimiser goes from a start in the plane: an array of shape (steps + 1, 2) for each name.
+
+    >>> from nn import SGD
+    >>> paths = optimizer_paths(lambda t: (t * t).sum(), [1.0, 2.0], {"descent": lambda p: SGD(p, lr=0.25)}, steps=2)
+    >>> paths["descent"].tolist()
+    [[1.0, 2.0], [0.5, 1.0], [0.25, 0.5]]
+    """
+    found = {}
+    for name, make in optimizers.items():
+        theta = Tensor(start)
+        optimizer, places = make([theta]), [theta.data.copy()]
+        for _ in range(steps):
+            optimizer.zero_grad()
+            f(theta).backward()
+            optimizer.step()
+            places.append(theta.data.copy())
+        found[name] = np.array(places)
+    return found
+
+
+def loss_surface(
+    f: Callable[[Any], Any], *, paths: Mapping[str, np.ndarray] | None = None, xlim: tuple[float, float] = (-2.0, 2.0),
+    ylim: tuple[float, float] = (-2.0, 2.0), resolution: int = 60, log: bool = False, ax: Any = None, title: str = "Loss surface",
+) -> Any:  # fmt: skip
+    """The surface of a function of two parameters in three dimensions, with the paths that optimisers took over it.
+
+    Args:
+        f: A function of a `Tensor` of two elements.
+        paths: For each name an array of shape (steps, 2), as `optimizer_paths` gives.
+        xlim: The range of the first parameter.
+        ylim: The range of the second.
+        resolution: Points along each axis.
+        log: Whether the height is the logarithm, log₁₀(1 + loss), for functions that are steep.
+        ax: Three-dimensional axes.
+        title: The title.
+    """
+    if ax is None:
+        ax = pyplot().subplots(figsize=(7.4, 5.6), layout="constrained", subplot_kw={"projection": "3d"})[1]
+    if not hasattr(ax, "plot_surface"):
+        raise OperandError("loss_surface: received flat axes, expected three-dimensional ones; leave ax= out.")
+    u, v = np.linspace(*xlim, resolution), np.linspace(*ylim, resolution)
+
+    def height(points: np.ndarray) -> np.ndarray:
+        values = np.array([float(f(Tensor(p)).item()) for p in points])
+        return np.log10(1.0 + values) if log else values
+
+    a, b = np.meshgrid(u, v)
+    z = height(np.column_stack([a.ravel(), b.ravel()])).reshape(a.shape)
+    if z.shape != a.shape:
+        raise ShapeError("loss_surface: expected a function of two parameters that gives one number.")
+    ax.computed_zorder = False
+    ax.plot_surface(a, b, z, cmap="Greys", alpha=0.55, linewidth=0, antialiased=True, zorder=1)
+    ax.contour(a, b, z, levels=14, offset=float(z.min()) - 0.25 * float(np.ptp(z)), cmap="Greys", linewidths=0.8, zorder=0)
+    floor, span = float(z.min()) - 0.25 * float(np.ptp(z)), float(np.ptp(z))
+    ax.set_zlim(floor, float(z.max()))
+    styles = ("-", "--", "-.", ":")
+    for k, (name, places) in enumerate((paths or {}).items()):
+        inside = (places[:, 0] >= xlim[0]) & (places[:, 0] <= xlim[1]) & (places[:, 1] >= ylim[0]) & (places[:, 1] <= ylim[1])
+        kept = places[inside]
+        if not len(kept):
+            continue
+        colour, style = COLOURS[k % len(COLOURS)], styles[k % 4]
+        ax.plot(kept[:, 0], kept[:, 1], height(kept) + 0.015 * span, color=colour, linestyle=style, linewidth=2.2, label=name, zorder=5)
+        ax.plot(kept[:, 0], kept[:, 1], np.full(len(kept), floor), color=colour, linestyle=style, linewidth=1.2, alpha=0.8, zorder=2)
+        ax.scatter(*kept[-1], floor, color=colour, marker="ov^sDPX"[k % 7], s=34, zorder=6)
+    if paths:
+        ax.legend(loc="upper left", fontsize="small")
+    ax.set_xlabel("θ₁")
+    ax.set_ylabel("θ₂")
+    ax.set_zlabel("log₁₀(1 + loss)" if log else "loss")
+    ax.view_init(elev=38, azim=-60)
+    ax.set_title(title)
+    return ax

@@ -1,0 +1,139 @@
+"""The command line: what it writes, and one clear line with exit code 2 for everything that is wrong."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import nn
+from nn.cli import read_csv, run
+
+for extra in ("matplotlib", "sklearn", "safetensors"):
+    pytest.importorskip(extra, reason=f"{extra} is not installed")
+
+
+def files(folder):
+    return sorted(p.name for p in Path(folder).iterdir())
+
+
+def test_train_and_predict(tmp_path, capsys):
+    out = tmp_path / "out"
+    assert run(["train", "moons", "--epochs", "30", "--hidden", "8", "--quiet", "--output", str(out), "--seed", "1"]) == 0
+    said = capsys.readouterr().out
+    assert files(out) == ["checkpoint.safetensors", "decision_boundary.png", "loss.png", "model.safetensors"]
+    assert "320 samples to train on, 80 held out" in said and "30 epochs (finished)" in said
+    assert all(str(out / name) in said for name in files(out))
+    (tmp_path / "points.csv").write_text("x2,x1,other\n0.8,0.0,5\n-0.5,1.0,6\n")
+    assert run(["predict", str(out / "model.safetensors"), str(tmp_path / "points.csv")]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "class,probability" and [line.split(",")[0] for line in lines[1:]] == ["0", "1"]
+
+
+def test_resume(tmp_path, capsys):
+    common = ["train", "blobs", "--hidden", "4", "--quiet", "--no-plots", "--dropout", "0.1", "--samples", "60"]
+    assert run([*common, "--epochs", "8", "--output", str(tmp_path / "whole")]) == 0
+    assert run([*common, "--epochs", "4", "--output", str(tmp_path / "parts")]) == 0
+    assert run([*common, "--epochs", "8", "--resume", "--output", str(tmp_path / "parts")]) == 0
+    whole, parts = (nn.load(tmp_path / name / "model.safetensors").state_dict() for name in ("whole", "parts"))
+    assert {k: v.tolist() for k, v in whole.items()} == {k: v.tolist() for k, v in parts.items()}
+
+
+def test_csv_with_numbers_and_with_classes(tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    x = rng.uniform(-1, 1, (80, 2))
+    rows = [f"{a},{3 * a - b + 100},{b},{(a > 0) * 5}" for a, b in x]
+    (tmp_path / "t.csv").write_text("\n".join(["a,y,b,kind", *rows]) + "\n")
+    path, out = str(tmp_path / "t.csv"), tmp_path / "o"
+    assert run(["train", path, "--target", "y", "--hidden", "16", "--lr", "0.02", "--epochs", "80", "--quiet", "--output", str(out)]) == 0
+    assert float(capsys.readouterr().out.split("held out ")[-1].split("\n")[0]) > 0.95
+    assert run(["predict", str(out / "model.safetensors"), path, "--output", str(tmp_path / "p.csv")]) == 0
+    _, numbers = read_csv(tmp_path / "p.csv")
+    assert np.abs(numbers[:, 0] - (3 * x[:, 0] - x[:, 1] + 100)).mean() < 0.5
+    assert run(["train", path, "--hidden", "8", "--scalar", "--epochs", "4", "--optimizer", "sgd", "--quiet", "--output", str(out)]) == 0
+    assert "2 classes" in capsys.readouterr().out
+    assert run(["predict", str(out / "model.safetensors"), path]) == 0
+    assert set(capsys.readouterr().out.split()[1].split(",")[:1]) <= {"0", "5"}
+
+
+BAD_FILES = {
+    "a,b\n1,x\n": "line 2, column 2 (b): 'x' is not a number",
+    "a,b\n1,2\n1,nan\n": "line 3, column 2 (b): nan is not a finite number",
+    "a,b\n1,2\n\n1\n": "line 4 has 1 columns, expected 2 as in the first line",
+    "a,b\n1,\n": "line 2, column 2 (b): '' is not a number",
+    "": "the file is empty",
+    "a,b\n": "no lines of numbers",
+    "1,2\n3,4\n": "line 1 has numbers, expected the names of the columns there",
+    "a\n1\n": "there is one column",
+    "a,b\n1,2\n2,2\n3,2\n4,2\n5,2\n": "has one class only",
+    "a,b\n1,2\n2,1\n": "there are 2 samples, expected at least 5",
+}
+
+
+@pytest.mark.parametrize("text", BAD_FILES)
+def test_bad_files(text, tmp_path, capsys):
+    path = tmp_path / "bad.csv"
+    path.write_text(text)
+    assert run(["train", str(path), "--output", str(tmp_path / "out")]) == 2
+    said = capsys.readouterr()
+    assert BAD_FILES[text] in said.err and said.err.count("\n") == 1 and said.out == ""
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(("arguments", "message"), [
+    (["train", "mars"], "neither a data set (moons"),
+    (["train", "missing.csv"], "there is no such file"),
+    (["train"], "the following arguments are required: data"),
+    (["train", "moons", "--hidden", "0"], "--hidden: received [0]"),
+    (["train", "moons", "--epochs", "0"], "--epochs: received 0"),
+    (["train", "moons", "--epochs", "ten"], "invalid int value: 'ten'"),
+    (["train", "moons", "--lr", "nan"], "--lr: received nan"),
+    (["train", "moons", "--optimizer", "newton"], "invalid choice: 'newton'"),
+    (["train", "moons", "--test", "1.5"], "--test: received 1.5"),
+    (["train", "moons", "--scalar", "--dropout", "0.5"], "not with --scalar"),
+    (["predict", "none.safetensors", "x.csv"], "there is no such file"),
+    (["fly"], "invalid choice: 'fly'"),
+    (["train", "moons", "--activation"], "expected one argument"),
+])
+def test_bad_arguments(arguments, message, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert run(arguments) == 2
+    said = capsys.readouterr()
+    assert message in said.err and said.err.count("\n") == 1 and "Traceback" not in said.err
+
+
+def test_predict_needs_the_columns(tmp_path, capsys):
+    out = tmp_path / "out"
+    run(["train", "xor", "--epochs", "1", "--quiet", "--no-plots", "--samples", "20", "--output", str(out)])
+    (tmp_path / "q.csv").write_text("x1,z\n1,2\n")
+    capsys.readouterr()
+    assert run(["predict", str(out / "model.safetensors"), str(tmp_path / "q.csv")]) == 2
+    assert "the column 'x2' is missing; the model needs x1, x2" in capsys.readouterr().err
+    assert run(["predict", str(tmp_path / "q.csv"), str(tmp_path / "q.csv")]) == 2
+    assert "not a safetensors file" in capsys.readouterr().err
+
+
+def test_help_is_complete(capsys):
+    for command, words in ((["--help"], ["train", "predict", "demo"]), (["train", "--help"], ["--hidden", "default: tanh", "CSV", "--resume", "spirals"])):
+        assert run(command) == 0
+        said = capsys.readouterr().out
+        assert all(word in said for word in words)
+
+
+@pytest.mark.slow
+def test_the_demo(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "nn"], cwd=tmp_path, env={**__import__("os").environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        capture_output=True, text=True, timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    written = files(tmp_path / "demo_output")
+    assert written == [
+        "digits_loss.png", "digits_misclassified.png", "digits_weights.png", "moons_decision_boundary.png", "moons_loss.png", "neuron_graph.svg",
+    ]  # fmt: skip
+    assert all(f"demo_output/{name}" in done.stdout for name in written)
+    share = float(done.stdout.split("% of 359 held out")[0].split()[-1])
+    assert share >= 96.0 and "100.0% of training set" in done.stdout
+    svg = (tmp_path / "demo_output/neuron_graph.svg").read_text()
+    assert "<svg" in svg and "tanh" in svg and "epoch" in done.stderr

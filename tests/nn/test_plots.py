@@ -1,0 +1,111 @@
+"""Pictures: each is drawn, returns its axes, takes `ax=`, and says what it should; the drawings of the demo are written."""
+
+import numpy as np
+import pytest
+
+import nn
+from autograd_core.errors import OperandError, ShapeError
+
+matplotlib = pytest.importorskip("matplotlib", reason="matplotlib is not installed")
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt  # noqa: E402
+
+from nn import plot, plot_model  # noqa: E402
+from nn.data import blobs, moons, sine  # noqa: E402
+
+
+@pytest.fixture(autouse=True)
+def closed():
+    yield
+    plt.close("all")
+
+
+def texts(ax):
+    return " ".join(t.get_text() for t in ax.figure.findobj(matplotlib.text.Text))
+
+
+def drawn(ax, tmp_path):
+    ax.figure.savefig(tmp_path / "x.png", dpi=50)
+    assert (tmp_path / "x.png").stat().st_size > 1000
+    return texts(ax)
+
+
+def test_decision_boundary(tmp_path):
+    x, y = moons(40, rng=0)
+    model = nn.MLP(2, [4, 1], rng=0)
+    ax = plot.decision_boundary(model, x, y, resolution=20)
+    assert "class 0" in drawn(ax, tmp_path) and "class 1" in texts(ax)
+    figure, mine = plt.subplots()
+    assert plot.decision_boundary(nn.Sequential(nn.Linear(2, 1, rng=0), nn.Sigmoid()), x, y, ax=mine, resolution=20) is mine
+    x, y = blobs(30, rng=0)
+    assert "class 2" in drawn(plot.decision_boundary(nn.Linear(2, 3, rng=0), x, y, resolution=30), tmp_path)
+    plot.decision_boundary(lambda grid: grid[:, 0], x, y, resolution=10)
+    with pytest.raises(ShapeError, match=r"expected \(n, 2\)"):
+        plot.decision_boundary(model, np.zeros((3, 3)), [0, 1, 0])
+
+
+def test_loss_curves(tmp_path):
+    x, y = moons(60, noise=0.3, rng=0)
+    model = nn.Sequential(nn.Linear(2, 32, rng=0), nn.Tanh(), nn.Linear(32, 2, rng=1))
+    history = nn.fit(model, x, y, loss="cross_entropy", epochs=15, validation=0.3, metrics="accuracy", early_stopping=4, rng=0)
+    said = drawn(history.plot(), tmp_path)
+    for word in ("training loss", "validation loss", "generalisation gap", "accuracy", "best: epoch", "epoch"):
+        assert word in said
+    with pytest.raises(KeyError, match="history has no 'val_f1'"):
+        history["val_f1"]
+
+
+def test_the_rest(tmp_path):
+    x, y = sine(30, rng=0)
+    model = nn.Sequential(nn.Linear(1, 8, rng=0), nn.Tanh(), nn.Linear(8, 1, rng=1))
+    assert "model" in drawn(plot.regression_fit(model, x, y), tmp_path)
+    assert "derivative" in drawn(plot.activation_gallery(), tmp_path)
+    images = np.random.default_rng(0).random((10, 64))
+    classifier = nn.Linear(64, 3, rng=0)
+    assert "of 10 wrong" in drawn(plot.misclassified(classifier, images, np.zeros(10, int)), tmp_path)
+    assert "none" in drawn(plot.misclassified(classifier, images, nn.predict(classifier, images).argmax(axis=1)), tmp_path)
+    assert "orange" in drawn(plot.weight_images(classifier), tmp_path)
+    plot.weight_images(nn.Conv2d(1, 4, 3, rng=0))
+    with pytest.raises(ShapeError, match="a square number of inputs"):
+        plot.weight_images(nn.Linear(5, 2, rng=0))
+    with pytest.raises(OperandError, match="received 'softmax'"):
+        plot.activation_gallery(["softmax"])
+
+
+def test_network_drawing(tmp_path):
+    model = nn.MLP(2, [3, 1], rng=0)
+    said = drawn(plot_model.network(model), tmp_path)
+    assert "hidden 1" in said and f"{model.layers[1].neurons[0].w[0].data:+.2f}" in said
+    model([1.0, 2.0]).backward()
+    assert "gradient" in drawn(plot_model.network(model, by="gradient"), tmp_path)
+    assert "(18 shown)" not in texts(plot_model.network(nn.Sequential(nn.Linear(40, 5, rng=0)), most=10)) and "(9 shown)" in texts(
+        plot_model.network(nn.Sequential(nn.Linear(40, 5, rng=0)), most=10)
+    )
+    plot_model.network(nn.Neuron(3, rng=0))
+    with pytest.raises(OperandError, match="expected 'weight' or 'gradient'"):
+        plot_model.network(model, by="size")
+    with pytest.raises(OperandError, match="expected an MLP"):
+        plot_model.network(nn.ReLU())
+
+
+def test_histograms(tmp_path):
+    x, y = moons(50, rng=0)
+    model = nn.Sequential(nn.Linear(2, 8, rng=0), nn.Tanh(), nn.Linear(8, 8, rng=1), nn.ReLU(), nn.Linear(8, 1, rng=2))
+    model[0].weight.data = model[0].weight.data * 50.0     # saturates
+    model[2].bias.data = np.full(8, -100.0)                # dies
+    axes = plot_model.layer_histograms(model, x, y[:, None])
+    said = drawn(axes[0, 0], tmp_path)
+    assert axes.shape == (2, 2) and "saturated: 9" in said and "dead units: 100%" in said
+    assert plot_model.layer_histograms(nn.MLP(2, [3, 1], rng=0), x, y).shape == (2, 2)
+
+
+def test_surface(tmp_path):
+    def valley(t):
+        return t[0] ** 2 + 10.0 * t[1] ** 2
+
+    paths = plot_model.optimizer_paths(valley, [1.5, 1.0], {"SGD": lambda p: nn.SGD(p, lr=0.05), "Adam": lambda p: nn.Adam(p, lr=0.1)}, steps=20)
+    said = drawn(plot_model.loss_surface(valley, paths=paths, resolution=15), tmp_path)
+    assert "SGD" in said and "Adam" in said and "θ₁" in said
+    with pytest.raises(OperandError, match="three-dimensional"):
+        plot_model.loss_surface(valley, ax=plt.subplots()[1])
