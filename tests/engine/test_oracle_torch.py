@@ -118,6 +118,13 @@ UNARY = {
     "silu": (ag.silu, lambda x: torch.nn.functional.silu(x), (-2, 2)),
     "gelu": (ag.gelu, lambda x: torch.nn.functional.gelu(x), (-2, 2)),
     "erf": (ag.erf, lambda x: torch.erf(x), (-2, 2)),
+    "erfc": (ag.erfc, lambda x: torch.erfc(x), (-2, 2)),
+    "floor": (np.floor, lambda x: torch.floor(x), (-2, 2)),
+    "ceil": (np.ceil, lambda x: torch.ceil(x), (-2, 2)),
+    "rint": (np.rint, lambda x: torch.round(x), (-2, 2)),
+    "trunc": (np.trunc, lambda x: torch.trunc(x), (-2, 2)),
+    "copy": (np.copy, lambda x: x.clone(), (-2, 2)),
+    "astype": (lambda x: x.astype(np.float64) * 2, lambda x: x.double() * 2, (-2, 2)),
     "step": (ag.step, lambda x: (x > 0).double(), (-2, 2)),
     "clip": (lambda x: np.clip(x, -1, 0.5), lambda x: torch.clip(x, -1, 0.5), (-2, 2)),
     "clip_low": (lambda x: np.clip(x, 0.1, None), lambda x: torch.clip(x, min=0.1), (-2, 2)),
@@ -399,6 +406,21 @@ def test_matmul_with_a_constant_on_either_side() -> None:
     a = draw((2, 3), seed=5)
     compare(lambda x: a @ x, lambda x: torch.tensor(a) @ x, draw((3, 2)))
     compare(lambda x: x @ a, lambda x: x @ torch.tensor(a), draw((3, 2)))
+
+
+@pytest.mark.parametrize("shape", [(3,), (4, 3), (2, 4, 3), (0, 3)], ids=str)
+@pytest.mark.parametrize("op", ["linear"])
+def test_linear(op: str, shape: tuple[int, ...]) -> None:
+    """x Wᵀ + b, as a layer has it."""
+    if op not in ag.TABLE:
+        pytest.skip("there is no fused linear map")
+    compare(
+        lambda x, w, b: ag.TABLE[op](x, w, b),
+        lambda x, w, b: torch.nn.functional.linear(x, w, b),
+        draw(shape),
+        draw((2, 3), seed=1),
+        draw((2,), seed=2),
+    )
 
 
 @pytest.mark.parametrize(
