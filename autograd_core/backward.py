@@ -310,7 +310,7 @@ def _pass(
         order, reached = _between(order, wrt)
     values_only = all(not root.is_array for root in roots)
     leaves = [leaf for leaf in reached if leaf.requires_grad]
-    saved = [(leaf, leaf.grad if leaf._flowed else None) for leaf in leaves]
+    saved = [(leaf, leaf.grad if leaf.is_array or leaf._flowed else None) for leaf in leaves]
 
     def fresh() -> None:
         if values_only:
@@ -408,8 +408,8 @@ def backpropagate(root: Any, seed: Any = None, *, emit: Callable[[Step], None] |
                     )
                 if old is not None:
                     leaf.grad = old + new if new is not None else old
-                elif new.__class__ is not float and new is not None:
-                    leaf.grad = np.asarray(new) if leaf._FRESH is None else float(new)
+                elif new.__class__ is not float and new.__class__ is not np.ndarray and new is not None:
+                    leaf.grad = np.asarray(new) if leaf.is_array else float(new)
         except BaseException:
             _restore(saved)
             raise
