@@ -545,3 +545,19 @@ def test_arrays_of_values_inside_a_transform() -> None:
     np.testing.assert_array_equal(
         jacobian(lambda x: np.stack([x[0] * x[1], x[1] ** 2]))(np.array([2.0, 3.0])), [[3.0, 2.0], [0.0, 6.0]]
     )
+
+
+@pytest.mark.skipif(not hasattr(ag, "weighted_sum"), reason="there is no fused weighted sum")
+def test_the_fused_weighted_sum_is_the_sum_of_products() -> None:
+    """To second order, in both modes, with operands repeated and constants among them."""
+    fused = lambda a, b, c, d, e: ag.tanh(ag.weighted_sum([a, b, a], [c, d, 2.0], e))
+    plain = lambda a, b, c, d, e: ag.tanh(a * c + b * d + a * 2.0 + e)
+    point, direction, every = (0.1, 0.2, 0.3, 0.4, 0.5), (1.0, -2.0, 3.0, 0.5, 0.7), (0, 1, 2, 3, 4)
+    np.testing.assert_allclose(grad(fused, every)(*point), grad(plain, every)(*point), rtol=1e-14)
+    np.testing.assert_allclose(hessian(fused, every)(*point), hessian(plain, every)(*point), rtol=1e-13)
+    np.testing.assert_allclose(jvp(fused, point, direction), jvp(plain, point, direction), rtol=1e-14)
+    np.testing.assert_allclose(hvp(fused, point, direction), hvp(plain, point, direction), rtol=1e-13)
+    v = Value(2.0)
+    y = ag.weighted_sum([v, v], [v, v], v)
+    y.backward()
+    assert (y.data, v.grad) == (10.0, 9.0)
