@@ -8,9 +8,8 @@ interrupt half-way leaves every leaf as it was.
 only if a leaf ends up with nan is it run again with care: where nothing comes in nothing goes out, whatever the local
 derivative is, and a branch that was not taken passes nothing on, whatever comes in.
 
-**Four sweeps, one rule book.** Floats (a graph of `Value`s, with nothing in the loop that is not needed), arrays (any
-graph; this one emits the steps that pictures show), nodes (the gradients are graphs again), and batches (many seeds at
-once, for Jacobians).
+**Sweeps, and one rule book.** One sweep runs on floats and one on arrays, with nothing in the loop that is not needed; a third
+runs with care over any graph and emits the steps that pictures show. `gradients.py` adds sweeps on nodes and on batches.
 """
 
 from __future__ import annotations
@@ -21,15 +20,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .algebra import ARRAYS, NODES, NUMBERS, symbolic_partial
+from .algebra import ARRAYS, NUMBERS, symbolic_partial
 from .anomaly import check_gradients, check_seeds, check_unwritten, describe
 from .errors import GraphError, NotScalarError, OperandError, ShapeError
-from .modes import WATCHED, anomaly_detected, unchecked
+from .modes import WATCHED, anomaly_detected
 from .node import LOCK, OVERWRITTEN, Node, operands, stale, trace
 from .op import INSTALLERS, TABLE, Op
 from .structural import sum_to
 
-__all__ = ["Step", "backpropagate", "gradients", "jacobian_rows"]
+__all__ = ["Step", "backpropagate", "local_of", "needed_for", "restore", "run_pass", "times"]
 
 
 class Step(NamedTuple):
@@ -88,7 +87,7 @@ def _sweep_values(order: list[Any]) -> None:
                     p = op.d[0](m, node._data, x, y) if a is not None else None
                     q = op.d[1](m, node._data, x, y) if b is not None else None
                 except (ArithmeticError, ValueError, TypeError):
-                    p, q = _local(node, 0), _local(node, 1)
+                    p, q = local_of(node, 0), local_of(node, 1)
             if a is not None:
                 if a._data is not x:
                     stale(node)
@@ -103,7 +102,7 @@ def _sweep_values(order: list[Any]) -> None:
             try:
                 p = node.op.d[0](m, node._data, x)
             except (ArithmeticError, ValueError, TypeError):
-                p = _local(node, 0)
+                p = local_of(node, 0)
             a.grad += g * p
         elif node.op.variadic:
             for operand, value, p in zip(a, x, _all_locals(node), strict=True):
@@ -116,10 +115,10 @@ def _sweep_values(order: list[Any]) -> None:
                 if operand is not None:
                     if operand._data is not x[slot]:
                         stale(node)
-                    operand.grad += g * _local(node, slot)
+                    operand.grad += g * local_of(node, slot)
 
 
-def _local(node: Any, slot: int) -> float:
+def local_of(node: Any, slot: int) -> float:
     """One local derivative of a `Value`; with NumPy's IEEE arithmetic where Python's raises."""
     rule = node.op.d[slot]
     values = [value for _, value in operands(node)]
@@ -141,7 +140,7 @@ def _all_locals(node: Any) -> tuple[Any, ...]:
 
 
 # ----------------------------------------------------------------------------------- the general sweep
-def _times(g: Any, local: Any, op: Op, careful: bool) -> Any:
+def times(g: Any, local: Any, op: Op, careful: bool) -> Any:
     """incoming · local; with care, a zero on the side of a branch that was not taken wins over inf and nan."""
     if local.__class__ is float and local == 1.0:
         return g
@@ -174,8 +173,8 @@ def _contributions(node: Any, g: Any) -> Any:
             elif op.d[slot] is None:
                 continue
             else:
-                local = _local(node, slot) if scalar else op.d[slot](m, node._data, *values, **params)
-            yield slot, operand, local, _times(g, local, op, careful=True)
+                local = local_of(node, slot) if scalar else op.d[slot](m, node._data, *values, **params)
+            yield slot, operand, local, times(g, local, op, careful=True)
         elif op.variadic:
             together = together or op.vjp[0](m, g, node._data, *values, **params)
             yield slot, operand, None, together[slot]
@@ -298,7 +297,7 @@ def _has_nan(leaves: list[Any]) -> bool:
     return not math.isfinite(total) and any(leaf.grad is not None and np.isnan(leaf.grad).any() for leaf in leaves)
 
 
-def _pass(
+def run_pass(
     roots: Sequence[Any], seeds: Sequence[Any], emit: Callable[[Step], None] | None = None, wrt: Sequence[Any] | None = None
 ) -> list[tuple[Any, Any]]:
     """One backward pass. Leaves new gradients in the slots of the leaves; returns each leaf with what it had before.
@@ -348,14 +347,14 @@ def _pass(
         if anomalies:
             check_gradients(order, operands)
     except BaseException:
-        _restore(saved)
+        restore(saved)
         raise
     return saved
 
 
 def _between(order: list[Any], wrt: Sequence[Any]) -> tuple[list[Any], list[Any]]:
     """The nodes that depend on `wrt`, and the other operands that they have."""
-    needed = _needed(order, wrt)
+    needed = needed_for(order, wrt)
     inner = [node for node in order if id(node) in needed]
     edge = {id(w): w for w in wrt}
     for node in inner:
@@ -365,7 +364,7 @@ def _between(order: list[Any], wrt: Sequence[Any]) -> tuple[list[Any], list[Any]
     return inner, list(edge.values())
 
 
-def _needed(order: Sequence[Any], wrt: Sequence[Any]) -> set[int]:
+def needed_for(order: Sequence[Any], wrt: Sequence[Any]) -> set[int]:
     """The ids of `wrt` and of every node that depends on them."""
     needed = {id(w) for w in wrt}
     for node in order:
@@ -374,7 +373,8 @@ def _needed(order: Sequence[Any], wrt: Sequence[Any]) -> set[int]:
     return needed
 
 
-def _restore(saved: list[tuple[Any, Any]]) -> None:
+def restore(saved: list[tuple[Any, Any]]) -> None:
+    """Give leaves the gradients that they had before a pass."""
     for leaf, old in saved:
         if old is None and leaf._FRESH is not None:
             del leaf.grad
@@ -397,7 +397,7 @@ def backpropagate(root: Any, seed: Any = None, *, emit: Callable[[Step], None] |
         )
     start = _seed(root, seed)
     with LOCK:
-        saved = _pass([root], [start], emit)
+        saved = run_pass([root], [start], emit)
         try:
             for leaf, old in saved:
                 new = leaf.grad
@@ -411,114 +411,5 @@ def backpropagate(root: Any, seed: Any = None, *, emit: Callable[[Step], None] |
                 elif new.__class__ is not float and new.__class__ is not np.ndarray and new is not None:
                     leaf.grad = np.asarray(new) if leaf.is_array else float(new)
         except BaseException:
-            _restore(saved)
+            restore(saved)
             raise
-
-
-# ------------------------------------------------------------------------ gradients as values, or as graphs
-def gradients(roots: Sequence[Any], seeds: Sequence[Any], wrt: Sequence[Any], *, graph: bool) -> list[Any]:
-    """∂(Σ seed · root)/∂w for each w, without touching any `.grad`; None where nothing flows.
-
-    With `graph`, the rules are handed nodes, so that the gradients are nodes and can be differentiated again; the walk
-    stops at `wrt`, and only nodes between them and the roots take part.
-    """
-    with LOCK:
-        if graph:
-            with np.errstate(all="ignore"), unchecked():
-                results = _gradient_graph(roots, seeds, wrt, careful=False)
-                if any(r is not None and np.isnan(NODES.data(r)).any() for r in results):
-                    results = _gradient_graph(roots, seeds, wrt, careful=True)
-                return results
-        started = [np.asarray(s) if isinstance(r._data, np.ndarray) else float(s) for r, s in zip(roots, seeds, strict=True)]
-        saved = _pass(roots, started, wrt=wrt)
-        results = [w.grad if w._flowed else None for w in wrt]
-        _restore(saved)
-        return results
-
-
-def _gradient_graph(roots: Sequence[Any], seeds: Sequence[Any], wrt: Sequence[Any], careful: bool) -> list[Any]:
-    order: list[Any]
-    order, _ = trace(roots, stop=wrt)
-    needed = _needed(order, wrt)
-    total: dict[int, Any] = {}
-    for root, seed in zip(roots, seeds, strict=True):
-        if id(root) in needed:
-            total[id(root)] = total[id(root)] + seed if id(root) in total else seed
-    for node in reversed(order):
-        g = total.pop(id(node), None)
-        if g is None:
-            continue
-        stale(node)
-        op, params, pairs = node.op, node._params or {}, operands(node)
-        nodes = [operand if operand is not None else value for operand, value in pairs]
-        rules = op.d or op.vjp
-        head = () if op.d else (g,)
-        together = rules[0](NODES, *head, node, *nodes, **params) if op.variadic else None
-        for slot, (operand, _) in enumerate(pairs):
-            if operand is None or id(operand) not in needed or (not op.variadic and rules[slot] is None):
-                continue
-            c = together[slot] if together is not None else rules[slot](NODES, *head, node, *nodes, **params)
-            if op.d:
-                c = _multiply_nodes(g, c, op, careful)
-            shape = np.shape(operand._data)
-            if NODES.shape(c) != shape:
-                c = NODES.sum_to(c, shape=shape)
-            total[id(operand)] = total[id(operand)] + c if id(operand) in total else c
-    return [total.get(id(w)) for w in wrt]
-
-
-def _multiply_nodes(g: Any, local: Any, op: Op, careful: bool) -> Any:
-    if isinstance(local, float) and local == 1.0:
-        return g
-    if not careful:
-        return g * local
-    return NODES.strong_mul(g, local) if not op.selects else NODES.strong_mul(local, g)
-
-
-# --------------------------------------------------------------------------------------- many seeds at once
-def jacobian_rows(root: Any, wrt: Sequence[Any]) -> list[Any]:
-    """For each w the array of ∂root_i/∂w, one row per element of the root: a backward pass with a batch of seeds.
-
-    A partial has the shape of the result, so a gradient with one more axis in front multiplies it as it is. Pull-backs
-    know nothing of that axis; they are called row by row.
-    """
-    with LOCK, np.errstate(all="ignore"):
-        rows = _batched(root, wrt, careful=False)
-        if any(r is not None and np.isnan(r).any() for r in rows):
-            rows = _batched(root, wrt, careful=True)
-    return rows
-
-
-def _batched(root: Any, wrt: Sequence[Any], careful: bool) -> list[Any]:
-    order: list[Any]
-    order, _ = trace([root], stop=wrt)
-    needed = _needed(order, wrt)
-    shape = np.shape(root._data)
-    n = int(np.prod(shape))
-    total: dict[int, Any] = {id(root): np.eye(n).reshape(n, *shape)} if id(root) in needed else {}
-    for node in reversed(order):
-        g = total.pop(id(node), None)
-        if g is None:
-            continue
-        stale(node)
-        op, params, pairs = node.op, node._params or {}, operands(node)
-        values = tuple(value for _, value in pairs)
-        m, out = (ARRAYS, node._data) if node.is_array else (NUMBERS, node._data)
-        together = op.d[0](m, out, *values, **params) if op.d and op.variadic else None
-        pulled = [op.vjp[0](m, row, out, *values, **params) for row in g] if op.vjp and op.variadic else None
-        for slot, (operand, _) in enumerate(pairs):
-            if operand is None or id(operand) not in needed or (not op.variadic and (op.d or op.vjp)[slot] is None):
-                continue
-            if op.d:
-                local = together[slot] if together is not None else (
-                    op.d[slot](m, out, *values, **params) if node.is_array else _local(node, slot))
-                c = _times(g, local, op, careful)
-            elif pulled is not None:
-                c = np.stack([row[slot] for row in pulled])
-            else:
-                c = np.stack([op.vjp[slot](m, row, out, *values, **params) for row in g])
-            target = np.shape(operand._data)
-            if c.shape[1:] != target:
-                c = sum_to(c, shape=(n, *(1,) * (c.ndim - 1 - len(target)), *target)).reshape(n, *target)
-            total[id(operand)] = total[id(operand)] + c if id(operand) in total else c
-    return [total.get(id(w)) for w in wrt]

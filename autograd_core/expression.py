@@ -85,7 +85,7 @@ class Expression:
         return found
 
     @property
-    def T(self) -> Any:  # noqa: N802
+    def T(self) -> Any:
         """The transpose."""
         return apply_symbolically(TABLE["transpose"], self)
 

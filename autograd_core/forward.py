@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from .algebra import ARRAYS, NODES, NUMBERS
-from .backward import gradients
+from .backward import local_of
+from .gradients import gradients
 from .modes import unchecked
 from .node import LOCK, Node, operands, stale, trace
 
@@ -70,9 +71,7 @@ def _push(node: Any, pairs: Any, directions: list[Any], graph: bool) -> Any:
 
 def _partial(m: Any, node: Any, slot: int, out: Any, values: list[Any], params: dict[str, Any]) -> Any:
     if m is NUMBERS:
-        from .backward import _local
-
-        return _local(node, slot)
+        return local_of(node, slot)
     return node.op.d[slot](m, out, *values, **params)
 
 

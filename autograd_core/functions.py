@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from . import routines
+from . import routines, shaping
 from .op import TABLE, Op
 from .record import apply
 
@@ -28,7 +28,7 @@ def _function(op: Op) -> Callable[..., Any]:
 
 for _op in TABLE.values():
     if _op.elementwise and _op.name not in _INTERNAL:
-        globals()[_op.name] = getattr(routines, _op.name, None) or _function(_op)
+        globals()[_op.name] = getattr(shaping, _op.name, None) or _function(_op)
         __all__.append(_op.name)
 for _name in ("softmax", "log_softmax", "logsumexp"):
     globals()[_name] = getattr(routines, _name)

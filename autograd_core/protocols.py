@@ -12,11 +12,12 @@ from typing import Any
 
 import numpy as np
 
+from . import routines  # noqa: F401  (importing it fills NUMPY)
 from .errors import MissingRuleError
 from .node import Node
 from .op import INSTALLERS, TABLE, Op
 from .record import NODE_DATA, apply, missing
-from .routines import NUMPY
+from .shaping import NUMPY
 
 __all__ = ["UFUNCS", "array_function", "array_ufunc"]
 

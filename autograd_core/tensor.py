@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from . import routines
+from . import routines, shaping
 from ._methods import ArrayMethods
 from .backward import backpropagate
 from .errors import DTypeError, GraphError, NotScalarError, OperandError
@@ -112,12 +112,12 @@ class Tensor(Node, ArrayMethods):
     @property
     def T(self) -> Tensor:
         """The axes reversed."""
-        return routines.transpose(self)  # type: ignore[no-any-return]
+        return shaping.transpose(self)  # type: ignore[no-any-return]
 
     @property
     def mT(self) -> Tensor:
         """The last two axes exchanged."""
-        return routines.matrix_transpose(self)  # type: ignore[no-any-return]
+        return shaping.matrix_transpose(self)  # type: ignore[no-any-return]
 
     def numpy(self) -> np.ndarray:
         """The array, out of the graph (shared, not copied)."""
@@ -210,7 +210,7 @@ class Tensor(Node, ArrayMethods):
 
     def __getitem__(self, key: Any) -> Tensor:
         """Every kind of NumPy index; indices that occur twice accumulate in the gradient."""
-        return routines.getitem(self, key)  # type: ignore[no-any-return]
+        return shaping.getitem(self, key)  # type: ignore[no-any-return]
 
     def __setitem__(self, key: Any, value: Any) -> None:
         """Refused: an array in a graph must stay what was recorded."""
@@ -259,16 +259,16 @@ class Tensor(Node, ArrayMethods):
     # --------------------------------------------------------------------------- methods with free arguments
     def reshape(self, *shape: Any) -> Tensor:
         """The same elements in another shape: `t.reshape(2, 3)` or `t.reshape((2, 3))`."""
-        return routines.reshape(self, shape[0] if len(shape) == 1 else shape)  # type: ignore[no-any-return]
+        return shaping.reshape(self, shape[0] if len(shape) == 1 else shape)  # type: ignore[no-any-return]
 
     def transpose(self, *axes: Any) -> Tensor:
         """The axes in another order; reversed without arguments."""
         order = axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes or None
-        return routines.transpose(self, order)  # type: ignore[no-any-return]
+        return shaping.transpose(self, order)  # type: ignore[no-any-return]
 
     def flatten(self) -> Tensor:
         """All elements along one axis."""
-        return routines.ravel(self)  # type: ignore[no-any-return]
+        return shaping.ravel(self)  # type: ignore[no-any-return]
 
     def argmax(self, axis: int | None = None) -> Any:
         """Where the largest element is; plain integers."""
@@ -289,7 +289,7 @@ _ERRORS = (ValueError, TypeError, IndexError)
 
 _ROUTINES = ["sum", "mean", "var", "std", "prod", "max", "min", "logsumexp", "cumsum", "cumprod", "sort", "softmax", "log_softmax", "norm", "dot", "inner", "outer", "trace", "diagonal", "ravel", "swapaxes", "squeeze", "repeat", "take", "clip"]
 for _name in _ROUTINES:
-    setattr(Tensor, _name, getattr(routines, _name))
+    setattr(Tensor, _name, getattr(routines, _name, None) or getattr(shaping, _name))
 
 
 def _refused(op: Op, other: Any, dunder: str) -> Any:

@@ -14,14 +14,14 @@ from typing import Any
 
 import numpy as np
 
-from .backward import gradients, jacobian_rows
 from .errors import NotScalarError, OperandError, ShapeError, StructureError
 from .forward import pushforward
+from .gradients import gradients, jacobian_rows
 from .modes import tracing, transform
 from .node import Node
 from .op import TABLE
 from .record import NODE_DATA, as_array
-from .routines import stack
+from .shaping import stack
 from .tree import flatten, same_structure
 from .value import Value
 
@@ -218,11 +218,11 @@ def vjp(f: Function, *primals: Any) -> tuple[Any, Function]:
                 raise ShapeError(f"vjp: received a cotangent of shape {np.shape(NODE_DATA(seed))}, expected {np.shape(NODE_DATA(out))}, that of the result.")
         nested, trace.nested = trace.nested, trace.nested or tracing() > 0 or any(isinstance(s, Node) for s in seeds)
         try:
-            return tuple(trace.pull(outs, seeds))
+            return tuple(trace.pull(outs, [np.array(s) if isinstance(s, np.ndarray) else s for s in seeds]))
         finally:
             trace.nested = nested
 
-    return trace.result(), pullback
+    return _copied([trace.result()])[0], pullback
 
 
 def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:

@@ -1,0 +1,129 @@
+"""Gradients as values or as graphs, without touching any `.grad`: what the transforms are made of.
+
+Two more sweeps over the same rules: on nodes, so that the gradients are graphs and can be differentiated again, and on batches
+of seeds, so that a Jacobian costs one sweep and not one per row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from .algebra import ARRAYS, NODES, NUMBERS
+from .backward import local_of, needed_for, restore, run_pass, times
+from .modes import unchecked
+from .node import LOCK, operands, stale, trace
+from .op import Op
+from .structural import sum_to
+
+__all__ = ["gradients", "jacobian_rows"]
+
+
+def gradients(roots: Sequence[Any], seeds: Sequence[Any], wrt: Sequence[Any], *, graph: bool) -> list[Any]:
+    """∂(Σ seed · root)/∂w for each w, without touching any `.grad`; None where nothing flows.
+
+    With `graph`, the rules are handed nodes, so that the gradients are nodes and can be differentiated again; the walk
+    stops at `wrt`, and only nodes between them and the roots take part.
+    """
+    with LOCK:
+        if graph:
+            with np.errstate(all="ignore"), unchecked():
+                results = _gradient_graph(roots, seeds, wrt, careful=False)
+                if any(r is not None and np.isnan(NODES.data(r)).any() for r in results):
+                    results = _gradient_graph(roots, seeds, wrt, careful=True)
+                return results
+        started = [np.asarray(s) if isinstance(r._data, np.ndarray) else float(s) for r, s in zip(roots, seeds, strict=True)]
+        saved = run_pass(roots, started, wrt=wrt)
+        results = [w.grad if w._flowed else None for w in wrt]
+        restore(saved)
+        return results
+
+
+def _gradient_graph(roots: Sequence[Any], seeds: Sequence[Any], wrt: Sequence[Any], careful: bool) -> list[Any]:
+    order: list[Any]
+    order, _ = trace(roots, stop=wrt)
+    needed = needed_for(order, wrt)
+    total: dict[int, Any] = {}
+    for root, seed in zip(roots, seeds, strict=True):
+        if id(root) in needed:
+            total[id(root)] = total[id(root)] + seed if id(root) in total else seed
+    for node in reversed(order):
+        g = total.pop(id(node), None)
+        if g is None:
+            continue
+        stale(node)
+        op, params, pairs = node.op, node._params or {}, operands(node)
+        nodes = [operand if operand is not None else value for operand, value in pairs]
+        rules = op.d or op.vjp
+        head = () if op.d else (g,)
+        together = rules[0](NODES, *head, node, *nodes, **params) if op.variadic else None
+        for slot, (operand, _) in enumerate(pairs):
+            if operand is None or id(operand) not in needed or (not op.variadic and rules[slot] is None):
+                continue
+            c = together[slot] if together is not None else rules[slot](NODES, *head, node, *nodes, **params)
+            if op.d:
+                c = _multiply_nodes(g, c, op, careful)
+            shape = np.shape(operand._data)
+            if NODES.shape(c) != shape:
+                c = NODES.sum_to(c, shape=shape)
+            total[id(operand)] = total[id(operand)] + c if id(operand) in total else c
+    return [total.get(id(w)) for w in wrt]
+
+
+def _multiply_nodes(g: Any, local: Any, op: Op, careful: bool) -> Any:
+    if isinstance(local, float) and local == 1.0:
+        return g
+    if not careful:
+        return g * local
+    return NODES.strong_mul(g, local) if not op.selects else NODES.strong_mul(local, g)
+
+
+# --------------------------------------------------------------------------------------- many seeds at once
+def jacobian_rows(root: Any, wrt: Sequence[Any]) -> list[Any]:
+    """For each w the array of ∂root_i/∂w, one row per element of the root: a backward pass with a batch of seeds.
+
+    A partial has the shape of the result, so a gradient with one more axis in front multiplies it as it is. Pull-backs
+    know nothing of that axis; they are called row by row.
+    """
+    with LOCK, np.errstate(all="ignore"):
+        rows = _batched(root, wrt, careful=False)
+        if any(r is not None and np.isnan(r).any() for r in rows):
+            rows = _batched(root, wrt, careful=True)
+    return rows
+
+
+def _batched(root: Any, wrt: Sequence[Any], careful: bool) -> list[Any]:
+    order: list[Any]
+    order, _ = trace([root], stop=wrt)
+    needed = needed_for(order, wrt)
+    shape = np.shape(root._data)
+    n = int(np.prod(shape))
+    total: dict[int, Any] = {id(root): np.eye(n).reshape(n, *shape)} if id(root) in needed else {}
+    for node in reversed(order):
+        g = total.pop(id(node), None)
+        if g is None:
+            continue
+        stale(node)
+        op, params, pairs = node.op, node._params or {}, operands(node)
+        values = tuple(value for _, value in pairs)
+        m, out = (ARRAYS, node._data) if node.is_array else (NUMBERS, node._data)
+        together = op.d[0](m, out, *values, **params) if op.d and op.variadic else None
+        pulled = [op.vjp[0](m, row, out, *values, **params) for row in g] if op.vjp and op.variadic else None
+        for slot, (operand, _) in enumerate(pairs):
+            if operand is None or id(operand) not in needed or (not op.variadic and (op.d or op.vjp)[slot] is None):
+                continue
+            if op.d:
+                local = together[slot] if together is not None else (
+                    op.d[slot](m, out, *values, **params) if node.is_array else local_of(node, slot))
+                c = times(g, local, op, careful)
+            elif pulled is not None:
+                c = np.stack([row[slot] for row in pulled])
+            else:
+                c = np.stack([op.vjp[slot](m, row, out, *values, **params) for row in g])
+            target = np.shape(operand._data)
+            if c.shape[1:] != target:
+                c = sum_to(c, shape=(n, *(1,) * (c.ndim - 1 - len(target)), *target)).reshape(n, *target)
+            total[id(operand)] = total[id(operand)] + c if id(operand) in total else c
+    return [total.get(id(w)) for w in wrt]

@@ -1,0 +1,391 @@
+"""Shapes, indexing and joining under NumPy's names, for numbers, arrays, `Value`s and `Tensor`s.
+
+Few need an entry of their own: `swapaxes` is a transpose, `stack` a concatenation, `diag` an index, so their
+derivatives are those of the entries they are made of. Each function also answers for its NumPy namesake (`NUMPY`), so
+that `np.stack([t, a])` comes here.
+"""
+
+from __future__ import annotations
+
+import builtins
+import itertools
+import operator
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from .errors import AxisError, MissingRuleError, OperandError, ShapeError
+from .node import Node
+from .op import TABLE
+from .record import NODE_DATA, apply
+
+__all__ = ["NUMPY", "answers"]
+
+NUMPY: dict[Any, Callable[..., Any]] = {}
+"""NumPy function → the function here that answers for it."""
+
+
+def answers(*functions: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Register a function for the NumPy functions it answers for, and export it."""
+
+    def register(function: Callable[..., Any]) -> Callable[..., Any]:
+        for theirs in functions:
+            NUMPY[theirs] = function
+        __all__.append(function.__name__)
+        return function
+
+    return register
+
+
+def shape_of(x: Any) -> tuple[int, ...]:
+    return np.shape(NODE_DATA(x))
+
+
+def ndim_of(x: Any) -> int:
+    return len(shape_of(x))
+
+
+def axis_of(axis: Any, ndim: int, who: str) -> int:
+    """An axis counted from the front; a clear error where there is none such."""
+    try:
+        at = operator.index(axis)
+    except TypeError:
+        raise OperandError(f"{who}: received axis={axis!r}, expected an integer.") from None
+    if not -ndim <= at < ndim:
+        expected = f"an axis from {-ndim} to {ndim - 1}" if ndim else "no axis, since there is none"
+        raise AxisError(f"{who}: received axis={axis} for {ndim} axes, expected {expected}.")
+    return at % ndim
+
+
+def axes_of(axis: Any, who: str) -> Any:
+    """An axis, a tuple of them, or None; as Python integers."""
+    try:
+        return tuple(map(operator.index, axis)) if isinstance(axis, (tuple, list)) else None if axis is None else operator.index(axis)
+    except TypeError:
+        raise OperandError(f"{who}: received axis={axis!r}, expected an integer, a tuple of integers or None.") from None
+
+
+def record_op(name: str, *operands: Any, **params: Any) -> Any:
+    return apply(TABLE[name], operands, params)
+
+
+# ------------------------------------------------------------------------------------------------- shapes
+@answers(np.reshape)
+def reshape(x: Any, shape: Any, order: str = "C") -> Any:
+    """The same elements in another shape; one side may be −1."""
+    if order != "C":
+        raise MissingRuleError(f"reshape: order={order!r} has no rule here; transpose first.")
+    return record_op("reshape", x, shape=(int(shape),) if np.ndim(shape) == 0 else tuple(int(n) for n in shape))
+
+
+@answers(np.ravel)
+def ravel(x: Any) -> Any:
+    """All elements along one axis."""
+    return reshape(x, (-1,))
+
+
+@answers(np.transpose, np.permute_dims)
+def transpose(x: Any, axes: Any = None) -> Any:
+    """The axes in another order; reversed where `axes` is None."""
+    return record_op("transpose", x, **({} if axes is None else {"axes": tuple(int(a) for a in axes)}))
+
+
+@answers(np.matrix_transpose)
+def matrix_transpose(x: Any) -> Any:
+    """The last two axes exchanged."""
+    return swapaxes(x, -1, -2)
+
+
+@answers(np.swapaxes)
+def swapaxes(x: Any, axis1: int, axis2: int) -> Any:
+    """Two axes exchanged."""
+    axes = list(range(ndim_of(x)))
+    i, j = axis_of(axis1, len(axes), "swapaxes"), axis_of(axis2, len(axes), "swapaxes")
+    axes[i], axes[j] = axes[j], axes[i]
+    return transpose(x, axes)
+
+
+@answers(np.moveaxis)
+def moveaxis(x: Any, source: Any, destination: Any) -> Any:
+    """Axes moved to other places, the rest in order."""
+    n = ndim_of(x)
+    froms = [axis_of(a, n, "moveaxis") for a in ([source] if isinstance(source, int) else source)]
+    tos = [axis_of(a, n, "moveaxis") for a in ([destination] if isinstance(destination, int) else destination)]
+    if len(froms) != len(tos) or len(set(froms)) != len(froms) or len(set(tos)) != len(tos):
+        raise ShapeError(f"moveaxis: received source {source} and destination {destination}, expected as many distinct axes of each.")
+    order = [i for i in range(n) if i not in froms]
+    for to, start in sorted(zip(tos, froms, strict=True)):
+        order.insert(to, start)
+    return transpose(x, order)
+
+
+@answers(np.squeeze)
+def squeeze(x: Any, axis: Any = None) -> Any:
+    """Without axes of length 1 (all of them, or those given)."""
+    shape = shape_of(x)
+    if axis is None:
+        return reshape(x, tuple(n for n in shape if n != 1))
+    drop = {axis_of(a, len(shape), "squeeze") for a in ((axis,) if isinstance(axis, int) else axis)}
+    if any(shape[a] != 1 for a in drop):
+        raise ShapeError(f"squeeze: received axis={axis} for shape {shape}, expected axes of length 1.")
+    return reshape(x, tuple(n for i, n in enumerate(shape) if i not in drop))
+
+
+@answers(np.expand_dims)
+def expand_dims(x: Any, axis: Any) -> Any:
+    """With new axes of length 1 at the given places of the result."""
+    places = (axis,) if isinstance(axis, int) else tuple(axis)
+    ndim = ndim_of(x) + len(places)
+    new = {axis_of(a, ndim, "expand_dims") for a in places}
+    if len(new) != len(places):
+        raise ShapeError(f"expand_dims: received axis={axis}, expected distinct axes.")
+    old = iter(shape_of(x))
+    return reshape(x, tuple(1 if i in new else next(old) for i in range(ndim)))
+
+
+@answers(np.copy)
+def copy(x: Any) -> Any:
+    """The same elements in a node of their own."""
+    return record_op("identity", x)
+
+
+@answers(np.atleast_1d)
+def atleast_1d(x: Any) -> Any:
+    """At least one axis."""
+    return reshape(x, (1,)) if ndim_of(x) == 0 else x
+
+
+@answers(np.atleast_2d)
+def atleast_2d(x: Any) -> Any:
+    """At least two axes."""
+    return reshape(x, (1,) * (2 - ndim_of(x)) + shape_of(x)) if ndim_of(x) < 2 else x
+
+
+@answers(np.broadcast_to)
+def broadcast_to(x: Any, shape: Any) -> Any:
+    """Repeated to a shape, as NumPy broadcasts."""
+    return record_op("broadcast_to", x, shape=(int(shape),) if np.ndim(shape) == 0 else tuple(int(n) for n in shape))
+
+
+@answers(np.flip)
+def flip(x: Any, axis: Any = None) -> Any:
+    """Reversed along the given axes, or all."""
+    n = ndim_of(x)
+    axes = set(range(n)) if axis is None else {axis_of(a, n, "flip") for a in ((axis,) if isinstance(axis, int) else axis)}
+    return getitem(x, tuple(slice(None, None, -1) if i in axes else slice(None) for i in range(n)))
+
+
+@answers(np.roll)
+def roll(x: Any, shift: Any, axis: Any = None) -> Any:
+    """Shifted around along axes; what leaves at one end enters at the other."""
+    if axis is None:
+        return reshape(roll(ravel(x), shift, 0), shape_of(x))
+    shifts, axes = np.broadcast_arrays(np.atleast_1d(shift), np.atleast_1d(axis))
+    for by, at in zip(shifts.tolist(), axes.tolist(), strict=True):
+        at = axis_of(at, ndim_of(x), "roll")
+        x = getitem(x, (slice(None),) * at + (np.roll(np.arange(shape_of(x)[at]), by),))
+    return x
+
+
+@answers(np.tile)
+def tile(x: Any, reps: Any) -> Any:
+    """Copies side by side, `reps` times along each axis."""
+    times = (int(reps),) if np.ndim(reps) == 0 else tuple(int(r) for r in reps)
+    n = builtins.max(len(times), ndim_of(x))
+    shape = (1,) * (n - ndim_of(x)) + shape_of(x)
+    times = (1,) * (n - len(times)) + times
+    wide = reshape(x, tuple(v for s in shape for v in (1, s)))
+    wide = broadcast_to(wide, tuple(v for r, s in zip(times, shape, strict=True) for v in (r, s)))
+    return reshape(wide, tuple(r * s for r, s in zip(times, shape, strict=True)))
+
+
+@answers(np.repeat)
+def repeat(x: Any, repeats: Any, axis: int | None = None) -> Any:
+    """Each element repeated in place; a number of times, or a number for each."""
+    if axis is None:
+        return repeat(ravel(x), repeats, 0)
+    at = axis_of(axis, ndim_of(x), "repeat")
+    if np.any(np.asarray(repeats) < 0):
+        raise ShapeError(f"repeat: received repeats={repeats}, expected counts of 0 or more.")
+    return getitem(x, (slice(None),) * at + (np.repeat(np.arange(shape_of(x)[at]), repeats),))
+
+
+@answers(np.pad)
+def pad(x: Any, pad_width: Any, mode: str = "constant", constant_values: float = 0.0) -> Any:
+    """A border around an array: "constant", or what np.pad's "edge", "reflect", "symmetric" and "wrap" copy."""
+    n = ndim_of(x)
+    if isinstance(pad_width, dict):
+        pad_width = [pad_width.get(i, pad_width.get(i - n, 0)) for i in range(n)]
+        pad_width = [(w, w) if np.ndim(w) == 0 else w for w in pad_width]
+    widths = np.broadcast_to(np.asarray(pad_width, dtype=int), (n, 2)).tolist()
+    if np.ndim(constant_values) != 0:
+        raise MissingRuleError(f"pad: constant_values={constant_values!r} has no rule here; give one number.")
+    if mode == "constant":
+        shape = tuple(s + a + b for s, (a, b) in zip(shape_of(x), widths, strict=True))
+        inside = tuple(slice(a, a + s) for s, (a, _) in zip(shape_of(x), widths, strict=True))
+        out = record_op("scatter", x, key=inside, shape=shape)
+        if constant_values == 0.0:
+            return out
+        border = np.full(shape, float(constant_values))
+        border[inside] = 0.0
+        return out + border
+    if mode not in ("edge", "reflect", "symmetric", "wrap"):
+        raise MissingRuleError(f"pad: mode={mode!r} has no rule here; use constant, edge, reflect, symmetric or wrap.")
+    indices = [np.pad(np.arange(s), w, mode=mode) for s, w in zip(shape_of(x), widths, strict=True)]  # type: ignore[call-overload]
+    return getitem(x, np.ix_(*indices))
+
+
+# ------------------------------------------------------------------------------------- indexing and joining
+@answers()
+def getitem(x: Any, key: Any) -> Any:
+    """x[key] for every kind of NumPy index."""
+    if isinstance(key, tuple):
+        key = tuple(_index(k) for k in key)
+    else:
+        key = _index(key)
+    return record_op("index", x, key=key)
+
+
+def _index(k: Any) -> Any:
+    """An index as it can be kept: what may change later is copied, and a Tensor gives its data as integers or booleans."""
+    if isinstance(k, Node):
+        raise OperandError("indexing: received a differentiable index, expected integers or booleans; take its .data and convert it.")
+    return np.array(k) if isinstance(k, (list, np.ndarray)) and not (isinstance(k, list) and not k) else (
+        np.array(k, dtype=int) if isinstance(k, list) else k)  # fmt: skip
+
+
+@answers(np.take)
+def take(x: Any, indices: Any, axis: int | None = None) -> Any:
+    """The elements at integer indices along an axis."""
+    if axis is None:
+        return getitem(ravel(x), (np.asarray(indices),))
+    return getitem(x, (slice(None),) * axis_of(axis, ndim_of(x), "take") + (np.asarray(indices),))
+
+
+@answers(np.take_along_axis)
+def take_along_axis(x: Any, indices: Any, axis: int = -1) -> Any:
+    """For each place along an axis the element that `indices` names, as given by argsort."""
+    grid: list[Any] = list(np.ogrid[tuple(slice(n) for n in np.shape(indices))])
+    grid[axis_of(axis, ndim_of(x), "take_along_axis")] = np.asarray(indices)
+    return getitem(x, tuple(grid))
+
+
+@answers(np.diagonal)
+def diagonal(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
+    """The diagonals of the matrices that two axes span, along a last axis."""
+    n = ndim_of(x)
+    if n < 2:
+        raise ShapeError(f"diagonal: received shape {shape_of(x)}, expected at least two axes.")
+    i, j = axis_of(axis1, n, "diagonal"), axis_of(axis2, n, "diagonal")
+    moved = moveaxis(x, (i, j), (-2, -1))
+    rows, columns = np.nonzero(np.eye(shape_of(moved)[-2], shape_of(moved)[-1], k=offset))
+    return getitem(moved, (Ellipsis, rows, columns))
+
+
+@answers(np.diag)
+def diag(x: Any, k: int = 0) -> Any:
+    """The diagonal of a matrix, or the matrix with a vector on its diagonal."""
+    if ndim_of(x) == 2:
+        return diagonal(x, k)
+    if ndim_of(x) != 1:
+        raise ShapeError(f"diag: received shape {shape_of(x)}, expected a vector or a matrix.")
+    n = shape_of(x)[0]
+    rows = np.arange(n) + builtins.max(-k, 0)
+    return record_op("scatter", x, key=(rows, rows + k), shape=(n + abs(k), n + abs(k)))
+
+
+def _triangle(x: Any, k: int) -> np.ndarray:
+    if ndim_of(x) < 2:
+        raise ShapeError(f"tril, triu: received shape {shape_of(x)}, expected at least two axes.")
+    return np.tri(shape_of(x)[-2], shape_of(x)[-1], k=k).astype(bool)
+
+
+@answers(np.tril)
+def tril(x: Any, k: int = 0) -> Any:
+    """The lower triangle, zeros above."""
+    return record_op("where", _triangle(x, k), x, 0.0)
+
+
+@answers(np.triu)
+def triu(x: Any, k: int = 0) -> Any:
+    """The upper triangle, zeros below."""
+    return record_op("where", ~_triangle(x, k - 1), x, 0.0)
+
+
+@answers(np.concatenate, np.concat)
+def concatenate(arrays: Sequence[Any], axis: int | None = 0) -> Any:
+    """Arrays joined along an axis they have; flattened first where `axis` is None."""
+    parts = list(arrays)
+    if not parts:
+        raise ShapeError("concatenate: received no arrays, expected at least one.")
+    if axis is None:
+        return concatenate([ravel(p) for p in parts], 0)
+    return record_op("concatenate", *parts, axis=int(axis))
+
+
+@answers(np.stack)
+def stack(arrays: Sequence[Any], axis: int = 0) -> Any:
+    """Arrays of one shape joined along a new axis."""
+    parts = list(arrays)
+    if len({shape_of(p) for p in parts}) != 1:
+        raise ShapeError(f"stack: received shapes {[shape_of(p) for p in parts]}, expected at least one array and all of one shape.")
+    return concatenate([expand_dims(p, axis) for p in parts], axis)
+
+
+@answers(np.vstack)
+def vstack(arrays: Sequence[Any]) -> Any:
+    """Rows, or matrices, on top of each other."""
+    return concatenate([atleast_2d(a) for a in arrays], 0)
+
+
+@answers(np.hstack)
+def hstack(arrays: Sequence[Any]) -> Any:
+    """Vectors end to end, or matrices side by side."""
+    parts = [atleast_1d(a) for a in arrays]
+    return concatenate(parts, 0 if parts and ndim_of(parts[0]) == 1 else 1)
+
+
+@answers(np.column_stack)
+def column_stack(arrays: Sequence[Any]) -> Any:
+    """Vectors as the columns of a matrix."""
+    return concatenate([reshape(a, (-1, 1)) if ndim_of(a) < 2 else a for a in arrays], 1)
+
+
+@answers(np.array_split)
+def array_split(x: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
+    """Parts along an axis: a number of parts as equal as can be, or split at the given places."""
+    at = axis_of(axis, ndim_of(x), "split")
+    places = np.array_split(np.arange(shape_of(x)[at]), indices_or_sections)
+    starts = np.cumsum([0, *(len(p) for p in places)]).tolist()
+    if np.ndim(indices_or_sections):
+        edges = [0, *list(indices_or_sections), shape_of(x)[at]]
+        return [getitem(x, (slice(None),) * at + (slice(a, b),)) for a, b in itertools.pairwise(edges)]
+    return [getitem(x, (slice(None),) * at + (slice(a, b),)) for a, b in itertools.pairwise(starts)]
+
+
+@answers(np.split)
+def split(x: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
+    """Equal parts along an axis, or parts split at the given places."""
+    if np.ndim(indices_or_sections) == 0 and shape_of(x)[axis_of(axis, ndim_of(x), "split")] % int(indices_or_sections):
+        raise ShapeError(f"split: an axis of length {shape_of(x)[axis]} does not divide into {indices_or_sections} equal parts; see array_split.")
+    return list(array_split(x, indices_or_sections, axis))
+
+
+@answers(np.where)
+def where(condition: Any, x: Any, y: Any) -> Any:
+    """x where the condition holds, else y; the branch that is not taken contributes exactly 0 to a gradient."""
+    held = NODE_DATA(condition)
+    return record_op("where", held if np.ndim(held) == 0 and isinstance(held, bool) else np.asarray(held).astype(bool)[()], x, y)
+
+
+@answers(np.clip)
+def clip(x: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None) -> Any:
+    """x held between two bounds; the derivative is 1 at the bounds. Bounds that are differentiable get gradients too."""
+    low, high = a_min if a_min is not None else min, a_max if a_max is not None else max
+    if low is None and high is None:
+        raise OperandError("clip: received no bounds, expected min, max or both.")
+    if isinstance(low, Node) or isinstance(high, Node):
+        x = x if low is None else TABLE["maximum"](x, low)
+        return x if high is None else TABLE["minimum"](x, high)
+    return record_op("clip", x, **({} if low is None else {"min": low}), **({} if high is None else {"max": high}))
