@@ -25,7 +25,7 @@ def framed(picture: str, page: str, title: str = "") -> str:
     room = max(least, min(height + 190, 720))
     return (
         f'<div style="display:grid;min-height:{min(height, room)}px">'
-        f'<div style="grid-area:1/1;overflow:auto"><img alt="{name}" width="{width}" style="max-width:none" '
+        f'<div style="grid-area:1/1;overflow:auto;max-height:{room}px"><img alt="{name}" width="{width}" style="max-width:none" '
         f'src="data:image/svg+xml;base64,{data}"></div>'
         f'<iframe style="grid-area:1/1;width:100%;height:{room}px;border:0" sandbox="allow-scripts" '
         f'title="{name}" srcdoc="{escape(page)}"></iframe></div>'
