@@ -26,6 +26,10 @@ __all__ = ["Backward"]
 
 _UNWRITTEN, _CONSTANT, _DYNAMIC = range(3)
 
+_THIN, _LARGE, _SMALL = 4, 5000, 1024
+"""A large matrix times a thin one is faster column by column: BLAS packs operands for a product, not for a vector. Two wide
+matrices with a small product are faster the other way round, (B·Aᵀ)ᵀ."""
+
 Producer = Callable[[Array], None]
 
 
@@ -377,6 +381,15 @@ class Backward(Emitter):
                 line = out[0]
                 vector = self.block(self.adjoints, step)
                 self.script.call(_dot_into(line), right.T, vector, line, careful=strong_matmul_right)
+            elif right.shape[1] <= _THIN and g.size >= _LARGE and right.T.flags.c_contiguous:
+                columns_of_result = self.script.scratch((right.shape[1], rows), 7)
+                for column, line in zip(right.T, columns_of_result, strict=True):
+                    self.script.call(np.dot, g, column, line, careful=strong_matmul_left)
+                self.script.call(np.copyto, out, columns_of_result.T)
+            elif out.size <= _SMALL and columns > 4 * rows and columns > 4 * right.shape[1]:
+                turned = self.script.scratch((right.shape[1], rows), 7)
+                self.script.call(np.dot, right.T, g.T, turned, careful=strong_matmul_right)
+                self.script.call(np.copyto, out, turned.T)
             else:
                 self.script.call(_dot_into(out), g, right, out, careful=strong_matmul_left)
 

@@ -25,8 +25,8 @@ from typing import Any
 
 import numpy as np
 
-from autograd_core.gradients import gradients
 from autograd_core.errors import GraphError, OperandError, ShapeError
+from autograd_core.gradients import gradients
 from autograd_core.node import walk
 from autograd_core.tensor import Tensor
 from autograd_core.value import Value
