@@ -42,7 +42,7 @@ def _moons(seed: int, progress: bool) -> tuple[MLP, History, np.ndarray, np.ndar
     x, y = moons(100, noise=0.1, rng=seed)
     model = MLP(2, [16, 16, 1], activation="relu", rng=seed)
     history = fit(
-        model, x, 2 * y - 1, loss="hinge", optimizer="adam", lr=0.02, epochs=40, batch_size=20, metrics="accuracy",
+        model, x, 2 * y - 1, loss="hinge", optimizer="adam", lr=0.02, epochs=60, batch_size=20, metrics="accuracy",
         penalty=lambda m: l2_penalty(m, 1e-4), rng=seed, progress=progress,
     )  # fmt: skip
     return model, history, x, y
@@ -98,6 +98,8 @@ def main(output: str | Path = "demo_output", *, seed: int = 0, progress: bool = 
     ):
         rows.append((name, f"{model.number_of_parameters():,}", f"{n:,}", str(len(history)), f"{history.last('loss'):.4f}", score, f"{seconds:.1f}"))
     print("\n" + table(rows) + "\n")
+    if scalar_history.lifted:
+        print("The steps on Value were recorded once and replayed as a program of matrix products (autograd_core.lift).\n")
 
     neuron = _neuron()
     graph = folder / "neuron_graph.svg"

@@ -87,6 +87,7 @@ class History:
 
     Attributes:
         stopped: Why it ended: "finished", "early stopping", "interrupted", "callback", or "the loss is not finite".
+        lifted: The kind of program that replayed a scalar model's steps; empty where it ran one number at a time.
         best_epoch: The epoch (from 1) whose weights the model has, where early stopping has restored them.
 
     Example:
@@ -101,7 +102,7 @@ class History:
         self.columns: dict[str, list[float]] = {}
         self.stopped = ""
         self.best_epoch: int | None = None
-        self.lifted = False
+        self.lifted = ""
 
     def append(self, row: dict[str, float]) -> None:
         """The numbers of one more epoch."""

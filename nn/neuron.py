@@ -15,7 +15,7 @@ import numpy as np
 from autograd_core import Tensor, Value, weighted_sum
 from autograd_core.errors import OperandError, ShapeError
 
-from .activations import activation_of
+from .activations import ACTIVATIONS, activation_of
 from .init import Generator, rng_of
 from .module import Entry, Module
 
@@ -198,6 +198,18 @@ class MLP(Module):
         for layer in self.layers:
             x = layer(x)
         return x
+
+    def on_arrays(self, x: np.ndarray) -> np.ndarray:
+        """The outputs for many samples at once, out of the graph: the same numbers by matrix products, to rounding."""
+        for layer in self.layers:
+            arrays = [entry.read() for entry in layer.entries()]
+            x = layer.neurons[0]._function(x @ arrays[0].T + (arrays[1] if len(arrays) > 1 else 0.0))
+        return x[:, 0] if x.shape[1] == 1 else x
+
+    @property
+    def by_name(self) -> bool:
+        """Whether all activations are ours, so that they take arrays too."""
+        return all(ACTIVATIONS.get(n.activation) is not None and ACTIVATIONS[n.activation].function is n._function for layer in self.layers for n in layer.neurons)
 
     def state_children(self) -> Iterator[tuple[str, Module]]:
         """The layers under the places they have in the equal `torch.nn.Sequential`: 0, 2, 4, …"""

@@ -64,8 +64,9 @@ def network(model: Module, *, by: str = "weight", ax: Any = None, title: str | N
     for column, indices in enumerate(shown):
         step = (height - 1) / max(len(indices) - 1, 1) if len(indices) > 1 else 0.0
         gap = min(step, 1.6) if step else 1.0
-        places.append({i: (float(column), -(k - (len(indices) - 1) / 2) * gap) for k, i in enumerate(indices)})
-    numbers = values if values is not None else sum(w.size for w in weights) <= 12
+        rows = [k + (0.8 if k == len(indices) - 1 and len(indices) < sizes[column] else 0.0) for k in range(len(indices))]
+        places.append({i: (float(column), -(k - rows[-1] / 2) * gap) for i, k in zip(indices, rows, strict=True)})
+    numbers = values if values is not None else sum(w.size for w in weights) <= 20
     for column, w in enumerate(weights):
         for j in shown[column + 1]:
             for i in shown[column]:
@@ -195,7 +196,7 @@ def optimizer_paths(
 
 def loss_surface(
     f: Callable[[Any], Any], *, paths: Mapping[str, np.ndarray] | None = None, xlim: tuple[float, float] = (-2.0, 2.0),
-    ylim: tuple[float, float] = (-2.0, 2.0), resolution: int = 60, log: bool = False, ax: Any = None, title: str = "Loss surface",
+    ylim: tuple[float, float] = (-2.0, 2.0), resolution: int = 60, log: bool = False, view: tuple[float, float] = (52.0, -75.0), ax: Any = None, title: str = "Loss surface",
 ) -> Any:  # fmt: skip
     """The surface of a function of two parameters in three dimensions, with the paths that optimisers took over it.
 
@@ -206,6 +207,7 @@ def loss_surface(
         ylim: The range of the second.
         resolution: Points along each axis.
         log: Whether the height is the logarithm, log₁₀(1 + loss), for functions that are steep.
+        view: Elevation and azimuth of the eye, in degrees.
         ax: Three-dimensional axes.
         title: The title.
     """
@@ -224,25 +226,24 @@ def loss_surface(
     if z.shape != a.shape:
         raise ShapeError("loss_surface: expected a function of two parameters that gives one number.")
     ax.computed_zorder = False
-    ax.plot_surface(a, b, z, cmap="Greys", alpha=0.55, linewidth=0, antialiased=True, zorder=1)
-    ax.contour(a, b, z, levels=14, offset=float(z.min()) - 0.25 * float(np.ptp(z)), cmap="Greys", linewidths=0.8, zorder=0)
-    floor, span = float(z.min()) - 0.25 * float(np.ptp(z)), float(np.ptp(z))
-    ax.set_zlim(floor, float(z.max()))
+    ax.plot_surface(a, b, z, cmap="cividis", alpha=0.6, linewidth=0, antialiased=True, rcount=resolution, ccount=resolution, zorder=1)
+    ax.contour(a, b, z, levels=14, colors="#444444", linewidths=0.5, zorder=2)
+    span = float(np.ptp(z))
     styles = ("-", "--", "-.", ":")
     for k, (name, places) in enumerate((paths or {}).items()):
         inside = (places[:, 0] >= xlim[0]) & (places[:, 0] <= xlim[1]) & (places[:, 1] >= ylim[0]) & (places[:, 1] <= ylim[1])
         kept = places[inside]
         if not len(kept):
             continue
-        colour, style = COLOURS[k % len(COLOURS)], styles[k % 4]
-        ax.plot(kept[:, 0], kept[:, 1], height(kept) + 0.015 * span, color=colour, linestyle=style, linewidth=2.2, label=name, zorder=5)
-        ax.plot(kept[:, 0], kept[:, 1], np.full(len(kept), floor), color=colour, linestyle=style, linewidth=1.2, alpha=0.8, zorder=2)
-        ax.scatter(*kept[-1], floor, color=colour, marker="ov^sDPX"[k % 7], s=34, zorder=6)
+        colour, style = ("#D55E00", "#000000", "#CC79A7", "#56B4E9", "#E69F00")[k % 5], styles[k % 4]
+        ax.plot(kept[:, 0], kept[:, 1], height(kept) + 0.015 * span, color=colour, linestyle=style, linewidth=2.8, label=name, zorder=5)
+        ax.scatter(*kept[0], height(kept[:1]) + 0.015 * span, color="black", s=30, zorder=6)
+        ax.scatter(*kept[-1], height(kept[-1:]) + 0.015 * span, color=colour, marker="v^sDPX"[k % 6], s=44, edgecolors="white", zorder=7)
     if paths:
         ax.legend(loc="upper left", fontsize="small")
     ax.set_xlabel("θ₁")
     ax.set_ylabel("θ₂")
     ax.set_zlabel("log₁₀(1 + loss)" if log else "loss")
-    ax.view_init(elev=38, azim=-60)
+    ax.view_init(elev=view[0], azim=view[1])
     ax.set_title(title)
     return ax

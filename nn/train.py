@@ -9,6 +9,7 @@ cleanly. With the same seed the numbers are the same, bit for bit, and so are th
 from __future__ import annotations
 
 import math
+import importlib.util
 import sys
 import time
 import warnings
@@ -24,8 +25,10 @@ from autograd_core.errors import MissingExtraError, OperandError, ShapeError
 from .data import batches, train_test_split
 from .history import EarlyStopping, History, metrics_of
 from .init import Generator, rng_of
+from .lifted import LiftedStep, liftable, lifted_step
 from .losses import loss_of
 from .module import Module
+from .neuron import MLP
 from .optim import SGD, Adagrad, Adam, AdamW, Optimizer, RMSprop, clip_grad_norm_
 from .schedules import ReduceLROnPlateau, Schedule
 
@@ -76,6 +79,8 @@ def predict(model: Module, x: Any, *, batch_size: int = 1024) -> np.ndarray:
     model.eval()
     try:
         with no_grad():
+            if type(model) is MLP and model.by_name and x.ndim == 2 and x.shape[1] == model.nin:
+                return model.on_arrays(x.astype(float))
             parts = [_plain(_forward(model, part, scalar)) for part, _ in batches(x, x, batch_size, shuffle=False)]
     finally:
         for module, mode in modes:
@@ -147,6 +152,7 @@ def fit(
     checkpoint: str | Path | None = None,
     checkpoint_every: int = 1,
     resume: str | Path | bool | None = None,
+    lift: bool | None = None,
 ) -> History:
     """Train a model, and return what happened.
 
@@ -171,6 +177,9 @@ def fit(
         checkpoint: A file to which model, optimiser, schedule, generators and history are written after epochs.
         checkpoint_every: How many epochs lie between two checkpoints.
         resume: A checkpoint to go on from; True takes that of `checkpoint` if it exists.
+        lift: Whether the steps of a scalar model are recorded once and replayed at array speed (see `nn.lifted`); None does
+            so where nothing in model and loss decides by the numbers. `history.lifted` says which kind of program ran. Metrics
+            of the training set are then those after the epoch, instead of while it was trained on.
 
     Example:
         >>> from nn import MLP
@@ -196,18 +205,20 @@ def fit(
     if stopping is not None:
         stopping.reset()
     _resume(training, checkpoint, resume)
+    model.train()
     step = _step_of(model, function, penalty)
+    fast = _lifted(lift, model, function, penalty, chosen, x, y, batch_size, epochs)
     per_epoch = math.ceil(len(x) / (batch_size or len(x)))
     bar = _bar(progress, epochs * per_epoch, training.epoch * per_epoch)
     followers = list(callbacks)
     history = training.history
     history.stopped = "finished"
-    model.train()
+    history.lifted = "" if fast is None else fast.kind
     try:
         while training.epoch < epochs and not training.stopped:
             started = time.perf_counter()
             with np.errstate(all="ignore"):    # a loss that overflows is reported below, once
-                row = _epoch(training, step, x, y, batch_size, clip_norm, measures, bar, epochs)
+                row = _epoch(training, step, fast, x, y, batch_size, clip_norm, measures, bar, epochs)
             if held is not None:
                 for name, value in _validate(model, function, measures, held).items():
                     row[f"val_{name}"] = value
@@ -253,6 +264,21 @@ def _check(model: Any, x: np.ndarray, y: np.ndarray, epochs: Any, batch_size: An
         raise OperandError(f"fit: {type(model).__name__} has no parameters to train.")
 
 
+def _lifted(
+    lift: bool | None, model: Module, loss: Any, penalty: Any, optimizer: Optimizer, x: np.ndarray, y: np.ndarray, batch_size: int | None, epochs: int
+) -> LiftedStep | None:
+    """The steps of a scalar model as a program, where that is wanted and works."""
+    size = min(batch_size or len(x), len(x))
+    if lift is False or not is_scalar(model) or not (lift or liftable(model, loss, epochs * (len(x) // size))):
+        return None
+    targets = _target(y, predict(model, x))
+    loss(predict(model, x), targets)           # raises at targets that do not fit; a replay would not look at them
+    step = lifted_step(model, loss, penalty, optimizer, x[:size], targets[:size])
+    if step is None and lift:
+        raise OperandError("fit: lift=True, but the loss of a batch could not be lifted; lift=None or False trains it one number at a time.")
+    return step
+
+
 Step = Callable[[np.ndarray, np.ndarray], tuple[float, np.ndarray]]
 
 
@@ -273,30 +299,52 @@ def _step_of(model: Module, loss: Callable[..., Any], penalty: Callable[[Module]
 
 
 def _epoch(
-    training: Training, step: Step, x: np.ndarray, y: np.ndarray, batch_size: int | None, clip_norm: float | None,
+    training: Training, step: Step, fast: Any, x: np.ndarray, y: np.ndarray, batch_size: int | None, clip_norm: float | None,
     measures: dict[str, Any], bar: Any, epochs: int,
 ) -> dict[str, float]:  # fmt: skip
     """One pass over the samples; the loss is the mean over them while they are trained on."""
-    total, outputs, targets = 0.0, [], []
-    optimizer = training.optimizer
+    if fast is not None:
+        fast.begin()
+        try:
+            total = _run(training, fast, x, y, batch_size, clip_norm, None, bar, epochs)
+        finally:
+            fast.end()
+        row = {"loss": total / len(x)}
+        prediction = predict(training.model, x) if measures else x
+        return row | {name: float(metric(prediction, _target(y, prediction))) for name, metric in measures.items()}
+    kept: list[tuple[np.ndarray, np.ndarray]] = []
+    total = _run(training, step, x, y, batch_size, clip_norm, kept if measures else None, bar, epochs)
+    row = {"loss": total / len(x)}
+    for name, metric in measures.items():
+        row[name] = float(metric(np.concatenate([p for p, _ in kept]), np.concatenate([t for _, t in kept])))
+    return row
+
+
+def _run(
+    training: Training, step: Any, x: np.ndarray, y: np.ndarray, batch_size: int | None, clip_norm: float | None, kept: Any, bar: Any,
+    epochs: int,
+) -> float:  # fmt: skip
+    """The batches of an epoch; the sum of the losses of the samples."""
+    total, optimizer, lifted = 0.0, training.optimizer, isinstance(step, LiftedStep)
     for part, target in batches(x, y, batch_size, rng=training.rng, shuffle=batch_size is not None):
-        optimizer.zero_grad()
-        value, prediction = step(part, target)
-        if clip_norm is not None:
-            clip_grad_norm_(optimizer.parameters, clip_norm)
+        if lifted:
+            value = step(part, target)
+            if clip_norm is not None:
+                step.clip(clip_norm)
+        else:
+            optimizer.zero_grad()
+            value, prediction = step(part, target)
+            if clip_norm is not None:
+                clip_grad_norm_(optimizer.parameters, clip_norm)
+            if kept is not None:
+                kept.append((prediction, _target(target, prediction)))
         optimizer.step()
         total += value * len(part)
-        if measures:
-            outputs.append(prediction)
-            targets.append(_target(target, prediction))
         if bar is not None:
             bar.set_description_str(f"epoch {training.epoch + 1}/{epochs}", refresh=False)
             bar.set_postfix_str(f"loss {value:.4f}, lr {optimizer.lr:.2g}", refresh=False)
             bar.update()
-    row = {"loss": total / len(x)}
-    for name, metric in measures.items():
-        row[name] = float(metric(np.concatenate(outputs), np.concatenate(targets)))
-    return row
+    return total
 
 
 def _validate(model: Module, loss: Callable[..., Any], measures: dict[str, Any], held: tuple[np.ndarray, np.ndarray]) -> dict[str, float]:
@@ -350,7 +398,10 @@ def _bar(progress: bool | None, total: int, initial: int) -> Any:
     if progress is False or (progress is None and not (sys.stderr.isatty() or "ipykernel" in sys.modules)):
         return None
     try:
-        from tqdm.auto import tqdm
+        if "ipykernel" in sys.modules and importlib.util.find_spec("ipywidgets") is not None:
+            from tqdm.auto import tqdm
+        else:
+            from tqdm import tqdm
     except ImportError as error:
         if progress is None:
             return None

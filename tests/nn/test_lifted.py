@@ -1,0 +1,89 @@
+"""`fit` on a scalar model by a lifted program: the same training, to rounding, and the optimiser, clipping and files with it."""
+
+import numpy as np
+import pytest
+
+import nn
+from autograd_core import Value
+from autograd_core.errors import OperandError
+from nn.data import blobs, moons
+
+
+def run(lift, loss="hinge", classes=1, activation="tanh", output="identity", epochs=6, batch_size=12, optimizer="adam", model=None, **options):
+    x, y = blobs(40, rng=0) if classes > 1 else moons(40, rng=0)
+    if loss == "hinge":
+        y = 2 * y - 1
+    model = model or nn.MLP(2, [5, 4, classes], activation=activation, output=output, rng=1)
+    history = nn.fit(model, x, y, loss=loss, lr=0.05, epochs=epochs, batch_size=batch_size, optimizer=optimizer, rng=2, lift=lift, **options)
+    return history, model
+
+
+CASES = [
+    {}, {"batch_size": None}, {"batch_size": 1, "epochs": 2}, {"activation": "relu", "optimizer": "rmsprop"}, {"optimizer": "sgd", "clip_norm": 0.1},
+    {"loss": "mse"}, {"loss": "squared_error"}, {"loss": "l1"}, {"loss": "bce_with_logits", "activation": "gelu"}, {"loss": "bce", "output": "sigmoid"},
+    {"loss": "cross_entropy", "classes": 3}, {"penalty": lambda m: nn.l2_penalty(m, 0.01)}, {"activation": ["leaky_relu", "softplus"]},
+    {"schedule": lambda o: nn.StepLR(o, 2), "early_stopping": 50},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("options", CASES, ids=range(len(CASES)))
+def test_the_same_training(options):
+    (fast, a), (slow, b) = run(None, **options), run(False, **options)
+    assert fast.lifted and not slow.lifted
+    np.testing.assert_allclose(fast["loss"], slow["loss"], rtol=1e-9)
+    for p, q in zip(a.parameters(), b.parameters(), strict=True):
+        assert p.data == pytest.approx(q.data, rel=1e-7, abs=1e-9)
+    assert any(p.grad != 0.0 for p in a.parameters())
+
+
+def test_the_same_numbers_again():
+    def numbers():
+        history, model = run(None, validation=0.25, metrics="accuracy")
+        return {k: v for k, v in history.columns.items() if k != "seconds"}, [p.data for p in model.parameters()]
+
+    assert numbers() == numbers()
+
+
+def test_the_optimiser_is_left_whole_and_goes_on():
+    model = nn.MLP(2, [4, 1], rng=0)
+    optimizer = nn.Adam(model.parameters(), lr=0.05)
+    run(None, optimizer=optimizer, model=model)
+    assert optimizer.state_dict()["state"][0][0]["first"].shape == (17,)
+    before = [p.data for p in model.parameters()]
+    model.zero_grad()
+    nn.hinge_loss(model([0.1, 0.2]), -1).backward()
+    optimizer.step()
+    assert [p.data for p in model.parameters()] != before
+
+
+def test_resuming_is_bit_exact(tmp_path):
+    pytest.importorskip("safetensors", reason="safetensors is not installed")
+    whole, a = run(None, epochs=8)
+    run(None, epochs=3, checkpoint=tmp_path / "c")
+    rest, b = run(None, epochs=8, checkpoint=tmp_path / "c", resume=True)
+    assert whole["loss"] == rest["loss"] and [p.data for p in a.parameters()] == [p.data for p in b.parameters()]
+
+
+def test_what_decides_by_the_numbers_is_not_lifted():
+    assert not run(None, loss="huber")[0].lifted
+    assert not run(None, activation=lambda z: z if z.data > 0 else z * 0.1)[0].lifted
+    assert not run(None, epochs=1, batch_size=None)[0].lifted
+    with pytest.raises(OperandError, match="expected −1 and"):
+        nn.fit(nn.MLP(2, [3, 1], rng=0), *moons(20, rng=0), loss="hinge", epochs=9)
+
+
+def test_on_arrays():
+    model = nn.MLP(3, [5, 4, 2], activation=["relu", "gelu"], output="tanh", rng=0)
+    x = np.random.default_rng(0).normal(size=(7, 3))
+    one_by_one = [[v.data for v in model([Value(a) for a in row])] for row in x]
+    np.testing.assert_allclose(model.on_arrays(x), one_by_one, rtol=1e-13)
+    assert model.by_name and not nn.MLP(2, [2, 1], activation=lambda z: z * z).by_name
+
+
+def test_a_callback_may_change_the_weights():
+    def reset(training):
+        for p in training.model.parameters():
+            p.data = 0.0
+
+    history, _ = run(None, callbacks=[reset], batch_size=None)
+    assert history["loss"][1] == pytest.approx(1.0) and history["loss"][2] == pytest.approx(1.0)
