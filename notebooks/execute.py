@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import tempfile
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import nbformat
 from nbclient import NotebookClient
 
-__all__ = ["FOLDER", "execute", "notebooks"]
+__all__ = ["FOLDER", "execute", "notebooks", "solutions"]
 
 FOLDER = Path(__file__).resolve().parent
 SECONDS_PER_CELL = 120
@@ -21,9 +22,21 @@ def notebooks() -> list[Path]:
     return sorted(FOLDER.glob("[0-9][0-9]_*.ipynb"))
 
 
-def execute(path: Path, folder: Path) -> nbformat.NotebookNode:
-    """The notebook with the outputs of a new kernel that works in `folder`; a cell that fails raises `CellExecutionError`."""
+def solutions(notebook: nbformat.NotebookNode) -> list[str]:
+    """The code in the hidden solutions of the exercises."""
+    text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    hidden = "\n".join(re.findall(r"<details>.*?</details>", text, re.DOTALL))
+    return re.findall(r"^```python\n(.*?)^```", hidden, re.DOTALL | re.MULTILINE)
+
+
+def execute(path: Path, folder: Path, *, solve: bool = False) -> nbformat.NotebookNode:
+    """The notebook with the outputs of a new kernel that works in `folder`; a cell that fails raises `CellExecutionError`.
+
+    With `solve`, the code of the solutions runs too, in cells after the last.
+    """
     notebook = nbformat.read(path, as_version=4)
+    if solve:
+        notebook.cells += [nbformat.v4.new_code_cell(code) for code in solutions(notebook)]
     environment = {name: text for name, text in os.environ.items() if name not in ("MPLBACKEND", "PYTHONWARNINGS")}
     client = NotebookClient(
         notebook, timeout=SECONDS_PER_CELL, kernel_name="python3", record_timing=False, resources={"metadata": {"path": str(folder)}}
