@@ -118,8 +118,13 @@ class _TensorCompiler:
             n = values[0].size
             weights = self.script.full((n,), 1.0 if op.name == "sum" else 1.0 / n)
             call(np.dot, values[0].reshape(-1), weights, out)
-        elif op.name == "cross_entropy" and values[0].ndim == 2 and self.same_dtype(values):
-            self.cross_entropy(node, op, values, out)
+        elif (
+            op.name in ("cross_entropy", "cross_entropy_of_classes")
+            and values[0].ndim == 2
+            and self.same_dtype(values)
+            and all(operand is None for operand, _ in operands(node)[1:])  # targets are constants
+        ):
+            self.cross_entropy(node, op, values, options, out)
         else:
             self.call_kernel(op, values, options, out)
 
@@ -131,10 +136,16 @@ class _TensorCompiler:
         names = ", ".join(f"{{{i + 2}}}" for i in range(len(values)))
         self.script.text(f"{{0}}[...] = {{1}}({names})", out, kernel, *values)
 
-    def cross_entropy(self, node: Any, op: Op, values: list[Any], out: Array) -> None:
+    def cross_entropy(self, node: Any, op: Op, values: list[Any], options: dict[str, Any], out: Array) -> None:
         """Σt·ln Σexp(z) − Σ t·z of scores shifted by their maximum; the entry's own kernel where that is not finite."""
-        script, (z, t) = self.script, values
+        script, z = self.script, values[0]
         call, (n, k) = script.call, z.shape
+        mean = op.name == "cross_entropy_of_classes"
+        if mean:
+            t = np.zeros_like(z)
+            t[np.arange(n), options["labels"]] = 1.0 / n
+        else:
+            t = values[1]
         top, shifted, e = np.zeros((n, 1), self.dtype), np.zeros_like(z), np.zeros_like(z)
         total, logs, mixed = (np.zeros(n, self.dtype) for _ in range(3))
         ones, weight = script.full((k,), 1.0), t.sum(1)
@@ -143,15 +154,17 @@ class _TensorCompiler:
         call(np.exp, shifted, e)
         call(np.dot, e, ones, total)
         call(np.log, total, logs)
-        if not (weight == 1.0).all():
-            call(np.multiply, logs, weight, logs)
-        products = script.scratch((n, k), 1, self.dtype)
-        call(np.multiply, t, shifted, products)
-        call(np.dot, products, ones, mixed)
-        call(np.subtract, logs, mixed, out)
-        script.careful(_into, out, op.array, z, t)
-        if operands(node)[1][0] is None:
-            self.saved[id(node)] = e, total, weight
+        if mean:
+            script.text("{0}[()] = {1}.dot({2}) - {3}.dot({4})", out, logs, weight, shifted.reshape(-1), t.reshape(-1))
+        else:
+            if not (weight == 1.0).all():
+                call(np.multiply, logs, weight, logs)
+            products = script.scratch((n, k), 1, self.dtype)
+            call(np.multiply, t, shifted, products)
+            call(np.dot, products, ones, mixed)
+            call(np.subtract, logs, mixed, out)
+        script.careful(_into, out, functools.partial(op.array, **options), *values)
+        self.saved[id(node)] = e, total, weight, t
 
     def tell(self, node: Any, values: list[Any], calls: int) -> None:
         """A line of the lecture."""
@@ -303,9 +316,9 @@ class _TensorCompiler:
             else:
                 self.contribute(operand, y.shape, produce=lambda to: call(np.dot, x.T, g, to))
             return True
-        if op.name == "cross_entropy" and slot == 0 and id(node) in self.saved and constant:
-            e, total, weight = self.saved[id(node)]
-            targets, scale = values[1] * g[:, None], weight * g
+        if slot == 0 and id(node) in self.saved and constant:
+            e, total, weight, t = self.saved[id(node)]
+            targets, scale = t * g[..., None], weight * g
             ratio = np.zeros_like(total)
             rule = op.vjp[0]
             assert rule is not None
@@ -314,7 +327,7 @@ class _TensorCompiler:
                 call(np.divide, scale, total, ratio)
                 call(np.multiply, e, ratio[:, None], to)
                 call(np.subtract, to, targets, to)
-                script.careful(_into, to, functools.partial(rule, ARRAYS), g, self.values[id(node)], *values)
+                script.careful(_into, to, functools.partial(rule, ARRAYS, **(node._params or {})), g, self.values[id(node)], *values)
 
             self.contribute(operand, e.shape, produce=softmax_minus_targets)
             return True

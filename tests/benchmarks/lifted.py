@@ -60,23 +60,28 @@ def record(n, hidden):
     return sum(losses) * (1.0 / n) + L2 * sum(p * p for p in values), values, rows
 
 
+def descend(program, rate):
+    """A training step of a program: loss, gradient, and plain gradient descent on theta, in place."""
+    theta = program.theta.data
+    rate, update = np.array(rate, theta.dtype), np.zeros_like(theta)
+
+    def step():
+        loss = program()
+        program.backward()
+        np.multiply(program.theta.grad, rate, update)
+        np.subtract(theta, update, theta)
+        return loss
+
+    return step
+
+
 def lifted(n, hidden):
     """The step of a lifted program, and how long lifting took."""
     loss, values, rows = record(n, hidden)
     start = time.perf_counter()
     program = lift(loss, params=values, inputs=rows)
     took = time.perf_counter() - start
-    rate, update = np.array(LEARNING_RATE), np.zeros(len(values))
-
-    def step():
-        loss = program()
-        program.backward()
-        theta = program.theta.data
-        np.multiply(program.theta.grad, rate, update)
-        np.subtract(theta, update, theta)
-        return loss
-
-    return step, took
+    return descend(program, LEARNING_RATE), took
 
 
 def idiomatic(n, hidden):
@@ -245,16 +250,7 @@ def lifted_tensors(sizes, batch, dtype):
     for p, start in zip(model.parameters(), [v for pair in zip(weights, biases) for v in pair]):
         p.data = start
     inputs = Tensor(x, requires_grad=False)
-    program = lift(nn.cross_entropy(model(inputs), y), params=model.parameters(), inputs=inputs)
-    optimizer = nn.SGD([program.theta], lr=0.01)
-
-    def step():
-        loss = program()
-        program.backward()
-        optimizer.step()
-        return loss
-
-    return step
+    return descend(lift(nn.cross_entropy(model(inputs), y), params=model.parameters(), inputs=inputs), 0.01)
 
 
 def jax_tensors(sizes, batch, dtype):

@@ -136,6 +136,29 @@ def test_several_inputs_and_their_shapes() -> None:
         program.inputs = [np.zeros(3), np.zeros(2)]
 
 
+def test_targets_may_be_inputs() -> None:
+    rng = np.random.default_rng(2)
+    z, t = Tensor(rng.normal(size=(6, 3))), Tensor(np.eye(3)[[0, 1, 2, 0, 1, 2]], requires_grad=False)
+    program = lift(TABLE["cross_entropy"](z, t).mean(), params=[z], inputs=t)
+    program.inputs[...] = 2.0 * np.eye(3)[[2, 2, 2, 1, 1, 0]]
+    loss = TABLE["cross_entropy"](z, program.inputs.copy()).mean()
+    loss.backward()
+    assert program() == pytest.approx(loss.item(), rel=1e-13)
+    program.backward()
+    np.testing.assert_allclose(program.theta.grad, z.grad.ravel(), rtol=1e-12)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_class_numbers(dtype: type) -> None:
+    z = Tensor(np.random.default_rng(2).normal(size=(6, 3)).astype(dtype) * 30)
+    loss = nn.cross_entropy(z, np.array([0, 1, 2, 0, 1, 2]))
+    program = lift(loss, params=[z])
+    loss.backward()
+    assert program() == pytest.approx(loss.item(), rel=1e-5 if dtype is np.float32 else 1e-13)
+    program.backward()
+    np.testing.assert_allclose(program.theta.grad, z.grad.ravel(), rtol=1e-4 if dtype is np.float32 else 1e-12, atol=1e-7)
+
+
 def test_refusals() -> None:
     w = Tensor([1.0, 2.0])
     with pytest.raises(GraphError, match=r"root has shape \(2,\), expected one number"):
