@@ -154,11 +154,13 @@ def activation_of(activation: str | Callable[[Any], Any]) -> Callable[[Any], Any
 
 # ------------------------------------------------------------------------------------------------ as modules
 class _Elementwise(Module):
+    """A function of each element as a module."""
+
     name = ""
 
     def __init_subclass__(cls) -> None:
         """The docstring of a module is that of its function."""
-        cls.__doc__ = f"{ACTIVATIONS[cls.name]}\n\nAs a module, for `Sequential`."
+        cls.__doc__ = f"{cls.__doc__}\n\n{ACTIVATIONS[cls.name]}"
 
     def config(self) -> dict[str, Any]:
         """The arguments that make an equal module."""
@@ -170,38 +172,56 @@ class _Elementwise(Module):
 
 
 class Step(_Elementwise):
+    """The function `step` as a module."""
+
     name = "step"
 
 
 class Identity(_Elementwise):
+    """The function `identity` as a module."""
+
     name = "identity"
 
 
 class Sigmoid(_Elementwise):
+    """The function `sigmoid` as a module."""
+
     name = "sigmoid"
 
 
 class Tanh(_Elementwise):
+    """The function `tanh` as a module."""
+
     name = "tanh"
 
 
 class ReLU(_Elementwise):
+    """The function `relu` as a module."""
+
     name = "relu"
 
 
 class SiLU(_Elementwise):
+    """The function `silu` as a module."""
+
     name = "silu"
 
 
 class GELU(_Elementwise):
+    """The function `gelu` as a module."""
+
     name = "gelu"
 
 
 class Softplus(_Elementwise):
+    """The function `softplus` as a module."""
+
     name = "softplus"
 
 
 class LeakyReLU(_Elementwise):
+    """The function `leaky_relu` as a module."""
+
     name = "leaky_relu"
 
     def __init__(self, slope: float = 0.01) -> None:
@@ -222,6 +242,8 @@ class LeakyReLU(_Elementwise):
 
 
 class ELU(_Elementwise):
+    """The function `elu` as a module."""
+
     name = "elu"
 
     def __init__(self, alpha: float = 1.0) -> None:
@@ -242,6 +264,8 @@ class ELU(_Elementwise):
 
 
 class PReLU(_Elementwise):
+    """The function `prelu` as a module."""
+
     name = "prelu"
 
     def __init__(self, count: int = 1, init: float = 0.25, *, dtype: Any = np.float64) -> None:
@@ -267,6 +291,8 @@ class PReLU(_Elementwise):
 
 
 class Softmax(_Elementwise):
+    """The function `softmax` as a module."""
+
     name = "softmax"
 
     def __init__(self, axis: int = -1) -> None:

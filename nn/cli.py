@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import itertools
 import sys
 from pathlib import Path
 from typing import Any, NoReturn
@@ -25,7 +26,7 @@ from .train import OPTIMIZERS, fit, is_scalar, predict
 
 __all__ = ["read_csv", "run"]
 
-MODULES = {
+MODULES: dict[str, type[Module]] = {
     "tanh": Tanh, "relu": ReLU, "sigmoid": Sigmoid, "identity": Identity, "leaky_relu": LeakyReLU, "elu": ELU, "gelu": GELU, "silu": SiLU,
     "softplus": Softplus,
 }  # fmt: skip
@@ -189,8 +190,9 @@ def _checked(args: argparse.Namespace) -> None:
 def _model(args: argparse.Namespace, nin: int, nout: int) -> Module:
     if args.scalar:
         return MLP(nin, [*args.hidden, nout], activation=args.activation, rng=args.seed)
-    sizes, modules = [nin, *args.hidden], []
-    for i, (a, b) in enumerate(zip(sizes, sizes[1:], strict=False)):
+    sizes = [nin, *args.hidden]
+    modules: list[Module] = []
+    for i, (a, b) in enumerate(itertools.pairwise(sizes)):
         modules += [Linear(a, b, rng=args.seed + i), MODULES[args.activation]()]
         modules += [Dropout(args.dropout, rng=args.seed + i)] if args.dropout else []
     return Sequential(*modules, Linear(sizes[-1], nout, rng=args.seed + len(sizes)))

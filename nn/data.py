@@ -5,7 +5,7 @@ Every set gives (x, y): x of shape (n, features), y class numbers of shape (n,) 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -143,7 +143,7 @@ def digits() -> Data:
     return x / 16.0, y
 
 
-DATASETS = {"moons": moons, "circles": circles, "spirals": spirals, "blobs": blobs, "xor": xor}
+DATASETS: dict[str, Callable[..., Data]] = {"moons": moons, "circles": circles, "spirals": spirals, "blobs": blobs, "xor": xor}
 """The two-dimensional sets of the command line."""
 
 

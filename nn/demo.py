@@ -91,7 +91,7 @@ def main(output: str | Path = "demo_output", *, seed: int = 0, progress: bool = 
 
     held = float(np.mean(predict(tensor, x_test).argmax(axis=1) == y_test))
     right = float(np.mean((predict(scalar, x) > 0) == (y == 1)))
-    rows = [("", "parameters", "samples", "epochs", "loss", "accuracy", "seconds")]
+    rows: list[tuple[str, ...]] = [("", "parameters", "samples", "epochs", "loss", "accuracy", "seconds")]
     for name, model, history, n, score, seconds in (
         ("two moons (Value)", scalar, scalar_history, len(x), f"{right:.1%} of training set", middle - started),
         ("digits (Tensor)", tensor, tensor_history, 1797 - len(x_test), f"{held:.1%} of {len(x_test)} held out", ended - middle),

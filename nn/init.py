@@ -44,7 +44,7 @@ GAINS: dict[str, float] = {
 
 def rng_of(rng: Any) -> np.random.Generator:
     """A generator from a generator, a seed, or None (fresh from the operating system)."""
-    if rng is None or isinstance(rng, (int, np.integer, np.random.Generator)) and not isinstance(rng, bool):
+    if rng is None or (isinstance(rng, (int, np.integer, np.random.Generator)) and not isinstance(rng, bool)):
         return np.random.default_rng(rng)
     raise OperandError(
         f"rng: received {rng!r} of type {type(rng).__name__}, expected np.random.default_rng(seed), a seed, or None."

@@ -8,6 +8,7 @@ a description can only name the modules of this package. A file is checked in fu
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import math
 import os
@@ -81,7 +82,7 @@ def build(description: Any, *, limit: int = _MOST_PARAMETERS) -> Module:
         return kind(*[build(part, limit=limit) for part in settings.get("modules", [])])  # type: ignore[no-any-return]
     numbers = [n for v in settings.values() for n in (v if isinstance(v, list) else [v]) if isinstance(n, int) and not isinstance(n, bool)]
     sizes = [max(abs(n), 1) for n in numbers]
-    size = sum(a * b for a, b in zip(sizes, sizes[1:], strict=False)) if "nouts" in settings else math.prod(sizes[:4])
+    size = sum(a * b for a, b in itertools.pairwise(sizes)) if "nouts" in settings else math.prod(sizes[:4])
     if size > max(limit, 1) * 16:
         raise FileError(f"the file describes a {description['kind']} of about {size:.1e} parameters, but holds {limit}.")
     try:

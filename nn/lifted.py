@@ -129,12 +129,12 @@ class LiftedStep:
     def _targets(self, y: np.ndarray) -> np.ndarray:
         """Targets as floats; classes as rows with a single 1."""
         if self.loss is cross_entropy:
-            return np.eye(self.model.sizes[-1])[y]  # type: ignore[attr-defined]
+            return np.asarray(np.eye(self.model.sizes[-1])[y])  # type: ignore[attr-defined]
         return y.astype(float).reshape(len(y)) if y.ndim == 2 and y.shape[1] == 1 else y.astype(float)
 
     def _record(self, x: np.ndarray, targets: np.ndarray) -> Any:
         rows = [[Value(v) for v in row] for row in x.tolist()]
-        goals = [[Value(v) for v in row] for row in targets.tolist()] if targets.ndim == 2 else [Value(v) for v in targets.tolist()]
+        goals: Any = [[Value(v) for v in row] for row in targets.tolist()] if targets.ndim == 2 else [Value(v) for v in targets.tolist()]
         outputs = [self.model(row) for row in rows]
         value = _cross_entropy(outputs, goals) if self.loss is cross_entropy else self.loss(outputs, goals)
         if self.penalty is not None:

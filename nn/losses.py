@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 
 import autograd_core as ag
-from autograd_core import TABLE, Op, Tensor, Value, weighted_sum
+from autograd_core import Tensor, Value, weighted_sum
 from autograd_core.errors import OperandError, ShapeError
 
 from .activations import relu
+from .loss_rules import BCE, BCE_LOGITS, CROSS_ENTROPY, CROSS_ENTROPY_OF_CLASSES
 from .module import Module
 
 __all__ = [
@@ -26,97 +27,6 @@ __all__ = [
 ]  # fmt: skip
 
 Loss = Callable[..., Any]
-
-
-# ---------------------------------------------------------------------------------- entries of the rule book
-def _operation(name: str, **entry: Any) -> Op:
-    """An operation of this module; declared once, even if the module is loaded again."""
-    return TABLE[name] if name in TABLE else Op(name=name, **entry)
-
-
-def _log(p: float) -> float:
-    return max(math.log(p), -100.0) if p > 0.0 else -100.0
-
-
-_BCE = _operation(
-    "bce", doc="−t·ln p − (1 − t)·ln(1 − p), with logarithms held above −100.", text="BCE({0}, {1})",
-    scalar=lambda p, t: -(t * _log(p) + (1.0 - t) * _log(1.0 - p)),
-    array=lambda p, t: -(t * _bounded_log(p) + (1.0 - t) * _bounded_log(1.0 - p)),
-    d=(lambda m, out, p, t: (p - t) / m.maximum(p * (1.0 - p), 1e-12),
-       lambda m, out, p, t: m.maximum(m.log(1.0 - p), -100.0) - m.maximum(m.log(p), -100.0)),
-)  # fmt: skip
-
-
-def _bounded_log(p: Any) -> Any:
-    with np.errstate(divide="ignore"):
-        return np.maximum(np.log(p), -100.0)
-
-
-def _softplus(z: float) -> float:
-    return (z if z > 0.0 else 0.0) + math.log1p(math.exp(-abs(z)))
-
-
-def _logits_array(z: Any, t: Any, *, pos_weight: Any = 1.0) -> Any:
-    tail = np.log1p(np.exp(-np.abs(z)))
-    with np.errstate(invalid="ignore"):        # 0 · ∞ is 0 here: a class that is not there costs nothing
-        yes = np.where(t == 0.0, 0.0, pos_weight * t * (np.maximum(-z, 0.0) + tail))
-        no = np.where(t == 1.0, 0.0, (1.0 - t) * (np.maximum(z, 0.0) + tail))
-    return (yes + no).astype(np.result_type(z, np.float16))
-
-
-_BCE_LOGITS = _operation(
-    "bce_with_logits", doc="Binary cross-entropy of the probability σ(z); exact at ±1000 and ±∞.", text="BCE(σ({0}), {1})",
-    scalar=lambda z, t, *, pos_weight=1.0: (pos_weight * t * _softplus(-z) if t != 0.0 else 0.0)
-    + ((1.0 - t) * _softplus(z) if t != 1.0 else 0.0),
-    array=_logits_array,
-    d=(lambda m, out, z, t, *, pos_weight=1.0: m.sigmoid(z) * (1.0 + (pos_weight - 1.0) * t) - pos_weight * t,
-       lambda m, out, z, t, *, pos_weight=1.0: pos_weight * m.softplus(-z) - m.softplus(z)),
-)  # fmt: skip
-
-
-def _log_softmax(z: Any) -> Any:
-    top = np.max(z, axis=-1, keepdims=True)
-    shifted = z - np.where(np.isfinite(top), top, 0.0)
-    return shifted - np.log(np.sum(np.exp(shifted), axis=-1, keepdims=True))
-
-
-def _cross_entropy_array(z: Any, targets: Any) -> Any:
-    logs = _log_softmax(z)
-    if np.isneginf(logs).any():                # a masked class with target 0 costs nothing
-        with np.errstate(invalid="ignore"):
-            return -np.sum(np.where(targets == 0.0, 0.0, targets * logs), axis=-1)
-    return -np.einsum("...c,...c->...", targets, logs)
-
-
-_CROSS_ENTROPY = _operation(
-    "cross_entropy", doc="−Σ tᵢ·ln softmax(z)ᵢ along the last axis; its derivative is softmax(z)·Σt − t.", text="CE({0}, {1})",
-    array=_cross_entropy_array,
-    vjp=(lambda m, g, out, z, t: m.reshape(g, shape=(*m.shape(g), 1)) * (
-            m.softmax(z, axis=-1) * m.sum(t, axis=-1, keepdims=True) - t),
-         lambda m, g, out, z, t: -m.reshape(g, shape=(*m.shape(g), 1)) * m.log_softmax(z, axis=-1)),
-    samples=lambda rng: [((rng.normal(size=(3, 4)), rng.uniform(size=(3, 4))), {}), ((rng.normal(size=4), rng.uniform(size=4)), {})],
-)  # fmt: skip
-
-
-def _class_error(z: Any, labels: Any) -> Any:
-    """softmax(z) minus a 1 at each label: the error that flows back."""
-    truth = np.zeros(z.shape, z.dtype)
-    truth[np.arange(len(labels)), labels] = 1.0
-    return truth
-
-
-def _mean_of_classes(z: Any, *, labels: Any) -> Any:
-    shifted = z - z.max(axis=-1, keepdims=True)
-    picked = shifted[np.arange(len(labels)), labels]
-    return (np.log(np.exp(shifted).sum(axis=-1)) - picked).sum() / len(labels)
-
-
-_CROSS_ENTROPY_OF_CLASSES = _operation(
-    "cross_entropy_of_classes", doc="The mean of −ln softmax(z)_y over samples with class numbers y; its derivative is (softmax(z) − 1_y) / n.",
-    text="CE({0}, y)", array=_mean_of_classes,
-    vjp=(lambda m, g, out, z, *, labels: (m.softmax(z, axis=-1) - _class_error(m.data(z), labels)) * (g / len(labels)),),
-    samples=lambda rng: [((rng.normal(size=(3, 4)),), {"labels": np.array([0, 3, 1])})],
-)  # fmt: skip
 
 
 # --------------------------------------------------------------------------------------- pairs and reductions
@@ -148,7 +58,7 @@ def _scalars(x: Any) -> bool:
 
 def _pair(name: str, prediction: Any, target: Any) -> tuple[Any, Any]:
     """Prediction and target, of one shape: two lists for a scalar model, else arrays or tensors."""
-    if isinstance(target, (Value, Tensor)) or _scalars(target) and _scalars(prediction):
+    if isinstance(target, (Value, Tensor)) or (_scalars(target) and _scalars(prediction)):
         given = _shape(target)
     else:
         target = np.asarray(target)
@@ -270,7 +180,7 @@ def binary_cross_entropy(prediction: Any, target: Any, *, reduction: str = "mean
             f"binary_cross_entropy: received predictions from {np.min(p):g} to {np.max(p):g}, expected probabilities from 0 to 1; "
             "use binary_cross_entropy_with_logits for scores."
         )
-    return _elementwise("binary_cross_entropy", _BCE, prediction, target, reduction, weight)
+    return _elementwise("binary_cross_entropy", BCE, prediction, target, reduction, weight)
 
 
 def binary_cross_entropy_with_logits(
@@ -284,7 +194,7 @@ def binary_cross_entropy_with_logits(
     500.0
     """
     options = {} if pos_weight is None else {"pos_weight": pos_weight if np.ndim(pos_weight) == 0 else np.asarray(pos_weight, dtype=float)}
-    return _elementwise("binary_cross_entropy_with_logits", lambda z, t: _BCE_LOGITS(z, t, **options), prediction, target, reduction, weight)
+    return _elementwise("binary_cross_entropy_with_logits", lambda z, t: BCE_LOGITS(z, t, **options), prediction, target, reduction, weight)
 
 
 def _classes(name: str, shape: tuple[int, ...], target: Any, ignore_index: int) -> np.ndarray:
@@ -339,9 +249,9 @@ def cross_entropy(
     if reduction == "mean" and weight is None and label_smoothing == 0.0 and prediction.__class__ is Tensor and prediction.ndim == 2:
         labels = np.asarray(target)            # the usual case: one node, and no more work than by hand
         classes = prediction.shape[1]
-        if labels.dtype == np.int64 and labels.shape == prediction.shape[:1] and labels.size and not 0 <= ignore_index < classes:
-            if labels.view(np.uint64).max() < classes:
-                return _CROSS_ENTROPY_OF_CLASSES(prediction, labels=labels)
+        plain = labels.dtype == np.int64 and labels.shape == prediction.shape[:1] and labels.size and not 0 <= ignore_index < classes
+        if plain and labels.view(np.uint64).max() < classes:
+            return CROSS_ENTROPY_OF_CLASSES(prediction, labels=labels)
     _check_reduction("cross_entropy", reduction)
     if not 0.0 <= label_smoothing <= 1.0:
         raise OperandError(f"cross_entropy: received label_smoothing={label_smoothing!r}, expected a share from 0 to 1.")
@@ -369,7 +279,7 @@ def cross_entropy(
             return weighted_sum([1.0 / total if total else math.nan] * len(losses), losses, 0.0) if len(losses) > 1 or total != 1.0 else losses[0]
         return losses[0] if not many else _reduce(losses, reduction)
     scores = prediction if len(shape) <= 2 else ag.moveaxis(prediction, 1, -1) if hasattr(ag, "moveaxis") else np.moveaxis(prediction, 1, -1)
-    losses = _CROSS_ENTROPY(scores, matrix)
+    losses = CROSS_ENTROPY(scores, matrix)
     if reduction == "mean":
         return losses.mean() if plain else losses.sum() * (1.0 / total if total else math.nan)
     return _reduce(losses, reduction)
@@ -431,7 +341,7 @@ def l2_penalty(model: Module, strength: float, *, half: bool = False, biases: bo
         return 0.0
     if all(isinstance(p, Value) for p in chosen):
         return factor * weighted_sum(chosen, chosen, 0.0)
-    total = None
+    total: Any = None
     for p in chosen:
         square = ag.square(p) if isinstance(p, Value) else ag.square(p).sum()
         total = square if total is None else total + square

@@ -7,6 +7,7 @@ dictionary too). Nothing has to be registered: assign it, and it is found, in th
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from html import escape
 from typing import Any, NamedTuple, Self
 
@@ -124,7 +125,13 @@ class Module:
                 if isinstance(v, (Value, Tensor)) and v.op is None and v.requires_grad:
                     yield parameter_entry(n, v)
         for name in self.buffers:
-            yield Entry(name, lambda name=name: np.asarray(getattr(self, name)), lambda a, name=name: setattr(self, name, a.copy()))
+            yield Entry(name, partial(self._read_buffer, name), partial(self._write_buffer, name))
+
+    def _read_buffer(self, name: str) -> np.ndarray:
+        return np.asarray(getattr(self, name))
+
+    def _write_buffer(self, name: str, array: np.ndarray) -> None:
+        setattr(self, name, array.copy())
 
     def state_children(self) -> Iterator[tuple[str, Module]]:
         """The children under the names they have in `state_dict`."""

@@ -204,7 +204,7 @@ class MLP(Module):
         for layer in self.layers:
             arrays = [entry.read() for entry in layer.entries()]
             x = layer.neurons[0]._function(x @ arrays[0].T + (arrays[1] if len(arrays) > 1 else 0.0))
-        return x[:, 0] if x.shape[1] == 1 else x
+        return np.asarray(x[:, 0] if x.shape[1] == 1 else x)
 
     @property
     def by_name(self) -> bool:
@@ -307,7 +307,7 @@ class Perceptron(Module):
         return self._train(x, y, lr, epochs, delta=True)
 
     def _scores(self, rows: np.ndarray) -> np.ndarray:
-        return rows @ np.array([w.data for w in self.w]) + self.b.data
+        return np.asarray(rows @ np.array([w.data for w in self.w]) + self.b.data)
 
     def _checked(self, x: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
         rows = np.asarray(x, dtype=float)

@@ -107,7 +107,8 @@ class Optimizer:
                 raise OperandError(f"{who}: received no parameters, expected at least one; is the model empty?")
             for p in members:
                 if not isinstance(p, (Value, Tensor)) or p.op is not None or not p.requires_grad:
-                    what = f"the result of an operation ({p.op.name})" if getattr(p, "op", None) is not None else f"{type(p).__name__}"
+                    made = getattr(p, "op", None)
+                    what = type(p).__name__ if made is None else f"the result of an operation ({made.name})"
                     raise OperandError(f"{who}: received {what}, expected parameters: leaf Values, or Tensors with requires_grad.")
                 if id(p) in seen:
                     raise OperandError(f"{who}: the same parameter {p.label or ''!r} was given twice.")

@@ -166,9 +166,10 @@ def loss_curves(history: History, *, ax: Any = None, title: str = "Training", lo
     tidy(ax, title, "epoch", "loss")
     if metrics and names:
         other = ax.twinx()
-        for i, name in enumerate(names):
+        kinds = list(dict.fromkeys(n.removeprefix("val_") for n in names))
+        for name in names:
             dashed = name.startswith("val_")
-            colour = COLOURS[2] if not dashed else COLOURS[3]
+            colour = COLOURS[(2 + 2 * kinds.index(name.removeprefix("val_")) + dashed) % len(COLOURS)]
             other.plot(epochs, history[name], color=colour, linewidth=1.5, linestyle=("--", ":")[not dashed], label=name.replace("val_", "validation "))
         shown = np.concatenate([np.asarray(history[n]) for n in names])
         if np.nanmin(shown) >= 0 and np.nanmax(shown) <= 1:
@@ -227,7 +228,7 @@ def weight_images(layer: Any, *, ax: Any = None, columns: int = 8, most: int = 3
     """The weights of each neuron of a first layer as an image: blue pulls it up, orange down, white is 0."""
     weight = np.asarray(layer.weight.data if hasattr(layer, "weight") else layer)
     side = round(float(np.sqrt(weight[0].size)))
-    if weight.ndim < 2 or side * side != weight[0].size and weight.ndim < 3:
+    if weight.ndim < 2 or (side * side != weight[0].size and weight.ndim < 3):
         raise ShapeError(f"weight_images: received weights of shape {weight.shape}, expected (neurons, a square number of inputs).")
     from matplotlib.colors import LinearSegmentedColormap
 

@@ -157,7 +157,7 @@ def layer_histograms(model: Module, x: Any, y: Any, *, loss: str | Callable[...,
             low, high = _BOUNDED[kind]
             edge = 0.03 * (high - low)
             note += f"\nsaturated: {np.mean((outputs < low + edge) | (outputs > high - edge)):.0%}"
-        elif kind.lower() in ("relu",):
+        elif kind.lower() == "relu":
             units = outputs.reshape(len(outputs), -1)
             note += f"\nzero: {np.mean(outputs == 0):.0%}, dead units: {np.mean((units == 0).all(axis=0)):.0%}"
         tidy(top, f"{name}\n{note}", "output", "number" if k == 0 else "")

@@ -33,7 +33,7 @@ class Schedule:
         for group, base in zip(self.optimizer.param_groups, self.base_lrs, strict=True):
             group["lr"] = self.rate(base, self.epoch)
 
-    def step(self, metric: float | None = None) -> None:
+    def step(self, metric: float | None = None) -> None:  # noqa: ARG002
         """An epoch has gone by; `metric` is for schedules that look at the loss."""
         self.epoch += 1
         self._apply()
@@ -129,7 +129,7 @@ class ReduceLROnPlateau(Schedule):
         self.best, self.bad, self.reductions = math.inf, 0, 0
         super().__init__(optimizer)
 
-    def rate(self, base: float, epoch: int) -> float:
+    def rate(self, base: float, epoch: int) -> float:  # noqa: ARG002
         """The rate after the reductions so far."""
         return max(base * self.factor**self.reductions, self.min_lr)
 

@@ -8,8 +8,8 @@ cleanly. With the same seed the numbers are the same, bit for bit, and so are th
 
 from __future__ import annotations
 
-import math
 import importlib.util
+import math
 import sys
 import time
 import warnings
@@ -106,7 +106,7 @@ def _number(loss: Any) -> float:
 def _target(y: Any, prediction: np.ndarray) -> np.ndarray:
     """Targets of shape (n, 1) for a model with one Value per sample are of shape (n,)."""
     y = np.asarray(y)
-    return y.reshape(len(y)) if prediction.ndim == 1 and y.shape == (len(prediction), 1) else y
+    return np.asarray(y.reshape(len(y)) if prediction.ndim == 1 and y.shape == (len(prediction), 1) else y)
 
 
 def _threshold(loss: Callable[..., Any]) -> float | None:

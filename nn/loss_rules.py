@@ -1,0 +1,106 @@
+"""The losses that are operations of their own: one node, exact at the ends, declared in the rule book as a user would.
+
+A loss whose derivative is simpler than the sum of its parts gets an entry: softmax(z) − target for the cross-entropy, σ(z) − target for its
+binary kin.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from autograd_core import TABLE, Op
+
+__all__ = ["BCE", "BCE_LOGITS", "CROSS_ENTROPY", "CROSS_ENTROPY_OF_CLASSES"]
+
+
+def _operation(name: str, **entry: Any) -> Op:
+    """An operation of this module; declared once, even if the module is loaded again."""
+    return TABLE[name] if name in TABLE else Op(name=name, **entry)
+
+
+def _log(p: float) -> float:
+    return max(math.log(p), -100.0) if p > 0.0 else -100.0
+
+
+BCE = _operation(
+    "bce", doc="−t·ln p − (1 − t)·ln(1 − p), with logarithms held above −100.", text="BCE({0}, {1})",
+    scalar=lambda p, t: -(t * _log(p) + (1.0 - t) * _log(1.0 - p)),
+    array=lambda p, t: -(t * _bounded_log(p) + (1.0 - t) * _bounded_log(1.0 - p)),
+    d=(lambda m, out, p, t: (p - t) / m.maximum(p * (1.0 - p), 1e-12),
+       lambda m, out, p, t: m.maximum(m.log(1.0 - p), -100.0) - m.maximum(m.log(p), -100.0)),
+)  # fmt: skip
+
+
+def _bounded_log(p: Any) -> Any:
+    with np.errstate(divide="ignore"):
+        return np.maximum(np.log(p), -100.0)
+
+
+def _softplus(z: float) -> float:
+    return (z if z > 0.0 else 0.0) + math.log1p(math.exp(-abs(z)))
+
+
+def _logits_array(z: Any, t: Any, *, pos_weight: Any = 1.0) -> Any:
+    tail = np.log1p(np.exp(-np.abs(z)))
+    with np.errstate(invalid="ignore"):        # 0 · ∞ is 0 here: a class that is not there costs nothing
+        yes = np.where(t == 0.0, 0.0, pos_weight * t * (np.maximum(-z, 0.0) + tail))
+        no = np.where(t == 1.0, 0.0, (1.0 - t) * (np.maximum(z, 0.0) + tail))
+    return (yes + no).astype(np.result_type(z, np.float16))
+
+
+BCE_LOGITS = _operation(
+    "bce_with_logits", doc="Binary cross-entropy of the probability σ(z); exact at ±1000 and ±∞.", text="BCE(σ({0}), {1})",
+    scalar=lambda z, t, *, pos_weight=1.0: (pos_weight * t * _softplus(-z) if t != 0.0 else 0.0)
+    + ((1.0 - t) * _softplus(z) if t != 1.0 else 0.0),
+    array=_logits_array,
+    d=(lambda m, out, z, t, *, pos_weight=1.0: m.sigmoid(z) * (1.0 + (pos_weight - 1.0) * t) - pos_weight * t,
+       lambda m, out, z, t, *, pos_weight=1.0: pos_weight * m.softplus(-z) - m.softplus(z)),
+)  # fmt: skip
+
+
+def _log_softmax(z: Any) -> Any:
+    top = np.max(z, axis=-1, keepdims=True)
+    shifted = z - np.where(np.isfinite(top), top, 0.0)
+    return shifted - np.log(np.sum(np.exp(shifted), axis=-1, keepdims=True))
+
+
+def _cross_entropy_array(z: Any, targets: Any) -> Any:
+    logs = _log_softmax(z)
+    if np.isneginf(logs).any():                # a masked class with target 0 costs nothing
+        with np.errstate(invalid="ignore"):
+            return -np.sum(np.where(targets == 0.0, 0.0, targets * logs), axis=-1)
+    return -np.einsum("...c,...c->...", targets, logs)
+
+
+CROSS_ENTROPY = _operation(
+    "cross_entropy", doc="−Σ tᵢ·ln softmax(z)ᵢ along the last axis; its derivative is softmax(z)·Σt − t.", text="CE({0}, {1})",
+    array=_cross_entropy_array,
+    vjp=(lambda m, g, out, z, t: m.reshape(g, shape=(*m.shape(g), 1)) * (
+            m.softmax(z, axis=-1) * m.sum(t, axis=-1, keepdims=True) - t),
+         lambda m, g, out, z, t: -m.reshape(g, shape=(*m.shape(g), 1)) * m.log_softmax(z, axis=-1)),
+    samples=lambda rng: [((rng.normal(size=(3, 4)), rng.uniform(size=(3, 4))), {}), ((rng.normal(size=4), rng.uniform(size=4)), {})],
+)  # fmt: skip
+
+
+def _class_error(z: Any, labels: Any) -> Any:
+    """softmax(z) minus a 1 at each label: the error that flows back."""
+    truth = np.zeros(z.shape, z.dtype)
+    truth[np.arange(len(labels)), labels] = 1.0
+    return truth
+
+
+def _mean_of_classes(z: Any, *, labels: Any) -> Any:
+    shifted = z - z.max(axis=-1, keepdims=True)
+    picked = shifted[np.arange(len(labels)), labels]
+    return (np.log(np.exp(shifted).sum(axis=-1)) - picked).sum() / len(labels)
+
+
+CROSS_ENTROPY_OF_CLASSES = _operation(
+    "cross_entropy_of_classes", doc="The mean of −ln softmax(z)_y over samples with class numbers y; its derivative is (softmax(z) − 1_y) / n.",
+    text="CE({0}, y)", array=_mean_of_classes,
+    vjp=(lambda m, g, out, z, *, labels: (m.softmax(z, axis=-1) - _class_error(m.data(z), labels)) * (g / len(labels)),),
+    samples=lambda rng: [((rng.normal(size=(3, 4)),), {"labels": np.array([0, 3, 1])})],
+)  # fmt: skip
