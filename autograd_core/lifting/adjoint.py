@@ -1,11 +1,9 @@
 """Emission, backward: the chain rule at the level of the array program.
 
-Every cell of the arena has an adjoint, and its state is known while compiling: *unwritten* so far, a *constant* (the seed 1
-travels as a number through sums and scalings without a single call), or *dynamic*. So the first contribution to a cell is
-written straight to its place, nothing is cleared to zero beforehand, and a constant is folded into the first addition.
-
-A contribution to places that are a view with a stride of 0 is a sum over that axis (the gradient of what was broadcast); one
-to irregular places is sorted with a gather and added up in segments. Scatter-add (`np.add.at`) is never used.
+Each step has one pull-back, in the arrays of the forward pass: a matrix product gives two matrix products, an elementwise
+operation the derivative rule of its entry, a sum passes its adjoint on. How contributions are added up is the business of
+`contributions`. Gradients of weights come last, so that a weight shared by many steps gets one batched product, and the
+first to write can write straight into the flat gradient.
 """
 
 from __future__ import annotations
@@ -15,36 +13,27 @@ from typing import Any
 
 import numpy as np
 
-from .emit import Emitter, Forward
+from .contributions import CONSTANT, DYNAMIC, Contributions, Producer, dot_into
+from .emit import Forward
 from .grouping import Grouping
-from .layout import affine, delinearise
+from .layout import affine
 from .rules import LocalDerivative, write_array
 from .script import Array, strong_matmul_left, strong_matmul_right, strong_multiply, strong_select
 from .steps import Apply, Combine, MatrixProduct, PairProducts, RowSums, Segments, Step
 
 __all__ = ["Backward"]
 
-_UNWRITTEN, _CONSTANT, _DYNAMIC = range(3)
-
 _THIN, _LARGE, _SMALL = 4, 5000, 1024
 """A large matrix times a thin one is faster column by column: BLAS packs operands for a product, not for a vector. Two wide
 matrices with a small product are faster the other way round, (B·Aᵀ)ᵀ."""
 
-Producer = Callable[[Array], None]
-
-
-class Backward(Emitter):
+class Backward(Contributions):
     """Writes the backward pass of a program whose forward pass has been written."""
 
     def __init__(self, grouping: Grouping, forward: Forward) -> None:
-        super().__init__(grouping, forward.script, forward.values, forward.adjoints)
+        """Prepare the backward pass of a grouping."""
+        super().__init__(grouping, forward)
         self.forward, self.steps, self.parameters = forward, grouping.steps, grouping.graph.parameters
-        self.state = np.zeros(len(self.values), dtype=np.int8)
-        self.constants = np.zeros(len(self.values))
-        self.needed = np.zeros(len(self.values), dtype=bool)
-        for group in grouping.arena.groups:
-            if group.need:
-                self.needed[group.cells] = True
         self.last: list[Callable[[], None]] = []  # contributions that are better made after all others
         self.shared: dict[tuple[bytes, int], list[tuple[MatrixProduct, Producer]]] = {}
         self._pull: dict[type[Step], Callable[[Any, Any], None]] = {
@@ -56,145 +45,31 @@ class Backward(Emitter):
             Apply: self._apply,
         }
 
-    # -- contributions
-
-    def contribute(
-        self, index: Array, *, constant: Any = None, array: Array | None = None, produce: Producer | None = None
-    ) -> None:
-        """Add to the adjoints at these places: numbers, an array that exists, or what `produce(out)` computes."""
-        if not self.needed[index].any():
-            return
-        if constant is not None:
-            numbers = np.broadcast_to(constant, index.shape)
-            if (self.state[index] != _DYNAMIC).all():
-                np.add.at(self.constants, index, numbers)
-                self.state[index] = _CONSTANT
-                return
-            operand = self.constant(numbers)
-            produce = lambda out: self.script.call(np.copyto, out, operand)
-        if not self._contribute_view(index, array, produce):
-            self._contribute_irregular(index, self._made(index.shape, array, produce))
-
-    def _made(self, shape: tuple[int, ...], array: Array | None, produce: Producer | None) -> Array:
-        """The contribution as an array: the one that exists, or produced into a scratch buffer."""
-        if array is not None:
-            return array
-        assert produce is not None
-        out = self.script.scratch(shape)
-        produce(out)
-        return out
-
-    def _contribute_view(self, index: Array, array: Array | None, produce: Producer | None) -> bool:
-        """Contribute to places that form a view; False if they do not."""
-        shape, where = index.shape, affine(index)
-        if where is None:
-            split = delinearise([index.ravel()])
-            if split is None:
-                return False
-            shape, where = split, affine(index.reshape(split))
-            assert where is not None
-        base, strides = where
-        repeated = tuple(d for d, length in enumerate(shape) if length > 1 and strides[d] == 0)
-        kept = [d for d in range(len(shape)) if d not in repeated]
-        target = index.reshape(shape)[tuple(0 if d in repeated else slice(None) for d in range(len(shape)))]
-        if len(np.unique(target)) != target.size:
-            return False
-        view = self.view(self.adjoints, (base, tuple(strides[d] for d in kept)), tuple(shape[d] for d in kept))
-        if repeated:
-            made = self._made(index.shape, array, produce).reshape(shape)
-            array, produce = None, lambda out: self._sum_axes(made, repeated, out)
-        elif shape != index.shape:
-            array, produce = self._made(index.shape, array, produce).reshape(shape), None
-        self._store(target, view, array, produce)
-        return True
-
-    def _store(self, target: Array, view: Array, array: Array | None, produce: Producer | None) -> None:
-        """Write or add to a view, according to the state of its cells."""
-        call, states = self.script.call, self.state[target]
-        if not states.any():
-            if array is not None:
-                call(np.copyto, view, array)
-            elif produce is not None:
-                produce(view)
-        else:
-            if not (states == _DYNAMIC).all() and not (states == _CONSTANT).all():
-                self._settle(target[states != _DYNAMIC])
-                states = self.state[target]
-            if array is None:
-                array = self.script.scratch(view.shape, 1)
-                assert produce is not None
-                produce(array)
-            if (states == _CONSTANT).all():
-                call(np.add, array, self.constant(self.constants[target]), view)
-            else:
-                call(np.add, view, array, view)
-        self.state[target] = _DYNAMIC
-
-    def _settle(self, cells: Array) -> None:
-        """Write the constants of these cells, so that something can be added to them."""
-        cells = np.unique(cells)
-        self.script.text("{0}[{1}] = {2}", self.adjoints, cells, self.constant(self.constants[cells]))
-        self.state[cells] = _DYNAMIC
-
-    def _sum_axes(self, array: Array, axes: tuple[int, ...], out: Array) -> None:
-        """out = array summed over axes; over one axis of a matrix, as a product with ones, which is faster."""
-        if array.ndim == 2 and len(axes) == 1:
-            ones = self.script.full((array.shape[axes[0]],), 1.0)
-            operands = (array, ones) if axes[0] == 1 else (ones, array)
-            self.script.call(_dot_into(out), *operands, out)
-        else:
-            self.script.reduce(array, axes, out)
-
-    def _contribute_irregular(self, index: Array, array: Array) -> None:
-        """Sort by target with a gather, add up runs of equal targets, then write or add to distinct places."""
-        script, flat = self.script, index.ravel()
-        order = np.argsort(flat, kind="stable")
-        places, starts, counts = np.unique(flat[order], return_index=True, return_counts=True)
-        summed = script.scratch((len(order),), 2)
-        script.take(array.reshape(-1), order, summed)
-        if len(places) < len(flat):
-            gathered, summed = summed, script.scratch((len(places),), 3)
-            if (counts == counts[0]).all():
-                script.call(np.dot, gathered.reshape(len(places), -1), script.full((int(counts[0]),), 1.0), summed)
-            else:
-                script.reduceat(gathered, starts, summed)
-        if affine(places) is not None:
-            self._contribute_view(places, summed, None)
-            return
-        states = self.state[places]
-        if not states.any():
-            script.text("{0}[{1}] = {2}", self.adjoints, places, summed)
-        else:
-            if not (states == _DYNAMIC).all():
-                self._settle(places[states != _DYNAMIC])
-            script.text("{0}[{1}] += {2}", self.adjoints, places, summed)
-        self.state[places] = _DYNAMIC
-
     # -- the pass
 
     def write(self, root: int) -> None:
         """Write the chain rule for all steps, last first, from an adjoint of 1 at the root."""
         self.script.begin("backward")
-        self.state[root], self.constants[root] = _CONSTANT, 1.0
+        self.state[root], self.constants[root] = CONSTANT, 1.0
         for step in reversed(self.steps):
             if not step.need:
                 continue
             cells = self.arena.groups[step.group].cells
             states = self.state[cells]
-            if (states != _DYNAMIC).all():
+            if (states != DYNAMIC).all():
                 numbers = self.constants[cells].copy()
                 if numbers.any():
                     self._pull[type(step)](step, numbers)
                 continue
-            if not (states == _DYNAMIC).all():
-                self._settle(cells.start + np.flatnonzero(states != _DYNAMIC))
+            if not (states == DYNAMIC).all():
+                self.settle(cells.start + np.flatnonzero(states != DYNAMIC))
             self._pull[type(step)](step, None)
         self._weights()
         for contribution in self.last:
             contribution()
-        fixed = np.flatnonzero(self.state[: self.parameters] != _DYNAMIC)
+        fixed = np.flatnonzero(self.state[: self.parameters] != DYNAMIC)
         if len(fixed):
-            self._settle(fixed)
+            self.settle(fixed)
 
     def incoming(self, step: Step, numbers: Array | None, shape: tuple[int, ...] | None = None) -> Any:
         """The adjoint of a step's result: an array, or a number where it is the same constant everywhere."""
@@ -255,7 +130,7 @@ class Backward(Emitter):
         else:
             local = write_array(self.script, rule, out, [out], g, 4)
             call(np.multiply, self.constant(numbers), local, g, careful=strong)
-            self.state[cells] = _DYNAMIC
+            self.state[cells] = DYNAMIC
 
     def _scaled(self, index: Array, g: Any, numbers: Array | None, scale: Array) -> None:
         """Contribute g · scale."""
@@ -356,7 +231,7 @@ class Backward(Emitter):
     def _matrix_product(self, step: MatrixProduct, numbers: Array | None) -> None:
         if numbers is not None:
             cells = self.arena.groups[step.group].cells
-            self.adjoints[cells], self.state[cells] = numbers, _CONSTANT
+            self.adjoints[cells], self.state[cells] = numbers, CONSTANT
         batch, rows, columns = step.shape
         left, right = self.forward.operands[id(step)]
         if batch > 1:
@@ -374,13 +249,13 @@ class Backward(Emitter):
         weights = left[:, : step.left.shape[2]].T
 
         def to_right(out: Array) -> None:
-            self.script.call(_dot_into(out), weights, g, out, careful=strong_matmul_right)
+            self.script.call(dot_into(out), weights, g, out, careful=strong_matmul_right)
 
         def to_left(out: Array) -> None:
             if rows == 1:
                 line = out[0]
                 vector = self.block(self.adjoints, step)
-                self.script.call(_dot_into(line), right.T, vector, line, careful=strong_matmul_right)
+                self.script.call(dot_into(line), right.T, vector, line, careful=strong_matmul_right)
             elif right.shape[1] <= _THIN and g.size >= _LARGE and right.T.flags.c_contiguous:
                 columns_of_result = self.script.scratch((right.shape[1], rows), 7)
                 for column, line in zip(right.T, columns_of_result, strict=True):
@@ -391,7 +266,7 @@ class Backward(Emitter):
                 self.script.call(np.dot, right.T, g.T, turned, careful=strong_matmul_right)
                 self.script.call(np.copyto, out, turned.T)
             else:
-                self.script.call(_dot_into(out), g, right, out, careful=strong_matmul_left)
+                self.script.call(dot_into(out), g, right, out, careful=strong_matmul_left)
 
         self.contribute(step.right[0].T, produce=to_right)
         index = step.factors()[0]
@@ -452,7 +327,3 @@ class Backward(Emitter):
 
         return produce
 
-
-def _dot_into(out: Array) -> Any:
-    """`np.dot` is the faster one, but writes only to contiguous arrays."""
-    return np.dot if out.flags.c_contiguous else np.matmul

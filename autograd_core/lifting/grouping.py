@@ -17,81 +17,30 @@ from typing import Any
 import numpy as np
 
 from .canonical import Application, Canonical, Term
-from .layout import Arena, affine, delinearise
+from .layout import affine
+from .leaves import INPUTS, NUMBERS, ONES, LeafOrder, Leaves
 from .parts import Level, Parts
 from .products import Product, cross_products
 from .rules import LocalDerivative
 from .script import Array
 from .steps import Apply, Combine, MatrixProduct, PairProducts, RowSums, Segments, Step
 
-__all__ = ["SMALL", "Grouping", "LeafOrder", "group"]
+__all__ = ["SMALL", "Grouping", "group"]
 
 SMALL = 4
 """Groups with fewer members than this are worth merging into irregular steps, if there are as many such groups."""
 
-LeafOrder = tuple[Array, Array]
-"""The place of each parameter among the parameters, and of each input among the inputs."""
-
-_PARAMETERS, _INPUTS, _ONES, _NUMBERS = range(4)
-
-
-class Grouping:
+class Grouping(Leaves):
     """The state while grouping, and its result: `steps`, `arena`, and where every node lives (`place`)."""
 
     def __init__(self, graph: Canonical, parts: Parts, order: LeafOrder, small: int) -> None:
-        self.graph, self.parts, self.small = graph, parts, small
+        """Nothing grouped yet, leaves in the given order."""
+        super().__init__(graph, order)
+        self.parts, self.small = parts, small
         self.need = graph.needs_gradient()
-        self.arena = Arena()
-        self.steps: list[Step] = []
-        self.place = np.full(graph.size, -1, dtype=np.int64)
-        self.group_of = [-1] * graph.size
-        self.leaf_order = order
-        self.numbers: dict[int, float] = {}  # constants: place → number
-        self._lanes: dict[bytes, int] = {}
         self.references: dict[int, list[tuple[int, int, float]]] = {}  # of a sum: (group, place, coefficient)
         self.inline: dict[int, list[Term]] = {}  # of a sum: terms that go into an irregular step
         self._claimed: dict[int, int] = {}
-        self._place_leaves()
-
-    # -- leaves and numbers
-
-    def _place_leaves(self) -> None:
-        graph, arena = self.graph, self.arena
-        p, n = graph.parameters, graph.live
-        arena.allocate(p, need=True)
-        arena.allocate(graph.inputs)
-        base = arena.groups[_INPUTS].base
-        self.place[:p] = self.leaf_order[0]
-        self.place[p:n] = base + self.leaf_order[1]
-        arena.allocate(8)
-        self.one = arena.groups[_ONES].base
-        arena.ones.append((self.one, self.one + 8))
-        values = list(dict.fromkeys(np.float64(x).tobytes() for x in graph.constants.values()))
-        arena.allocate(max(1, len(values)))
-        for lane, value in enumerate(values, arena.groups[_NUMBERS].base):
-            self._lanes[value] = lane
-            self.numbers[lane] = float(np.frombuffer(value)[0])
-        for position, x in graph.constants.items():
-            self.place[position] = self._lanes[np.float64(x).tobytes()]
-            self.group_of[position] = _NUMBERS
-        for i in range(n):
-            self.group_of[i] = _PARAMETERS if i < p else _INPUTS
-        self.input_copies: list[tuple[Array, Array]] = [(np.arange(graph.inputs), self.place[p:n].copy())]
-        self._moved = np.zeros(graph.inputs, bool)
-
-    def lanes(self, numbers: Array) -> Array:
-        """Places that hold these numbers; equal numbers share a place."""
-        distinct, inverse = np.unique(np.ascontiguousarray(numbers).view(np.int64), return_inverse=True)
-        places = np.empty(len(distinct), dtype=np.int64)
-        fresh = [i for i, bits in enumerate(distinct) if bits.tobytes() not in self._lanes]
-        if fresh:
-            base = self.arena.groups[self.arena.allocate(len(fresh))].base
-            for lane, i in enumerate(fresh, base):
-                self._lanes[distinct[i].tobytes()] = lane
-                self.numbers[lane] = float(distinct[i : i + 1].view(np.float64)[0])
-        for i, bits in enumerate(distinct):
-            places[i] = self._lanes[bits.tobytes()]
-        return places[inverse].reshape(numbers.shape)
 
     # -- dots
 
@@ -117,8 +66,8 @@ class Grouping:
 
     def _matrix_product(self, nodes: list[int], product: Product, outer: Array, right_group: int) -> None:
         right = product.right
-        if right_group == _INPUTS and len(right) == 1:
-            moved = self._move_inputs(right[0])
+        if right_group == INPUTS and len(right) == 1:
+            moved = self.move_inputs(right[0])
             if moved is not None:
                 right_group, right = moved[0], moved[1][None]
         batch, rows, columns = len(right), product.left.shape[1], right.shape[1]
@@ -135,26 +84,6 @@ class Grouping:
         self._finish(step, tail=columns, reducible=True, single=single)
         places = self.arena.groups[step.group].base + (product.batch * rows + product.left_row) * columns + product.right_row
         self._refer(nodes, step.group, places, outer)
-
-    def _move_inputs(self, right: Array) -> tuple[int, Array] | None:
-        """Lay inputs out again as the right operand of a product wants them: feature by feature, a row of ones behind."""
-        columns, k = right.shape
-        offsets = right - self.arena.groups[_INPUTS].base
-        if len(np.unique(right)) != right.size or offsets.min() < 0 or offsets.max() >= self.graph.inputs:
-            return None
-        at = np.empty(self.graph.inputs, dtype=np.int64)
-        at[self.leaf_order[1]] = np.arange(self.graph.inputs)
-        which = at[offsets]
-        if self._moved[which].any():
-            return None
-        group = self.arena.allocate(k * columns, columns)
-        new = self.arena.groups[group].base + np.arange(k)[None, :] * columns + np.arange(columns)[:, None]
-        self.input_copies.append((which.ravel(), new.ravel()))
-        self._moved[which] = True
-        self.place[self.graph.parameters + which] = new
-        for i in which.ravel().tolist():
-            self.group_of[self.graph.parameters + i] = group
-        return group, new
 
     def _pair_products(self, nodes: list[int], left: Array, right: Array, scale: Array, outer: Array) -> None:
         if left.shape[1] > 1:
@@ -214,7 +143,7 @@ class Grouping:
         else:
             outer = np.ones(len(nodes))
         if not (scale == scale[0]).all():
-            self._dots(nodes, index, self.lanes(scale), np.ones_like(scale), _NUMBERS)
+            self._dots(nodes, index, self.lanes(scale), np.ones_like(scale), NUMBERS)
             return
         lanes = np.lexsort(index.T[::-1])
         step = RowSums(
@@ -235,8 +164,8 @@ class Grouping:
         """Sums whose parts lie in the same groups: one elementwise combination, in place on a part where possible."""
         if not groups:  # only a root that is a plain number has no terms at all
             for node in nodes:
-                self.references[node] = [(_ONES, self.one, 0.0)]
-            groups = (_ONES,)
+                self.references[node] = [(ONES, self.one, 0.0)]
+            groups = (ONES,)
         rows = [sorted(self.references.pop(node)) for node in nodes]
         index = np.array([[place for _, place, _ in row] for row in rows], dtype=np.int64)
         scale = np.array([[k for _, _, k in row] for row in rows])
@@ -436,31 +365,6 @@ class Grouping:
         for members in by_key.values():
             self.apply(members)
 
-    # -- the order of leaves
-
-    def better_leaf_order(self) -> LeafOrder | None:
-        """Leaves in the order of their first use, if some step could not read them as a view; else None."""
-        p = self.graph.parameters
-        base = self.arena.groups[_INPUTS].base
-        stop = base + self.graph.inputs
-        crooked, used = False, []
-        for step in self.steps:
-            for index in step.views():
-                used.append(index.ravel())
-                leaves = (index < p).all() or ((index >= base) & (index < stop)).all()
-                if leaves and affine(index) is None and (index.ndim > 1 or delinearise([index]) is None):
-                    crooked = True
-        if not crooked:
-            return None
-        every = np.concatenate(used)
-        back = np.full(self.arena.size, -1, dtype=np.int64)
-        for which, places in self.input_copies:
-            back[places] = which
-        inputs = back[every]
-        at = np.empty(p, dtype=np.int64)
-        at[self.leaf_order[0]] = np.arange(p)
-        return _first_use(at[every[every < p]], p), _first_use(inputs[inputs >= 0], self.graph.inputs)
-
 
 def _in_place(application: Application) -> bool:
     """Whether an operation may overwrite its operand: its derivative must not read it.
@@ -471,16 +375,6 @@ def _in_place(application: Application) -> bool:
         return False
     rule = LocalDerivative(application.op, 0, 1, application.numbers, application.options)
     return application.op.name == "relu" or (rule.formula is not None and not rule.reads("x0"))
-
-
-def _first_use(sequence: Array, n: int) -> Array:
-    """The rank of each of n leaves by its first occurrence in a sequence; leaves that do not occur come last."""
-    _, first = np.unique(sequence, return_index=True)
-    occurring = sequence[np.sort(first)]
-    rest = np.setdiff1d(np.arange(n), occurring)
-    rank = np.empty(n, dtype=np.int64)
-    rank[np.concatenate([occurring, rest]).astype(np.int64)] = np.arange(n)
-    return rank
 
 
 def group(graph: Canonical, parts: Parts, order: LeafOrder | None = None, *, small: int = SMALL) -> Grouping:
