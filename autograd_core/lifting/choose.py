@@ -21,8 +21,6 @@ __all__ = ["compilations"]
 Compiler = Callable[[Canonical], Compiled]
 
 FEW_LINES = 150
-LONGEST_SOURCE = 100_000
-"""Lines of scalar source above which compiling it would take longer than a few seconds."""
 CALLS_PER_LEVEL = 4
 
 
@@ -37,13 +35,9 @@ def compilations(graph: Canonical) -> Iterator[Compiled]:
         if matrix.cost < 0.2 * scalar:  # as it nearly always is where there is any structure
             yield matrix
     level = estimate_levels(graph)
-    ways: list[tuple[float, Compiler]] = [(level, compile_levels)]
-    if lines <= LONGEST_SOURCE:
-        ways.append((scalar, compile_scalars))
+    ways: list[tuple[float, Compiler]] = [(level, compile_levels), (scalar, compile_scalars)]
     if matrix is not None:
         best = matrix
         ways.append((matrix.cost, lambda _: best))
     for _, compile_graph in sorted(ways, key=operator.itemgetter(0)):
         yield compile_graph(graph)
-    if lines > LONGEST_SOURCE:
-        yield compile_scalars(graph)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autograd_core.lifting import Program, lift
+from autograd_core.lifting import Program, lift, scalar_source
 from autograd_core.lifting import program as program_module
 from autograd_core.lifting.canonical import Canonical
 from autograd_core.lifting.compiled import Compiled
@@ -79,6 +79,14 @@ def test_random_graphs_agree(seed: int) -> None:
         with pytest.MonkeyPatch.context() as monkeypatch:
             program = lift_by(way, graph, monkeypatch)
         assert worst_error(program, graph, steps=2, same_path=True) < TOLERANCE, way
+
+
+@pytest.mark.parametrize("name", ["moons_shuffled_leaves_and_label_values", "mixed_operations", "random_dag_narrow"])
+def test_long_scalar_source_in_chunks(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scalar_source, "LONGEST_FUNCTION", 100)
+    monkeypatch.setattr(scalar_source, "CHUNK", 50)
+    graph = WORKLOADS[name]()
+    assert worst_error(lift_by("scalars", graph, monkeypatch), graph, steps=3) < TOLERANCE
 
 
 def test_matrix_products_are_found() -> None:
