@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from . import strategies
     from .check import check_grads, check_op
     from .lifting import Program, lift
-    from .scope import record_scope
+    from .scope import record_innermost, record_scope
     from .viz import draw, explain
 
 __version__ = "0.1.0"
@@ -63,6 +63,7 @@ __all__ = [
     "lift",
     "no_grad",
     "operation",
+    "record_innermost",
     "record_scope",
     "strategies",
     "value_and_grad",
@@ -78,6 +79,7 @@ _LAZY = {
     "explain": "viz",
     "lift": "lifting",
     "Program": "lifting",
+    "record_innermost": "scope",
     "record_scope": "scope",
     "strategies": "strategies",
 }

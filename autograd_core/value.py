@@ -298,7 +298,10 @@ def weighted_sum(weights: Sequence[Any], inputs: Sequence[Any], bias: Any = 0.0)
         except AttributeError:                 # plain numbers among them
             values = tuple([x._data if x.__class__ is Value else float(x) if x.__class__ is int else x for x in nodes])
             nodes = tuple([x if x.__class__ is Value else None for x in nodes])
-            if nodes.count(None) == len(nodes):
+            for node in nodes:
+                if node is not None:
+                    break
+            else:
                 return apply(_WEIGHTED_SUM, values)
         try:
             data = sum(map(operator.mul, values[:n], values[n:-1]), values[-1])

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from autograd_core import Tensor, Value, weighted_sum
+from autograd_core import Tensor, Value, record_innermost, weighted_sum
 from autograd_core.errors import OperandError, ShapeError
 
 from .activations import ACTIVATIONS, activation_of
@@ -94,6 +94,10 @@ class Neuron(Module):
             x = _inputs(x, self._expected, "Neuron")
         z = weighted_sum(self.w, x, self.b)
         return z if self._method is None else self._method(z)
+
+    def __call__(self, *inputs: Any) -> Any:
+        """`forward`, marked as made here."""
+        return record_innermost(self, self.forward, *inputs)
 
     def entries(self) -> Iterator[Entry]:
         """`weight` of shape (1, nin) and `bias` of shape (1,), as torch's `Linear(nin, 1)`."""

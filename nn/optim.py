@@ -173,7 +173,7 @@ class Optimizer:
         return {
             "steps": self.steps,
             "groups": [{k: v for k, v in group.items() if k != "params"} for group in self.param_groups],
-            "state": [[{k: np.array(v) for k, v in slot.state.items()} for slot in slots] for slots in self._slots],
+            "state": [[{k: np.array(v) for k, v in slot.state.items() if k != "work"} for slot in slots] for slots in self._slots],
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -207,6 +207,14 @@ def _buffer(state: State, name: str, like: Array, start: float = 0.0) -> Array:
     found = state.get(name)
     if found is None:
         found = state[name] = np.full(like.shape, start, like.dtype)
+    return found
+
+
+def _work(state: State, like: Array) -> Array:
+    """Room for the step itself, kept so that large arrays are not asked for again and again; no part of the state."""
+    found = state.get("work")
+    if found is None:
+        found = state["work"] = np.empty_like(like)
     return found
 
 
@@ -252,7 +260,8 @@ class SGD(Optimizer):
                 velocity *= momentum
                 velocity += gradient if not group["dampening"] else (1.0 - group["dampening"]) * gradient
             gradient = gradient + momentum * velocity if group["nesterov"] else velocity
-        data -= group["lr"] * gradient
+        work = np.multiply(gradient, group["lr"], out=_work(state, data))
+        np.subtract(data, work, out=data)
 
 
 class Adam(Optimizer):
@@ -287,7 +296,7 @@ class Adam(Optimizer):
                 data *= 1.0 - lr * decay
             else:
                 gradient = gradient + decay * data
-        first, second, work = _buffer(state, "first", data), _buffer(state, "second", data), np.empty_like(data)
+        first, second, work = _buffer(state, "first", data), _buffer(state, "second", data), _work(state, data)
         count = _count(state)
         first *= beta1
         np.multiply(gradient, 1.0 - beta1, out=work)
