@@ -129,7 +129,7 @@ def apply(op: Op, operands: tuple[Any, ...], params: dict[str, Any] | None = Non
                 scalar = True
         elif isinstance(x, (np.ndarray, list, tuple, np.generic)):
             x = np.asarray(x)
-            array = array or x.ndim > 0 or not scalar_like(operands)
+            array = array or not scalar_like(operands)
             objects = objects or x.dtype == object
         elif not isinstance(x, (int, float)):
             _refuse(op, x)
@@ -205,7 +205,7 @@ def _joined(x: Any) -> Any:
 def scalar_like(operands: tuple[Any, ...]) -> bool:
     """Whether all operands are single numbers and a `Value` is among them: NumPy's scalars then count as floats."""
     return any(isinstance(x, Node) for x in operands) and all(
-        not x.is_array if isinstance(x, Node) else np.ndim(x) == 0 for x in operands
+        not x.is_array if isinstance(x, Node) else not isinstance(x, (np.ndarray, list, tuple)) for x in operands
     )
 
 

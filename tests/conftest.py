@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, settings
 import nn  # noqa: F401  (its losses are operations of their own: declare them before anybody counts)
 from autograd_core import TABLE
 from autograd_core.modes import WATCHED, anomaly_detected, recording, tracing
+from autograd_core.node import LOCK
 
 settings.register_profile("dev", max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("ci", max_examples=200, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
@@ -28,6 +29,7 @@ def no_leaks():
     for name in declared:
         TABLE[name].forget()
     assert not declared, f"the test left operations declared: {declared}"
+    assert not LOCK._is_owned(), "the test left the lock of the backward pass taken"
     assert np.geterr() == errors, "the test changed NumPy's error state"
     assert threading.active_count() <= threads, "the test left a thread running"
 

@@ -1,0 +1,230 @@
+"""Faults and load: interrupts in the middle of a pass, memory over many steps, and input of every wrong kind."""
+
+import gc
+import linecache
+import sys
+import tracemalloc
+
+import numpy as np
+import pytest
+
+import autograd_core as ag
+import nn
+from autograd_core import Tensor, Value, backward, detect_anomaly, grad
+from autograd_core.errors import AutogradError
+from autograd_core.node import LOCK
+
+
+# -------------------------------------------------------------------------------------------------- interrupts
+class Interrupter:
+    """Raises KeyboardInterrupt at the n-th line that runs in backward.py."""
+
+    def __init__(self, n):
+        self.left = n
+
+    def __enter__(self):
+        sys.settrace(self.call)
+
+    def __exit__(self, *_):
+        sys.settrace(None)
+
+    def call(self, frame, event, arg):
+        return self.line if frame.f_code.co_filename == backward.__file__ else None
+
+    def line(self, frame, event, arg):
+        # CPython looks for signals at calls and jumps, never between taking a lock and the block that gives it back.
+        if event == "line" and "with LOCK" not in linecache.getline(frame.f_code.co_filename, frame.f_lineno):
+            self.left -= 1
+            if self.left == 0:
+                raise KeyboardInterrupt
+        return self.line
+
+
+def scalars():
+    leaves = [Value(0.5), Value(-1.5), Value(2.0)]
+    a, b, c = leaves
+    return leaves, ((a * b + c).tanh() * a + b * b).exp() + a / c
+
+
+def tensors():
+    leaves = [Tensor(np.linspace(-1, 1, 6).reshape(2, 3)), Tensor([0.5, -1.0, 2.0]), Value(1.5)]
+    w, b, s = leaves
+    return leaves, ((np.tanh(w * s + b) @ w.T) * w.sum()).mean() + (b * b).sum()
+
+
+def copies(leaves):
+    return [np.array(leaf.grad) if leaf.grad is not None else None for leaf in leaves]
+
+
+def same(a, b):
+    return all((x is None and y is None) or (x is not None and y is not None and np.array_equal(x, y)) for x, y in zip(a, b))
+
+
+@pytest.mark.parametrize("make", [scalars, tensors])
+def test_an_interrupt_at_any_point_leaves_gradients_untouched_or_complete_and_the_next_pass_right(make):
+    leaves, root = make()
+    root.backward()
+    once = copies(leaves)
+    root.backward()
+    twice = copies(leaves)
+    interrupted = 0
+    for n in range(1, 10_000, 7):
+        for leaf, g in zip(leaves, once):
+            leaf.grad = float(g) if isinstance(leaf, Value) else g.copy()
+        try:
+            with Interrupter(n):
+                root.backward()
+        except KeyboardInterrupt:
+            interrupted += 1
+            assert same(copies(leaves), once) or same(copies(leaves), twice), f"line {n}"
+            for leaf in leaves:
+                leaf.grad = 0.0 if isinstance(leaf, Value) else None
+            root.backward()
+            assert same(copies(leaves), once), f"the pass after an interrupt at line {n}"
+        else:
+            assert same(copies(leaves), twice)
+            break
+    assert interrupted > 20
+
+
+def test_an_interrupt_releases_the_lock():
+    leaves, root = scalars()
+    for n in (3, 20, 60):
+        with pytest.raises(KeyboardInterrupt), Interrupter(n):
+            root.backward()
+    assert not LOCK._is_owned()
+    root.backward()
+    assert leaves[0].grad != 0.0
+
+
+# ------------------------------------------------------------------------------------------------------ memory
+@pytest.mark.slow
+def test_memory_is_flat_over_ten_thousand_steps():
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(8, 3)), rng.integers(0, 2, 8)
+    model = nn.Sequential(nn.Linear(3, 4, rng=0), nn.Tanh(), nn.Linear(4, 2, rng=1))
+    optimizer = nn.Adam(model.parameters(), lr=0.001)
+
+    def step():
+        loss = nn.cross_entropy(model(x), y)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+    for _ in range(200):
+        step()
+    gc.collect()
+    gc.disable()
+    try:
+        tracemalloc.start()
+        before = tracemalloc.get_traced_memory()[0]
+        for _ in range(10_000):
+            step()
+        grown = tracemalloc.get_traced_memory()[0] - before
+    finally:
+        tracemalloc.stop()
+        gc.enable()
+    assert grown < 20_000, f"{grown} bytes more after 10,000 steps, without the garbage collector"
+
+
+# ------------------------------------------------------------------------------------------- wrong input of every kind
+class Odd:
+    """An object that is no number."""
+
+
+class Sub(np.ndarray):
+    """A subclass of ndarray."""
+
+
+def readonly(x):
+    x.flags.writeable = False
+    return x
+
+
+WRONG = {
+    "str": "a", "bytes": b"a", "None": None, "complex": 1j, "object": Odd(), "dict": {}, "set": {1.0}, "function": len,
+    "complex array": np.ones(2, complex), "text array": np.array(["a"]), "object array": np.array([Odd()], dtype=object),
+    "date": np.array(["2020-01-01"], dtype="datetime64[D]"),
+}  # fmt: skip
+RIGHT = {
+    "non-contiguous": np.arange(8.0)[::2], "reversed": np.arange(4.0)[::-1], "read-only": readonly(np.arange(4.0)),
+    "byte-swapped": np.arange(4.0).astype(">f8"), "subclass": np.arange(4.0).view(Sub), "fortran": np.asfortranarray(np.ones((2, 2))),
+    "empty": np.zeros((0, 3)), "0-d": np.array(2.0), "int8": np.arange(4, dtype=np.int8), "bool": np.array([True, False]),
+    "nan": np.array([np.nan, 1.0]), "inf": np.array([np.inf, -np.inf]), "huge": np.array([1e308, -1e308]), "float16": np.ones(3, np.float16),
+}  # fmt: skip
+FUNCTIONS = [name for name in ag.functions.__all__ if name not in ("where", "clip")]
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_wrong_operands_give_a_clear_error(name, wrong):
+    function = getattr(ag, name)
+    op = ag.TABLE[name]
+    others = (Value(0.5),) * ((op.arity or 1) - 1)
+    with pytest.raises((AutogradError, TypeError)) as caught:
+        function(WRONG[wrong], *others) if others else function(Tensor([0.5]) * 0 + WRONG[wrong])
+    assert len(str(caught.value)) > 15
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+@pytest.mark.parametrize("make", [Value, Tensor])
+def test_wrong_data_gives_a_clear_error(make, wrong):
+    with pytest.raises(AutogradError, match="received"):
+        make(WRONG[wrong])
+
+
+@pytest.mark.parametrize("transform", [grad, ag.value_and_grad, ag.jacobian, ag.hessian])
+@pytest.mark.parametrize("wrong", [w for w in WRONG if w not in ("None", "dict")])
+def test_transforms_refuse_what_cannot_be_differentiated_by(transform, wrong):
+    with pytest.raises(AutogradError, match="received"):
+        transform(lambda x: np.sum(x * 1.0))(WRONG[wrong])
+
+
+@pytest.mark.parametrize("right", RIGHT)
+@pytest.mark.parametrize("name", ["mul", "tanh", "sum", "index", "concatenate", "maximum"])
+def test_arrays_of_every_layout_give_the_right_gradient(name, right):
+    data = RIGHT[right]
+    before = data.copy()
+    f = {
+        "mul": lambda t: t * t, "tanh": lambda t: np.tanh(t), "sum": lambda t: t.sum(keepdims=True) * 2.0,
+        "index": lambda t: t[...], "concatenate": lambda t: np.concatenate([t.ravel(), t.ravel()]), "maximum": lambda t: np.maximum(t, 0.5),
+    }[name]  # fmt: skip
+    plain = np.array(data, dtype=np.float64)
+    with np.errstate(all="ignore"):
+        t = Tensor(data)
+        out = f(t)
+        out.backward(np.ones(out.shape, out.dtype))
+        expected = {
+            "mul": 2 * plain, "tanh": 1 - np.tanh(plain) ** 2, "sum": np.full(plain.shape, 2.0), "index": np.ones(plain.shape),
+            "concatenate": np.full(plain.shape, 2.0), "maximum": np.where(plain > 0.5, 1.0, np.where(plain == 0.5, 0.5, 0.0)),
+        }[name]  # fmt: skip
+    assert t.grad.shape == data.shape
+    assert np.allclose(np.nan_to_num(t.grad.astype(float)), np.nan_to_num(expected.astype(t.dtype).astype(float)), rtol=1e-3)
+    assert np.array_equal(data, before, equal_nan=data.dtype.kind == "f"), "the caller's array is left alone"
+
+
+@pytest.mark.parametrize("right", RIGHT)
+def test_constant_arrays_of_every_layout_give_the_right_gradient(right):
+    data = RIGHT[right]
+    with np.errstate(all="ignore"):
+        x = Value(1.5)
+        (x * data).sum().backward()
+        expected = float(np.sum(np.array(data, dtype=np.float64)))
+    assert x.grad == expected or np.isclose(x.grad, expected, rtol=1e-3) or (x.grad != x.grad and expected != expected)
+
+
+def test_anomaly_points_to_the_line_of_the_user():
+    with pytest.raises(AutogradError, match=r"log gave nan.*recorded at File .*test_faults.py.*line \d+: y = np.log\(x\)"):
+        with detect_anomaly(), np.errstate(all="ignore"):
+            x = Tensor([1.0, -1.0], label="x")
+            y = np.log(x)
+            y.sum()
+
+
+def test_anomaly_in_a_gradient_points_to_the_line_of_the_user():
+    with pytest.raises(AutogradError, match=r"backward pass of sqrt.*gradient of inf for Tensor 'x'.*test_faults.py.*np.sqrt"):
+        with detect_anomaly(), np.errstate(all="ignore"):
+            x = Tensor([1.0, 0.0], label="x")
+            y = np.sqrt(x)
+            y.sum().backward()
+    assert x.grad is None
