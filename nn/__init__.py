@@ -33,6 +33,7 @@ from .activations import (
 )
 from .convolution import Conv2d, MaxPool2d
 from .history import EarlyStopping, History, accuracy, r2_score
+from .inference import evaluate, predict
 from .io import load, save
 from .layers import Dropout, Embedding, Flatten, Linear, Sequential
 from .losses import (
@@ -54,7 +55,7 @@ from .optim import SGD, Adagrad, Adam, AdamW, Optimizer, RMSprop, clip_grad_norm
 from .recurrent import LSTM, RNN, LSTMCell, RNNCell
 from .schedules import CosineAnnealingLR, ExponentialLR, LambdaLR, ReduceLROnPlateau, StepLR
 from .teaching import deltas
-from .train import evaluate, fit, predict
+from .train import fit
 
 if TYPE_CHECKING:
     from . import plot

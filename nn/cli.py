@@ -16,13 +16,14 @@ from autograd_core.errors import AutogradError
 from . import data
 from .activations import ELU, GELU, Identity, LeakyReLU, ReLU, Sigmoid, SiLU, Softplus, Tanh
 from .history import History
+from .inference import is_scalar, predict
 from .io import FileError, load, notes_of, save
 from .layers import Dropout, Linear, Sequential
 from .losses import l2_penalty
 from .module import Module
 from .neuron import MLP
 from .schedules import CosineAnnealingLR
-from .train import OPTIMIZERS, fit, is_scalar, predict
+from .train import OPTIMIZERS, fit
 
 __all__ = ["read_csv", "run"]
 

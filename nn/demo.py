@@ -15,11 +15,12 @@ from . import plot
 from .activations import ReLU
 from .data import digits, moons, train_test_split
 from .history import History
+from .inference import predict
 from .layers import Dropout, Linear, Sequential
 from .losses import l2_penalty
 from .neuron import MLP, Neuron
 from .schedules import CosineAnnealingLR
-from .train import fit, predict
+from .train import fit
 
 __all__ = ["main", "table"]
 

@@ -7,7 +7,7 @@ and each is doubled by a marker, a line style or a number.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,17 +15,37 @@ from autograd_core import no_grad
 from autograd_core.errors import MissingExtraError, OperandError, ShapeError
 
 from .history import History
+from .inference import predict
 from .module import Module
-from .train import predict
+
+if TYPE_CHECKING:
+    from .plot_model import layer_histograms, loss_surface, network, optimizer_paths
 
 __all__ = [
-    "COLOURS", "MARKERS", "activation_gallery", "data_scatter", "decision_boundary", "image_grid", "loss_curves", "misclassified",
-    "new_axes", "regression_fit", "weight_images",
+    "COLOURS", "MARKERS", "activation_gallery", "data_scatter", "decision_boundary", "image_grid", "layer_histograms", "loss_curves",
+    "loss_surface", "misclassified", "network", "new_axes", "optimizer_paths", "regression_fit", "weight_images",
 ]  # fmt: skip
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6BB1", "#7A7A7A", "#B8A000", "#000000")
 MARKERS = ("o", "^", "s", "D", "v", "P", "X", "<", ">", "*")
 _GRID = {"color": "#cccccc", "linewidth": 0.6}
+
+
+_INSIDE = ("layer_histograms", "loss_surface", "network", "optimizer_paths")
+
+
+def __getattr__(name: str) -> Any:
+    """The pictures of what goes on inside a model have a room of their own, `plot_model`."""
+    if name not in _INSIDE:
+        raise AttributeError(f"module 'nn.plot' has no attribute {name!r}")
+    from . import plot_model
+
+    return getattr(plot_model, name)
+
+
+def __dir__() -> list[str]:
+    """The public names."""
+    return sorted(__all__)
 
 
 def pyplot() -> Any:

@@ -19,29 +19,23 @@ from typing import Any
 
 import numpy as np
 
-from autograd_core import Tensor, Value, no_grad
+from autograd_core import Tensor, no_grad
 from autograd_core.errors import MissingExtraError, OperandError, ShapeError
 
 from .data import batches, train_test_split
 from .history import EarlyStopping, History, metrics_of
+from .inference import as_plain, forward, is_scalar, number_of, predict, target_for, threshold_of
 from .init import Generator, rng_of
 from .lifted import LiftedStep, liftable, lifted_step
 from .losses import loss_of
 from .module import Module
-from .neuron import MLP
 from .optim import SGD, Adagrad, Adam, AdamW, Optimizer, RMSprop, clip_grad_norm_
 from .schedules import ReduceLROnPlateau, Schedule
 
-__all__ = ["OPTIMIZERS", "Training", "evaluate", "fit", "is_scalar", "optimizer_of", "predict"]
+__all__ = ["OPTIMIZERS", "Training", "fit", "optimizer_of"]
 
 OPTIMIZERS: dict[str, type[Optimizer]] = {"sgd": SGD, "adam": Adam, "adamw": AdamW, "rmsprop": RMSprop, "adagrad": Adagrad}
 _DEFAULT_LR = {"sgd": 0.1, "adam": 0.01, "adamw": 0.01, "rmsprop": 0.01, "adagrad": 0.1}
-
-
-def is_scalar(model: Module) -> bool:
-    """Whether a model computes on `Value`s, one sample at a time."""
-    parameters = model.parameters()
-    return bool(parameters) and all(isinstance(p, Value) for p in parameters)
 
 
 def optimizer_of(optimizer: str | Optimizer, model: Module, lr: float | None) -> Optimizer:
@@ -53,64 +47,6 @@ def optimizer_of(optimizer: str | Optimizer, model: Module, lr: float | None) ->
     if optimizer not in OPTIMIZERS:
         raise OperandError(f"optimizer: received {optimizer!r}, expected an optimiser or one of {', '.join(OPTIMIZERS)}.")
     return OPTIMIZERS[optimizer](model.parameters(), lr=_DEFAULT_LR[optimizer] if lr is None else lr)
-
-
-def _forward(model: Module, x: np.ndarray, scalar: bool) -> Any:
-    """Predictions for a batch: a Tensor, or a list with the Values of each sample."""
-    return [model(row) for row in x.reshape(len(x), -1).tolist()] if scalar else model(x)
-
-
-def _plain(prediction: Any) -> np.ndarray:
-    """Predictions as an array, out of the graph."""
-    if isinstance(prediction, list):
-        return np.array([[v.data for v in row] if isinstance(row, list) else getattr(row, "data", row) for row in prediction])
-    return np.asarray(prediction.data if isinstance(prediction, Tensor) else prediction)
-
-
-def predict(model: Module, x: Any, *, batch_size: int = 1024) -> np.ndarray:
-    """The model's output for every sample, as a plain array, in evaluation mode.
-
-    >>> from nn import Linear
-    >>> predict(Linear(2, 3, rng=0), np.zeros((5, 2))).shape
-    (5, 3)
-    """
-    x, scalar = np.asarray(x), is_scalar(model)
-    modes = [(m, m.training) for m in model.modules()]
-    model.eval()
-    try:
-        with no_grad():
-            if type(model) is MLP and model.by_name and x.ndim == 2 and x.shape[1] == model.nin:
-                return model.on_arrays(x.astype(float))
-            parts = [_plain(_forward(model, part, scalar)) for part, _ in batches(x, x, batch_size, shuffle=False)]
-    finally:
-        for module, mode in modes:
-            module.training = mode
-    return np.concatenate(parts)
-
-
-def evaluate(model: Module, x: Any, y: Any, *, loss: Any = "mse", metrics: Any = ()) -> dict[str, float]:
-    """The loss, and the metrics, over a set of samples."""
-    function = loss_of(loss)
-    prediction = predict(model, x)
-    target = _target(y, prediction)
-    found = {"loss": _number(function(prediction, target))}
-    for name, metric in metrics_of(metrics, _threshold(function)).items():
-        found[name] = float(metric(prediction, target))
-    return found
-
-
-def _number(loss: Any) -> float:
-    return float(loss.data if isinstance(loss, Value) else loss.item() if isinstance(loss, Tensor) else np.asarray(loss))
-
-
-def _target(y: Any, prediction: np.ndarray) -> np.ndarray:
-    """Targets of shape (n, 1) for a model with one Value per sample are of shape (n,)."""
-    y = np.asarray(y)
-    return np.asarray(y.reshape(len(y)) if prediction.ndim == 1 and y.shape == (len(prediction), 1) else y)
-
-
-def _threshold(loss: Callable[..., Any]) -> float | None:
-    return 0.0 if getattr(loss, "__name__", "") in ("binary_cross_entropy_with_logits", "hinge_loss") else None
 
 
 class Training:
@@ -153,6 +89,7 @@ def fit(
     checkpoint_every: int = 1,
     resume: str | Path | bool | None = None,
     lift: bool | None = None,
+    live: bool | str | Path = False,
 ) -> History:
     """Train a model, and return what happened.
 
@@ -180,6 +117,7 @@ def fit(
         lift: Whether the steps of a scalar model are recorded once and replayed at array speed (see `nn.lifted`); None does
             so where nothing in model and loss decides by the numbers. `history.lifted` says which kind of program ran. Metrics
             of the training set are then those after the epoch, instead of while it was trained on.
+        live: Draw loss and decision boundary while the model learns: True in a notebook or a window, or a file to be rewritten.
 
     Example:
         >>> from nn import MLP
@@ -200,7 +138,8 @@ def fit(
     chosen = optimizer_of(optimizer, model, lr)
     plan = schedule if schedule is None or isinstance(schedule, Schedule) else schedule(chosen)
     stopping = EarlyStopping(early_stopping) if isinstance(early_stopping, int) else early_stopping
-    measures = metrics_of(metrics, _threshold(function))
+    measures = metrics_of(metrics, threshold_of(function))
+    picture = _live(live, x, y)
     training = Training(model, chosen, plan, stopping, generator)
     if stopping is not None:
         stopping.reset()
@@ -211,6 +150,7 @@ def fit(
     per_epoch = math.ceil(len(x) / (batch_size or len(x)))
     bar = _bar(progress, epochs * per_epoch, training.epoch * per_epoch)
     followers = list(callbacks)
+    followers += [picture] if picture is not None else []
     history = training.history
     history.stopped = "finished"
     history.lifted = "" if fast is None else fast.kind
@@ -243,6 +183,8 @@ def fit(
     if stopping is not None and stopping.best_epoch is not None:
         stopping.restore(model)
         history.best_epoch = stopping.best_epoch if stopping.restore_best else None
+    if picture is not None:
+        picture.finish(training)
     return history
 
 
@@ -271,12 +213,21 @@ def _lifted(
     size = min(batch_size or len(x), len(x))
     if lift is False or not is_scalar(model) or not (lift or liftable(model, loss, epochs * (len(x) // size))):
         return None
-    targets = _target(y, predict(model, x))
+    targets = target_for(y, predict(model, x))
     loss(predict(model, x), targets)           # raises at targets that do not fit; a replay would not look at them
     step = lifted_step(model, loss, penalty, optimizer, x[:size], targets[:size])
     if step is None and lift:
         raise OperandError("fit: lift=True, but the loss of a batch could not be lifted; lift=None or False trains it one number at a time.")
     return step
+
+
+def _live(live: bool | str | Path, x: np.ndarray, y: np.ndarray) -> Any:
+    """The callback that draws the run, or None."""
+    if live is False:
+        return None
+    from .live import Live
+
+    return Live(x, y, path=None if live is True else live)
 
 
 Step = Callable[[np.ndarray, np.ndarray], tuple[float, np.ndarray]]
@@ -287,13 +238,13 @@ def _step_of(model: Module, loss: Callable[..., Any], penalty: Callable[[Module]
     scalar = is_scalar(model)
 
     def step(x: np.ndarray, y: np.ndarray) -> tuple[float, np.ndarray]:
-        prediction = _forward(model, x, scalar)
-        plain = _plain(prediction)
-        value = loss(prediction, _target(y, plain))
+        prediction = forward(model, x, scalar)
+        plain = as_plain(prediction)
+        value = loss(prediction, target_for(y, plain))
         if penalty is not None:
             value = value + penalty(model)
         value.backward()
-        return _number(value), plain
+        return number_of(value), plain
 
     return step
 
@@ -311,7 +262,7 @@ def _epoch(
             fast.end()
         row = {"loss": total / len(x)}
         prediction = predict(training.model, x) if measures else x
-        return row | {name: float(metric(prediction, _target(y, prediction))) for name, metric in measures.items()}
+        return row | {name: float(metric(prediction, target_for(y, prediction))) for name, metric in measures.items()}
     kept: list[tuple[np.ndarray, np.ndarray]] = []
     total = _run(training, step, x, y, batch_size, clip_norm, kept if measures else None, bar, epochs)
     row = {"loss": total / len(x)}
@@ -337,7 +288,7 @@ def _run(
             if clip_norm is not None:
                 clip_grad_norm_(optimizer.parameters, clip_norm)
             if kept is not None:
-                kept.append((prediction, _target(target, prediction)))
+                kept.append((prediction, target_for(target, prediction)))
         optimizer.step()
         total += value * len(part)
         if bar is not None:
@@ -349,9 +300,9 @@ def _run(
 
 def _validate(model: Module, loss: Callable[..., Any], measures: dict[str, Any], held: tuple[np.ndarray, np.ndarray]) -> dict[str, float]:
     prediction = predict(model, held[0])
-    target = _target(held[1], prediction)
+    target = target_for(held[1], prediction)
     with no_grad():
-        found = {"loss": _number(loss(Tensor(prediction, requires_grad=False), target))}
+        found = {"loss": number_of(loss(Tensor(prediction, requires_grad=False), target))}
     for name, metric in measures.items():
         found[name] = float(metric(prediction, target))
     return found

@@ -109,3 +109,48 @@ def test_surface(tmp_path):
     assert "SGD" in said and "Adam" in said and "θ₁" in said
     with pytest.raises(OperandError, match="three-dimensional"):
         plot_model.loss_surface(valley, ax=plt.subplots()[1])
+
+
+def test_live_in_a_file(tmp_path):
+    x, y = moons(30, rng=0)
+    path, sizes = tmp_path / "live.png", []
+    history = nn.fit(
+        nn.MLP(2, [4, 1], rng=0), x, 2 * y - 1, loss="hinge", epochs=3, live=path, rng=0,
+        callbacks=[lambda training: sizes.append(path.exists())],
+    )  # fmt: skip
+    assert len(history) == 3 and path.stat().st_size > 5000 and sizes == [False, True, True]
+    assert [p.name for p in tmp_path.iterdir()] == ["live.png"] and not plt.get_fignums()
+    model = nn.MLP(2, [4, 1], rng=0)
+    before = model.state_dict()
+    with pytest.raises(OperandError, match="live=True needs a notebook or a window"):
+        nn.fit(model, x, y, epochs=3, live=True)
+    assert all((model.state_dict()[k] == v).all() for k, v in before.items())
+
+
+def test_live_in_a_notebook(monkeypatch):
+    pytest.importorskip("IPython", reason="IPython is not installed")
+    import sys
+
+    import IPython.display
+
+    shown = []
+
+    class Handle:
+        def update(self, figure):
+            shown.append("update")
+
+    def display(figure, display_id):
+        shown.append("display")
+        return Handle()
+
+    monkeypatch.setitem(sys.modules, "ipykernel", sys)
+    monkeypatch.setattr(IPython.display, "display", display)
+    x, y = sine(20, rng=0)
+    nn.fit(nn.Linear(1, 1, rng=0), x, y, epochs=2, live=True, progress=False)
+    assert shown == ["display", "update"] and not plt.get_fignums()
+
+
+def test_the_pictures_have_one_address():
+    assert plot.network is plot_model.network and "loss_surface" in dir(plot)
+    with pytest.raises(AttributeError, match="no attribute 'pie'"):
+        plot.pie

@@ -1,0 +1,84 @@
+"""Looking at a model without training it: `predict` and `evaluate`, for scalar and tensor models alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from autograd_core import Tensor, Value, no_grad
+
+from .data import batches
+from .history import metrics_of
+from .losses import loss_of
+from .module import Module
+from .neuron import MLP
+
+__all__ = ["evaluate", "forward", "is_scalar", "number_of", "as_plain", "predict", "target_for", "threshold_of"]
+
+
+def is_scalar(model: Module) -> bool:
+    """Whether a model computes on `Value`s, one sample at a time."""
+    parameters = model.parameters()
+    return bool(parameters) and all(isinstance(p, Value) for p in parameters)
+
+
+def forward(model: Module, x: np.ndarray, scalar: bool) -> Any:
+    """Predictions for a batch: a Tensor, or a list with the Values of each sample."""
+    return [model(row) for row in x.reshape(len(x), -1).tolist()] if scalar else model(x)
+
+
+def as_plain(prediction: Any) -> np.ndarray:
+    """Predictions as an array, out of the graph."""
+    if isinstance(prediction, list):
+        return np.array([[v.data for v in row] if isinstance(row, list) else getattr(row, "data", row) for row in prediction])
+    return np.asarray(prediction.data if isinstance(prediction, Tensor) else prediction)
+
+
+def predict(model: Module, x: Any, *, batch_size: int = 1024) -> np.ndarray:
+    """The model's output for every sample, as a plain array, in evaluation mode.
+
+    >>> from nn import Linear
+    >>> predict(Linear(2, 3, rng=0), np.zeros((5, 2))).shape
+    (5, 3)
+    """
+    x, scalar = np.asarray(x), is_scalar(model)
+    modes = [(m, m.training) for m in model.modules()]
+    model.eval()
+    try:
+        with no_grad():
+            if type(model) is MLP and model.by_name and x.ndim == 2 and x.shape[1] == model.nin:
+                return model.on_arrays(x.astype(float))
+            parts = [as_plain(forward(model, part, scalar)) for part, _ in batches(x, x, batch_size, shuffle=False)]
+    finally:
+        for module, mode in modes:
+            module.training = mode
+    return np.concatenate(parts)
+
+
+def evaluate(model: Module, x: Any, y: Any, *, loss: Any = "mse", metrics: Any = ()) -> dict[str, float]:
+    """The loss, and the metrics, over a set of samples."""
+    function = loss_of(loss)
+    prediction = predict(model, x)
+    target = target_for(y, prediction)
+    found = {"loss": number_of(function(prediction, target))}
+    for name, metric in metrics_of(metrics, threshold_of(function)).items():
+        found[name] = float(metric(prediction, target))
+    return found
+
+
+def number_of(loss: Any) -> float:
+    """A loss as a float."""
+    return float(loss.data if isinstance(loss, Value) else loss.item() if isinstance(loss, Tensor) else np.asarray(loss))
+
+
+def target_for(y: Any, prediction: np.ndarray) -> np.ndarray:
+    """Targets of shape (n, 1) for a model with one Value per sample are of shape (n,)."""
+    y = np.asarray(y)
+    return np.asarray(y.reshape(len(y)) if prediction.ndim == 1 and y.shape == (len(prediction), 1) else y)
+
+
+def threshold_of(loss: Callable[..., Any]) -> float | None:
+    """Where a single score changes its class, if the loss says so."""
+    return 0.0 if getattr(loss, "__name__", "") in ("binary_cross_entropy_with_logits", "hinge_loss") else None
