@@ -52,9 +52,9 @@ class Module:
         """What the module computes; subclasses define it."""
         raise NotImplementedError(f"{type(self).__name__} defines no forward(); say there what it computes.")
 
-    def __call__(self, *inputs: Any) -> Any:
+    def __call__(self, *inputs: Any, **options: Any) -> Any:
         """`forward`, with the nodes it makes marked as made here, so that pictures fold the module into one box."""
-        return record_scope(self, self.forward, *inputs)
+        return record_scope(self, partial(self.forward, **options) if options else self.forward, *inputs)
 
     # ------------------------------------------------------------------------------------------ what is inside
     def children(self) -> Iterator[tuple[str, Module]]:

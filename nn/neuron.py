@@ -73,15 +73,29 @@ class Neuron(Module):
         rng = rng_of(rng)
         bound = 1.0 / math.sqrt(nin)
         weights = rng.uniform(-bound, bound, nin) if init is None else init((1, int(nin)), rng=rng).ravel()
-        self._function = activation_of(activation)
         self.activation = _name_of(activation)
-        method = getattr(Value, "silu" if self.activation == "swish" else self.activation, None)
-        self._method = method if isinstance(activation, str) and callable(method) else self._function
-        if self.activation in ("identity", "linear", "none"):
-            self._method = None
+        self._own = None if isinstance(activation, str) else activation
+        self._choose()
         self.w = [Value(w, label=f"w{i}") for i, w in enumerate(weights.tolist(), start=1)]
         self.b = Value(0.0, label="b") if bias else 0.0
         self._expected = int(nin)
+
+    def _choose(self) -> None:
+        """The function of the activation, and the method of a Value that is the shortest way to it."""
+        self._function = activation_of(self.activation if self._own is None else self._own)
+        method = getattr(Value, "silu" if self.activation == "swish" else self.activation, None)
+        self._method = method if self._own is None and callable(method) else self._function
+        if self._own is None and self.activation in ("identity", "linear", "none"):
+            self._method = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Everything but the functions, which are found by name again."""
+        return {k: v for k, v in vars(self).items() if k not in ("_function", "_method")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """As it was."""
+        vars(self).update(state)
+        self._choose()
 
     @property
     def nin(self) -> int:
