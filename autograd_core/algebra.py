@@ -76,7 +76,7 @@ class _Symbols(Algebra):
 
 NUMBERS = Algebra("NUMBERS", _on_floats, lambda x: x)
 ARRAYS = Algebra("ARRAYS", lambda op: op.array, lambda x: x)
-NODES = Algebra("NODES", _on_nodes, lambda x: getattr(x, "_data", x))
+NODES = Algebra("NODES", _on_nodes, lambda x: getattr(x, "_value", x))
 SYMBOLS = _Symbols("SYMBOLS", _on_symbols, lambda x: x)
 
 

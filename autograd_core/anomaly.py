@@ -41,7 +41,7 @@ def describe(node: Any) -> str:
     "Value 'w'"
     """
     label = f" {node.label!r}" if node.label else ""
-    shape = f" of shape {node._data.shape}" if node.is_array else ""
+    shape = f" of shape {node._value.shape}" if node.is_array else ""
     return f"{type(node).__name__}{label}{shape}" + (f" (result of {node.op.name})" if node.op is not None else "")
 
 
@@ -74,9 +74,9 @@ def _shapes(op: Any, saved: Sequence[Any]) -> str:
 
 def check_forward(node: Any, saved: Sequence[Any], op: Any) -> None:
     """Raise if a result has a nan or inf."""
-    if not _finite(node._data):
+    if not _finite(node._value):
         raise AnomalyError(
-            f"{op.name} gave {_example(node._data)} in the forward pass: {_shapes(op, saved)}; "
+            f"{op.name} gave {_example(node._value)} in the forward pass: {_shapes(op, saved)}; "
             f"recorded at {node._origin}"
         )
 
@@ -86,7 +86,7 @@ def check_unwritten(order: Sequence[Any], operands: Callable[[Any], Any]) -> Non
     for node in order:
         if node._origin is None:
             continue
-        if node._origin.result is not None and _checksum(node._data) != node._origin.result:
+        if node._origin.result is not None and _checksum(node._value) != node._origin.result:
             raise AnomalyError(
                 f"backward: {describe(node)} was written into after it had been computed; make a new array instead of "
                 f"writing into this one. The operation was recorded at {node._origin}"

@@ -84,36 +84,36 @@ def _sweep_values(order: list[Any]) -> None:
                 p, q = op.constants
             else:
                 try:
-                    p = op.d[0](m, node._data, x, y) if a is not None else None
-                    q = op.d[1](m, node._data, x, y) if b is not None else None
+                    p = op.d[0](m, node._value, x, y) if a is not None else None
+                    q = op.d[1](m, node._value, x, y) if b is not None else None
                 except (ArithmeticError, ValueError, TypeError):
                     p, q = local_of(node, 0), local_of(node, 1)
             if a is not None:
-                if a._data is not x:
+                if a._value is not x:
                     stale(node)
                 a.grad += g * p
             if b is not None:
-                if b._data is not y:
+                if b._value is not y:
                     stale(node)
                 b.grad += g * q
         elif a.__class__ is not tuple:         # one operand
-            if a._data is not x:
+            if a._value is not x:
                 stale(node)
             try:
-                p = node.op.d[0](m, node._data, x)
+                p = node.op.d[0](m, node._value, x)
             except (ArithmeticError, ValueError, TypeError):
                 p = local_of(node, 0)
             a.grad += g * p
         elif node.op.variadic:
             for operand, value, p in zip(a, x, _all_locals(node), strict=True):
                 if operand is not None:
-                    if operand._data is not value:
+                    if operand._value is not value:
                         stale(node)
                     operand.grad += g * p
         else:
             for slot, operand in enumerate(a):
                 if operand is not None:
-                    if operand._data is not x[slot]:
+                    if operand._value is not x[slot]:
                         stale(node)
                     operand.grad += g * local_of(node, slot)
 
@@ -127,16 +127,16 @@ def local_of(node: Any, slot: int) -> float:
         return 0.0
     params = node._params or {}
     try:
-        return rule(NUMBERS, node._data, *values, **params)  # type: ignore[no-any-return]
+        return rule(NUMBERS, node._value, *values, **params)  # type: ignore[no-any-return]
     except (ArithmeticError, ValueError, TypeError):
         with np.errstate(all="ignore"):
             numpy_values = [np.float64(v) if isinstance(v, float) else v for v in values]
-            return float(rule(ARRAYS, np.float64(node._data), *numpy_values, **params))
+            return float(rule(ARRAYS, np.float64(node._value), *numpy_values, **params))
 
 
 def _all_locals(node: Any) -> tuple[Any, ...]:
     """The local derivatives of a variadic `Value`, all at once."""
-    return node.op.d[0](NUMBERS, node._data, *node._x, **(node._params or {}))  # type: ignore[no-any-return]
+    return node.op.d[0](NUMBERS, node._value, *node._x, **(node._params or {}))  # type: ignore[no-any-return]
 
 
 # ----------------------------------------------------------------------------------- the general sweep
@@ -164,25 +164,25 @@ def _contributions(node: Any, g: Any) -> Any:
     for slot, (operand, value) in enumerate(pairs):
         if operand is None or not operand.requires_grad:
             continue
-        if operand._data is not value:
+        if operand._value is not value:
             stale(node)
         if op.d:
             if op.variadic:
-                together = together or op.d[0](m, node._data, *values, **params)
+                together = together or op.d[0](m, node._value, *values, **params)
                 local = together[slot]
             elif op.d[slot] is None:
                 continue
             else:
-                local = local_of(node, slot) if scalar else op.d[slot](m, node._data, *values, **params)
+                local = local_of(node, slot) if scalar else op.d[slot](m, node._value, *values, **params)
             yield slot, operand, local, times(g, local, op, careful=True)
         elif op.variadic:
-            together = together or op.vjp[0](m, g, node._data, *values, **params)
+            together = together or op.vjp[0](m, g, node._value, *values, **params)
             yield slot, operand, None, together[slot]
         elif op.vjp[slot] is not None:
             if not np.any(g):
-                yield slot, operand, None, np.zeros(np.shape(value), node._data.dtype)
+                yield slot, operand, None, np.zeros(np.shape(value), node._value.dtype)
             else:
-                yield slot, operand, None, op.vjp[slot](m, g, node._data, *values, **params)
+                yield slot, operand, None, op.vjp[slot](m, g, node._value, *values, **params)
 
 
 def _sweep_arrays(order: list[Any]) -> None:
@@ -196,11 +196,11 @@ def _sweep_arrays(order: list[Any]) -> None:
         op, values, params = node.op, node._x, node._params
         rules = op.d or op.vjp
         if op.variadic:
-            together = rules[0](m, node._data, *values) if op.d else rules[0](m, g, node._data, *values, **(params or {}))
+            together = rules[0](m, node._value, *values) if op.d else rules[0](m, g, node._value, *values, **(params or {}))
         for slot, operand in enumerate(node._a):
             if operand is None or not operand.requires_grad:
                 continue
-            if operand._data is not values[slot]:
+            if operand._value is not values[slot]:
                 stale(node)
             if op.variadic:
                 c = g * together[slot] if op.d else together[slot]
@@ -210,10 +210,10 @@ def _sweep_arrays(order: list[Any]) -> None:
                 elif rules[slot] is None:
                     continue
                 else:
-                    local = rules[slot](m, node._data, *values, **params) if params else rules[slot](m, node._data, *values)
+                    local = rules[slot](m, node._value, *values, **params) if params else rules[slot](m, node._value, *values)
                 c = g if local.__class__ is float and local == 1.0 else g * local
             else:
-                c = rules[slot](m, g, node._data, *values, **params) if params else rules[slot](m, g, node._data, *values)
+                c = rules[slot](m, g, node._value, *values, **params) if params else rules[slot](m, g, node._value, *values)
             _accumulate(operand, c, g, summed)
 
 
@@ -223,7 +223,7 @@ def _accumulate(operand: Any, c: Any, g: Any, summed: set[int]) -> Any:
     if not operand.is_array:
         operand.grad = before + (c if c.__class__ is float else float(np.sum(c)))
         return c
-    data = operand._data
+    data = operand._value
     if c.shape != data.shape:
         c = sum_to(c, shape=data.shape)
     if c.dtype is not data.dtype and c.dtype != data.dtype:
@@ -266,7 +266,7 @@ def _seed(root: Any, seed: Any) -> Any:
         if np.ndim(seed) != 0:
             raise ShapeError(f"backward: received a gradient of shape {np.shape(seed)} for a Value, expected one number.")
         return float(seed)
-    data = root._data
+    data = root._value
     if seed is None:
         if data.size != 1:
             raise NotScalarError(
@@ -274,7 +274,7 @@ def _seed(root: Any, seed: Any) -> Any:
                 "first, or pass gradient= with an array of the same shape."
             )
         return np.ones(data.shape, data.dtype)
-    seed = np.asarray(getattr(seed, "_data", seed))
+    seed = np.asarray(getattr(seed, "_value", seed))
     if seed.dtype.kind not in "biuf":
         raise OperandError(f"backward: received a gradient of dtype {seed.dtype}, expected real numbers of shape {data.shape}.")
     if seed.shape != data.shape:
@@ -401,10 +401,10 @@ def backpropagate(root: Any, seed: Any = None, *, emit: Callable[[Step], None] |
         try:
             for leaf, old in saved:
                 new = leaf.grad
-                if old is not None and new is not None and np.shape(old) != np.shape(leaf._data):
+                if old is not None and new is not None and np.shape(old) != np.shape(leaf._value):
                     raise ShapeError(
                         f"backward: the .grad of {describe(leaf)} was set to {type(old).__name__} of shape {np.shape(old)}, expected "
-                        f"shape {np.shape(leaf._data)}; set it to None to start anew."
+                        f"shape {np.shape(leaf._value)}; set it to None to start anew."
                     )
                 if old is not None:
                     leaf.grad = old + new if new is not None else old

@@ -161,10 +161,10 @@ def check_grads(
 def _float64(argument: Any) -> Any:
     leaves, build = flatten(argument)
     for leaf in leaves:
-        data = leaf._data if isinstance(leaf, Node) else leaf
+        data = leaf._value if isinstance(leaf, Node) else leaf
         if isinstance(data, (np.ndarray, np.generic)) and data.dtype.kind == "f" and data.dtype != np.float64:
             raise DTypeError(f"check_grads: received {data.dtype}, expected float64; convert with .astype(np.float64).")
-    return build([leaf._data if isinstance(leaf, Node) else np.array(leaf, dtype=np.float64) if isinstance(leaf, np.ndarray)
+    return build([leaf._value if isinstance(leaf, Node) else np.array(leaf, dtype=np.float64) if isinstance(leaf, np.ndarray)
                   else float(leaf) for leaf in leaves])  # fmt: skip
 
 
@@ -177,7 +177,7 @@ def _check_order(
 
     def weighted(*point: Any) -> Any:
         leaves, _ = flatten(f(*point))
-        return sum(np.sum(w * np.asarray(leaf._data if isinstance(leaf, Node) else leaf)) for w, leaf in zip(weights, leaves, strict=True))
+        return sum(np.sum(w * np.asarray(leaf._value if isinstance(leaf, Node) else leaf)) for w, leaf in zip(weights, leaves, strict=True))
 
     numeric = _numeric_gradient(weighted, args, complex_step=not over)
     cotangent = out_build([w if isinstance(o, np.ndarray) else float(w) for w, o in zip(weights, out_leaves, strict=True)])

@@ -11,6 +11,7 @@ __all__ = [
     "DTypeError",
     "GraphError",
     "IndexingError",
+    "LiftError",
     "LinAlgError",
     "MissingExtraError",
     "MissingRuleError",
@@ -65,6 +66,10 @@ class NotScalarError(AutogradError, ValueError, TypeError):
 
 class GraphError(AutogradError, RuntimeError):
     """The graph does not allow what was asked, such as `backward()` on a constant."""
+
+
+class LiftError(GraphError):
+    """A lifted program does not agree with the graph it was made from, or the graph cannot be lifted."""
 
 
 class StaleDataError(GraphError):

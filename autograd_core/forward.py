@@ -42,9 +42,9 @@ def pushforward(roots: Sequence[Any], wrt: Sequence[Any], tangents: Sequence[Any
 def _push(node: Any, pairs: Any, directions: list[Any], graph: bool) -> Any:
     op, params = node.op, node._params or {}
     m = NODES if graph else ARRAYS if node.is_array else NUMBERS
-    out = node if graph else node._data
+    out = node if graph else node._value
     values = [operand if graph and operand is not None else value for operand, value in pairs]
-    shape = np.shape(node._data)
+    shape = np.shape(node._value)
     total: Any = None
     if op.d:
         together = op.d[0](m, out, *values, **params) if op.variadic else None
@@ -85,9 +85,9 @@ def _strong(m: Any, local: Any, t: Any, selects: bool) -> Any:
 
 def _transposed(node: Any, values: list[Any], directions: list[Any], graph: bool) -> Any:
     op, params = node.op, node._params or {}
-    g = Node.ARRAY._of(np.ones(np.shape(node._data)))
+    g = Node.ARRAY._of(np.ones(np.shape(node._value)))
     g.requires_grad = True
-    out = node if graph else node._data
+    out = node if graph else node._value
     pulled = op.vjp[0](NODES, g, out, *values, **params) if op.variadic else [
         rule(NODES, g, out, *values, **params) if t is not None else None
         for rule, t in zip(op.vjp, directions, strict=True)
@@ -97,6 +97,6 @@ def _transposed(node: Any, values: list[Any], directions: list[Any], graph: bool
         if t is not None:
             total = total + NODES.sum(NODES.strong_mul(part, t) if op.selects else part * t)
     if not isinstance(total, Node):
-        return np.zeros(np.shape(node._data))
+        return np.zeros(np.shape(node._value))
     (tangent,) = gradients([total], [np.ones(())], [g], graph=graph)
-    return np.zeros(np.shape(node._data)) if tangent is None else tangent
+    return np.zeros(np.shape(node._value)) if tangent is None else tangent

@@ -34,7 +34,7 @@ def gradients(roots: Sequence[Any], seeds: Sequence[Any], wrt: Sequence[Any], *,
                 if any(r is not None and np.isnan(NODES.data(r)).any() for r in results):
                     results = _gradient_graph(roots, seeds, wrt, careful=True)
                 return results
-        started = [np.asarray(s) if isinstance(r._data, np.ndarray) else float(s) for r, s in zip(roots, seeds, strict=True)]
+        started = [np.asarray(s) if isinstance(r._value, np.ndarray) else float(s) for r, s in zip(roots, seeds, strict=True)]
         saved = run_pass(roots, started, wrt=wrt)
         results = [w.grad if w._flowed else None for w in wrt]
         restore(saved)
@@ -65,7 +65,7 @@ def _gradient_graph(roots: Sequence[Any], seeds: Sequence[Any], wrt: Sequence[An
             c = together[slot] if together is not None else rules[slot](NODES, *head, node, *nodes, **params)
             if op.d:
                 c = _multiply_nodes(g, c, op, careful)
-            shape = np.shape(operand._data)
+            shape = np.shape(operand._value)
             if NODES.shape(c) != shape:
                 c = NODES.sum_to(c, shape=shape)
             total[id(operand)] = total[id(operand)] + c if id(operand) in total else c
@@ -98,7 +98,7 @@ def _batched(root: Any, wrt: Sequence[Any], careful: bool) -> list[Any]:
     order: list[Any]
     order, _ = trace([root], stop=wrt)
     needed = needed_for(order, wrt)
-    shape = np.shape(root._data)
+    shape = np.shape(root._value)
     n = int(np.prod(shape))
     total: dict[int, Any] = {id(root): np.eye(n).reshape(n, *shape)} if id(root) in needed else {}
     for node in reversed(order):
@@ -108,7 +108,7 @@ def _batched(root: Any, wrt: Sequence[Any], careful: bool) -> list[Any]:
         stale(node)
         op, params, pairs = node.op, node._params or {}, operands(node)
         values = tuple(value for _, value in pairs)
-        m, out = (ARRAYS, node._data) if node.is_array else (NUMBERS, node._data)
+        m, out = (ARRAYS, node._value) if node.is_array else (NUMBERS, node._value)
         together = op.d[0](m, out, *values, **params) if op.d and op.variadic else None
         pulled = [op.vjp[0](m, row, out, *values, **params) for row in g] if op.vjp and op.variadic else None
         for slot, (operand, _) in enumerate(pairs):
@@ -122,7 +122,7 @@ def _batched(root: Any, wrt: Sequence[Any], careful: bool) -> list[Any]:
                 c = np.stack([row[slot] for row in pulled])
             else:
                 c = np.stack([op.vjp[slot](m, row, out, *values, **params) for row in g])
-            target = np.shape(operand._data)
+            target = np.shape(operand._value)
             if c.shape[1:] != target:
                 c = sum_to(c, shape=(n, *(1,) * (c.ndim - 1 - len(target)), *target)).reshape(n, *target)
             total[id(operand)] = total[id(operand)] + c if id(operand) in total else c

@@ -32,7 +32,7 @@ class Node:
     `_a` is the tuple of operands and `_x` the tuple of their data. Slots that are not set read as their defaults.
     """
 
-    __slots__ = ("_a", "_b", "_data", "_mark", "_origin", "_params", "_scope", "_x", "_y", "grad", "label", "op")
+    __slots__ = ("_a", "_b", "_mark", "_origin", "_params", "_scope", "_value", "_x", "_y", "grad", "label", "op")
     _DEFAULTS: ClassVar[dict[str, Any]] = {
         "op": None, "label": "", "_a": None, "_b": None, "_x": None, "_y": None,
         "_params": None, "_scope": None, "_origin": None, "_mark": 0,
@@ -40,7 +40,7 @@ class Node:
     SCALAR: ClassVar[Any]
     ARRAY: ClassVar[Any]
     is_array: ClassVar[bool] = False
-    _data: Any
+    _value: Any
     _a: Any
     _b: Any
     _x: Any
@@ -99,7 +99,7 @@ class Node:
         """Pickles and deep copies carry the graph as a list, so that a long chain needs no recursion."""
         if self.op is None:
             grad = self.grad if self._flowed else None
-            return _leaf, (type(self), self._data, self.label, grad, bool(self.requires_grad))
+            return _leaf, (type(self), self._value, self.label, grad, bool(self.requires_grad))
         order, leaves = trace([self])
         number = {id(n): i for i, n in enumerate([*leaves, *order])}
         records = []
@@ -109,8 +109,13 @@ class Node:
             slots = [None if o is None else number[id(o)] for o, _ in pairs]
             saved = [x if o is None else None for o, x in pairs]
             grad = n.grad if n._flowed else None
-            records.append((type(n), n._data, n.label, grad, n.op, n._params, slots, saved, n._a.__class__ is tuple))
+            records.append((type(n), n._value, n.label, grad, n.op, n._params, slots, saved, n._a.__class__ is tuple))
         return _graph, (leaves, records)
+
+    @property
+    def _is_constant(self) -> bool:
+        """Whether this is a plain number of an expression, made a leaf because somebody asked for `parents`."""
+        return self.op is None and self._params is not None
 
     @property
     def _flowed(self) -> bool:
@@ -127,6 +132,7 @@ _grad_slot: Callable[[Node], Any] = Node.__dict__["grad"].__get__
 def _constant(x: Any) -> Node:
     """A number or array of an expression as a leaf."""
     made: Node = Node.SCALAR._of(x) if isinstance(x, (float, int)) else Node.ARRAY._of(np.asarray(x))
+    made._params = {}                          # on a leaf: a number of an expression, which nobody may change
     return made
 
 
@@ -148,7 +154,7 @@ def _graph(leaves: list[Node], records: list[tuple[Any, ...]]) -> Node:
     for kind, data, label, grad, op, params, slots, saved, flat in records:
         node = _leaf(kind, data, label, grad, True)
         chosen = tuple(None if i is None else nodes[i] for i in slots)
-        values = tuple(x if n is None else n._data for n, x in zip(chosen, saved, strict=True))
+        values = tuple(x if n is None else n._value for n, x in zip(chosen, saved, strict=True))
         node.op = op
         if flat:
             node._a, node._x = chosen, values
@@ -255,10 +261,10 @@ def stale(node: Node) -> None:
                 f"backward: the data of {describe(node)} was assigned after it had been computed, so it is no longer "
                 f"the result of {node.op.name} and has no derivative; assign to leaves only, then compute again."  # type: ignore[union-attr]
             )
-        if operand is not None and operand._data is not recorded and not _same(operand._data, recorded):
+        if operand is not None and operand._value is not recorded and not _same(operand._value, recorded):
             raise StaleDataError(
                 f"backward: the data of {describe(operand)} was assigned after the operation {node.op.name} had "  # type: ignore[union-attr]
-                f"recorded it as operand {slot}; {_change(operand._data, recorded)}. "
+                f"recorded it as operand {slot}; {_change(operand._value, recorded)}. "
                 "Compute the result again after changing the data, then call backward()."
             )
 

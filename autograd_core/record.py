@@ -108,7 +108,7 @@ def _expectation(op: Op, operands: tuple[Any, ...]) -> str:
 
 def NODE_DATA(x: Any) -> Any:
     """The plain data behind an operand."""
-    return x._data if isinstance(x, Node) else x
+    return x._value if isinstance(x, Node) else x
 
 
 def apply(op: Op, operands: tuple[Any, ...], params: dict[str, Any] | None = None) -> Any:
@@ -157,7 +157,7 @@ def _tensors_only(op: Op, operands: tuple[Any, ...], params: dict[str, Any]) -> 
         if kind is tensor:
             differentiable = differentiable or x.requires_grad
             nodes.append(x)
-            values.append(x._data)
+            values.append(x._value)
         elif kind is np.ndarray or kind is float:
             nodes.append(None)
             values.append(x)
@@ -190,7 +190,7 @@ def _promote(op: Op, nodes: list[Any], values: list[Any], dtype: Any) -> None:
             values[i] = value.astype(dtype)
         else:
             nodes[i] = apply(TABLE["cast"], (node,), {"dtype": dtype})
-            values[i] = nodes[i]._data
+            values[i] = nodes[i]._value
 
 
 def _joined(x: Any) -> Any:
@@ -231,7 +231,7 @@ def _refuse(op: Op, x: Any) -> None:
 def record_value(op: Op, operands: tuple[Any, ...], params: dict[str, Any]) -> Any:
     """An operation on `Value`s and numbers: a `Value`, or a constant one under `no_grad()`."""
     values = tuple(
-        x._data if isinstance(x, Node) else x if isinstance(x, (bool, np.bool_)) else as_float(x, op.name) for x in operands
+        x._value if isinstance(x, Node) else x if isinstance(x, (bool, np.bool_)) else as_float(x, op.name) for x in operands
     )
     try:
         data = getattr(NUMBERS, op.name)(*values, **params)
@@ -265,7 +265,7 @@ def record_tensor(op: Op, operands: tuple[Any, ...], params: dict[str, Any]) -> 
             known = True
             differentiable = differentiable or x.requires_grad
             nodes.append(x)
-            values.append(x._data)
+            values.append(x._value)
         else:
             nodes.append(None)
             values.append(x if x.__class__ in _PLAIN else _constant(op, x))
@@ -279,7 +279,7 @@ def record_tensor(op: Op, operands: tuple[Any, ...], params: dict[str, Any]) -> 
     out.requires_grad = False
     if differentiable and (not WATCHED or recording()):
         if op.d:
-            _promote(op, nodes, values, out._data.dtype)
+            _promote(op, nodes, values, out._value.dtype)
         out.requires_grad = True
         out.op, out._a, out._x = op, tuple(nodes), tuple(values)
         if params:
@@ -311,7 +311,7 @@ def _floating(op: Op, data: Any, values: list[Any]) -> Any:
 def watch(node: Any, values: Any, op: Op) -> None:
     """Under `detect_anomaly()`: remember the user's line, and raise at a nan or inf."""
     if anomaly_detected():
-        node._origin = origin(values, node._data)
+        node._origin = origin(values, node._value)
         check_forward(node, values, op)
 
 

@@ -53,7 +53,7 @@ class Tensor(Node, ArrayMethods):
         """A leaf. Raises DTypeError for what cannot hold a gradient, ShapeError for a ragged list."""
         if isinstance(data, Node):
             raise OperandError(f"Tensor: received a {type(data).__name__}, expected numbers; take its .data, or use it as it is.")
-        self._data: np.ndarray = np.array(as_array(data, "Tensor", dtype), subok=False)
+        self._value: np.ndarray = np.array(as_array(data, "Tensor", dtype), subok=False)
         self.op = None
         self.grad = None
         self._mark = 0
@@ -65,7 +65,7 @@ class Tensor(Node, ArrayMethods):
     def _of(cls, data: np.ndarray) -> Tensor:
         """A leaf around an array that needs neither check nor copy."""
         self = _new(cls)
-        self._data, self.op, self.grad, self._mark = data, None, None, 0
+        self._value, self.op, self.grad, self._mark = data, None, None, 0
         self.requires_grad = False
         return self
 
@@ -73,41 +73,41 @@ class Tensor(Node, ArrayMethods):
     @property
     def data(self) -> np.ndarray:
         """The array itself, not a copy."""
-        return self._data
+        return self._value
 
     @data.setter
     def data(self, data: Any) -> None:
-        if data is self._data and self.op is None:  # `t.data -= step`: see below
-            self._data = data.view()
+        if data is self._value and self.op is None:  # `t.data -= step`: see below
+            self._value = data.view()
             return
         array = as_array(NODE_DATA(data), "Tensor.data")
-        if array.shape != self._data.shape:
-            raise OperandError(f"Tensor.data: received shape {array.shape}, expected {self._data.shape}; make a new Tensor for another shape.")
+        if array.shape != self._value.shape:
+            raise OperandError(f"Tensor.data: received shape {array.shape}, expected {self._value.shape}; make a new Tensor for another shape.")
         if self.op is not None:                # the result of an operation no more: `backward` must notice
             self._x = (OVERWRITTEN,) * len(self._x)
-        array = array.astype(self._data.dtype, copy=False)
+        array = array.astype(self._value.dtype, copy=False)
         # `t.data -= step` assigns the array that it has written into: a new view makes that visible to `backward` too.
-        self._data = array.view() if array is self._data else array
+        self._value = array.view() if array is self._value else array
 
     @property
     def shape(self) -> tuple[int, ...]:
         """The length of each axis."""
-        return self._data.shape
+        return self._value.shape
 
     @property
     def ndim(self) -> int:
         """The number of axes."""
-        return self._data.ndim
+        return self._value.ndim
 
     @property
     def size(self) -> int:
         """The number of elements."""
-        return self._data.size
+        return self._value.size
 
     @property
     def dtype(self) -> np.dtype[Any]:
         """The dtype of the elements."""
-        return self._data.dtype
+        return self._value.dtype
 
     @property
     def T(self) -> Tensor:
@@ -121,21 +121,21 @@ class Tensor(Node, ArrayMethods):
 
     def numpy(self) -> np.ndarray:
         """The array, out of the graph (shared, not copied)."""
-        return self._data
+        return self._value
 
     def detach(self) -> Tensor:
         """The same array as a constant: shared, so writing into one is seen by the other (and by recorded graphs)."""
-        return Tensor._of(self._data)
+        return Tensor._of(self._value)
 
     def item(self) -> float:
         """The one element as a Python float."""
-        if self._data.size != 1:
+        if self._value.size != 1:
             raise NotScalarError(f"item: received a tensor of shape {self.shape}, expected one element; index it, or reduce it first.")
-        return float(self._data.reshape(()))
+        return float(self._value.reshape(()))
 
     def tolist(self) -> Any:
         """The elements as nested lists of floats."""
-        return self._data.tolist()
+        return self._value.tolist()
 
     def copy(self) -> Tensor:
         """A copy that gradients flow through."""
@@ -163,8 +163,8 @@ class Tensor(Node, ArrayMethods):
     # ------------------------------------------------------------------------------------ Python's protocols
     def __repr__(self) -> str:
         """The array, the operation that made it, and the label."""
-        body = np.array2string(self._data, separator=", ", prefix="Tensor(")
-        dtype = "" if self._data.dtype == np.float64 else f", dtype={self._data.dtype}"
+        body = np.array2string(self._value, separator=", ", prefix="Tensor(")
+        dtype = "" if self._value.dtype == np.float64 else f", dtype={self._value.dtype}"
         constant = "" if self.requires_grad else ", requires_grad=False"
         label = f", label={self.label!r}" if self.label else ""
         op = f", op={self.op.name}" if self.op is not None else ""
@@ -178,9 +178,9 @@ class Tensor(Node, ArrayMethods):
         """The one element, out of the graph."""
         if tracing() and self.requires_grad:
             raise GraphError(leaves_graph("float"))
-        if self._data.size != 1:
+        if self._value.size != 1:
             raise NotScalarError(f"float: received a tensor of shape {self.shape}, expected one element; index it, or reduce it first.")
-        return float(self._data.reshape(()))
+        return float(self._value.reshape(()))
 
     def __int__(self) -> int:
         """The integer part of the one element."""
@@ -188,25 +188,25 @@ class Tensor(Node, ArrayMethods):
 
     def __bool__(self) -> bool:
         """Whether the one element is not zero."""
-        if self._data.size != 1:
+        if self._value.size != 1:
             raise NotScalarError(f"the truth value of a tensor of shape {self.shape} is ambiguous; use np.any or np.all of a comparison.")
-        return bool(self._data.reshape(()) != 0.0)
+        return bool(self._value.reshape(()) != 0.0)
 
     def __len__(self) -> int:
         """The length of the first axis."""
-        if self._data.ndim == 0:
+        if self._value.ndim == 0:
             raise OperandError("len() of a tensor without axes.")
-        return len(self._data)
+        return len(self._value)
 
     def __contains__(self, x: Any) -> bool:
         """Whether an element equals x."""
-        return bool(np.any(self._data == NODE_DATA(x)))
+        return bool(np.any(self._value == NODE_DATA(x)))
 
     def __iter__(self) -> Iterator[Tensor]:
         """The parts along the first axis."""
-        if self._data.ndim == 0:
+        if self._value.ndim == 0:
             raise OperandError("a tensor without axes cannot be iterated over; use .item().")
-        return (self[i] for i in range(len(self._data)))
+        return (self[i] for i in range(len(self._value)))
 
     def __getitem__(self, key: Any) -> Tensor:
         """Every kind of NumPy index; indices that occur twice accumulate in the gradient."""
@@ -226,26 +226,26 @@ class Tensor(Node, ArrayMethods):
                 "converting a differentiable Tensor to a plain array would drop its graph in silence; use t.numpy() or "
                 "t.detach() if that is meant, or a function of NumPy that has a rule."
             )
-        return np.array(self._data, dtype=dtype, copy=copy)
+        return np.array(self._value, dtype=dtype, copy=copy)
 
     # Comparisons give plain arrays of booleans; hashing is by identity, so that sets and dicts of tensors work.
     def __lt__(self, other: Any) -> Any:
-        return operator.lt(self._data, NODE_DATA(other))
+        return operator.lt(self._value, NODE_DATA(other))
 
     def __le__(self, other: Any) -> Any:
-        return operator.le(self._data, NODE_DATA(other))
+        return operator.le(self._value, NODE_DATA(other))
 
     def __gt__(self, other: Any) -> Any:
-        return operator.gt(self._data, NODE_DATA(other))
+        return operator.gt(self._value, NODE_DATA(other))
 
     def __ge__(self, other: Any) -> Any:
-        return operator.ge(self._data, NODE_DATA(other))
+        return operator.ge(self._value, NODE_DATA(other))
 
     def __eq__(self, other: object) -> Any:
-        return operator.eq(self._data, NODE_DATA(other))
+        return operator.eq(self._value, NODE_DATA(other))
 
     def __ne__(self, other: object) -> Any:
-        return operator.ne(self._data, NODE_DATA(other))
+        return operator.ne(self._value, NODE_DATA(other))
 
     __hash__ = object.__hash__
 
@@ -272,15 +272,15 @@ class Tensor(Node, ArrayMethods):
 
     def argmax(self, axis: int | None = None) -> Any:
         """Where the largest element is; plain integers."""
-        return self._data.argmax(axis)
+        return self._value.argmax(axis)
 
     def argmin(self, axis: int | None = None) -> Any:
         """Where the smallest element is; plain integers."""
-        return self._data.argmin(axis)
+        return self._value.argmin(axis)
 
     def argsort(self, axis: int = -1) -> Any:
         """The order that would sort; plain integers."""
-        return self._data.argsort(axis, kind="stable")
+        return self._value.argsort(axis, kind="stable")
 
 
 # --------------------------------------------------------------------------------- methods from the table
@@ -306,10 +306,10 @@ def _unary(op: Op) -> Callable[..., Any]:
     def method(self: Tensor) -> Any:
         if WATCHED or not self.requires_grad:
             return record_tensor(op, (self,), {})
-        x = self._data
+        x = self._value
         data = kernel(x)
         out = _new(Tensor)
-        out._data = data if data.__class__ is np.ndarray else np.asarray(data)
+        out._value = data if data.__class__ is np.ndarray else np.asarray(data)
         out.op = op
         out._a = (self,)
         out._x = (x,)
@@ -336,7 +336,7 @@ def _binary(op: Op) -> tuple[Callable[..., Any], Callable[..., Any]]:
         if dtype.kind != "f" or x.dtype is not dtype or (y.__class__ is np.ndarray and y.dtype is not dtype):
             return record_tensor(op, operands, {})
         out = _new(Tensor)
-        out._data = data
+        out._value = data
         out.op = op
         out._a = nodes
         out._x = (x, y)
@@ -351,9 +351,9 @@ def _binary(op: Op) -> tuple[Callable[..., Any], Callable[..., Any]]:
         if WATCHED or not self.requires_grad:
             pass
         elif kind is Tensor:
-            return record((self, other), (self, other), self._data, other._data)
+            return record((self, other), (self, other), self._value, other._value)
         elif kind is float or kind is np.ndarray or kind is int:
-            return record((self, other), (self, None), self._data, other)
+            return record((self, other), (self, None), self._value, other)
         if isinstance(other, (Node, float, int, np.ndarray, np.generic, list, tuple)):
             return apply(op, (self, other))
         return _refused(op, other, f"__r{op.dunder}__")

@@ -84,10 +84,10 @@ class _Trace:
 
     def _filled(self, node: Any, g: Any) -> Any:
         if g is None:
-            return np.zeros_like(node._data) if node.is_array else 0.0
+            return np.zeros_like(node._value) if node.is_array else 0.0
         if self.nested:
             return g
-        return np.asarray(g, dtype=node._data.dtype) if node.is_array else float(NODE_DATA(g))
+        return np.asarray(g, dtype=node._value.dtype) if node.is_array else float(NODE_DATA(g))
 
 
 def _fresh(who: str, leaf: Any) -> Any:
@@ -106,11 +106,11 @@ def _fresh(who: str, leaf: Any) -> Any:
 
 
 def _data(node: Any) -> Any:
-    return node._data[()] if node.is_array else node._data
+    return node._value[()] if node.is_array else node._value
 
 
 def _seed(root: Any) -> Any:
-    return np.ones(root._data.shape, root._data.dtype) if isinstance(root, Node) and root.is_array else 1.0
+    return np.ones(root._value.shape, root._value.dtype) if isinstance(root, Node) and root.is_array else 1.0
 
 
 def _selected(who: str, argnums: Argnums, args: tuple[Any, ...]) -> list[int]:
@@ -242,7 +242,7 @@ def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[A
     trace = _Trace("jvp", f, primals, lambda fresh: f(*fresh))
     trace.nested = trace.nested or any(isinstance(t, Node) for t in given_tangents)
     directions = [
-        t if isinstance(t, Node) else np.asarray(t, dtype=node._data.dtype) if node.is_array else float(t)
+        t if isinstance(t, Node) else np.asarray(t, dtype=node._value.dtype) if node.is_array else float(t)
         for node, t in zip(trace.nodes, given_tangents, strict=True)
     ]
     roots = [leaf for leaf in trace.leaves if isinstance(leaf, Node)]
@@ -290,12 +290,12 @@ def _rows(trace: _Trace, out: Any) -> list[Any]:
     """∂out/∂w for every leaf w of the arguments, with the shape of out before the shape of w."""
     shape = np.shape(NODE_DATA(out))
     if not isinstance(out, Node) or not out.requires_grad:
-        return [np.zeros(shape + np.shape(w._data))[()] for w in trace.nodes]
+        return [np.zeros(shape + np.shape(w._value))[()] for w in trace.nodes]
     if not trace.nested:
         found = jacobian_rows(out, trace.nodes)
         return [
-            np.zeros(shape + np.shape(w._data))[()] if r is None
-            else np.asarray(r.reshape(shape + np.shape(w._data)), np.asarray(w._data).dtype)[()] if shape or w.is_array
+            np.zeros(shape + np.shape(w._value))[()] if r is None
+            else np.asarray(r.reshape(shape + np.shape(w._value)), np.asarray(w._value).dtype)[()] if shape or w.is_array
             else float(r.reshape(()))
             for w, r in zip(trace.nodes, found, strict=True)
         ]  # fmt: skip
@@ -304,9 +304,9 @@ def _rows(trace: _Trace, out: Any) -> list[Any]:
         pulled = [gradients([out], [seed], trace.nodes, graph=True) for seed in basis]
         blocks = []
         for i, w in enumerate(trace.nodes):
-            zero = np.zeros(np.shape(w._data)) if w.is_array else 0.0
+            zero = np.zeros(np.shape(w._value)) if w.is_array else 0.0
             parts = [row[i] if row[i] is not None else zero for row in pulled]
-            blocks.append(TABLE["reshape"](stack(parts), shape=shape + np.shape(w._data)) if shape else parts[0])
+            blocks.append(TABLE["reshape"](stack(parts), shape=shape + np.shape(w._value)) if shape else parts[0])
     return blocks
 
 

@@ -54,7 +54,7 @@ class Value(Node, ScalarMethods):
 
     def __init__(self, data: Any, *, label: str = "") -> None:
         """A leaf. Raises OperandError if `data` is not a real number."""
-        self._data: float = data if data.__class__ is float else as_float(data, "Value")
+        self._value: float = data if data.__class__ is float else as_float(data, "Value")
         self.op = None
         self._mark = 0
         if label:
@@ -64,13 +64,13 @@ class Value(Node, ScalarMethods):
     def _of(cls, data: float) -> Value:
         """A leaf from a float that needs no checking."""
         self = _new(cls)
-        self._data, self.op, self._mark = float(data), None, 0
+        self._value, self.op, self._mark = float(data), None, 0
         return self
 
     @property
     def data(self) -> float:
         """The number."""
-        return self._data
+        return self._value
 
     @data.setter
     def data(self, data: Any) -> None:
@@ -78,7 +78,7 @@ class Value(Node, ScalarMethods):
         if self.op is not None:                # the result of an operation no more: `backward` must notice
             self._x = (OVERWRITTEN,) * len(self._x) if self._x.__class__ is tuple else OVERWRITTEN
             self._y = None if self._y is None else OVERWRITTEN
-        self._data = number
+        self._value = number
 
     def backward(self) -> None:
         """Fill `.grad` of everything below: leaves accumulate, inner nodes hold the gradients of this pass."""
@@ -86,22 +86,22 @@ class Value(Node, ScalarMethods):
 
     def item(self) -> float:
         """The number, as `Tensor.item()`."""
-        return self._data
+        return self._value
 
     def __repr__(self) -> str:
         """The number and its gradient."""
         label = f", label={self.label!r}" if self.label else ""
-        return f"Value(data={self._data!r}, grad={self.grad!r}{label})"
+        return f"Value(data={self._value!r}, grad={self.grad!r}{label})"
 
     def __format__(self, spec: str) -> str:
         """The number in a format; without a format, the repr."""
-        return format(self._data, spec) if spec else repr(self)
+        return format(self._value, spec) if spec else repr(self)
 
     def __float__(self) -> float:
         """The number, out of the graph."""
         if tracing():
             raise GraphError(leaves_graph("float"))
-        return self._data
+        return self._value
 
     def __int__(self) -> int:
         """The integer part, out of the graph."""
@@ -109,26 +109,26 @@ class Value(Node, ScalarMethods):
 
     def __bool__(self) -> bool:
         """Whether the number is not zero."""
-        return self._data != 0.0
+        return self._value != 0.0
 
     # Comparisons look at the numbers; hashing is by identity, so that sets and dicts of nodes work.
     def __lt__(self, other: Any) -> Any:
-        return _compare(operator.lt, self._data, other)
+        return _compare(operator.lt, self._value, other)
 
     def __le__(self, other: Any) -> Any:
-        return _compare(operator.le, self._data, other)
+        return _compare(operator.le, self._value, other)
 
     def __gt__(self, other: Any) -> Any:
-        return _compare(operator.gt, self._data, other)
+        return _compare(operator.gt, self._value, other)
 
     def __ge__(self, other: Any) -> Any:
-        return _compare(operator.ge, self._data, other)
+        return _compare(operator.ge, self._value, other)
 
     def __eq__(self, other: object) -> Any:
-        return _compare(operator.eq, self._data, other)
+        return _compare(operator.eq, self._value, other)
 
     def __ne__(self, other: object) -> Any:
-        return _compare(operator.ne, self._data, other)
+        return _compare(operator.ne, self._value, other)
 
     __hash__ = object.__hash__
 
@@ -181,9 +181,9 @@ def _unary(op: Op) -> Callable[..., Any]:
     def method(self: Value) -> Any:
         if WATCHED:
             return apply(op, (self,))
-        x = self._data
+        x = self._value
         out = _new(Value)
-        out._data = kernel(x)
+        out._value = kernel(x)
         out.op = op
         out._a = self
         out._b = None
@@ -201,7 +201,7 @@ def _binary(op: Op) -> tuple[Callable[..., Any], Callable[..., Any]]:
     def method(self: Value, other: Any) -> Any:
         kind = other.__class__
         if kind is Value:
-            y = other._data
+            y = other._value
         elif kind is float:
             y, other = other, None
         elif kind is int:
@@ -212,9 +212,9 @@ def _binary(op: Op) -> tuple[Callable[..., Any], Callable[..., Any]]:
             return _refused(op, self, other, False)
         if WATCHED:
             return apply(op, (self, y if other is None else other))
-        x = self._data
+        x = self._value
         out = _new(Value)
-        out._data = kernel(x, y)
+        out._value = kernel(x, y)
         out.op = op
         out._a = self
         out._b = other
@@ -232,9 +232,9 @@ def _binary(op: Op) -> tuple[Callable[..., Any], Callable[..., Any]]:
             return apply(op, (other, self))
         if WATCHED:
             return apply(op, (other, self))
-        y = self._data
+        y = self._value
         out = _new(Value)
-        out._data = kernel(other, y)
+        out._value = kernel(other, y)
         out.op = op
         out._a = None
         out._b = self
@@ -294,9 +294,9 @@ def weighted_sum(weights: Sequence[Any], inputs: Sequence[Any], bias: Any = 0.0)
     nodes = (*weights, *inputs, bias)
     if not WATCHED:
         try:
-            values = tuple([node._data for node in nodes])
+            values = tuple([node._value for node in nodes])
         except AttributeError:                 # plain numbers among them
-            values = tuple([x._data if x.__class__ is Value else float(x) if x.__class__ is int else x for x in nodes])
+            values = tuple([x._value if x.__class__ is Value else float(x) if x.__class__ is int else x for x in nodes])
             nodes = tuple([x if x.__class__ is Value else None for x in nodes])
             for node in nodes:
                 if node is not None:
@@ -309,7 +309,7 @@ def weighted_sum(weights: Sequence[Any], inputs: Sequence[Any], bias: Any = 0.0)
             data = None
         if data.__class__ is float:            # anything else is an array or no number: the general way knows
             out = _new(Value)
-            out._data = data
+            out._value = data
             out.op = _WEIGHTED_SUM
             out._a = nodes
             out._x = values

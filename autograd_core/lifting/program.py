@@ -25,7 +25,7 @@ from typing import Any
 
 import numpy as np
 
-from autograd_core.errors import GraphError, OperandError, ShapeError
+from autograd_core.errors import LiftError, OperandError, ShapeError
 from autograd_core.gradients import gradients
 from autograd_core.node import walk
 from autograd_core.tensor import Tensor
@@ -88,7 +88,7 @@ class Program:
         self._context.run(np.seterr, all="ignore")
         self._forward, self._backward, self._prelude = compiled.forward, compiled.backward, compiled.prelude
         self.theta = Tensor(self._store)
-        self.theta._data = self._store
+        self.theta._value = self._store
         self.kind = compiled.kind
         self.lines: tuple[Line, ...] = tuple(dataclasses.replace(line, nodes=()) for line in compiled.lecture)
         compiled.lecture = []  # which would keep a list of every node alive
@@ -110,10 +110,10 @@ class Program:
         self._inputs[...] = batch
 
     def _load(self) -> None:
-        data = self.theta._data
+        data = self.theta._value
         if data is not self._store:
             if _same_memory(data, self._store):  # `theta.data -= step` leaves a new view of the same memory
-                self.theta._data = self._store
+                self.theta._value = self._store
             else:
                 np.copyto(self._store, data)
         if self._prelude is not None:
@@ -144,7 +144,7 @@ class Program:
 
     def write_back(self) -> None:
         """Copy data and gradients to the Values that were lifted."""
-        for leaf, x in zip(self._parameters, self.theta._data.tolist(), strict=True):
+        for leaf, x in zip(self._parameters, self.theta._value.tolist(), strict=True):
             leaf.data = x
         if self.theta.grad is not None:
             for leaf, g in zip(self._parameters, self.theta.grad.tolist(), strict=True):
@@ -201,7 +201,7 @@ def lift(root: Any, *, params: Any = None, inputs: Any = None) -> Program:
         A `Program`: `program()` → loss, `program.backward()`, `program.theta`, `program.inputs`, `program.write_back()`.
 
     Raises:
-        GraphError: A leaf is listed twice, is no leaf, or the program failed its check: before it is handed out, it is
+        LiftError: A leaf is listed twice, is no leaf, or the program failed its check: before it is handed out, it is
             replayed once and compared with the recorded loss and with one backward pass over the graph.
 
     Plain numbers in the graph are constants of the program, and the branches that Python took while recording stay
@@ -286,12 +286,12 @@ def _compile(
         program._inputs[...] = np.array(tape.values[tape.parameters : tape.live]).reshape(shape)
         problem = _agrees(program, tape, adjoints)
         if not problem:
-            program._store[:] = [leaf._data for leaf in parameters]
-            program._inputs[...] = np.array([leaf._data for leaf in inputs]).reshape(shape)
+            program._store[:] = [leaf._value for leaf in parameters]
+            program._inputs[...] = np.array([leaf._value for leaf in inputs]).reshape(shape)
             program._loss = None
             program.theta.grad = None
             return program, lines, graph.owner
-    raise GraphError(f"lift: the program does not reproduce its graph: {problem}. Please report this graph.")
+    raise LiftError(f"lift: the program does not reproduce its graph: {problem}. Please report this graph.")
 
 
 class TensorProgram(Program):
@@ -322,8 +322,8 @@ class TensorProgram(Program):
         """Copy data and gradients to the Tensors that were lifted."""
         start = 0
         for tensor in self._tensors:
-            cells, shape = slice(start, start + tensor._data.size), tensor._data.shape
-            tensor.data = self.theta._data[cells].reshape(shape).copy()
+            cells, shape = slice(start, start + tensor._value.size), tensor._value.shape
+            tensor.data = self.theta._value[cells].reshape(shape).copy()
             if self.theta.grad is not None:
                 tensor.grad = self.theta.grad[cells].reshape(shape).copy()
             start = cells.stop
@@ -335,7 +335,7 @@ def _tensor_list(name: str, tensors: Any) -> list[Tensor]:
         if not isinstance(tensor, Tensor):
             raise OperandError(f"lift: {name}[{position}] is {type(tensor).__name__}, expected a leaf Tensor")
         if tensor.op is not None:
-            raise GraphError(f"lift: {name}[{position}] is the result of {tensor.op.name!r}, expected a leaf")
+            raise LiftError(f"lift: {name}[{position}] is the result of {tensor.op.name!r}, expected a leaf")
     return flat
 
 
@@ -344,17 +344,17 @@ def _lift_tensors(root: Tensor, params: Any, inputs: Any) -> Program:
     given = [] if inputs is None else _tensor_list("inputs", inputs)
     if params is None:
         listed = {id(x) for x in given}
-        leaves = [node for node in walk(root) if node.op is None and id(node) not in listed]
+        leaves = [node for node in walk(root) if node.op is None and not node._is_constant and id(node) not in listed]
         chosen = [leaf for leaf in leaves if isinstance(leaf, Tensor) and leaf.requires_grad]
     else:
         chosen = _tensor_list("params", params)
     if len({id(x) for x in (*chosen, *given)}) < len(chosen) + len(given):
-        raise GraphError("lift: a Tensor is listed twice among params and inputs")
+        raise LiftError("lift: a Tensor is listed twice among params and inputs")
     compiled, arrays = compile_tensors(root, chosen, given)
     program = TensorProgram(compiled, chosen, arrays)
     tolerance = 1e-9 if compiled.theta.dtype == np.float64 else 1e-3
-    expected = gradients([root], [np.ones_like(root._data)], chosen, graph=False)
-    flat = [np.zeros(p._data.size) if g is None else np.ravel(g) for p, g in zip(chosen, expected, strict=True)]
+    expected = gradients([root], [np.ones_like(root._value)], chosen, graph=False)
+    flat = [np.zeros(p._value.size) if g is None else np.ravel(g) for p, g in zip(chosen, expected, strict=True)]
     reference = np.concatenate([*flat, np.zeros(0)])
     loss = program()
     program.backward()
@@ -363,7 +363,7 @@ def _lift_tensors(root: Tensor, params: Any, inputs: Any) -> Program:
         np.isclose(loss, root.item(), rtol=tolerance, atol=tolerance, equal_nan=True)
         and np.isclose(compiled.gradient, reference, rtol=tolerance, atol=tolerance * scale, equal_nan=True).all()
     ):
-        raise GraphError("lift: the program does not reproduce its graph. Please report this graph.")
+        raise LiftError("lift: the program does not reproduce its graph. Please report this graph.")
     program._loss = None
     program.theta.grad = None
     return program

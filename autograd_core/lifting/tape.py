@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from autograd_core.algebra import ARRAYS, NUMBERS
-from autograd_core.errors import GraphError, OperandError
+from autograd_core.errors import LiftError, OperandError
 from autograd_core.op import Op
 from autograd_core.value import Value
 
@@ -96,7 +96,7 @@ def _walk(root: Value) -> Iterator[Value]:
 
 def leaves_of(root: Value) -> list[Value]:
     """The leaf nodes of a graph, in the order in which the walk meets them."""
-    return [node for node in _walk(root) if node.op is None]
+    return [node for node in _walk(root) if node.op is None and not node._is_constant]
 
 
 def _check_leaves(name: str, leaves: Iterable[Any], taken: dict[int, str]) -> None:
@@ -104,12 +104,12 @@ def _check_leaves(name: str, leaves: Iterable[Any], taken: dict[int, str]) -> No
         if not isinstance(leaf, Value):
             raise OperandError(f"lift: {name}[{position}] is {type(leaf).__name__}, expected a leaf Value")
         if leaf.op is not None:
-            raise GraphError(
+            raise LiftError(
                 f"lift: {name}[{position}] is the result of {leaf.op.name!r}, expected a leaf: list the Values that "
                 "were created directly, not what was computed from them"
             )
         if id(leaf) in taken:
-            raise GraphError(f"lift: {name}[{position}] is listed twice (already in {taken[id(leaf)]})")
+            raise LiftError(f"lift: {name}[{position}] is listed twice (already in {taken[id(leaf)]})")
         taken[id(leaf)] = name
 
 
@@ -128,7 +128,7 @@ def record(
     tape = Tape(parameters=len(parameters), inputs=len(inputs))
     index: dict[int, int] = {}
     for leaf in (*parameters, *inputs):
-        index[id(leaf)] = tape.add(None, (), _NONE, leaf._data)
+        index[id(leaf)] = tape.add(None, (), _NONE, leaf._value)
     values, add = tape.values, tape.add
 
     def operand(node: Value | None, value: float) -> int:
@@ -143,7 +143,7 @@ def record(
         op = node.op
         if op is None:
             if id(node) not in index:
-                index[id(node)] = add(None, (), _NONE, node._data)
+                index[id(node)] = add(None, (), _NONE, node._value)
             continue
         first = node._a
         options = _NONE
@@ -154,7 +154,7 @@ def record(
             places = (operand(first, node._x),)
         else:
             places = (operand(first, node._x), operand(node._b, second))
-        index[id(node)] = add(op, places, options, node._data)
+        index[id(node)] = add(op, places, options, node._value)
         if nodes is not None:
             nodes[index[id(node)]] = node
     tape.root = index[id(root)]

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from autograd_core.algebra import ARRAYS
-from autograd_core.errors import DTypeError, GraphError, OperandError
+from autograd_core.errors import DTypeError, LiftError, OperandError
 from autograd_core.node import operands, walk
 from autograd_core.op import Op
 from autograd_core.structural import sum_to
@@ -37,14 +37,14 @@ Producer = Callable[[Array], None]
 
 class _TensorCompiler:
     def __init__(self, root: Tensor, parameters: Sequence[Tensor], inputs: Sequence[Tensor]) -> None:
-        kinds = {p._data.dtype for p in parameters} or {root._data.dtype}
+        kinds = {p._value.dtype for p in parameters} or {root._value.dtype}
         if len(kinds) > 1:
             raise DTypeError(f"lift: params have dtypes {sorted(map(str, kinds))}, expected one dtype for the flat theta")
         self.dtype = kinds.pop()
         self.root, self.parameters = root, parameters
         self.script = Script(self.dtype)
         self.order = walk(root)
-        size = sum(p._data.size for p in parameters)
+        size = sum(p._value.size for p in parameters)
         self.theta, self.gradient = np.zeros(size, self.dtype), np.zeros(size, self.dtype)
         self.values: dict[int, Any] = {}
         self.slices: dict[int, Array] = {}
@@ -55,14 +55,14 @@ class _TensorCompiler:
         self.saved: dict[int, tuple[Array, ...]] = {}
         start = 0
         for p in parameters:
-            stop = start + p._data.size
-            self.values[id(p)] = self.theta[start:stop].reshape(p._data.shape)
-            self.values[id(p)][...] = p._data
-            self.slices[id(p)] = self.gradient[start:stop].reshape(p._data.shape)
+            stop = start + p._value.size
+            self.values[id(p)] = self.theta[start:stop].reshape(p._value.shape)
+            self.values[id(p)][...] = p._value
+            self.slices[id(p)] = self.gradient[start:stop].reshape(p._value.shape)
             self.need.add(id(p))
             start = stop
         for x in inputs:
-            self.values[id(x)] = x._data.copy()
+            self.values[id(x)] = x._value.copy()
         self.lines: list[Line] = []
         self.names: dict[int, str] = {}
 
@@ -236,7 +236,7 @@ class _TensorCompiler:
         self.constant.add(key)
 
     def backward(self) -> None:
-        self.adjoints[id(self.root)] = np.ones(self.root._data.shape, self.dtype)
+        self.adjoints[id(self.root)] = np.ones(self.root._value.shape, self.dtype)
         self.constant.add(id(self.root))
         for node in reversed(self.order):
             if node.op is None or id(node) not in self.need or id(node) not in self.adjoints:
@@ -346,8 +346,8 @@ def _pull_back(rule: Any, options: dict[str, Any], variadic: int | None, g: Arra
 
 def compile_tensors(root: Tensor, parameters: Sequence[Tensor], inputs: Sequence[Tensor]) -> tuple[Compiled, list[Array]]:
     """A program that replays a tensor graph, and the arrays of its inputs."""
-    if root._data.size != 1:
-        raise GraphError(f"lift: the root has shape {root._data.shape}, expected one number; take a sum or a mean first")
+    if root._value.size != 1:
+        raise LiftError(f"lift: the root has shape {root._value.shape}, expected one number; take a sum or a mean first")
     work = _TensorCompiler(root, parameters, inputs)
     script = work.script
     with np.errstate(all="ignore"):

@@ -155,7 +155,7 @@ def shape_text(shape: tuple[int, ...]) -> str:
 def derivative_value(network: Network, use: Use) -> float | None:
     """The local derivative as a number, from the same rule; None where it is an array or cannot be had."""
     node = network.nodes[use.node]
-    if isinstance(node, Constant) or node.op is None or not node.op.d or np.ndim(node._data):
+    if isinstance(node, Constant) or node.op is None or not node.op.d or np.ndim(node._value):
         return None
     values = [network.data(network.uses[k].operand) for k in network.incoming[use.node]]
     rule = node.op.d[0 if node.op.variadic else use.slot]
@@ -163,7 +163,7 @@ def derivative_value(network: Network, use: Use) -> float | None:
         return None
     try:
         with np.errstate(all="ignore"):
-            found = rule(NUMBERS, *map(float, (node._data, *values)), **(node._params or {}))
+            found = rule(NUMBERS, *map(float, (node._value, *values)), **(node._params or {}))
             return float(found[use.slot] if node.op.variadic else found)
     except Exception:  # what the picture says is a courtesy; the backward pass is where it would raise
         return None

@@ -189,7 +189,7 @@ def _steps(network: Network, emitted: list[Step]) -> tuple[ChainStep, ...]:
 
 def _shapes(network: Network, step: Step, use: Use) -> tuple[str, ...]:
     """How shapes meet in a step on tensors, and the axes that un-broadcasting sums over."""
-    out, operand = np.shape(step.node._data), np.shape(step.operand._data)
+    out, operand = np.shape(step.node._value), np.shape(step.operand._value)
     if not out and not operand:
         return ()
     here, there = shape_text(out), shape_text(operand)

@@ -90,7 +90,7 @@ class Network:
     def data(self, i: int) -> Any:
         """The number or array of a node."""
         node = self.nodes[i]
-        return node.data if isinstance(node, Constant) else node._data
+        return node.data if isinstance(node, Constant) else node._value
 
     def op(self, i: int) -> Op | None:
         """The operation that made a node; None for a leaf."""
