@@ -406,7 +406,7 @@ def test_a_chain_of_a_hundred_thousand_needs_no_recursion():
 
 
 def test_second_order_graphs_are_drawn():
-    from autograd_core.backward import gradients
+    from autograd_core.gradients import gradients
 
     x = Value(2.0, label="x")
     y = x**3
