@@ -294,7 +294,11 @@ def weighted_sum(weights: Sequence[Any], inputs: Sequence[Any], bias: Any = 0.0)
     nodes = (*weights, *inputs, bias)
     if not WATCHED:
         try:
-            values = tuple([node._value for node in nodes])
+            if n and inputs[0].__class__ is float:            # a sample as it comes: no exception is needed to find out
+                values = (*map(_VALUE, weights), *inputs, bias._value)
+                nodes = (*weights, *(None,) * n, bias)
+            else:
+                values = tuple(map(_VALUE, nodes))
         except AttributeError:                 # plain numbers among them
             values = tuple([x._value if x.__class__ is Value else float(x) if x.__class__ is int else x for x in nodes])
             nodes = tuple([x if x.__class__ is Value else None for x in nodes])
@@ -319,6 +323,7 @@ def weighted_sum(weights: Sequence[Any], inputs: Sequence[Any], bias: Any = 0.0)
     return apply(_WEIGHTED_SUM, (*weights, *inputs, bias))
 
 
+_VALUE = operator.attrgetter("_value")
 _WEIGHTED_SUM = TABLE["weighted_sum"]
 Node.SCALAR = Value
 for _op in TABLE.values():

@@ -130,8 +130,10 @@ def decision_boundary(
         )  # fmt: skip
         if z.min() < cut < z.max():
             ax.contour(u, v, z, levels=[cut], colors="black", linewidths=1.6)
-            if not inside:
+            ax.plot([], [], color="black", linewidth=1.6, label=f"score {cut:g}")
+            if not inside and z.min() < cut - 1.0 and z.max() > cut + 1.0:
                 ax.contour(u, v, z, levels=[cut - 1.0, cut + 1.0], colors="black", linewidths=0.8, linestyles="dashed")
+                ax.plot([], [], color="black", linewidth=0.8, linestyle="dashed", label=f"score {cut - 1.0:g}, {cut + 1.0:+g}".replace("-", "−"))
     else:
         shifted = np.exp(scores - scores.max(axis=1, keepdims=True))
         share = shifted / shifted.sum(axis=1, keepdims=True)
