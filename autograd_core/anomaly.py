@@ -77,7 +77,8 @@ def check_forward(node: Any, saved: Sequence[Any], op: Any) -> None:
     if not _finite(node._value):
         raise AnomalyError(
             f"{op.name} gave {_example(node._value)} in the forward pass: {_shapes(op, saved)}; "
-            f"recorded at {node._origin}"
+            f"recorded at {node._origin}",
+            node,
         )
 
 
@@ -89,14 +90,16 @@ def check_unwritten(order: Sequence[Any], operands: Callable[[Any], Any]) -> Non
         if node._origin.result is not None and _checksum(node._value) != node._origin.result:
             raise AnomalyError(
                 f"backward: {describe(node)} was written into after it had been computed; make a new array instead of "
-                f"writing into this one. The operation was recorded at {node._origin}"
+                f"writing into this one. The operation was recorded at {node._origin}",
+                node,
             )
         for slot, ((operand, value), before) in enumerate(zip(operands(node), node._origin.checksums, strict=True)):
             if before is not None and _checksum(value) != before:
                 who = describe(operand) if operand is not None else f"a constant array of shape {value.shape}"
                 raise AnomalyError(
                     f"backward: {who} was written into after {node.op.name} had saved it as operand {slot}; "
-                    f"make a new array instead of writing into this one. The operation was recorded at {node._origin}"
+                    f"make a new array instead of writing into this one. The operation was recorded at {node._origin}",
+                    node,
                 )
 
 
@@ -104,7 +107,7 @@ def check_seeds(roots: Sequence[Any], seeds: Sequence[Any]) -> None:
     """Raise if a backward pass is started with nan or inf."""
     for root, seed in zip(roots, seeds, strict=True):
         if not _finite(seed):
-            raise AnomalyError(f"backward: received a gradient with {_example(seed)} in it for {describe(root)}.")
+            raise AnomalyError(f"backward: received a gradient with {_example(seed)} in it for {describe(root)}.", root)
 
 
 def check_gradients(order: Sequence[Any], operands: Callable[[Any], Any]) -> None:
@@ -120,5 +123,6 @@ def check_gradients(order: Sequence[Any], operands: Callable[[Any], Any]) -> Non
                 saved = [value for _, value in operands(node)]
                 raise AnomalyError(
                     f"the backward pass of {_shapes(node.op, saved)} gave a gradient of {_example(operand.grad)} for "
-                    f"{describe(operand)}{place}"
+                    f"{describe(operand)}{place}",
+                    node,
                 )

@@ -77,7 +77,16 @@ class StaleDataError(GraphError):
 
 
 class AnomalyError(AutogradError, FloatingPointError):
-    """Under `detect_anomaly()`: the first nan or inf, or an array that was written into."""
+    """Under `detect_anomaly()`: the first nan or inf, or an array that was written into.
+
+    Attributes:
+        node: The node where it was found; `draw(error.node)` shows the path that led there.
+    """
+
+    def __init__(self, message: str, node: object = None) -> None:
+        """What was found, and where."""
+        super().__init__(message)
+        self.node = node
 
 
 class StructureError(AutogradError, ValueError, TypeError):

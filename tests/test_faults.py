@@ -11,7 +11,7 @@ import pytest
 import autograd_core as ag
 import nn
 from autograd_core import Tensor, Value, backward, detect_anomaly, grad
-from autograd_core.errors import AutogradError
+from autograd_core.errors import AnomalyError, AutogradError
 from autograd_core.node import LOCK
 
 
@@ -228,3 +228,11 @@ def test_anomaly_in_a_gradient_points_to_the_line_of_the_user():
             y = np.sqrt(x)
             y.sum().backward()
     assert x.grad is None
+
+
+def test_an_anomaly_can_be_drawn():
+    with pytest.raises(AnomalyError) as caught, detect_anomaly():
+        x = Value(-2.0, label="x")
+        (x * 3.0 + 1.0).log()
+    assert caught.value.node.op.name == "log"
+    assert "log" in ag.draw(caught.value.node).svg
