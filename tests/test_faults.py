@@ -235,4 +235,4 @@ def test_an_anomaly_can_be_drawn():
         x = Value(-2.0, label="x")
         (x * 3.0 + 1.0).log()
     assert caught.value.node.op.name == "log"
-    assert "log" in ag.draw(caught.value.node).svg
+    assert "ln" in ag.draw(caught.value.node).svg
