@@ -33,7 +33,8 @@ class Interrupter:
 
     def line(self, frame, event, arg):
         # CPython looks for signals at calls and jumps, never between taking a lock and the block that gives it back.
-        if event == "line" and "with LOCK" not in linecache.getline(frame.f_code.co_filename, frame.f_lineno):
+        source = linecache.getline(frame.f_code.co_filename, frame.f_lineno)
+        if event == "line" and "with LOCK" not in source and source.strip() != "try:":
             self.left -= 1
             if self.left == 0:
                 raise KeyboardInterrupt

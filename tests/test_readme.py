@@ -17,7 +17,7 @@ COMMANDS = re.findall(r"```sh\n(.*?)```", TEXT, re.DOTALL)
 def test_every_snippet_runs_in_order(capsys):
     space = {"__name__": "readme"}
     for snippet in SNIPPETS:
-        exec(compile(snippet, "README.md", "exec"), space)
+        exec(compile(snippet, "<README>", "exec"), space)
     assert len(SNIPPETS) >= 6
     assert "@" in capsys.readouterr().out, "print(program) shows a matrix product"
 
