@@ -81,7 +81,7 @@ def record_scope(owner: Any, function: Callable[..., Any], *arguments: Any) -> A
     finally:
         _current.reset(token)
     innermost = next(_calls) == number + 1     # no module was called inside: nothing can be marked yet
-    for node in out if out.__class__ is list or out.__class__ is tuple else (out,):
+    for node in (out,) if isinstance(out, Node) else out if isinstance(out, (list, tuple)) else ():
         if isinstance(node, Node) and node.op is not None and (innermost or node._scope is None):
             for x in arguments:
                 if node is x:

@@ -168,6 +168,8 @@ class _Elementwise(Module):
 
     def forward(self, x: Any) -> Any:
         """The function, of each element."""
+        if x.__class__ is Tensor and self.name != "identity":
+            return getattr(x, self.name)()
         return ACTIVATIONS[self.name].function(x)
 
 
