@@ -32,9 +32,9 @@ class Interrupter:
         return self.line if frame.f_code.co_filename == backward.__file__ else None
 
     def line(self, frame, event, arg):
-        # CPython looks for signals at calls and jumps, never between taking a lock and the block that gives it back.
-        source = linecache.getline(frame.f_code.co_filename, frame.f_lineno)
-        if event == "line" and "with LOCK" not in source and source.strip() != "try:":
+        # CPython looks for signals at calls and jumps, never between entering a block and being bound to leave it.
+        near = (linecache.getline(frame.f_code.co_filename, n).strip() for n in (frame.f_lineno - 1, frame.f_lineno))
+        if event == "line" and not any(source.startswith(("with ", "try:")) for source in near):
             self.left -= 1
             if self.left == 0:
                 raise KeyboardInterrupt
