@@ -183,7 +183,19 @@ def expressions(
     if not steps:
         results.append(apply(TABLE["mul"], (results[0], results[0])))
         steps.append(("mul", (0, 0)))
-    return Program(leaves, tuple(steps))
+    return _pruned(leaves, steps)
+
+
+def _pruned(leaves: tuple[Any, ...], steps: list[tuple[str, tuple[int, ...]]]) -> Program:
+    """The program without the steps and leaves that its result does not need."""
+    count = len(leaves)
+    needed = {count + len(steps) - 1}
+    for i in reversed(range(len(steps))):
+        if count + i in needed:
+            needed.update(steps[i][1])
+    place = {old: new for new, old in enumerate(sorted(needed))}
+    kept = tuple((name, tuple(place[s] for s in slots)) for i, (name, slots) in enumerate(steps) if count + i in needed)
+    return Program(tuple(leaf for i, leaf in enumerate(leaves) if i in needed), kept)
 
 
 def _inside(op: Op, inputs: tuple[Any, ...]) -> bool:

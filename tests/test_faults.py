@@ -61,6 +61,12 @@ def same(a, b):
     return all((x is None and y is None) or (x is not None and y is not None and np.array_equal(x, y)) for x, y in zip(a, b))
 
 
+by_line = pytest.mark.skipif(
+    sys.version_info >= (3, 12), reason="since 3.12 an exception of a trace function is not seen by the block that the line begins"
+)
+
+
+@by_line
 @pytest.mark.parametrize("make", [scalars, tensors])
 def test_an_interrupt_at_any_point_leaves_gradients_untouched_or_complete_and_the_next_pass_right(make):
     leaves, root = make()
@@ -88,6 +94,34 @@ def test_an_interrupt_at_any_point_leaves_gradients_untouched_or_complete_and_th
     assert interrupted > 20
 
 
+@pytest.mark.parametrize("n", range(5))
+@pytest.mark.parametrize("kind", [Value, Tensor])
+def test_an_interrupt_in_a_rule_leaves_gradients_untouched(kind, n):
+    left = [n]
+
+    def rule(m, out, x):
+        left[0] -= 1
+        if left[0] == -1:
+            raise KeyboardInterrupt
+        return 2.0 * x
+
+    op = ag.Op(name="interrupted", array=np.square, scalar=lambda x: x * x, d=(rule,), numpy=(len,))
+    try:
+        x, y = kind(0.5), kind(2.0)
+        root = op(x * y) + op(x) * op(y) + op(op(x) + y) + x * y
+        x.grad, y.grad = (3.0, 4.0) if kind is Value else (np.array(3.0), np.array(4.0))
+        with pytest.raises(KeyboardInterrupt):
+            root.backward()
+        assert (float(x.grad), float(y.grad)) == (3.0, 4.0)
+        assert not LOCK._is_owned()
+        root.backward()
+        u = 0.25 + 2.0
+        assert float(x.grad) == 3.0 + (2 * 1.0 * 2.0 + 2 * 0.5 * 4.0 + 2 * u * 2 * 0.5 + 2.0)
+    finally:
+        op.forget()
+
+
+@by_line
 def test_an_interrupt_releases_the_lock():
     leaves, root = scalars()
     for n in (3, 20, 60):

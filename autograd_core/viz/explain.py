@@ -273,7 +273,7 @@ class Explanation:
             "  ".join(t.rjust(w) if c in numeric else t.ljust(w) for c, (t, w) in enumerate(zip(row, widths, strict=True)))
             for row in rows
         ]
-        title = f"The chain rule for {root} = {brief(self._network.data(self._network.root), 4)}: {len(self)} products"
+        title = f"The chain rule for {root} = {brief(self._network.data(self._network.root), 4)}: {len(self)} product{"s" * (len(self) != 1)}"
         table = [title, "", lines[0].rstrip(), "─" * max(map(len, lines[:most])), *(line.rstrip() for line in lines[1:])]
         if len(self.steps) > most:
             table.append(f"… and {len(self.steps) - most} more")
