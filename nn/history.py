@@ -157,6 +157,22 @@ class History:
 
         return loss_curves(self, **options)
 
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        """For notebooks: the loss curves; a display hook never raises."""
+        found = {"text/plain": repr(self)}
+        try:
+            if len(self):
+                from base64 import b64encode
+
+                from .live_page import curves
+
+                found["image/svg+xml"] = picture = curves(self.columns)
+                data = b64encode(picture.encode()).decode()
+                found["text/html"] = f'<img alt="Loss curves" style="max-width:100%" src="data:image/svg+xml;base64,{data}">'
+        except Exception:
+            found.pop("image/svg+xml", None)
+        return found
+
     def __repr__(self) -> str:
         """The newest numbers."""
         numbers = ", ".join(f"{name}={column[-1]:.4g}" for name, column in self.columns.items() if name != "seconds")

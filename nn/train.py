@@ -118,6 +118,7 @@ def fit(
             so where nothing in model and loss decides by the numbers. `history.lifted` says which kind of program ran. Metrics
             of the training set are then those after the epoch, instead of while it was trained on.
         live: Draw loss and decision boundary while the model learns: True in a notebook or a window, or a file to be rewritten.
+            In a notebook, and in a file such as "run.html", a page remains in which the epochs can be gone through.
 
     Example:
         >>> from nn import MLP
@@ -139,7 +140,7 @@ def fit(
     plan = schedule if schedule is None or isinstance(schedule, Schedule) else schedule(chosen)
     stopping = EarlyStopping(early_stopping) if isinstance(early_stopping, int) else early_stopping
     measures = metrics_of(metrics, threshold_of(function))
-    picture = _live(live, x, y)
+    picture = _live(live, x, y, threshold_of(function))
     training = Training(model, chosen, plan, stopping, generator)
     if stopping is not None:
         stopping.reset()
@@ -221,13 +222,13 @@ def _lifted(
     return step
 
 
-def _live(live: bool | str | Path, x: np.ndarray, y: np.ndarray) -> Any:
+def _live(live: bool | str | Path, x: np.ndarray, y: np.ndarray, threshold: float | None) -> Any:
     """The callback that draws the run, or None."""
     if live is False:
         return None
-    from .live import Live
+    from .live import follower
 
-    return Live(x, y, path=None if live is True else live)
+    return follower(x, y, path=None if live is True else live, threshold=threshold)
 
 
 Step = Callable[[np.ndarray, np.ndarray], tuple[float, np.ndarray]]

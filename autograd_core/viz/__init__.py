@@ -1,6 +1,16 @@
-"""Pictures: the graph (`draw`) and the chain rule in steps (`explain`). Nothing to install; see `graph` and `svg`."""
+"""Pictures: the graph (`draw`) and the chain rule in steps (`explain`). Nothing to install; see `graph` and `svg`.
+
+The rest is what other pictures in the style of the house are made with: a page, its display in a notebook, safe text, colours.
+"""
 
 from .drawing import Drawing, draw
 from .explain import ChainStep, Explanation, explain
+from .notebook import bundle, framed
+from .page import document
+from .text import clean, escape, number
+from .theme import variables
 
-__all__ = ["ChainStep", "Drawing", "Explanation", "draw", "explain"]
+__all__ = [
+    "ChainStep", "Drawing", "Explanation", "bundle", "clean", "document", "draw", "escape", "explain", "framed", "number",
+    "variables",
+]  # fmt: skip

@@ -20,7 +20,7 @@ from .theme import Theme, variables
 if TYPE_CHECKING:
     from .explain import ChainStep, Explanation
 
-__all__ = ["page", "safe_json"]
+__all__ = ["document", "page", "safe_json"]
 
 _CSP = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
 _LARGE = 1_500_000
@@ -82,13 +82,20 @@ def page(
     here = files(__package__)
     title = escape(kept[0].graph.title if not stepping else f"Backpropagation of {kept[0].title}, step by step")
     templates = "".join(f'<template id="scene{k}">{drawn}</template>' for k, drawn in enumerate(pictures))
+    body = f'<main class="page{" steps" if stepping else ""}">{_HEADER}{_PANEL if stepping else ""}{table}</main>{templates}'
+    script = (here / "page.js").read_text(encoding="utf-8")
+    return document(title, body, data=data, script=script, theme=theme)
+
+
+def document(title: str, body: str, *, data: object, script: str, style: str = "", theme: Theme = "auto") -> str:
+    """A self-contained page in the style of the house: no network, its data as JSON, one script. Title and body are HTML."""
+    sheet = (files(__package__) / "page.css").read_text(encoding="utf-8")
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" '
         f'content="{_CSP}"><meta name="viewport" content="width=device-width,initial-scale=1"><title>{title}</title>'
-        f"<style>{variables(theme)}{(here / 'page.css').read_text(encoding='utf-8')}</style></head><body>"
-        f'<main class="page{" steps" if stepping else ""}">{_HEADER}{_PANEL if stepping else ""}{table}</main>{templates}'
+        f"<style>{variables(theme)}{sheet}{style}</style></head><body>{body}"
         f'<script type="application/json" id="data">{safe_json(data)}</script>'
-        f"<script>{(here / 'page.js').read_text(encoding='utf-8')}</script></body></html>"
+        f"<script>{script}</script></body></html>"
     )
 
 

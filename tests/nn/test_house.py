@@ -29,11 +29,14 @@ def test_a_module_has_a_docstring_names_and_a_bearable_length(path):
     assert ast.get_docstring(tree) and "__all__" in text
     assert text.count("\n") <= 435
     import autograd_core
+    from autograd_core import viz
 
     public = {"errors", *autograd_core.__all__}
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("autograd_core"):
-            assert node.module in ("autograd_core", "autograd_core.errors"), f"line {node.lineno}"
+            assert node.module in ("autograd_core", "autograd_core.errors", "autograd_core.viz"), f"line {node.lineno}"
+            if node.module == "autograd_core.viz":
+                assert {alias.name for alias in node.names} <= set(viz.__all__), f"line {node.lineno}"
             if node.module == "autograd_core":
                 assert {alias.name for alias in node.names} <= public, f"line {node.lineno}"
 
