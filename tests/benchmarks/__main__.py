@@ -77,7 +77,7 @@ def plot(rows, path):
     mpl.use("Agg")
     from matplotlib import pyplot as plt
 
-    mpl.rcParams["svg.hashsalt"] = "autograd-core"
+    mpl.rcParams |= {"svg.hashsalt": "autograd-core", "svg.fonttype": "none", "font.family": "DejaVu Sans"}
     chosen = [r for r in rows if isinstance(r, Row) and r.number in ("P1", "P2", "P3", "P3b", "P4", "P5", "P8")]
     chosen = [r for r in chosen if "float32" not in r.work][::-1]
     figure, axes = plt.subplots(figsize=(9, 0.27 * len(chosen) + 1))
@@ -85,13 +85,13 @@ def plot(rows, path):
         faster = row.ratio >= 1
         axes.plot([1, row.ratio], [i, i], color="#0072B2" if faster else "#B34D00", linewidth=2, linestyle="-" if faster else ":")
         axes.plot(row.ratio, i, marker="o" if faster else "s", color="#0072B2" if faster else "#B34D00")
-        axes.annotate(f"{row.ratio:,.3g}×", (row.ratio, i), textcoords="offset points", xytext=(7, -3), fontsize=7)
+        axes.annotate(f"{row.ratio:,.3g}×", (row.ratio, i), textcoords="offset points", xytext=(7 if faster else -7, -3), fontsize=7, ha="left" if faster else "right")
     axes.set_yticks(range(len(chosen)), [f"{r.number}  {r.work} · {r.against}" for r in chosen], fontsize=7)
     axes.axvline(1, color="#808080", linewidth=1)
     axes.set_xscale("log")
     axes.set_xlabel("their time ÷ our time (logarithmic): right of the line, circles: ours is faster")
     axes.spines[["top", "right"]].set_visible(False)
-    axes.margins(x=0.12)
+    axes.margins(x=0.12, y=0.02)
     figure.tight_layout()
     figure.savefig(path, metadata={"Date": None})
 
