@@ -215,6 +215,10 @@ def _summed_axes(out: tuple[int, ...], operand: tuple[int, ...]) -> str:
     return f"{word} {', '.join(map(str, axes))}" if axes else ""
 
 
+def _count(products: int) -> str:
+    return "1 product" if products == 1 else f"{products} products"
+
+
 class Explanation:
     """The chain rule in steps; iterate over it, print it, save it, or let a notebook show it."""
 
@@ -273,7 +277,7 @@ class Explanation:
             "  ".join(t.rjust(w) if c in numeric else t.ljust(w) for c, (t, w) in enumerate(zip(row, widths, strict=True)))
             for row in rows
         ]
-        title = f"The chain rule for {root} = {brief(self._network.data(self._network.root), 4)}: {len(self)} product{"s" * (len(self) != 1)}"
+        title = f"The chain rule for {root} = {brief(self._network.data(self._network.root), 4)}: {_count(len(self))}"
         table = [title, "", lines[0].rstrip(), "─" * max(map(len, lines[:most])), *(line.rstrip() for line in lines[1:])]
         if len(self.steps) > most:
             table.append(f"… and {len(self.steps) - most} more")
