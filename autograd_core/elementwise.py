@@ -122,6 +122,9 @@ Op(name="sinc", latex=r"\operatorname{{sinc}}\left({0}\right)", array=np.sinc, d
    scalar=lambda x: 1.0 if x == 0.0 else quiet(math.sin, np.sin)(PI * x) / (PI * x),
    doc="sin(πx) / (πx), and 1 at 0.", d=(lambda m, out, x: _sinc_slope(m, out, x),))
 
+Op(name="deg2rad", scalar=math.radians, array=np.deg2rad, domain=(REAL,), doc="Degrees as radians, πx / 180.",
+   numpy=(np.deg2rad, np.radians), d=(lambda m, out, x: PI / 180.0,))
+
 # ----------------------------------------------------------------------------------------------- hyperbolic
 Op(name="sinh", latex=r"\sinh\left({0}\right)", scalar=quiet(math.sinh, np.sinh), array=np.sinh, domain=(REAL,),
    doc="(eˣ − e⁻ˣ) / 2.", d=(lambda m, out, x: m.cosh(x),))
