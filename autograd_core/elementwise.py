@@ -234,7 +234,7 @@ def _erf(x: Any, name: str = "erf") -> Any:
     """SciPy's where it is installed, else the C library's element by element; both are right to the last place."""
     if name not in _kernels:
         try:
-            from scipy import special
+            from scipy import special  # type: ignore[import-untyped, import-not-found, unused-ignore]
 
             _kernels[name] = getattr(special, name)
         except ImportError:
