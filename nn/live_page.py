@@ -22,7 +22,7 @@ from autograd_core.viz import clean, document, escape, number, variables
 __all__ = ["BYTES", "Frame", "Plane", "contour", "curves", "png", "run_page", "sentence", "shades", "still"]
 
 WIDTH, HEIGHT = 380, 320
-LEFT, RIGHT, TOP, BOTTOM = 56, 368, 34, 280
+LEFT, RIGHT, TOP, BOTTOM = 56, 362, 34, 280
 BYTES = 390_000
 _COLOURS = ("0072b2", "d55e00", "009e73", "cc79a7", "e69f00", "56b4e9", "8c6bb1", "7a7a7a", "b8a000", "444444")
 _MARKS = ("M-4 0a4 4 0 1 0 8 0a4 4 0 1 0-8 0", "M0-5L4.6 3.6H-4.6z", "M-3.6-3.6h7.2v7.2h-7.2z", "M0-5.2L5.2 0 0 5.2-5.2 0z", "M0 5L4.6-3.6H-4.6z")
