@@ -20,6 +20,7 @@ from .svg import Direction, svg
 from .theme import Theme
 
 if TYPE_CHECKING:
+    from autograd_core.lifting import Program
     from autograd_core.node import Node
 
 __all__ = ["Drawing", "Layout", "draw"]
@@ -29,7 +30,7 @@ _LARGE = 1_000_000
 
 
 def draw(
-    root: Node,
+    root: Node | Program | tuple[Program, Any],
     *,
     direction: Direction = "right",
     depth: int | None = None,
@@ -44,7 +45,7 @@ def draw(
     """A picture of the graph that computed `root`.
 
     Args:
-        root: A `Value` or `Tensor`.
+        root: A `Value` or `Tensor`; a lifted `Program`, or what `lift_with_origins` returns (then the page shows both sides).
         direction: Where the forward computation runs: "right", "down", "left" or "up".
         depth: How many levels of module calls are open; None opens as many as keep the picture below `limit` boxes.
         fold: Whether sums become one Σ and equal parts one stack; None does so where the picture would be too large.
@@ -78,6 +79,12 @@ def draw(
     wanted = frozenset((show,) if isinstance(show, str) else show)
     if not wanted <= SHOW:
         raise AutogradError(f"draw: received show={sorted(wanted)}, expected some of {sorted(SHOW)}.")
+    from autograd_core.lifting import Program
+
+    if isinstance(root, Program) or (isinstance(root, tuple) and len(root) == 2 and isinstance(root[0], Program)):
+        from .lifted import draw_lifted
+
+        return draw_lifted(root, direction=direction, theme=theme, limit=limit)
     check_root(root, "draw")
     network = read(root, parameters)
     network.keep_gradients()
