@@ -17,8 +17,17 @@
     if (!side) { say.textContent = data.say; return; }
     const others = side.reach(k);
     for (const element of [side.own[k], ...others]) element.classList.add("lit");
+    reveal(others);
     if (held) side.own[k].classList.add("held");
     say.textContent = side.text(k);
+  }
+  function reveal(elements) { // unless one of them can be seen already
+    if (!elements.length) return;
+    const view = elements[0].closest(".view"), frame = view.getBoundingClientRect();
+    const places = elements.map((element) => element.getBoundingClientRect());
+    if (places.some((r) => r.left >= frame.left && r.right <= frame.right && r.top >= frame.top && r.bottom <= frame.bottom)) return;
+    view.scrollLeft += places[0].left - frame.left - 20;
+    view.scrollTop += places[0].top - frame.top - 20;
   }
   const rest = () => (held ? light(...held) : light(null));
   for (const side of sides) side.own.forEach((element, k) => {

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["LiftedDrawing", "draw_lifted", "program_graph"]
 
 _NAME = re.compile(r"(?<![\w.])[^\W\d]\w*(?![\w(=])")
+_LEAF = re.compile(r"θ|[WbpXxc]\d*")  # how the lecture names what is given
 _MOST = 120
 _SAY = "Point at a box, or move to it with Tab: what it replaced, or what replaced it, lights up on the other side. A click or Enter keeps it."
 
@@ -34,7 +35,8 @@ def program_graph(lines: Sequence[Line]) -> Graph:
     edges: list[Edge] = []
     number: dict[str, int] = {}
     for k, line in enumerate(lines[:_MOST]):
-        sources = list(dict.fromkeys(_NAME.findall(line.expression)))
+        words = dict.fromkeys(_NAME.findall(line.expression))
+        sources = [word for word in words if word in number or _LEAF.fullmatch(word)]
         for name in sources:
             if name not in number:
                 number[name] = len(boxes)

@@ -26,6 +26,16 @@ def test_a_program_alone(tmp_path):
     assert "text/html" in found._repr_mimebundle_()
 
 
+def test_words_are_no_arrays():
+    from autograd_core.lifting import Line
+    from autograd_core.viz.lifted import program_graph
+
+    assert len(program_graph([Line("loss", "72 lines of scalar source", (), 55)]).boxes) == 1
+    graph = program_graph([Line("H1", "relu(W1 @ X + b1)", (16, 100), 1600), Line("loss", "0.01 * sum(H1)", (), 1)])
+    assert [box.name for box in graph.boxes] == ["W1", "X", "b1", "H1", "loss"] and len(graph.edges) == 4
+    assert "← 1,600 nodes" in graph.boxes[3].rows[0].value
+
+
 def test_hostile_labels():
     for label in HOSTILE:
         loss, params, inputs = tiny(label)
