@@ -63,6 +63,7 @@ INSTALLERS: list[Callable[[Op], None]] = []
 """What the other rooms derive from an entry: each is called with every operation, old and new."""
 
 _FROZEN: set[str] = set()
+_QUESTIONS = frozenset({"data", "mask", "ndim", "shape"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
@@ -142,6 +143,8 @@ class Op:
         name = self.name
         if not isinstance(name, str) or not name.isidentifier() or keyword.iskeyword(name):
             raise RuleError(f"Op: the name {name!r} is not a Python identifier; choose one such as 'softsign'.")
+        if name in _QUESTIONS:
+            raise RuleError(f"Op: rules ask m.{name} about their operands, so no operation can have the name {name!r}; choose another.")
         if name in TABLE and not (self.replace and name not in _FROZEN):
             hint = "it is built in, choose another name" if name in _FROZEN else "pass replace=True to declare it again"
             raise RuleError(f"Op: an operation named {name!r} exists already; {hint}.")

@@ -7,6 +7,7 @@ short cuts for the ordinary cases and come here for the rest.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -324,6 +325,27 @@ def missing(function: Any, detail: str = "") -> MissingRuleError:
         f"functions that have one, declare it with autograd_core.Op(name={name!r}, …), or pass plain arrays "
         "(tensor.detach(), tensor.numpy(), value.data) if no gradient is needed."
     )
+
+
+def give_method(
+    cls: type, op: Op, unary: Callable[[Op], Any], binary: Callable[[Op], tuple[Any, Any]], reserved: frozenset[str]
+) -> None:
+    """Give a class of nodes the method, and the operator, of an entry; a name that the class has already keeps its meaning."""
+    reflected = None
+    if getattr(op.array, "__kwdefaults__", None) or op.variadic or op.arity not in (1, 2):
+        method: Any = lambda self, *operands, **params: apply(op, (self, *operands), params)
+    elif op.arity == 1:
+        method = unary(op)
+    else:
+        method, reflected = binary(op)
+    method.__name__ = op.name
+    method.__doc__ = op.doc
+    if op.dunder:
+        setattr(cls, f"__{op.dunder}__", method)
+        if reflected is not None:
+            setattr(cls, f"__r{op.dunder}__", reflected)
+    if op.name not in reserved:
+        setattr(cls, op.name, method)
 
 
 _op._applier.append(apply)

@@ -16,7 +16,7 @@ from .modes import WATCHED, tracing
 from .node import OVERWRITTEN, Node
 from .op import INSTALLERS, TABLE, Op
 from .protocols import array_function, array_ufunc
-from .record import NODE_DATA, apply, as_array, record_tensor, translated
+from .record import NODE_DATA, apply, as_array, give_method, record_tensor, translated
 from .value import leaves_graph
 
 __all__ = ["Tensor"]
@@ -366,32 +366,13 @@ def _binary(op: Op) -> tuple[Callable[..., Any], Callable[..., Any]]:
     return method, reflected
 
 
-def _general(op: Op) -> Callable[..., Any]:
-    def method(self: Tensor, *operands: Any, **params: Any) -> Any:
-        return apply(op, (self, *operands), params)
-
-    return method
+_RESERVED = frozenset(dir(Tensor)) | {"where", "weighted_sum"}
 
 
 def _install(op: Op) -> None:
     """Give `Tensor` the method, or the operator, of an entry."""
-    if not (op.elementwise or op.dunder) or op.name in ("where", "weighted_sum"):
-        return
-    reflected = None
-    if getattr(op.array, "__kwdefaults__", None) or op.variadic or op.arity not in (1, 2):
-        method = _general(op)
-    elif op.arity == 1:
-        method = _unary(op)
-    else:
-        method, reflected = _binary(op)
-    method.__name__ = op.name
-    method.__doc__ = op.doc
-    if op.dunder:
-        setattr(Tensor, f"__{op.dunder}__", method)
-        if reflected is not None:
-            setattr(Tensor, f"__r{op.dunder}__", reflected)
-    if not hasattr(Node, op.name) and op.name not in _ROUTINES:
-        setattr(Tensor, op.name, method)
+    if op.elementwise or op.dunder:
+        give_method(Tensor, op, _unary, _binary, _RESERVED)
 
 
 Node.ARRAY = Tensor

@@ -21,7 +21,7 @@ from .modes import WATCHED, tracing
 from .node import OVERWRITTEN, Node
 from .op import INSTALLERS, TABLE, Op
 from .protocols import array_function, array_ufunc
-from .record import NODE_DATA, apply, as_float
+from .record import NODE_DATA, apply, as_float, give_method
 
 __all__ = ["Value", "weighted_sum"]
 
@@ -246,35 +246,13 @@ def _binary(op: Op) -> tuple[Callable[..., Any], Callable[..., Any]]:
     return method, reflected
 
 
-def _general(op: Op) -> Callable[..., Any]:
-    def method(self: Value, *operands: Any, **params: Any) -> Any:
-        return apply(op, (self, *operands), params)
-
-    return method
-
-
-_NO_METHOD = frozenset({"where", "weighted_sum"})
+_RESERVED = frozenset(dir(Value)) | {"where", "weighted_sum"}
 
 
 def _install(op: Op) -> None:
     """Give `Value` the method, or the operator, of an elementwise entry."""
-    if not op.elementwise or op.name in _NO_METHOD:
-        return
-    reflected = None
-    if getattr(op.array, "__kwdefaults__", None) or op.variadic or op.arity not in (1, 2):
-        method = _general(op)
-    elif op.arity == 1:
-        method = _unary(op)
-    else:
-        method, reflected = _binary(op)
-    method.__name__ = op.name
-    method.__doc__ = op.doc
-    if op.dunder:
-        setattr(Value, f"__{op.dunder}__", method)
-        if reflected is not None:
-            setattr(Value, f"__r{op.dunder}__", reflected)
-    if not hasattr(Node, op.name) and op.name not in Value.__dict__.get("_RESERVED", ()):
-        setattr(Value, op.name, method)
+    if op.elementwise:
+        give_method(Value, op, _unary, _binary, _RESERVED)
 
 
 def weighted_sum(weights: Sequence[Any], inputs: Sequence[Any], bias: Any = 0.0) -> Any:

@@ -166,3 +166,21 @@ def test_the_catalogue_lists_every_operation_and_a_users_own():
         assert catalogue(markdown=True).count("\n") == len(TABLE) + 1
     finally:
         mine.forget()
+
+
+@pytest.mark.parametrize("name", ["data", "mask", "ndim", "shape"])
+def test_an_operation_cannot_take_a_name_that_rules_use(name):
+    with pytest.raises(ac.errors.RuleError, match=f"rules ask m.{name}"):
+        ac.Op(name=name, array=lambda x: x * x, d=(lambda m, out, x: 2.0 * x,))
+
+
+@pytest.mark.parametrize("name", ["backward", "item", "numpy", "T"])
+def test_an_operation_cannot_take_a_name_that_nodes_have(name):
+    mine = ac.Op(name=name, array=lambda x: x * x, d=(lambda m, out, x: 2.0 * x,), numpy=(len,))
+    try:
+        x, t = Value(3.0), Tensor([3.0])
+        mine(x).backward()
+        mine(t).sum().backward()
+        assert (x.grad, t.grad.tolist(), x.data, t.shape) == (6.0, [6.0], 3.0, (1,))
+    finally:
+        mine.forget()
