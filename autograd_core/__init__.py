@@ -39,7 +39,8 @@ if TYPE_CHECKING:
     from .check import check_grads, check_op
     from .lifting import Program, lift
     from .scope import record_innermost, record_scope
-    from .viz import draw, explain
+    from .viz.drawing import draw
+    from .viz.explain import explain
 
 __version__ = "0.1.0"
 
