@@ -42,7 +42,6 @@ def gradients(roots: Sequence[Any], seeds: Sequence[Any], wrt: Sequence[Any], *,
 
 
 def _gradient_graph(roots: Sequence[Any], seeds: Sequence[Any], wrt: Sequence[Any], careful: bool) -> list[Any]:
-    order: list[Any]
     order, _ = trace(roots, stop=wrt)
     needed = needed_for(order, wrt)
     total: dict[int, Any] = {}
@@ -95,7 +94,6 @@ def jacobian_rows(root: Any, wrt: Sequence[Any]) -> list[Any]:
 
 
 def _batched(root: Any, wrt: Sequence[Any], careful: bool) -> list[Any]:
-    order: list[Any]
     order, _ = trace([root], stop=wrt)
     needed = needed_for(order, wrt)
     shape = np.shape(root._value)

@@ -13,7 +13,6 @@ giving ∂out/∂x; forward mode follows from the same function. A structural en
 from __future__ import annotations
 
 import keyword
-import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -254,5 +253,3 @@ def built_in(name: str) -> bool:
     """Whether an operation is one of ours rather than a user's."""
     return name in _FROZEN
 
-
-PI = math.pi
