@@ -16,7 +16,7 @@ they could not be grouped later. Numbers are not distributed over sums either: k
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from autograd_core.op import Op
@@ -61,7 +61,7 @@ class Canonical:
     `constants` are the positions that hold a plain number and occur as an operand. `replaced[i]` is how many
     recorded operations node i stands for, `owner` which kept node an
     absorbed one went into. `input_shape` is that in which the caller
-    listed the inputs.
+    listed the inputs, `labels` what parameters and inputs are called.
     """
 
     size: int
@@ -76,6 +76,7 @@ class Canonical:
     owner: dict[int, int]
     recorded: int
     input_shape: tuple[int, ...]
+    labels: list[str] = field(default_factory=list)
 
     @property
     def live(self) -> int:

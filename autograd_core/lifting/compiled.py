@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .lecture import Line
+from .listing import Readable
 from .script import Array
 
 __all__ = ["CALL", "EDGE", "NUMBER", "SCALAR_LINE", "Compiled"]
@@ -40,6 +41,7 @@ class Compiled:
     prelude: Callable[[], Any] | None = None
     careful_forward: Callable[[], float] | None = None
     lecture: list[Line] = field(default_factory=list)
+    listing: Readable | None = None
     calls: tuple[int, int] = (0, 0)
     cost: float = 0.0
     details: dict[str, Any] = field(default_factory=dict)

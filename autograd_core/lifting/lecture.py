@@ -1,8 +1,8 @@
 """The program as a lecture: `H1 = relu(W1 @ X + b1)   # (16, 100) ← 11,200 nodes`.
 
-Steps that run in place on their source are told as one expression. Names are given by role, in order of appearance: W and
-b for parameters that stand left of a product or are added to one, X for inputs, H, v and s for results that are a matrix, a
-vector or one number, θ for all parameters together.
+Steps that run in place on their source are told as one expression. Names are those of `naming`: W and b for parameters that
+stand left of a product or are added to one, X for inputs, H, v and s for results that are a matrix, a vector or one
+number, θ for all parameters together.
 """
 
 from __future__ import annotations
@@ -10,9 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import numpy as np
-
 from .grouping import Grouping
+from .naming import Names, number_text
 from .script import Array
 from .steps import Apply, Combine, MatrixProduct, PairProducts, RowSums, Segments, Step
 
@@ -48,61 +47,11 @@ def _shape(shape: tuple[int, ...]) -> str:
     return f"{shape} " if shape else ""
 
 
-def number_text(x: float) -> str:
-    """A number with at most four significant digits."""
-    return f"{x:.4g}"
-
-
 class _Writer:
     def __init__(self, grouping: Grouping) -> None:
-        self.grouping, self.groups = grouping, grouping.arena.groups
-        self.counts: dict[str, int] = {}
-        self.leaf_names: dict[tuple[str, bytes], str] = {}
-        self.names: dict[int, str] = {}  # group → name
+        self.grouping, self.names = grouping, Names(grouping)
         self.told: dict[int, tuple[str, tuple[int, ...], int, list[int]]] = {}  # step (id) → expression, …
-        self.owner = np.full(grouping.arena.size, -1, dtype=np.int64)
-        for number, group in enumerate(self.groups):
-            self.owner[group.base : group.base + group.size] = number
-
-    def fresh(self, letter: str) -> str:
-        self.counts[letter] = self.counts.get(letter, 0) + 1
-        return f"{letter}{self.counts[letter]}"
-
-    def operand(self, index: Array, role: str = "p") -> str:
-        """What the places of an operand are called."""
-        graph = self.grouping.graph
-        if (index < graph.parameters).all():
-            distinct = np.unique(index)
-            if len(distinct) == graph.parameters:
-                return "θ"
-            key = (role, distinct.tobytes())
-            if key not in self.leaf_names:
-                self.leaf_names[key] = self.fresh(role)
-            return self.leaf_names[key]
-        owners = [int(g) for g in np.unique(self.owner[index]) if g >= 0]
-        if all(self.groups[g].producer is None for g in owners):
-            cells = index.ravel().tolist()
-            if all(cell in self.grouping.numbers for cell in cells):
-                return self.numbers(np.array([self.grouping.numbers[cell] for cell in cells]))
-            letter = "X" if sum(length > 1 for length in index.shape) > 1 else "x"
-            key = (letter, np.unique(index).tobytes())
-            if key not in self.leaf_names:
-                self.leaf_names[key] = self.fresh(letter) if any(k[0] == letter for k in self.leaf_names) else letter
-                self.counts.setdefault(letter, 1)
-            return self.leaf_names[key]
-        names = list(dict.fromkeys(self.names.get(g, "…") for g in owners))
-        text = names[0] if len(names) == 1 else f"({', '.join(names[:3])}{', …' * (len(names) > 3)})"
-        whole = len(names) == 1 and self.groups[owners[0]].size == len(np.unique(index))
-        return text if whole or len(names) > 1 else f"{text}[…]"
-
-    def numbers(self, x: Array) -> str:
-        """Constants: the number if they are all equal, else a name."""
-        if (x == x.flat[0]).all():
-            return number_text(float(x.flat[0]))
-        key = ("c", np.ascontiguousarray(x).tobytes())
-        if key not in self.leaf_names:
-            self.leaf_names[key] = self.fresh("c")
-        return self.leaf_names[key]
+        self.operand, self.numbers = self.names.operand, self.names.numbers
 
     def scaled(self, text: str, scale: Array) -> str:
         if (scale == 1.0).all():
@@ -115,7 +64,7 @@ class _Writer:
         """Expression and shape of a step on its own."""
         if isinstance(step, MatrixProduct):
             batch, rows, columns = step.shape
-            text = f"{self.operand(step.left, 'W')} @ {self.operand(step.right)}"
+            text = f"{self.operand(step.left, 'W')} @ {self.right(step)}"
             if step.augmented is not None and step.bias is not None:
                 text += f" + {self.operand(step.bias, 'b')}"
             return text, (batch, rows, columns) if batch > 1 else (rows, columns) if rows > 1 else (columns,)
@@ -132,6 +81,13 @@ class _Writer:
         if isinstance(step, Segments):
             return f"irregular_sums({len(step.left):,} terms)", (step.size,) if step.size > 1 else ()
         raise TypeError(step)
+
+    def right(self, step: MatrixProduct) -> str:
+        """The right operand of a product; leaves learn there how their matrix stands."""
+        name = self.operand(step.right)
+        if name in self.names.places:
+            self.names.matrix(name, step.right[0].T)
+        return name
 
     def tell(self, step: Step) -> tuple[str, tuple[int, ...], int, list[int]]:
         """Expression, shape, replaced nodes and positions of a step and the sources it runs in place on."""
@@ -168,13 +124,12 @@ class _Writer:
                 self.told[id(step)] = told
                 continue
             text, shape, replaced, nodes = told
-            group = self.groups[step.group]
+            group = self.grouping.arena.groups[step.group]
             if group.base <= root < group.base + group.size and step is self.grouping.steps[-1]:
                 name = "loss"
             else:
-                name = self.fresh("H" if len(shape) > 1 else "v" if shape else "s")
-            self.names[step.group] = name
-            self.owner[group.base : group.base + group.size] = step.group
+                name = self.names.fresh("H" if len(shape) > 1 else "v" if shape else "s")
+            self.names.result(step.group, name, shape)
             yield Line(name, text, shape, replaced, tuple(nodes))
 
 
@@ -182,7 +137,7 @@ def _grouped(text: str) -> str:
     return f"({text})" if " + " in text or " - " in text else text
 
 
-def lecture(grouping: Grouping, root: int) -> list[Line]:
-    """The lines that tell what a grouped program computes; `root` is the place of the loss."""
-    return list(_Writer(grouping).lines(root))
-
+def lecture(grouping: Grouping, root: int) -> tuple[list[Line], Names]:
+    """The lines that tell what a grouped program computes, and what its arrays are called; `root` is the place of the loss."""
+    writer = _Writer(grouping)
+    return list(writer.lines(root)), writer.names

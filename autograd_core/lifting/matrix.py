@@ -16,6 +16,7 @@ from .emit import Forward
 from .grouping import SMALL, Grouping, group
 from .layout import affine, view_of
 from .lecture import lecture
+from .listing import Listing
 from .parts import split
 from .script import Array, Script
 
@@ -48,6 +49,7 @@ def compile_matrices(graph: Canonical, *, small: int = SMALL) -> Compiled:
     needs_prelude = script.count("prelude") > 0
     loss = f"{script.name(values.item)}({root})"
     calls = script.count("forward"), script.count("backward")
+    lines, names = lecture(grouping, root)
     return Compiled(
         kind="matrix",
         theta=theta,
@@ -59,7 +61,8 @@ def compile_matrices(graph: Canonical, *, small: int = SMALL) -> Compiled:
         prelude=script.compile("prelude") if needs_prelude else None,
         calls=calls,
         cost=CALL * sum(calls) + NUMBER * grouping.arena.size,
-        lecture=lecture(grouping, root),
+        lecture=lines,
+        listing=Listing(script, names, values, adjoints),
         details={"prelude": script.count("prelude"), "direct inputs": direct, "arena": grouping.arena.size},
     )
 

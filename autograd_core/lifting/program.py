@@ -35,6 +35,7 @@ from .canonical import canonicalise
 from .choose import compilations
 from .compiled import Compiled
 from .lecture import Line, format_lines
+from .listing import Statement, format_statements
 from .script import Array
 from .tape import Tape, leaves_of, record, reference_adjoints
 from .tensors import compile_tensors
@@ -152,12 +153,24 @@ class Program:
         for leaf, x in zip(self._leaves, self._inputs.ravel().tolist(), strict=True):
             leaf.data = x
 
+    def statements(self, section: str = "backward") -> list[Statement]:
+        """What the calls of the "forward" or "backward" pass compute, read back from the calls themselves.
+
+        Empty for a program that is no array program of matrices.
+        """
+        if section not in ("forward", "backward"):
+            raise LiftError(f"statements: received {section!r}, expected 'forward' or 'backward'")
+        listing = self._compiled.listing
+        return [] if listing is None else listing.statements(section)
+
     def __str__(self) -> str:
-        """The program, a line a step."""
+        """The program, a line a step: the forward pass and what it replaced, then the backward pass."""
         forward, backward = self.calls
         unit = "lines" if self.kind == "scalar source" else "calls"
         head = f"# {self.kind}: {forward} {unit} forward, {backward} backward"
-        return "\n".join([head, *format_lines(list(self.lines))])
+        text = [head, *format_lines(list(self.lines))]
+        statements = self.statements()
+        return "\n".join([*text, "# backward", *format_statements(statements)] if statements else text)
 
     def __repr__(self) -> str:
         """Kind and size in a line."""
@@ -279,6 +292,7 @@ def _compile(
     adjoints = reference_adjoints(tape)
     problem = ""
     graph = canonicalise(tape, shape)
+    graph.labels = [leaf.label for leaf in (*parameters, *inputs)]
     for compiled in compilations(graph):
         lines = compiled.lecture
         program = Program(compiled, parameters, inputs, shape)

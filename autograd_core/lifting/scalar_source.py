@@ -18,8 +18,8 @@ import numpy as np
 
 from .canonical import Canonical
 from .compiled import SCALAR_LINE, Compiled
-from .lecture import Line
 from .rules import LocalDerivative, scalar_kernel, write_scalar
+from .scalar_lecture import FEW, ScalarListing, scalar_lecture
 
 __all__ = ["compile_scalars", "count_lines"]
 
@@ -204,7 +204,8 @@ class _Writer:
 def compile_scalars(graph: Canonical) -> Compiled:
     """A program that runs the graph as one function on Python floats."""
     theta, inputs, gradient = np.zeros(graph.parameters), np.zeros(graph.inputs), np.zeros(graph.parameters)
-    run, pull = _Writer(graph, careful=False).build()
+    writer = _Writer(graph, careful=False)
+    run, pull = writer.build()
     last: list[Any] = [[], [], ()]
     careful: list[Any] = []
 
@@ -222,6 +223,11 @@ def compile_scalars(graph: Canonical) -> Compiled:
         gradient[:] = careful[0](*last)
 
     lines = count_lines(graph)
+    listing = None
+    if len(graph.kept) <= FEW:
+        functions = {name: getattr(thing, "__name__", "f") for name, thing in writer.scope.items() if callable(thing)}
+        functions |= {name: str(key[0]) for key, name in writer.kernels.items()}
+        listing = ScalarListing(graph, {"forward": writer.forward, "backward": writer.backward}, functions)
     return Compiled(
         kind="scalar source",
         theta=theta,
@@ -230,7 +236,8 @@ def compile_scalars(graph: Canonical) -> Compiled:
         forward=forward,
         backward=backward,
         careful=careful_backward,
-        lecture=[Line("loss", f"{lines:,} lines of scalar source", (), graph.recorded, tuple(graph.kept))],
+        lecture=scalar_lecture(graph, lines, listing),
+        listing=listing,
         calls=(len(graph.kept), lines - len(graph.kept)),
         cost=SCALAR_LINE * lines,
     )

@@ -53,5 +53,6 @@ def test_pointing_at_a_call_lights_its_nodes(open_page):  # noqa: F811
         lit = {e.get_attribute("id") for e in page.locator("#scalar .lit").element_handles()}
         assert lit == {f"b{i}" for i, _ in found._pairs[k]} and lit
         assert "replaced" in page.locator("#say").text_content()
+    page.mouse.move(0, 0)
     page.locator(f"#b{found._pairs[0][0][0]}").focus()
     assert page.locator("#array .lit").count() >= 1

@@ -1,0 +1,393 @@
+"""The calls of a program, read back: `dH1 = dH1 * (1 - H1²)`.
+
+A compiled program is a list of prebound calls on views and buffers, which nobody could read. This room reads it back into
+formulas, from the calls themselves, so that what is printed as the backward pass is what runs. Every array is
+looked up by its memory: places in the arena have their name from the lecture (d before it for an adjoint), a buffer stands
+for the expression that was last written into it, so that
+
+    greater(v1, 0, t);  t₂[...] = t;  multiply(0.01, t₂, dv1)
+
+is told as one statement of three calls, dv1 = 0.01 * (v1 > 0).
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from .naming import Names, number_text
+from .script import Array, Script
+
+__all__ = ["Listing", "Readable", "Statement", "format_statements", "joined"]
+
+_INFIX = {
+    "add": ("+", 2), "subtract": ("-", 2), "multiply": ("*", 1), "divide": ("/", 1), "matmul": ("@", 1), "greater": (">", 3),
+    "greater_equal": (">=", 3), "less": ("<", 3), "less_equal": ("<=", 3), "equal": ("==", 3), "not_equal": ("!=", 3),
+    "logical_and": ("and", 4), "logical_or": ("or", 4),
+}  # fmt: skip
+_LONGEST, _JOINED = 160, 60
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A statement of the program as it runs: what is written, by which expression, in how many calls.
+
+    `names` are the arrays of the lecture that it belongs to: dW1 = … is about W1. `products` counts products of matrices.
+    """
+
+    name: str
+    expression: str
+    shape: tuple[int, ...]
+    calls: int
+    products: int
+    names: tuple[str, ...]
+    functions: tuple[str, ...]
+
+    def with_cost(self, cost: _Cost) -> Statement:
+        """The same statement, after some calls more."""
+        calls, products, functions = _Cost(self.calls, self.products, self.functions).plus(cost)
+        return replace(self, calls=calls, products=products, functions=functions)
+
+
+class Readable(Protocol):
+    """A compiled program whose passes can be read back."""
+
+    def statements(self, section: str) -> list[Statement]:
+        """What the "forward" or "backward" pass computes."""
+
+
+def format_statements(statements: list[Statement]) -> list[str]:
+    """The statements as text, comments aligned."""
+    texts = [f"{s.name} = {s.expression}" for s in statements]
+    width = min(max(map(len, texts), default=0), 72)
+    return [
+        f"{text:<{width}}   # {f'{s.shape}, ' if s.shape else ''}{s.calls} call{'s' * (s.calls != 1)}" if s.functions else text
+        for text, s in zip(texts, statements, strict=True)
+    ]
+
+
+def joined(statements: list[Statement]) -> list[Statement]:
+    """Statements that go on with what the one before wrote, as one: dH = Wᵀ @ dv, then dH = dH * (1 - H²)."""
+    found: list[Statement] = []
+    for statement in statements:
+        before = found[-1] if found else statement
+        own = re.compile(rf"(?<![\w\]]){re.escape(statement.name)}(?![\w\[ᵀ²])")
+        spots = list(own.finditer(statement.expression))
+        if not found or before.name != statement.name or len(spots) != 1 or len(before.expression) > _JOINED:
+            found.append(statement)
+            continue
+        start, stop = spots[0].span()
+        head, tail = statement.expression[:start], statement.expression[stop:]
+        outside = _outside(before.expression)
+        bare = not outside or (head.endswith("(") and tail[:1] in ",)") or (not head and (tail[:3] in (" + ", " - ") or outside == {"*"} == {tail[1:2]}))
+        text = f"{head}{before.expression}{tail}" if bare else f"{head}({before.expression}){tail}"
+        names = tuple(dict.fromkeys(before.names + statement.names))
+        cost = _Cost(statement.calls, statement.products, statement.functions)
+        found[-1] = replace(before.with_cost(cost), expression=text, names=names)
+    return found
+
+
+def _outside(text: str) -> set[str]:
+    """The signs between the operands of an expression, outside all parentheses."""
+    depth, found = 0, set()
+    for character, after in zip(text, text[1:] + " ", strict=True):
+        depth += (character in "([") - (character in ")]")
+        if character == " " and depth == 0 and not after.isalnum():
+            found.add(after)
+    return found - set("([") if text else found
+
+
+class _Cost(NamedTuple):
+    """What has been spent on an expression: calls, products of matrices among them, and the functions called."""
+
+    calls: int = 0
+    products: int = 0
+    functions: tuple[str, ...] = ()
+
+    def plus(self, other: _Cost) -> _Cost:
+        return _Cost(self.calls + other.calls, self.products + other.products, self.functions + other.functions)
+
+
+@dataclass(frozen=True, slots=True)
+class _Term:
+    """An expression: how tightly it is bound, and the factors if it is a product of matrices."""
+
+    text: str
+    level: int = 0
+    factors: tuple[_Term, _Term] | None = None
+
+    def within(self, level: int) -> str:
+        """The text, in parentheses where it must be."""
+        return f"({self.text})" if self.level >= level > 0 else self.text
+
+    def transposed(self) -> _Term:
+        """(A @ B)ᵀ is Bᵀ @ Aᵀ."""
+        if self.factors is not None:
+            one, other = self.factors
+            return _product(other.transposed(), one.transposed())
+        if self.text.endswith("ᵀ") and self.level == 0:
+            return _Term(self.text[:-1])
+        return _Term(f"{self.within(1)}ᵀ")
+
+
+def _product(one: _Term, other: _Term) -> _Term:
+    return _Term(f"{one.within(2)} @ {other.within(1)}", 1, (one, other))
+
+
+def _sum_of(text: str, dimensions: int) -> _Term:
+    return _Term(f"{'sum' if dimensions < 2 else 'row_sums'}({text})")
+
+
+class Listing:
+    """Reads the sections of a script; it keeps no graph alive."""
+
+    def __init__(self, script: Script, names: Names, values: Array, adjoints: Array) -> None:
+        """The script must have been written to its end."""
+        self.sections, self.bound, self.names = script.sections, script.bound, names
+        self._arenas = [(a.__array_interface__["data"][0], a.nbytes, prefix) for a, prefix in ((values, ""), (adjoints, "d"))]
+        self._buffers: dict[int, _Term] = {}  # address → what was written there last
+        self._pending: dict[int, _Cost] = {}  # of buffers that no statement has told yet
+        self._spent = _Cost()
+
+    def statements(self, section: str) -> list[Statement]:
+        """What the calls of a section compute, in order; together they make all its calls."""
+        self._buffers.clear()
+        before = [name for name in ("prelude", "forward", "backward") if name in self.sections]
+        for name in before[: before.index(section)] if section in before else ():
+            for _ in self._read(name):
+                pass
+        self._pending.clear()
+        found = list(self._read(section))
+        if self._pending and found:  # gathered for later
+            found[-1] = found[-1].with_cost(functools.reduce(_Cost.plus, self._pending.values()))
+        return joined(found)
+
+    def _read(self, section: str) -> Iterator[Statement]:
+        for plain, _ in self.sections.get(section, ()):
+            if plain:
+                yield from self._line(ast.parse(plain).body[0])
+
+    # -- lines
+
+    def _line(self, line: ast.stmt) -> Iterator[Statement]:
+        """Read one line: a statement if it writes to the arena, else a buffer is noted."""
+        self._spent = _Cost(1)
+        if isinstance(line, ast.Assign | ast.AugAssign):
+            left = line.targets[0] if isinstance(line, ast.Assign) else line.target
+            assert isinstance(left, ast.Subscript) and isinstance(left.value, ast.Name)
+            target, where = self.bound[left.value.id], left.slice
+            function = "copyto"
+            if isinstance(where, ast.Constant) and isinstance(where.value, int):
+                target = target[where.value : where.value + 1]
+            elif isinstance(where, ast.Name):
+                yield from self._scatter(target, self.bound[where.id], self._value(line.value), isinstance(line, ast.AugAssign))
+                return
+            if isinstance(line.value, ast.Call) and isinstance(line.value.func, ast.Name):
+                function = _name_of(self.bound[line.value.func.id])
+            yield from self._write(target, self._value(line.value), function)
+            return
+        assert isinstance(line, ast.Expr) and isinstance(line.value, ast.Call)
+        call = line.value
+        if isinstance(call.func, ast.Attribute):  # a.dot(b, out)
+            assert isinstance(call.func.value, ast.Name)
+            one, other, out = (self.bound[n.id] for n in (call.func.value, *call.args) if isinstance(n, ast.Name))
+            yield from self._write(out, self._dot(one, other), "dot")
+            return
+        assert isinstance(call.func, ast.Name)
+        function = self.bound[call.func.id]
+        things = [self.bound[a.id] if isinstance(a, ast.Name) else ast.literal_eval(a) for a in call.args]
+        things += [self.bound[k.value.id] for k in call.keywords if isinstance(k.value, ast.Name)]
+        yield from self._call(function, things)
+
+    def _call(self, function: Any, things: list[Any]) -> Iterator[Statement]:
+        name, owner = _name_of(function), getattr(function, "__self__", None)
+        if name == "take":
+            yield from self._write(things[2], self._taken(owner, things[0]), "take")
+        elif name in ("reduce", "reduceat") and isinstance(owner, np.ufunc):
+            word = {"add": "sum", "maximum": "max"}.get(owner.__name__, owner.__name__)
+            axis = f", axis={things[1]}".replace("(", "").replace(",)", "") if name == "reduce" and np.ndim(things[0]) > 1 else ""
+            text = f"{'segment_' * (name == 'reduceat')}{word}({self._array(things[0]).text}{axis})"
+            yield from self._write(next(t for t in reversed(things) if isinstance(t, np.ndarray)), _Term(text), name)
+        elif name == "copyto" and len(things) == 4:
+            words = ", ".join(self._array(thing).text for thing in (things[3], things[1], things[0]))
+            yield from self._write(things[0], _Term(f"where({words})"), "where")
+        elif isinstance(function, np.ufunc):
+            if name == "matmul":
+                yield from self._write(things[2], self._dot(things[0], things[1]), name)
+                return
+            arguments = [self._array(thing) for thing in things[: function.nin]]
+            same = function.nin == 2 and name == "multiply" and things[0] is things[1]
+            yield from self._write(things[function.nin], _apply("square" if same else name, arguments), name)
+        else:  # a function of our own on arrays: the last one takes the result
+            words = ", ".join(self._array(thing).text for thing in things[:-1])
+            yield from self._write(things[-1], _Term(f"{name.strip('_')}({words})"), name)
+
+    def _dot(self, one: Array, other: Array) -> _Term:
+        if one.ndim == 2 and other.ndim == 1 and self._all_ones(other):
+            return _sum_of(self._array(one).text, 2)
+        if other.ndim == 2 and one.ndim == 1 and self._all_ones(one):
+            return _Term(f"column_sums({self._array(other).text})")
+        if one.ndim == other.ndim == 1:
+            for ones, rest in ((one, other), (other, one)):
+                if self._all_ones(ones):
+                    return _sum_of(self._array(rest).text, 1)
+            return _Term(f"{self._array(one).within(1)} · {self._array(other).within(1)}", 1)
+        self._spent = self._spent.plus(_Cost(0, 1))
+        return _product(self._array(one), self._array(other))
+
+    def _all_ones(self, array: Array) -> bool:
+        return self._arena(array) is None and _root(array) not in self._buffers and bool((array == 1.0).all())
+
+    def _taken(self, source: Any, index: Array) -> _Term:
+        place = self._arena(source)
+        if place is not None and place[1][0] == 0 and source.ndim == 1 and len(source) == len(self.names.owner):
+            return _Term(place[0] + self.names.operand(index))
+        if place is None and _root(source) not in self._buffers and len(source) == self.names.parameters:
+            return _Term("θ, in the order of use")
+        return _Term(f"{self._array(source).within(1)}[…]")
+
+    # -- reading and writing
+
+    def _arena(self, array: Array) -> tuple[str, Array] | None:
+        """The prefix of the arena in which an array lies, and its places there; None for a buffer."""
+        address = array.__array_interface__["data"][0]
+        for start, size, prefix in self._arenas:
+            if start <= address < start + size:
+                places = np.array((address - start) // 8)
+                for length, stride in zip(array.shape, array.strides, strict=True):
+                    places = places[..., None] + np.arange(length) * (stride // 8)
+                return prefix, places
+        return None
+
+    def _array(self, array: Any) -> _Term:
+        """What is in an array: the expression of a buffer, the name of a place, a number."""
+        if isinstance(array, float | int):
+            return _Term(number_text(array))
+        if not isinstance(array, np.ndarray):
+            return _Term(_name_of(array))
+        found = self._arena(array)
+        if found is not None:
+            return self._place(*found, array)
+        key = _root(array)
+        if key in self._buffers:
+            self._spent = self._spent.plus(self._pending.pop(key, _Cost()))
+            term = self._buffers[key]
+            turned = array.ndim == 2 and min(array.shape) > 1 and array.strides[0] < array.strides[1]
+            return term.transposed() if turned else term
+        return _Term(self.names.numbers(array) if array.size else "0")
+
+    def _place(self, prefix: str, places: Array, array: Array) -> _Term:
+        """The name of places in an arena; a row of ones behind a matrix is named beside it."""
+        owned = self.names.owner[places] >= 0
+        if not owned.any():
+            return _Term("1")
+        known, tail = places[owned], "; 1" if not owned.all() else ""
+        name = self.names.operand(known if tail else places)
+        first = name.strip("[").split(" ")[0].split("[")[0]
+        text = f"[{name}{tail}]" if tail else name
+        if prefix:
+            text = f"{prefix}{text}"
+        turned = self.names.turned(first, array)
+        return _Term(f"{text}ᵀ" if turned else text)
+
+    def _write(self, out: Array, term: _Term, function: str) -> Iterator[Statement]:
+        found = self._arena(out)
+        spent = self._spent.plus(_Cost(functions=(function,)))
+        if found is None:
+            if len(term.text) > _LONGEST:
+                term = _Term("…")
+            self._buffers[_root(out)] = term
+            self._pending[_root(out)] = spent
+            return
+        name = self._place(*found, out)
+        shape = out.shape
+        if name.text.endswith("ᵀ"):
+            name, term, shape = name.transposed(), term.transposed(), shape[::-1]
+        if out.size == 1:
+            shape = ()
+        yield self._statement(name.text, term.text, shape, found[1], spent)
+
+    def _scatter(self, target: Array, index: Array, term: _Term, add: bool) -> Iterator[Statement]:
+        found = self._arena(target)
+        spent = self._spent.plus(_Cost(functions=("copyto",)))
+        if found is None:
+            self._buffers[_root(target)], self._pending[_root(target)] = term, spent
+            return
+        name = found[0] + self.names.operand(index)
+        text = f"{name} + {term.text}" if add else term.text
+        yield self._statement(name, text, index.shape, index, spent)
+
+    def _statement(self, name: str, text: str, shape: tuple[int, ...], places: Array, spent: _Cost) -> Statement:
+        owners = {int(g) for g in np.unique(self.names.owner[places]) if g >= 0}
+        names = [self.names.results[g] for g in sorted(owners) if g in self.names.results]
+        cells = np.unique(places)
+        if cells[0] < self.names.parameters:
+            names += [leaf for leaf, of in self.names.places.items() if np.isin(of, cells).any()]
+        told = self.names.shapes.get(name.removeprefix("d"), shape)
+        shape = told if int(np.prod(told)) == int(np.prod(shape)) else shape
+        text = text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+        return Statement(name, text, shape, spent.calls, spent.products, tuple(dict.fromkeys(names)), spent.functions)
+
+    # -- expressions written as text
+
+    def _value(self, e: ast.expr) -> _Term:
+        """Python arithmetic on single numbers, or a call of a kernel."""
+        if isinstance(e, ast.Constant):
+            return _Term(number_text(float(e.value)) if isinstance(e.value, int | float) else str(e.value))
+        if isinstance(e, ast.Name):
+            return self._array(self.bound[e.id])
+        if isinstance(e, ast.UnaryOp):
+            return _Term(f"-{self._value(e.operand).within(1)}", 1)
+        if isinstance(e, ast.BinOp):
+            one, other = self._value(e.left), self._value(e.right)
+            return _apply("multiply" if isinstance(e.op, ast.Mult) else "add" if isinstance(e.op, ast.Add) else "subtract", [one, other])
+        if isinstance(e, ast.Call) and isinstance(e.func, ast.Name):
+            function = self.bound[e.func.id]
+            if _name_of(function) == "item":
+                owner = function.__self__
+                place = int(ast.literal_eval(e.args[0]))
+                return self._array(owner[place : place + 1])
+            return _Term(f"{_name_of(function)}({', '.join(self._value(a).text for a in e.args)})")
+        if isinstance(e, ast.Call) and isinstance(e.func, ast.Attribute) and isinstance(e.func.value, ast.Name):
+            other_name = e.args[0]
+            assert isinstance(other_name, ast.Name)
+            return self._dot(self.bound[e.func.value.id], self.bound[other_name.id])
+        return _Term("…")
+
+
+def _root(array: Array) -> int:
+    """The address of the memory that an array is a view of."""
+    while isinstance(array.base, np.ndarray):
+        array = array.base
+    return int(array.__array_interface__["data"][0])
+
+
+def _name_of(function: Any) -> str:
+    inner = getattr(function, "func", function)  # of a partial
+    return str(getattr(inner, "__name__", type(inner).__name__))
+
+
+def _apply(name: str, arguments: list[_Term]) -> _Term:
+    """A ufunc on expressions, as one writes it."""
+    if name in _INFIX and len(arguments) == 2:
+        sign, level = _INFIX[name]
+        one, other = arguments
+        if sign == "*" and one.text == "1":
+            return other
+        if sign == "*" and other.text == "1":
+            return one
+        text = f"{one.within(level + 1)} {sign} {other.within(level if sign in '-/' else level + 1)}"
+        return _Term(text.replace("+ -", "- "), level)
+    if name == "square":
+        return _Term(f"{arguments[0].within(1)}²")
+    if name == "negative":
+        return _Term(f"-{arguments[0].within(1)}", 1)
+    if name == "reciprocal":
+        return _Term(f"1 / {arguments[0].within(1)}", 1)
+    return _Term(f"{name}({', '.join(argument.text for argument in arguments)})")

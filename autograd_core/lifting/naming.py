@@ -1,0 +1,202 @@
+"""What the arrays of a program are called: W and b for weights and biases, X for inputs, H, v and s for results.
+
+A program is laid out in one flat arena, and an operand is a set of places in it. Places that belong to a result have the
+name of that result; places of leaves get a name by role in order of appearance, or by the labels that the user gave them
+(`Wx[0][1]`, `Wx[0][2]`, … are called Wx). Operands that lie side by side, weights and their bias, are named side by
+side: [W1 b1].
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .grouping import Grouping
+from .script import Array
+from .steps import Combine, MatrixProduct
+
+__all__ = ["Names", "number_text", "stem"]
+
+_TRAILING = "0123456789₀₁₂₃₄₅₆₇₈₉[](){},. _:;'"
+_TAKEN = ("loss", "sum", "row_sums", "where", "grad")
+_LONGEST = 12
+
+
+def number_text(x: float) -> str:
+    """A number with at most four significant digits."""
+    return f"{x:.4g}"
+
+
+def stem(labels: list[str]) -> str:
+    """The name that labels with indices have in common, or nothing.
+
+    >>> stem(["Wx[0][0]", "Wx[0][1]"]), stem(["layers.0.w1", "layers.0.w2"]), stem(["a", "b"])
+    ('Wx', 'w', '')
+    """
+    found = {str(label)[:80].rstrip(_TRAILING).rsplit(".", 1)[-1] for label in labels}
+    name = found.pop() if len(found) == 1 else ""
+    return name if name.isidentifier() and len(name) <= _LONGEST and name not in _TAKEN else ""
+
+
+class Names:
+    """Names of places in the arena of a grouping."""
+
+    def __init__(self, grouping: Grouping) -> None:
+        """The weights and biases of the matrix products are named first, in order of appearance."""
+        graph, arena = grouping.graph, grouping.arena
+        self.parameters, self.numbers_at = graph.parameters, dict(grouping.numbers)
+        self.groups = [(group.base, group.size, group.producer is None) for group in arena.groups]
+        self.labels = {int(grouping.place[i]): label for i, label in enumerate(graph.labels) if label}
+        self.counts: dict[str, int] = {}
+        self.leaves: dict[bytes, str] = {}  # the places of leaves → name
+        self.places: dict[str, Array] = {}  # the same the other way round
+        self.tables: dict[bytes, str] = {}
+        self.results: dict[int, str] = {}  # group → name
+        self.shapes: dict[str, tuple[int, ...]] = {}
+        self.columnwise: set[str] = set()  # leaves whose matrix is stored column by column
+        self.owner = np.full(arena.size, -1, dtype=np.int64)
+        for number, (base, size, _) in enumerate(self.groups):
+            self.owner[base : base + size] = number
+        self._name_weights(grouping)
+
+    def _name_weights(self, grouping: Grouping) -> None:
+        for step in grouping.steps:
+            if isinstance(step, MatrixProduct):
+                if step.left.max() < self.parameters:
+                    self.matrix(self.leaf(step.left, "W"), step.left[0])
+                if step.bias is not None:
+                    self.leaf(step.bias, "b")
+            elif isinstance(step, Combine) and step.source is not None:
+                for index, _ in step.references[1:]:
+                    if index.max() < self.parameters:
+                        self.leaf(index, "b")
+        for letter in "Wb":
+            if self.counts.get(letter) == 1 and f"{letter}1" in self.places and letter not in self.places:
+                self._rename(f"{letter}1", letter)
+
+    def _rename(self, old: str, new: str) -> None:
+        places = self.places.pop(old)
+        self.leaves[places.tobytes()], self.places[new] = new, places
+        if old in self.shapes:
+            self.shapes[new] = self.shapes.pop(old)
+        if old in self.columnwise:
+            self.columnwise.remove(old)
+            self.columnwise.add(new)
+
+    def matrix(self, name: str, index: Array) -> None:
+        """Remember how a matrix of leaves stands, as the lecture writes it."""
+        if name not in self.shapes:
+            self.shapes[name] = index.shape
+            if min(index.shape) > 1 and index[1, 0] - index[0, 0] < index[0, 1] - index[0, 0]:
+                self.columnwise.add(name)
+
+    def fresh(self, letter: str) -> str:
+        """The next name with this letter."""
+        self.counts[letter] = self.counts.get(letter, 0) + 1
+        return f"{letter}{self.counts[letter]}"
+
+    def leaf(self, index: Array, letter: str) -> str:
+        """The name of these leaves, a new one if they have none."""
+        places = np.unique(index)
+        key = places.tobytes()
+        if key not in self.leaves:
+            common = stem([self.labels.get(place, "") for place in places.tolist()])
+            if not common or common.casefold() == letter.casefold():
+                single = letter in "Xx" and not self.counts.get(letter)
+                name = self.fresh(letter)
+                name = letter if single else name
+            else:
+                name = common
+                while name in self.places:
+                    name = f"{common}_{self.counts.setdefault(common, 1) + 1}"
+                    self.counts[common] += 1
+            self.leaves[key], self.places[name] = name, places
+        return self.leaves[key]
+
+    def operand(self, index: Array, letter: str = "p") -> str:
+        """What the places of an operand are called."""
+        if (index < self.parameters).all():
+            return self._parameters(index, letter)
+        owners = [int(g) for g in np.unique(self.owner[index]) if g >= 0]
+        if all(self.groups[g][2] for g in owners):
+            cells = index.ravel().tolist()
+            if all(cell in self.numbers_at for cell in cells):
+                return self.numbers(np.array([self.numbers_at[cell] for cell in cells]))
+            rows = sum(length > 1 for length in index.shape) > 1
+            return self.leaf(index, "X" if rows else "x")
+        names = list(dict.fromkeys(self.results.get(g, "…") for g in owners))
+        if len(names) > 1:
+            return f"({', '.join(names[:3])}{', …' * (len(names) > 3)})"
+        return names[0] + self._part(owners[0], np.unique(index), self.shapes.get(names[0], ()))
+
+    def _parameters(self, index: Array, letter: str) -> str:
+        places = np.unique(index)
+        if places.tobytes() in self.leaves:
+            return self.leaves[places.tobytes()]
+        if len(places) == self.parameters:
+            return "θ"
+        found = self._side_by_side(places)
+        if found:
+            return found
+        whole = next((name for name, of in self.places.items() if len(of) > len(places) and np.isin(places, of).all()), None)
+        return f"{whole}[…]" if whole else self.leaf(index, letter)
+
+    def _side_by_side(self, places: Array) -> str:
+        """The names of the leaves that together are these places, or nothing."""
+        inside = [(name, of) for name, of in self.places.items() if of[0] in places and np.isin(of, places).all()]
+        if len(inside) > 1 and sum(len(of) for _, of in inside) == len(places):
+            return f"[{' '.join(name for name, _ in inside)}]"
+        return ""
+
+    def _part(self, group: int, places: Array, shape: tuple[int, ...]) -> str:
+        """Which part of a result is meant: nothing for all of it, else an index as NumPy would write it."""
+        base, size, _ = self.groups[group]
+        if len(places) == size:
+            return ""
+        if len(shape) not in (1, 2):
+            return "[…]"
+        axes = np.unravel_index(places - base, shape)
+        distinct = [np.unique(axis) for axis in axes]
+        if int(np.prod([len(axis) for axis in distinct])) != len(places):
+            return "[…]"
+        words = [_slice(axis, length) for axis, length in zip(distinct, shape, strict=True)]
+        return f"[{', '.join(words)}]" if "…" not in words else "[…]"
+
+    def numbers(self, x: Array) -> str:
+        """Constants: the number if they are all equal, else a name."""
+        if (x == x.flat[0]).all():
+            return number_text(float(x.flat[0]))
+        key = np.ascontiguousarray(x).tobytes()
+        if key not in self.tables:
+            self.tables[key] = self.fresh("c")
+        return self.tables[key]
+
+    def result(self, group: int, name: str, shape: tuple[int, ...]) -> None:
+        """A group has got its name."""
+        base, size, _ = self.groups[group]
+        self.results[group], self.shapes[name] = name, shape
+        self.owner[base : base + size] = group
+
+    def turned(self, name: str, view: Any) -> bool:
+        """Whether a two-dimensional view shows the transpose of what the lecture calls by this name."""
+        shape = self.shapes.get(name, ())
+        if view.ndim != 2:
+            return False
+        if len(shape) != 2:
+            return bool(min(view.shape) > 1 and view.strides[0] < view.strides[1])
+        if 1 in shape or 1 in view.shape:
+            return bool((view.shape[0] == 1) != (shape[0] == 1) and (view.shape[1] == 1) != (shape[1] == 1))
+        return bool((view.strides[0] < view.strides[1]) != (name in self.columnwise))
+
+
+def _slice(axis: Array, length: int) -> str:
+    """An index along one axis as a slice; … if it is none."""
+    start, stop = int(axis[0]), int(axis[-1]) + 1
+    if len(axis) == 1:
+        return str(start)
+    step = int(axis[1] - axis[0])
+    if not (np.diff(axis) == step).all():
+        return "…"
+    text = f"{start or ''}:{'' if stop > length - step else stop}"
+    return text + (f":{step}" if step > 1 else "")

@@ -1,0 +1,111 @@
+"""The program read back from its own calls: every call is told, and what is told is what runs."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+
+from autograd_core import Value, lift
+from autograd_core.errors import LiftError
+from autograd_core.lifting.listing import Statement, joined
+from autograd_core.lifting.naming import stem
+
+from .test_workloads import WORKLOADS
+
+
+@pytest.mark.parametrize("name", ["moons_relu_hinge", "moons_shuffled_leaves_and_label_values", "mlp_mse_gelu", "attention", "rnn_20_steps"])
+def test_all_calls_are_told(name: str) -> None:
+    loss, parameters, inputs = WORKLOADS[name]()
+    program = lift(loss, params=parameters, inputs=inputs)
+    for section, calls in zip(("forward", "backward"), program.calls, strict=True):
+        found = program.statements(section)
+        assert sum(s.calls for s in found) == calls
+        assert all(len(s.functions) == s.calls for s in found)
+    text = str(program)
+    for statement in program.statements():
+        assert f"{statement.name} = {statement.expression}" in text
+
+
+def test_the_backward_pass_reads_like_a_lecture() -> None:
+    loss, parameters, inputs = WORKLOADS["moons_relu_hinge"]()
+    program = lift(loss, params=parameters, inputs=inputs)
+    found = {s.name: s.expression for s in program.statements()}
+    assert found["dH2"] == "(W3ᵀ @ dv1) * (H2 > 0)"
+    assert found["dH1"] == "(W2ᵀ @ dH2) * (H1 > 0)"
+    assert found["d[W2 b2]"] == "dH2 @ [H1; 1]ᵀ"
+    assert sum(s.products for s in program.statements("forward")) == 3
+    with pytest.raises(LiftError, match="received 'sideways', expected 'forward' or 'backward'"):
+        program.statements("sideways")
+
+
+def test_what_is_told_is_what_runs() -> None:
+    """The statements of a two-layer network, run as Python on fresh arrays, give the gradient of the program."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(30, 3))
+    w1, b1, w2 = rng.normal(size=(5, 3)), rng.normal(size=5), rng.normal(size=(2, 5))
+    leaves: Any = [np.vectorize(Value)(a) for a in (w1, b1, w2)]
+    rows: Any = np.vectorize(Value)(x)
+    loss: Any = 0
+    for row in rows:
+        hidden = [(sum(w * v for w, v in zip(ws, row, strict=True)) + b).tanh() for ws, b in zip(leaves[0], leaves[1], strict=True)]
+        loss = loss + sum(sum(w * h for w, h in zip(ws, hidden, strict=True)) ** 2 for ws in leaves[2])
+    program = lift(loss, params=leaves, inputs=rows)
+    assert program.kind == "matrix"
+    program()
+    program.backward()
+    scope: dict[str, Any] = {"W1": w1, "b": b1[:, None], "W2": w2, "X": x.T, "tanh": np.tanh}
+    arrays = dict(scope)
+    for line in program.lines[:-1]:
+        arrays[line.name] = eval(line.expression, arrays)
+    for statement in program.statements():
+        name = statement.name
+        expression = statement.expression.replace("ᵀ", ".T").replace("²", "**2")
+        expression = re.sub(r"\[(\w+); 1\]", r"np.vstack([\1, np.ones(\1.shape[1])])", expression)
+        key = {"d[W1 b]": "dW1b"}.get(name, name)
+        arrays[key] = np.asarray(eval(expression, {**arrays, "np": np})).reshape(statement.shape)
+    expected = np.concatenate([arrays["dW1b"][:, :3].ravel(), arrays["dW1b"][:, 3], arrays["dW2"].ravel()])
+    np.testing.assert_allclose(program.theta.grad, expected, rtol=1e-12)
+
+
+def test_names_from_labels() -> None:
+    assert stem(["Wx[0][0]", "Wx[0][1]"]) == "Wx"
+    assert stem(["w₁", "w₂"]) == "w"
+    assert stem(["</script>", "</script>"]) == stem(["loss"]) == stem(["", ""]) == stem(["x" * 99]) == stem(["a b"]) == ""
+    u = [[Value(0.1 * i + j, label=f"U[{i}][{j}]") for j in range(4)] for i in range(3)]
+    xs = [[Value(1.0 * i - j) for j in range(4)] for i in range(40)]
+    loss = sum(sum(a * b for a, b in zip(row, x, strict=True)).tanh() for row in u for x in xs)
+    program = lift(loss, params=u, inputs=xs)
+    assert program.lines[0].expression == "tanh(U @ X)"
+    assert [s.name for s in program.statements()][-1] == "dU"
+
+
+def test_a_short_scalar_program_is_told_line_by_line() -> None:
+    w, b = Value(2.0, label="w"), Value(0.5, label="b")
+    xs = [Value(float(i), label=f"x{i}") for i in range(4)]
+    loss = sum((x * w + b - 1.0) ** 2 for x in xs)
+    program = lift(loss, params=[w, b], inputs=xs)
+    assert [f"{line.name} = {line.expression}" for line in program.lines[:2]] == ["v1 = x0 * w + b - 1", "v2 = x1 * w + b - 1"]
+    assert program.lines[-1].expression == "v1² + v2² + v3² + v4²"
+    assert sum(line.replaced for line in program.lines) == 20
+    text = str(program)
+    assert "dw = dw + dv1 * x0" in text and "dloss = 1" in text
+
+
+def test_labels_that_cannot_be_names() -> None:
+    a, b = Value(2.0, label="v1"), Value(3.0, label="__import__('os')")
+    text = str(lift(a * b + a.exp(), params=[a, b]))
+    assert "p1" in text and "import" not in text
+
+
+def test_statements_are_joined_only_where_that_is_right() -> None:
+    def told(name: str, expression: str) -> Statement:
+        return Statement(name, expression, (3,), 1, 0, (name,), ("f",))
+
+    assert [s.expression for s in joined([told("h", "W @ x"), told("h", "h + b"), told("h", "tanh(h)")])] == ["tanh(W @ x + b)"]
+    assert [s.expression for s in joined([told("h", "a + b"), told("h", "h * c")])] == ["(a + b) * c"]
+    assert len(joined([told("h", "a"), told("k", "h"), told("h", "h + 1")])) == 3
+    assert len(joined([told("h", "a + b"), told("h", "h * h")])) == 2
+    assert len(joined([told("h", "a"), told("h", "hh[h1] + 2")])) == 2
