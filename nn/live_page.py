@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from autograd_core.viz import clean, document, escape, number, variables
+from autograd_core.viz import clean, controls, document, escape, number, variables
 
 __all__ = ["BYTES", "Frame", "Plane", "contour", "curves", "png", "run_page", "sentence", "shades", "still"]
 
@@ -295,11 +295,7 @@ def _page(columns: dict[str, list[float]], plane: Plane | None, frames: Sequence
     here = files(__package__)
     body = (
         f'<main class="run"><header><h1>{escape(clean(title, 80))}</h1></header><div class="panels">{drawn}</div>'
-        '<p id="say" role="status" aria-live="polite"></p><nav aria-label="Epochs">'
-        '<button id="first" aria-label="To the start">«</button><button id="prev">‹ Previous</button>'
-        '<button id="play" aria-pressed="false">Play</button><button id="next">Next ›</button>'
-        '<button id="last" aria-label="To the end">»</button>'
-        '<input id="range" type="range" min="0" value="0" step="1" aria-label="Epoch"><output id="count"></output></nav></main>'
+        f'<p id="say" role="status" aria-live="polite"></p>{controls("Epochs", "Epoch")}</main>'
     )
     data: dict[str, Any] = {
         "total": total, "right": RIGHT + 2, "kind": "" if plane is None else plane.kind,
@@ -309,5 +305,5 @@ def _page(columns: dict[str, list[float]], plane: Plane | None, frames: Sequence
     }  # fmt: skip
     return document(
         escape(clean(title, 80)), body, data=data, script=(here / "live.js").read_text(encoding="utf-8"),
-        style=(here / "live.css").read_text(encoding="utf-8"),
+        style=(here / "live.css").read_text(encoding="utf-8"), player=True,
     )  # fmt: skip

@@ -6,11 +6,11 @@ The rest is what other pictures in the style of the house are made with: a page,
 from .drawing import Drawing, draw
 from .explain import ChainStep, Explanation, explain
 from .notebook import bundle, framed
-from .page import document
+from .page import controls, document
 from .text import clean, escape, number
 from .theme import variables
 
 __all__ = [
-    "ChainStep", "Drawing", "Explanation", "bundle", "clean", "document", "draw", "escape", "explain", "framed", "number",
+    "ChainStep", "Drawing", "Explanation", "bundle", "clean", "controls", "document", "draw", "escape", "explain", "framed", "number",
     "variables",
 ]  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,7 +17,10 @@ from .heat import grid_of
 from .network import Constant, Network, Use, formula_of
 from .text import clean, number, sign_of, signed
 
-__all__ = ["derivative_symbol", "derivative_value", "grad_text", "header_of", "module_rows", "node_content", "shape_text"]
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["brief", "derivative_symbol", "derivative_value", "grad_text", "header_of", "laid_out", "module_rows", "node_content", "shape_text"]
 
 
 def header_of(network: Network, i: int) -> str:
@@ -42,6 +45,41 @@ def grad_text(gradient: Any) -> tuple[str, int]:
 def _norm(array: Any) -> float:
     with np.errstate(all="ignore"):
         return float(np.linalg.norm(np.asarray(array, dtype=float).ravel()))
+
+
+def brief(value: Any, most: int = 16) -> str:
+    """A number with its sign; an array of up to `most` elements in full, else its shape and norm.
+
+    >>> brief(0.5), brief(np.array([[1.0, 2.0]])), brief(np.ones((5, 5)))
+    ('+0.5', '[[1, 2]]', '(5, 5) ‖·‖ = 5')
+    """
+    if value is None:
+        return "0"
+    if np.ndim(value) == 0:
+        return signed(float(value))
+    if np.size(value) <= most:
+        return _full(np.asarray(value))
+    return f"{np.shape(value)} ‖·‖ = {number(_norm(value))}"
+
+
+def _full(array: NDArray[Any]) -> str:
+    if array.ndim == 0:
+        return number(float(array), 3)
+    return "[" + ", ".join(_full(np.asarray(row)) for row in array) + "]"
+
+
+def laid_out(value: Any) -> str:
+    """The same with the rows of a small matrix under each other.
+
+    >>> print(laid_out(np.array([[1.0, -20.0], [0.5, 3.0]])))
+      1  −20
+    0.5    3
+    """
+    if np.ndim(value) != 2 or not 2 <= np.size(value) <= 16:
+        return brief(value)
+    words = [[number(float(x), 3) for x in row] for row in np.asarray(value)]
+    wide = [max(map(len, column)) for column in zip(*words, strict=True)]
+    return "\n".join("  ".join(word.rjust(w) for word, w in zip(row, wide, strict=True)) for row in words)
 
 
 def node_content(network: Network, i: int, show: frozenset[str]) -> tuple[tuple[Row, ...], tuple[Grid, ...]]:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -19,19 +19,15 @@ from autograd_core.errors import AutogradError
 from autograd_core.node import LOCK, Node
 
 from .animation import animation
-from .boxes import derivative_symbol, header_of, shape_text
+from .boxes import brief, derivative_symbol, header_of, shape_text
 from .drawing import check_root
 from .fold import view_of
 from .network import Network, Use, read
 from .notebook import bundle
 from .page import page
-from .scene import SHOW, Scene, scenes
+from .scene import SHOW, Scene, picture, scenes
 from .svg import Direction, svg
-from .text import number, signed
 from .theme import Theme
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 __all__ = ["ChainStep", "Explanation", "explain"]
 
@@ -72,30 +68,11 @@ class ChainStep:
         """The step in words, with its numbers."""
         operand = self.names[1]
         if np.ndim(self.contribution) or self.local is None or np.ndim(self.local):
-            text = f"{self.formula}; {operand}.grad is now {brief(self.after)}"
+            text = f"{self.formula}; {operand}.grad is now {brief(self.after, 4)}"
         else:
             product = f"({brief(self.incoming)}) × ({brief(self.local)}) = {brief(self.contribution)}"
             text = f"{operand}.grad += {product}, now {brief(self.after)}"
         return text + (f" (path {self.path} of {self.paths})" if self.paths > 1 else "")
-
-
-def brief(value: Any, most: int = 16) -> str:
-    """A number with its sign; an array of up to `most` elements in full, else its shape and norm."""
-    if value is None:
-        return "0"
-    if np.ndim(value) == 0:
-        return signed(float(value))
-    if np.size(value) <= most:
-        return _full(np.asarray(value))
-    with np.errstate(all="ignore"):
-        norm = float(np.linalg.norm(np.asarray(value, dtype=float).ravel()))
-    return f"{np.shape(value)} ‖·‖ = {number(norm)}"
-
-
-def _full(array: NDArray[Any]) -> str:
-    if array.ndim == 0:
-        return number(float(array), 3)
-    return "[" + ", ".join(_full(np.asarray(row)) for row in array) + "]"
 
 
 def explain(
@@ -304,8 +281,7 @@ class Explanation:
         self._network.gradients = self._final()
         try:
             view = view_of(self._network, depth=self._depth, limit=self._limit)
-            graph = scenes(self._network, view, SHOW, limit=self._limit, most=1)[0].graph
-            return svg(graph, direction=self._direction, theme=self._theme)
+            return svg(picture(self._network, view), direction=self._direction, theme=self._theme)
         finally:
             self._network.gradients = {}
 

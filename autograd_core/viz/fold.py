@@ -7,17 +7,17 @@ still too large is cut to the neighbourhood of one node. A fold never makes a cy
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from .network import Network
 
-__all__ = ["Unit", "View", "view_of"]
+__all__ = ["Rest", "Unit", "View", "view_of"]
 
 Kind = Literal["node", "module", "sum", "stack", "rest"]
-_OPEN, _MOST = 60, 1000
+_OPEN, _MOST, _WALK = 60, 1000, 10_000
 
 
 @dataclass(slots=True, eq=False)
@@ -32,21 +32,36 @@ class Unit:
     faded: bool = False
 
 
+class Rest(NamedTuple):
+    """Where a picture was cut: a stub beside a box, and how many boxes are missing before it or after it."""
+
+    stub: Unit
+    host: Unit
+    missing: int
+    before: bool
+
+
 @dataclass(slots=True)
 class View:
-    """The boxes of one picture, and which box every node is in; `shown` of `total` nodes are there."""
+    """The boxes of one picture, and which box every node is in; `shown` of `total` nodes are there.
+
+    Of a picture that was cut, `middle` is the node that it is about, and `whole` what it was cut from, as far as a page holds it.
+    """
 
     units: list[Unit]
     unit_of: dict[int, Unit]
     shown: int
     total: int
-    rests: list[tuple[Unit, Unit, int]] = field(default_factory=list)
+    rests: list[Rest] = field(default_factory=list)
+    middle: int | None = None
+    whole: View | None = None
 
 
 def view_of(
     network: Network,
     *,
     inside: Iterable[int] | None = None,
+    outer: View | None = None,
     base: int | None = None,
     depth: int | None = None,
     fold: bool | None = None,
@@ -54,7 +69,7 @@ def view_of(
     limit: int = _OPEN,
     most: int = _MOST,
 ) -> View:
-    """Fold a network, or the nodes `inside` a part of it that lies in the call `base`.
+    """Fold a network, or the nodes `inside` a part of it that lies in the call `base` and is a box of the view `outer`.
 
     `depth` is how many levels of calls are open, None for as many as keep the picture below `limit` boxes. `fold` says
     whether sums and equal parts are folded, None for where the picture would be too large. `around` asks for the
@@ -68,18 +83,20 @@ def view_of(
     view: View | None = None
     large = everything > limit
     for opened in depths:
-        view = _folded(network, chosen, level + opened, large if fold is None else fold, inside is not None)
+        view = _folded(network, chosen, level + opened, large if fold is None else fold, outer)
         if len(view.units) <= limit:
             break
     if view is None:  # no nodes at all
         view = View([], {}, 0, 0)
     if around is not None or len(view.units) > most:
-        view = _neighbourhood(network, view, network.root if around is None else around, limit)
+        middle, folded = network.root if around is None else around, view
+        view = _neighbourhood(network, folded, middle, limit)
+        view.middle, view.whole = middle, _neighbourhood(network, folded, middle, _WALK)
     view.total = everything
     return view
 
 
-def _folded(network: Network, chosen: list[int], level: int, fold: bool, context: bool) -> View:
+def _folded(network: Network, chosen: list[int], level: int, fold: bool, outer: View | None) -> View:
     """One unit per node or folded call, then sums and stacks."""
     dissolved: set[int] = set()
     while True:
@@ -89,8 +106,8 @@ def _folded(network: Network, chosen: list[int], level: int, fold: bool, context
         if not calls:
             break
         dissolved |= calls
-    if context:
-        _add_context(network, chosen, units, unit_of)
+    if outer is not None:
+        units, unit_of = _with_context(network, chosen, units, unit_of, outer)
     if fold:
         _fold_sums(network, unit_of)
         _fold_alike(network, units, unit_of)
@@ -125,26 +142,45 @@ def _calls_folded(
     return unit_of, units
 
 
-def _add_context(network: Network, chosen: list[int], units: list[Unit], unit_of: dict[int, Unit]) -> None:
-    """The nodes just outside a part that is looked into, faded, so that its wires come from somewhere."""
-    for i in chosen:
-        near = [network.uses[k].operand for k in network.incoming[i]]
-        near += [network.uses[k].node for k in network.outgoing[i]]
-        for j in near:
-            if j not in unit_of:
-                units.append(Unit("node", [j], None, faded=True))
-                unit_of[j] = units[-1]
+def _with_context(
+    network: Network, chosen: list[int], units: list[Unit], unit_of: dict[int, Unit], outer: View
+) -> tuple[list[Unit], dict[int, Unit]]:
+    """What stands just outside a part that is looked into, faded, so that its wires come from somewhere.
+
+    Outside, nodes that share a box in the picture around this one share it here too, unless that would make a cycle.
+    """
+    for together in (True, False):
+        around: dict[object, Unit] = {}
+        every = dict(unit_of)
+        for i in chosen:
+            near = [(network.uses[k].operand, 0) for k in network.incoming[i]]
+            near += [(network.uses[k].node, 1) for k in network.outgoing[i]]
+            for j, side in near:
+                if j not in every:
+                    box = outer.unit_of.get(j) if together else None
+                    if box is None or box.kind == "node":
+                        around[j] = every[j] = Unit("node", [j], faded=True)
+                        continue
+                    there = around.setdefault((id(box), side), Unit(box.kind, [], None, box.call, box.parts, faded=True))
+                    for i_ in box.members if box.kind == "sum" else (j,):
+                        every[i_] = there
+                        there.members.append(i_)
+        found = [*units, *around.values()]
+        if not _cycle(network, found, every):
+            break
+    return found, every
 
 
 def _neighbours(network: Network, units: list[Unit], unit_of: dict[int, Unit]) -> tuple[dict[int, set[Unit]], ...]:
     """The units before and after each unit, by id."""
     before: dict[int, set[Unit]] = {id(unit): set() for unit in units}
     after: dict[int, set[Unit]] = {id(unit): set() for unit in units}
-    for use in network.uses:
-        a, b = unit_of.get(use.operand), unit_of.get(use.node)
-        if a is not None and b is not None and a is not b:
-            before[id(b)].add(a)
-            after[id(a)].add(b)
+    for i, b in unit_of.items():
+        for k in network.incoming[i]:
+            a = unit_of.get(network.uses[k].operand)
+            if a is not None and a is not b:
+                before[id(b)].add(a)
+                after[id(a)].add(b)
     return before, after
 
 
@@ -211,7 +247,7 @@ def _fold_alike(network: Network, units: list[Unit], unit_of: dict[int, Unit]) -
     alike: dict[object, list[Unit]] = {}
     for unit in units:
         if unit.kind == "module" and unit.members and unit.call is not None:
-            kind = (network.calls[unit.call].kind, len(unit.members), unit.around)
+            kind = (network.calls[unit.call].kind, len(unit.members), unit.around, unit.faded)
             sides = tuple(frozenset(map(id, side[id(unit)])) for side in (before, after))
             alike.setdefault((kind, sides), []).append(unit)
     for same in alike.values():
@@ -280,7 +316,7 @@ def _fold_terms(network: Network, units: list[Unit], unit_of: dict[int, Unit]) -
 
 
 def _neighbourhood(network: Network, view: View, around: int, limit: int) -> View:
-    """The `limit` boxes nearest to one node, and a stub where operands were left out."""
+    """The `limit` boxes nearest to one node, and a stub wherever a neighbour was left out."""
     before, after = _neighbours(network, view.units, view.unit_of)
     start = view.unit_of.get(around) or view.units[-1]
     kept: dict[int, Unit] = {id(start): start}
@@ -294,11 +330,12 @@ def _neighbourhood(network: Network, view: View, around: int, limit: int) -> Vie
                     kept[id(near)] = near
                     queue.append(near)
     units = [unit for unit in view.units if id(unit) in kept]
-    rests: list[tuple[Unit, Unit, int]] = []
-    for unit in list(units):
-        missing = Counter(id(near) in kept for near in before[id(unit)])[False]
-        if missing:
-            stub = Unit("rest", [], unit.around)
-            rests.append((stub, unit, missing))
+    rests: list[Rest] = []
+    for unit in units:
+        for side in (before, after):
+            missing = sum(id(near) not in kept for near in side[id(unit)])
+            if missing:
+                rests.append(Rest(Unit("rest", [], unit.around), unit, missing, side is before))
     unit_of = {i: unit for i, unit in view.unit_of.items() if id(unit) in kept}
-    return View([*(stub for stub, _, _ in rests), *units], unit_of, len(unit_of), view.total, rests)
+    ends = [[rest.stub for rest in rests if rest.before is first] for first in (True, False)]
+    return View([*ends[0], *units, *ends[1]], unit_of, len(unit_of), view.total, rests)

@@ -5,56 +5,136 @@
   const data = JSON.parse(document.getElementById("data").textContent);
   const page = document.querySelector(".page"), view = page.querySelector(".view");
   const find = (id) => document.getElementById(id);
-  const { scenes, steps } = data;
-  let scene = 0, at = 0, timer = 0, zoom = 1, svg, boxOf, edgeOf, boxes, edges, natural;
+  const { scenes } = data, trail = [], walkers = new Map();
+  let pack = [], steps = data.steps, scene, zoom = 1, svg, boxOf, edgeOf, boxes, edges, natural, control = null;
 
   // ------------------------------------------------------------------------------------------ pictures
-  function open(number) {
-    scene = number;
-    svg = find("scene" + number).content.firstElementChild.cloneNode(true);
+  function picture(one) { // of a scene that lies in the pack; its nodes and wires come with it
+    if (!one.at) return find("scene").content.firstElementChild.cloneNode(true);
+    const [at, k] = one.at, text = pack[at].svg.map((pieces) => pieces[k] || "").join("");
+    Object.assign(one, pack[at].inside[k]);
+    return document.importNode(new DOMParser().parseFromString(text, "image/svg+xml").documentElement, true);
+  }
+  function open(one, drawn = picture(one)) {
+    scene = one;
+    svg = drawn;
     view.replaceChildren(svg);
     natural = [svg.viewBox.baseVal.width, svg.viewBox.baseVal.height];
     boxes = [...svg.querySelectorAll(".b")];
     edges = [...svg.querySelectorAll(".e")];
     boxOf = new Map(); edgeOf = new Map();
-    scenes[number].nodes.forEach((members, box) => members.forEach((node) => boxOf.set(node, box)));
-    scenes[number].uses.forEach((members, edge) => members.forEach((use) => edgeOf.set(use, edge)));
-    const inside = new Set(scenes[number].opens.map((pair) => pair[0]));
+    scene.nodes.forEach((members, box) => members.forEach((node) => boxOf.set(node, box)));
+    scene.uses.forEach((members, edge) => members.forEach((use) => edgeOf.set(use, edge)));
+    scene.opens ||= scenes.filter((inner) => scenes[inner.parent] === scene && !inner.part[0]);
+    const inside = new Set(scene.opens.map((inner) => inner.by));
     boxes.forEach((element, box) => {
       if (inside.has(box) || !element.classList.contains("opens")) return;
       element.classList.remove("opens"); // left out of this page
       element.querySelector("path.q").remove();
     });
-    for (const [box, target] of scenes[number].opens) {
-      const element = svg.querySelector("#b" + box);
-      element.setAttribute("tabindex", "0");
-      element.setAttribute("role", "button");
-      element.setAttribute("aria-label", "Open " + scenes[target].title);
-      element.addEventListener("keydown", (event) => {
-        if (event.key === "Enter" || event.key === " ") { event.preventDefault(); open(target); }
-      });
-    }
-    for (const element of boxes) element.addEventListener("click", () => click(+element.id.slice(1)));
-    find("title").textContent = trail(number);
-    find("back").hidden = scenes[number].parent === null;
+    for (const inner of scene.opens) button(inner.by, "Open " + inner.title, () => enter(inner));
+    const walk = guide();
+    if (walk) for (const [stub, to] of stubs(walk)) button(stub, walk.beyond(to) ? "More" : "Show the graph around " + walk.names[to], () => wander(to));
+    boxes.forEach((element, box) => {
+      if (!element.classList.contains("opens")) element.addEventListener("click", () => { if (!dragged) click(box); });
+    });
+    header();
     fit();
-    if (steps) show(at);
+    if (control) control.again();
   }
-  function trail(number) {
-    const names = [];
-    for (let s = number; s !== null; s = scenes[s].parent) names.unshift(scenes[s].title);
-    return names.join(" › ");
+  function button(box, label, action) {
+    const element = boxes[box];
+    element.classList.add("opens");
+    element.setAttribute("tabindex", "0");
+    element.setAttribute("role", "button");
+    element.setAttribute("aria-label", label);
+    element.addEventListener("click", () => { if (!dragged) action(); });
+    element.addEventListener("keydown", (event) => {
+      if (event.key === "Enter" || event.key === " ") { event.preventDefault(); event.stopPropagation(); action(); }
+    });
+  }
+  function header() {
+    const names = [], { part } = scene;
+    for (let one = scene; one; one = one.inside || scenes[one.parent]) names.unshift(one.title);
+    find("title").textContent = names.join(" › ");
+    find("back").hidden = !trail.length;
+    find("seek").hidden = !guide();
+    const parts = siblings();
+    find("parts").hidden = parts.length < 2;
+    if (parts.length < 2) return;
+    find("part").max = parts.length;
+    find("part").value = part[0] + 1;
+    find("of").textContent = "of " + part[1].toLocaleString("en") + (parts.length < part[1] ? ` (${parts.length} on this page)` : "");
+    find("before").disabled = part[0] === 0;
+    find("after").disabled = part[0] === parts.length - 1;
+  }
+  function enter(next, drawn) { // and remember where we were
+    trail.push([scene]);
+    open(next, drawn);
+  }
+  function back() {
+    if (!trail.length) return;
+    const [last] = trail.pop();
+    if (last.centre !== undefined) open(...walked(last.inside, last.centre)); else open(last);
   }
   function click(box) {
-    if (dragged) return;
-    const inside = scenes[scene].opens.find((pair) => pair[0] === box);
-    if (inside) return open(inside[1]);
-    if (!steps) return;
-    const here = scenes[scene].nodes[box];
+    if (!control) return;
+    const here = scene.nodes[box];
     const hits = steps.map((step, k) => (here.includes(step.o) ? k + 2 : 0)).filter(Boolean);
     if (here.includes(data.root)) hits.unshift(1);
-    if (hits.length) { play(false); show(hits.find((k) => k > at) || hits[0]); }
+    if (hits.length) control.go(hits.find((k) => k > control.at()) || hits[0]);
   }
+
+  // ------------------------------------------------------------------------------------ parts of a stack
+  function siblings() {
+    return scene.part && scene.part[2] !== null ? scenes.filter((one) => one.part[2] === scene.part[2] && one.parent === scene.parent) : [];
+  }
+  function turn(to) { // to another part, in the place of this one
+    const next = siblings()[to];
+    if (!next) return header();
+    const place = [zoom, view.scrollLeft, view.scrollTop];
+    open(next);
+    scale(place[0]);
+    [view.scrollLeft, view.scrollTop] = place.slice(1);
+  }
+  find("before").onclick = () => turn(scene.part[0] - 1);
+  find("after").onclick = () => turn(scene.part[0] + 1);
+  find("part").onchange = (event) => turn(Math.min(siblings().length, Math.max(1, Math.round(+event.target.value) || 1)) - 1);
+
+  // --------------------------------------------------------------------- walking through what was cut
+  function guide() {
+    const home = scene.inside || scene;
+    if (typeof home.whole !== "number" || !pack.length) return null;
+    if (!walkers.has(home)) walkers.set(home, walker(pack[home.whole], data.upright, data.mirrored));
+    return walkers.get(home);
+  }
+  function stubs(walk) { // what each leads to
+    if (scene.inside) return scene.stubs;
+    return scene.stubs.flatMap(([stub, host, before]) => {
+      const own = walk.boxOf.get(scene.nodes[host][0]), end = before ? 0 : 1;
+      const missing = (before ? walk.before : walk.after)[own].map((k) => walk.wires[k][end]).filter((box) => !boxOf.has(walk.node(box)));
+      return missing.length ? [[stub, missing[before ? missing.length - 1 : 0]]] : [];
+    });
+  }
+  function walked(home, centre) {
+    const [drawn, one] = walkers.get(home).draw(centre);
+    return [{ ...one, inside: home, centre, part: null }, drawn];
+  }
+  function wander(to) {
+    const walk = guide();
+    if (walk.beyond(to)) return notice("What follows is not on this page; in Python, draw(root, around=node) shows it.");
+    enter(...walked(scene.inside || scene, to));
+  }
+  function notice(text) {
+    find("notice").textContent = text;
+    find("notice").hidden = !text;
+  }
+  find("seek").onchange = (event) => {
+    const name = event.target.value.trim(), { names } = guide();
+    const to = names.indexOf(name) >= 0 ? names.indexOf(name) : names.findIndex((one) => name && one.startsWith(name));
+    notice(name && to < 0 ? `No node “${name}” in this graph.` : "");
+    if (to >= 0) { event.target.value = ""; event.target.blur(); wander(to); }
+  };
 
   // ---------------------------------------------------------------------------------- moving and enlarging
   function scale(to, x = view.clientWidth / 2, y = view.clientHeight / 2) {
@@ -70,6 +150,11 @@
     zoom = 1;
     scale(Math.min(1.5, Math.max(whole, 0.8)));
     view.scrollLeft = view.scrollTop = 0;
+    const centre = svg.querySelector(".centre");
+    if (!centre) return;
+    const frame = view.getBoundingClientRect(), box = centre.getBoundingClientRect();
+    view.scrollLeft = (box.left + box.right - frame.left - frame.right) / 2;
+    view.scrollTop = (box.top + box.bottom - frame.top - frame.bottom) / 2;
   }
   function reveal(elements) {
     const frame = view.getBoundingClientRect();
@@ -114,10 +199,10 @@
     const whole = Math.min((view.clientWidth - 4) / natural[0], (view.clientHeight - 4) / natural[1]);
     scale(Math.min(1.5, whole));
   };
-  find("back").onclick = () => open(scenes[scene].parent);
+  find("back").onclick = back;
 
   // -------------------------------------------------------------------------------------- the chain rule
-  const last = steps ? steps.length + 1 : 0; // 0: nothing has flowed; 1: the seed; k + 1: after product k
+  let last = 0, shown = 0; // 0: nothing has flowed; 1: the seed; k + 1: after product k
   function paint(element, text, sign) {
     const live = element.querySelector(".live");
     if (!live) return;
@@ -125,12 +210,14 @@
     live.classList.toggle("p", sign > 0);
     live.classList.toggle("m", sign < 0);
   }
-  function show(to) {
-    at = Math.max(0, Math.min(last, to));
+  function show(at) {
+    const step = at > 1 ? steps[at - 2] : null, moved = at !== shown;
+    shown = at;
+    if (moved && step && follow(step)) return;
     const grads = new Map(), seen = new Set();
     if (at) grads.set(data.root, data.seed);
     for (let k = 0; k < at - 1; k++) { grads.set(steps[k].o, steps[k].g); seen.add(edgeOf.get(steps[k].u)); }
-    const { nodes, live, final } = scenes[scene];
+    const { nodes, live, final } = scene;
     boxes.forEach((element, box) => {
       const own = live[box], members = nodes[box];
       element.classList.remove("act", "opd");
@@ -144,7 +231,7 @@
       element.classList.toggle("seen", seen.has(edge));
     });
     panel(at ? (at === 1 ? data.first : steps[at - 2]) : data.start);
-    const step = at > 1 ? steps[at - 2] : null, focus = [];
+    const focus = [];
     const mark = (node, name) => {
       if (boxOf.has(node)) { boxes[boxOf.get(node)].classList.add(name); focus.push(boxes[boxOf.get(node)]); }
     };
@@ -162,12 +249,17 @@
     const host = hidden ? focus[0].querySelector(".n").textContent : "";
     find("where").textContent = hidden ? `This product lies inside “${host}”: click the box to look into it.` : "";
     reveal(focus);
-    const range = find("range");
-    range.value = at;
-    range.setAttribute("aria-valuetext", find("say").textContent);
     find("count").textContent = at + " / " + last;
-    find("prev").disabled = find("first").disabled = at === 0;
-    find("next").disabled = find("last").disabled = at === last;
+  }
+  function follow(step) { // a step outside of a picture that was cut is looked for in the whole
+    const walk = guide();
+    if (!walk || (boxOf.has(step.n) && boxOf.has(step.o)) || !walk.boxOf.has(step.n)) return false;
+    const centre = walk.boxOf.get(step.n);
+    if (centre === scene.centre) return false;
+    const home = scene.inside || scene;
+    if (!scene.inside) trail.push([scene]);
+    open(...walked(home, centre));
+    return true;
   }
   function panel(step) {
     find("head").textContent = step.h;
@@ -181,34 +273,28 @@
     }
     find("say").textContent = step.s;
   }
-  function play(on) {
-    clearInterval(timer);
-    timer = 0;
-    if (on) {
-      if (at === last) show(0);
-      timer = setInterval(() => { show(at + 1); if (at === last) play(false); }, 1100);
+  async function start() {
+    if (data.pack && window.DecompressionStream) {
+      const bytes = Uint8Array.from(atob(data.pack), (letter) => letter.charCodeAt(0));
+      pack = await new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"))).json();
     }
-    find("play").textContent = on ? "Pause" : "Play";
-    find("play").setAttribute("aria-pressed", String(!!on));
-    find("say").setAttribute("aria-live", on ? "off" : "polite");
-  }
-  const go = (to) => { play(false); show(to); };
-  if (steps) {
-    find("range").max = last;
-    find("first").onclick = () => go(0);
-    find("prev").onclick = () => go(at - 1);
-    find("next").onclick = () => go(at + 1);
-    find("last").onclick = () => go(last);
-    find("play").onclick = () => play(!timer);
-    find("range").oninput = (event) => go(+event.target.value);
+    if (typeof steps === "number") steps = pack[steps] || [];
+    if (!pack.length) scenes.length = 1;
+    if (steps) {
+      last = steps.length + 1;
+      control = player(last, show, 1100);
+    }
+    open(scenes[0]);
   }
   document.addEventListener("keydown", (event) => {
-    if (event.altKey || event.ctrlKey || event.metaKey) return;
-    if (event.key === "Escape" && scenes[scene].parent !== null) return open(scenes[scene].parent);
-    if (event.key === "+" || event.key === "-") return scale(event.key === "+" ? zoom * 1.25 : zoom / 1.25);
-    if (!steps || event.target === find("range")) return;
-    const to = { ArrowRight: at + 1, ArrowLeft: at - 1, Home: 0, End: last }[event.key];
-    if (to !== undefined) { event.preventDefault(); go(to); }
+    if (event.altKey || event.ctrlKey || event.metaKey || event.target.tagName === "INPUT") return;
+    if (event.key === "Escape") back();
+    if (event.key === "+" || event.key === "-") scale(event.key === "+" ? zoom * 1.25 : zoom / 1.25);
+    if (event.key === "PageUp" || event.key === "PageDown") {
+      if (find("parts").hidden) return;
+      event.preventDefault();
+      turn(scene.part[0] + (event.key === "PageUp" ? -1 : 1));
+    }
   });
-  open(0);
+  start();
 })();

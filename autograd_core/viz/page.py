@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .boxes import grad_text, header_of
+from .boxes import brief, grad_text, header_of, laid_out
 from .graph import Graph
 from .network import Network
+from .pack import Pack, alike, interleaved, sheet
 from .scene import Scene, result_of
 from .svg import Direction, svg
 from .text import escape, sign_of
@@ -20,10 +21,11 @@ from .theme import Theme, variables
 if TYPE_CHECKING:
     from .explain import ChainStep, Explanation
 
-__all__ = ["document", "page", "safe_json"]
+__all__ = ["controls", "document", "page", "safe_json"]
 
 _CSP = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
-_LARGE = 1_500_000
+_ROOM = 850_000  # characters that the pictures and steps of a page may take
+_INLINE, _TABLE = 300, 1000  # steps that stand in a page uncompressed; rows of its table
 
 
 def safe_json(data: object) -> str:
@@ -46,72 +48,113 @@ def page(
 ) -> str:
     """The page of some pictures (the first is shown, the others open by a click) and, if given, of its first steps."""
     stepping = explanation is not None
-    pictures: list[str] = []
-    kept: list[Scene] = []
-    new_number: dict[int, int] = {}
-    for number, scene in enumerate(scenes):
-        if scene.parent is not None and scene.parent not in new_number:
-            continue
-        drawn = svg(scene.graph, direction=direction, theme=theme, steps=stepping)
-        if kept and sum(map(len, pictures)) + len(drawn) > _LARGE:
-            continue
-        new_number[number] = len(kept)
-        pictures.append(drawn)
-        kept.append(scene)
-    opens: list[list[tuple[int, int]]] = [[] for _ in kept]
-    for number, scene in enumerate(scenes):
-        if number in new_number and scene.parent is not None and scene.opened_by is not None:
-            opens[new_number[scene.parent]].append((scene.opened_by, new_number[number]))
-    final = explanation._final() if explanation is not None else {}
-    data: dict[str, Any] = {
-        "scenes": [
-            {
-                "title": scene.title if k else f"{'Backpropagation of' if stepping else 'Graph of'} {scene.title}",
-                "parent": None if scene.parent is None else new_number[scene.parent],
-                "opens": opens[k],
-                **(_nodes(scene.graph) if explanation is None else _stepping(explanation._network, scene.graph, final)),
-            }
-            for k, scene in enumerate(kept)
-        ],
-        "steps": None,
-    }
+    first = scenes[0]
+    drawn = svg(first.graph, direction=direction, theme=theme, steps=stepping)
+    data: dict[str, Any] = {"steps": None, "upright": direction in ("down", "up"), "mirrored": direction in ("left", "up")}
     table = ""
+    pack = Pack(_ROOM - len(drawn))
     if explanation is not None:
-        data |= _steps(explanation, most)
-        table = f"<details><summary>The chain rule as a table</summary><pre>{escape(explanation.table(most))}</pre></details>"
-    here = files(__package__)
-    title = escape(kept[0].graph.title if not stepping else f"Backpropagation of {kept[0].title}, step by step")
-    templates = "".join(f'<template id="scene{k}">{drawn}</template>' for k, drawn in enumerate(pictures))
-    body = f'<main class="page{" steps" if stepping else ""}">{_HEADER}{_PANEL if stepping else ""}{table}</main>{templates}'
-    script = (here / "page.js").read_text(encoding="utf-8")
-    return document(title, body, data=data, script=script, theme=theme)
+        table = f"<details><summary>The chain rule as a table</summary><pre>{escape(explanation.table(_TABLE))}</pre></details>"
+        data |= _steps(explanation, min(most, len(explanation)), pack)
+    final = explanation._final() if explanation is not None else {}
+
+    def inside(graph: Graph) -> dict[str, Any]:
+        return _nodes(graph) if explanation is None else _stepping(explanation._network, graph, final)
+
+    data["scenes"] = [
+        {
+            "title": f"{'Backpropagation' if stepping else 'Graph'} of {scene.title}" if scene is first else scene.title,
+            "part": [scene.part, scene.parts, scene.stack],
+            "stubs": scene.stubs,
+            **place,
+        }
+        for scene, place in _packed(scenes, pack, direction, theme, inside, stepping)
+    ]
+    data["scenes"][0] |= inside(first.graph)
+    data["pack"] = pack.text()
+    title = escape(first.graph.title if not stepping else f"Backpropagation of {first.title}, step by step")
+    body = (
+        f'<main class="page{" steps" if stepping else ""}">{_HEADER}{_PANEL if stepping else ""}{table}</main>'
+        f'<template id="scene">{drawn}</template>'
+    )
+    return document(title, body, data=data, script=_file("walk.js") + _file("page.js"), theme=theme, player=stepping)
 
 
-def document(title: str, body: str, *, data: object, script: str, style: str = "", theme: Theme = "auto") -> str:
-    """A self-contained page in the style of the house: no network, its data as JSON, one script. Title and body are HTML."""
-    sheet = (files(__package__) / "page.css").read_text(encoding="utf-8")
+def _packed(
+    scenes: Sequence[Scene], pack: Pack, direction: Direction, theme: Theme, inside: Any, steps: bool
+) -> list[tuple[Scene, dict[str, Any]]]:
+    """The pictures that have room, each with its place: in the pack, and among them by what it is opened from."""
+    stacks: dict[object, list[int]] = {}
+    for k, scene in enumerate(scenes):
+        stacks.setdefault(-k if scene.stack is None else (scene.stack, scene.parent), []).append(k)
+    found: list[tuple[Scene, dict[str, Any]]] = []
+    number: dict[int | None, int | None] = {None: None}
+    for numbers in stacks.values():
+        first = scenes[numbers[0]]
+        if first.parent not in number:
+            continue
+        at = None
+        if first.parent is not None:
+            drawn = alike([scenes[k].graph for k in numbers], direction=direction, theme=theme, steps=steps)
+            contents = [inside(scenes[k].graph) for k in numbers]
+            at = pack.add({"svg": interleaved(drawn), "inside": contents})
+            if at is None:
+                numbers = numbers[:1]
+                at = pack.add({"svg": interleaved(drawn[:1]), "inside": contents[:1]})
+            if at is None:
+                continue
+        for n, k in enumerate(numbers):
+            scene = scenes[k]
+            whole = None if scene.whole is None else pack.add(sheet(scene.whole, direction, steps=steps) | inside(scene.whole))
+            number[k] = len(found)
+            place = None if at is None else [at, n]
+            found.append((scene, {"parent": number[scene.parent], "by": scene.opened_by, "at": place, "whole": whole}))
+    return found
+
+
+def document(
+    title: str, body: str, *, data: object, script: str, style: str = "", theme: Theme = "auto", player: bool = False
+) -> str:
+    """A self-contained page in the style of the house: no network, its data as JSON, one script. Title and body are HTML.
+
+    With `player`, the script finds the function that moves the `controls` (see `player.js`).
+    """
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" '
         f'content="{_CSP}"><meta name="viewport" content="width=device-width,initial-scale=1"><title>{title}</title>'
-        f"<style>{variables(theme)}{sheet}{style}</style></head><body>{body}"
+        f"<style>{variables(theme)}{_file('page.css')}{style}</style></head><body>{body}"
         f'<script type="application/json" id="data">{safe_json(data)}</script>'
-        f"<script>{script}</script></body></html>"
+        f"<script>{_file('player.js') if player else ''}{script}</script></body></html>"
+    )
+
+
+def _file(name: str) -> str:
+    return (files(__package__) / name).read_text(encoding="utf-8")
+
+
+def controls(label: str, unit: str) -> str:
+    """The buttons and the slider of a player, as HTML: `label` names them all, `unit` what the slider counts."""
+    return (
+        f'<nav aria-label="{escape(label)}"><button id="first" aria-label="To the start">«</button>'
+        '<button id="prev">‹ Previous</button><button id="play" aria-pressed="false">Play</button>'
+        '<button id="next">Next ›</button><button id="last" aria-label="To the end">»</button>'
+        f'<input id="range" type="range" min="0" value="0" step="1" aria-label="{escape(unit)}"><output id="count"></output></nav>'
     )
 
 
 _HEADER = (
-    '<header><button id="back" hidden aria-label="Back to the picture around this one">‹ Back</button><h1 id="title"></h1>'
+    '<header><button id="back" hidden aria-label="Back to the picture before">‹ Back</button><h1 id="title"></h1>'
+    '<span id="parts" role="group" aria-label="Part of the stack" hidden><button id="before" aria-label="Part before">‹</button> '
+    '<input id="part" type="number" min="1" value="1" aria-label="Number of the part"> <span id="of"></span> '
+    '<button id="after" aria-label="Next part">›</button></span>'
+    '<input id="seek" type="search" hidden placeholder="Go to a node…" aria-label="Name of a node to go to" spellcheck="false">'
     '<span class="tools"><button id="smaller" aria-label="Smaller">−</button> '
-    '<button id="larger" aria-label="Larger">+</button> <button id="fit">Whole</button></span></header>'
+    '<button id="larger" aria-label="Larger">+</button> <button id="fit">Whole</button></span><p id="notice" role="status" hidden></p></header>'
     '<div class="view" tabindex="0" role="group" aria-label="The graph; arrow keys move through the steps"></div>'
 )
 _PANEL = (
     '<aside aria-label="This step"><h2 id="head"></h2><dl id="rows"></dl>'
-    '<p id="say" role="status" aria-live="polite"></p><p id="where"></p></aside>'
-    '<nav aria-label="Steps"><button id="first" aria-label="To the start">«</button>'
-    '<button id="prev">‹ Previous</button><button id="play" aria-pressed="false">Play</button>'
-    '<button id="next">Next ›</button><button id="last" aria-label="To the end">»</button>'
-    '<input id="range" type="range" min="0" value="0" step="1" aria-label="Step"><output id="count"></output></nav>'
+    '<p id="say" role="status" aria-live="polite"></p><p id="where"></p></aside>' + controls("Steps", "Step")
 )
 
 
@@ -140,22 +183,25 @@ def _norm_of(gradients: Iterable[Any]) -> str:
     return grad_text(np.concatenate([*flat, np.zeros(2)]))[0] if flat else "?"
 
 
-def _steps(explanation: Explanation, most: int) -> dict[str, Any]:
-    """Every text that the panel shows."""
+def _steps(explanation: Explanation, most: int, pack: Pack) -> dict[str, Any]:
+    """Every text that the panel shows; of many steps the place in the pack, and as many as it has room for."""
     network = explanation._network
     root, total = network.names[network.root], len(explanation)
     text, sign = grad_text(explanation.seed)
-    from .explain import brief
-
-    value = brief(network.data(network.root))
-    seed = brief(explanation.seed)
+    steps: Any = [_step(network, step, k, total) for k, step in enumerate(explanation.steps[:most])]
+    if most > _INLINE:
+        while (at := pack.add(steps)) is None:
+            steps = steps[: len(steps) // 2]
+        most, steps = len(steps), at
+    value, seed = brief(network.data(network.root)), brief(explanation.seed)
+    follow = "product of the chain rule follows" if total == 1 else "products of the chain rule follow"
     return {
         "root": network.root,
         "seed": [text, sign],
         "start": {
             "h": "Forward pass done",
             "r": [[f"{root}", value, ""]],
-            "s": f"All values are known, no gradient yet. {total:,} products of the chain rule follow"
+            "s": f"All values are known, no gradient yet. {total:,} {follow}"
             + (f"; the first {most:,} are on this page." if total > most else "."),
         },
         "first": {
@@ -163,18 +209,18 @@ def _steps(explanation: Explanation, most: int) -> dict[str, Any]:
             "r": [[f"∂{root}/∂{root}", seed, "sum"]],
             "s": f"Step 1 of {total + 1}. The gradient of the output with respect to itself: {root}.grad = {seed}.",
         },
-        "steps": [_step(network, step, k, total, brief) for k, step in enumerate(explanation.steps[:most])],
+        "steps": steps,
     }
 
 
-def _step(network: Network, step: ChainStep, k: int, total: int, brief: Any) -> dict[str, Any]:
+def _step(network: Network, step: ChainStep, k: int, total: int) -> dict[str, Any]:
     out, operand, root = step.names
     node, operand_number, use = step.numbers
     text, sign = grad_text(step.after)
 
     def row(key: str, value: Any, extra: str = "") -> list[str]:
-        words = brief(value)
-        wide = "wide" if len(key) + len(words) > 38 else ""
+        words = laid_out(value)
+        wide = "wide" if len(key) + len(words) > 38 or "\n" in words else ""
         colour = ""
         if np.size(value) == 1 and value is not None:
             colour = {1: "plus", -1: "minus", 0: ""}[sign_of(float(np.reshape(value, ())))]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import Any
 
 from .boxes import derivative_symbol, derivative_value, header_of, module_rows, node_content
 from .fold import Unit, View, view_of
@@ -19,12 +20,21 @@ SHOW = frozenset({"data", "grad", "derivatives", "values"})
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """A picture of a page: its title, the picture it is opened from, and the nodes inside (None for all)."""
+    """A picture of a page: its title, the picture and the box that it is opened from, and which part of that box it is.
+
+    `stubs` holds (stub, box, whether what is missing stands before it) where the picture was cut, `whole` what it was
+    cut from; pictures with the same `stack` are the parts of one stack.
+    """
 
     graph: Graph
     title: str
     parent: int | None = None
     opened_by: int | None = None
+    part: int = 0
+    parts: int = 1
+    stack: int | None = None
+    stubs: tuple[tuple[int, int, bool], ...] = ()
+    whole: Graph | None = None
 
 
 def picture(network: Network, view: View, show: frozenset[str] = SHOW, *, title: str = "") -> Graph:
@@ -32,9 +42,9 @@ def picture(network: Network, view: View, show: frozenset[str] = SHOW, *, title:
     number_of = {id(unit): k for k, unit in enumerate(view.units)}
     visible = {unit.around for unit in view.units}
     groups = _groups(network, visible)
-    stubs = {id(stub): missing for stub, _, missing in view.rests}
+    stubs = {id(rest.stub): rest.missing for rest in view.rests}
     boxes = tuple(
-        Box(id=k, role="rest", name=f"⋯ {stubs[id(unit)]} more", group=unit.around)
+        Box(id=k, role="rest", name=f"⋯ {stubs[id(unit)]:,} more", group=unit.around)
         if id(unit) in stubs
         else _box(network, unit, k, show)
         for k, unit in enumerate(view.units)
@@ -42,11 +52,12 @@ def picture(network: Network, view: View, show: frozenset[str] = SHOW, *, title:
     edges, uses = _edges(network, view, number_of, show)
     boxes, groups = _without_cycles(boxes, edges, groups)
     note = ""
-    if view.shown < view.total:
-        root = network.names[network.root]
-        note = f"{view.shown:,} of {view.total:,} nodes are shown: those nearest to {root}. The rest is left out (⋯)."
-    elif any(unit.kind != "node" for unit in view.units):
-        note = f"{view.total:,} nodes folded into {len(view.units):,} boxes."
+    own = [unit for unit in view.units if not unit.faded]
+    if view.middle is not None:
+        about = network.names[view.middle]
+        note = f"{view.shown:,} of {view.total:,} nodes are shown: those nearest to {about}. The rest is left out (⋯)."
+    elif any(unit.kind != "node" for unit in own):
+        note = f"{view.total:,} nodes folded into {len(own):,} boxes."
     name = title or f"Graph of {network.names[network.root]}"
     return Graph(boxes=boxes, edges=edges, groups=groups, title=clean(name, 80), note=note, uses=uses)
 
@@ -138,7 +149,7 @@ def _box(network: Network, unit: Unit, k: int, show: frozenset[str]) -> Box:
         hint = f"{len(unit.members)} additions"
     else:
         first = unit.parts[0] if unit.parts else unit.members
-        rows = module_rows(network, unit.members, show)
+        rows = () if unit.faded else module_rows(network, unit.members, show)
         role = "module"
         if unit.call is not None and unit.kind == "module":
             call = network.calls[unit.call]
@@ -154,7 +165,7 @@ def _box(network: Network, unit: Unit, k: int, show: frozenset[str]) -> Box:
     return Box(
         id=k, role=role, name=name, formula=formula, rows=rows, grids=grids, root=root, faded=unit.faded,
         group=unit.around, members=tuple(unit.members), count=max(1, len(unit.parts)),
-        opens=unit.kind != "node", hint=hint,
+        opens=unit.kind != "node" and not unit.faded, hint=hint,
     )  # fmt: skip
 
 
@@ -213,30 +224,68 @@ def _edges(
                 members=tuple(members), hint=hint,
             )
         )
-    for stub, unit, _ in view.rests:
-        target = number_of[id(unit)]
+    for rest in view.rests:
+        ends = number_of[id(rest.stub)], number_of[id(rest.host)]
+        source, target = ends if rest.before else ends[::-1]
         slots[target] = slots.get(target, -1) + 1
-        edges.append(Edge(id=len(edges), source=number_of[id(stub)], target=target, slot=slots[target]))
+        edges.append(Edge(id=len(edges), source=source, target=target, slot=slots[target]))
     return tuple(edges), edge_of
 
 
-def scenes(network: Network, view: View, show: frozenset[str] = SHOW, *, limit: int = 60, most: int = 40) -> list[Scene]:
-    """The picture, and one for each folded box in it (of a stack its first part), and so on inwards."""
-    found = [Scene(picture(network, view, show), network.names[network.root])]
-    views = [view]
-    at = 0
-    while at < len(found):
-        for k, unit in enumerate(views[at].units):
-            if unit.kind in ("node", "rest") or len(found) >= most:
-                continue
-            part = unit.parts[0] if unit.parts else unit.members
-            base = unit.call if unit.call is not None and unit.kind in ("module", "stack") else unit.around
-            inner = view_of(network, inside=part, base=base, limit=limit, fold=False if unit.kind == "sum" else None)
-            if len(inner.units) > 4 * limit:
-                continue
-            box = found[at].graph.boxes[k]
-            title = f"{box.name} (one of {box.count})" if box.count > 1 else box.name
-            found.append(Scene(picture(network, inner, show, title=title), title, at, k))
-            views.append(inner)
-        at += 1
+def scenes(network: Network, view: View, show: frozenset[str] = SHOW, *, limit: int = 60, most: int = 2500) -> list[Scene]:
+    """The picture, one for each part of each folded box in it, and so on inwards, until `most` boxes are drawn.
+
+    First come the first parts of everything that can be opened, so that no box stays closed, then the other parts of stacks.
+    """
+    found = [_scene(network, view, show, network.names[network.root])]
+    drawn, stacks = len(found[0].graph.boxes), 0
+    first: deque[tuple[int, View]] = deque([(0, view)])
+    later: deque[tuple[int, View, int, int, int]] = deque()
+
+    def add(at: int, outer: View, k: int, part: int, stack: int) -> int:
+        """Draw one part of one box; the number of boxes that took."""
+        unit = outer.units[k]
+        parts = parts_of(network, unit, limit)
+        base = unit.call if unit.call is not None and unit.kind in ("module", "stack") else unit.around
+        inner = view_of(
+            network, inside=parts[part], outer=outer, base=base, limit=limit, fold=False if unit.kind == "sum" else None
+        )
+        if len(inner.units) > 4 * limit:
+            return 0
+        title = found[at].graph.boxes[k].name
+        found.append(
+            _scene(
+                network, inner, show, title, parent=at, opened_by=k, part=part, parts=len(parts),
+                stack=stack if len(parts) > 1 else None,
+            )
+        )  # fmt: skip
+        first.append((len(found) - 1, inner))
+        return len(inner.units)
+
+    while first or later:
+        if first:
+            at, outer = first.popleft()
+            for k, unit in enumerate(outer.units):
+                if found[at].graph.boxes[k].opens and drawn < most:
+                    stacks += 1
+                    drawn += add(at, outer, k, 0, stacks)
+                    later.extend((at, outer, k, part, stacks) for part in range(1, len(parts_of(network, unit, limit))))
+        elif drawn < most:
+            drawn += add(*later.popleft())
+        else:
+            break
     return found
+
+
+def parts_of(network: Network, unit: Unit, limit: int) -> list[list[int]]:
+    """The parts of a box that a page opens one at a time; a few leaves are better seen together."""
+    leaves = len(unit.members) <= limit and all(network.op(i) is None for i in unit.members)
+    return [unit.members] if leaves or not unit.parts else unit.parts
+
+
+def _scene(network: Network, view: View, show: frozenset[str], title: str, **place: Any) -> Scene:
+    number_of = {id(unit): k for k, unit in enumerate(view.units)}
+    stubs = tuple((number_of[id(rest.stub)], number_of[id(rest.host)], rest.before) for rest in view.rests)
+    whole = None if view.whole is None else picture(network, view.whole, show)
+    own = "" if place.get("parent") is None else title
+    return Scene(picture(network, view, show, title=own), title, stubs=stubs, whole=whole, **place)

@@ -11,7 +11,7 @@ from .layout import Item, Link, Placement, Point, Spacing, place
 from .text import escape, width_of
 from .theme import Theme, stylesheet
 
-__all__ = ["Direction", "Measures", "label_of", "measure", "svg"]
+__all__ = ["Direction", "Measures", "label_of", "measure", "parents_of", "pieces", "spacing_of", "svg"]
 
 Direction = Literal["right", "down", "left", "up"]
 
@@ -124,21 +124,21 @@ def svg(
     labels: bool = True,
     steps: bool = False,
     placement: Placement | None = None,
+    sized: Measures | None = None,
     style: str = "",
 ) -> str:
     """The picture as the text of an SVG file.
 
     `labels` writes the local derivatives on the edges, `steps` adds what the stepping page needs, `placement` replaces
-    the built-in layout, `style` is added to the picture's CSS.
+    the built-in layout and `sized` the size of everything, `style` is added to the picture's CSS.
 
     >>> from .graph import Box
     >>> svg(Graph(boxes=(Box(id=0, role="input", name="x"),)))[:4]
     '<svg'
     """
-    sized = measure(graph, direction, labels=labels)
+    sized = sized or measure(graph, direction, labels=labels)
     if placement is None:
-        parents = {group.id: group.parent for group in graph.groups}
-        placement = place(sized.items, sized.links, parents, spacing=spacing_of(direction))
+        placement = place(sized.items, sized.links, parents_of(graph), spacing=spacing_of(direction))
     frame = _Frame(placement, direction)
     head = 20 if graph.note else 0
     out: list[str] = []
@@ -168,6 +168,19 @@ def svg(
         f"<style>{stylesheet(theme)}{style}</style>"
         f'<rect class="bg" width="{width:.0f}" height="{height:.0f}" rx="8"/>{"".join(out)}</svg>'
     )
+
+
+def pieces(graph: Graph, sized: Measures, direction: Direction, steps: bool) -> str:
+    """Every box and every wire at the origin, as an SVG from which a page takes what it places."""
+    nowhere = [(0.0, 0.0), (0.0, 0.0)]
+    wires = (_edge(edge, label, nowhere, direction, steps, False) for edge, label in zip(graph.edges, sized.labels, strict=True))
+    boxes = (_box(box, 0, 0, *map(int, sized.sizes[box.id])) for box in graph.boxes)
+    return f'<svg xmlns="http://www.w3.org/2000/svg">{"".join(wires)}{"".join(boxes)}</svg>'
+
+
+def parents_of(graph: Graph) -> dict[int, int | None]:
+    """Each container and the one around it, as the layout wants them."""
+    return {group.id: group.parent for group in graph.groups}
 
 
 def _fitted(text: str, room: float) -> str:

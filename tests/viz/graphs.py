@@ -1,11 +1,29 @@
-"""Graphs that the tests of the pictures share."""
+"""Graphs that the tests of the pictures share, and how they read a page."""
 
+import base64
+import json
 import random
+import re
+import zlib
 from types import SimpleNamespace
 
 import numpy as np
 
 from autograd_core import Tensor, Value
+
+
+def data_of(html):
+    """The data of a page, with what it keeps compressed in its place."""
+    data = json.loads(re.search(r'id="data">(.*?)</script>', html, re.DOTALL)[1])
+    pack = json.loads(zlib.decompress(base64.b64decode(data["pack"]))) if data.get("pack") else []
+    if isinstance(data["steps"], int):
+        data["steps"] = pack[data["steps"]]
+    for scene in data["scenes"]:
+        if scene["at"] is not None:
+            at, k = scene["at"]
+            scene.update(pack[at]["inside"][k], svg="".join(pieces[k] or "" for pieces in pack[at]["svg"]))
+        scene["whole"] = None if scene["whole"] is None else pack[scene["whole"]]
+    return data
 
 
 def scope(path, kind, inputs, outer=None):

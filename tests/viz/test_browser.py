@@ -1,6 +1,6 @@
 """The page in headless Chromium: from file://, network off, no console error, every step with keys and mouse."""
 
-import json
+import random
 import re
 import shutil
 
@@ -9,7 +9,7 @@ import pytest
 from autograd_core import Value
 from autograd_core.viz import draw, explain
 
-from .graphs import HOSTILE, mlp_loss, neuron, tensor_mlp
+from .graphs import HOSTILE, chain, data_of, mlp_loss, neuron, tensor_mlp
 
 pytestmark = pytest.mark.browser
 
@@ -53,16 +53,14 @@ def open_page(browser, tmp_path):
         page.on("dialog", lambda dialog: (problems.append("dialog"), dialog.dismiss()))
         page.on("request", lambda request: None if request.url.startswith(("file:", "data:", "about:", "blob:")) else problems.append(request.url))
         page.goto(path.as_uri())
+        if 'id="scene"' in html:
+            page.wait_for_selector(".view>svg")  # what is packed is unpacked first
         return page
 
     yield opened
     for context in contexts:
         context.close()
     assert problems == []
-
-
-def data_of(html):
-    return json.loads(re.search(r'id="data">(.*?)</script>', html, re.DOTALL)[1])
 
 
 def panel(page):
@@ -137,9 +135,10 @@ def test_play_runs_to_the_end_and_is_silent(open_page):
 def test_folded_boxes_open_and_close(open_page):
     html = explain(mlp_loss(2, 16, 16, 1)).html
     data, page = data_of(html), open_page(html)
-    box, target = data["scenes"][0]["opens"][0]
+    inner = next(scene for scene in data["scenes"] if scene["parent"] == 0)
+    box = inner["by"]
     page.locator(f"#b{box}").click()
-    assert page.locator("#title").text_content().endswith(data["scenes"][target]["title"])
+    assert page.locator("#title").text_content().endswith(inner["title"])
     page.keyboard.press("End")
     page.keyboard.press("Escape")
     where = page.locator("#where").text_content()
@@ -150,6 +149,111 @@ def test_folded_boxes_open_and_close(open_page):
     assert page.locator("#back").is_visible()
     page.locator("#back").click()
     assert page.locator("#title").text_content() == "Backpropagation of L"
+
+
+def test_the_parts_of_a_stack_take_turns_in_one_place(open_page):
+    loss = mlp_loss(2, 16, 16, 1)
+    loss.backward()
+    html = draw(loss).html
+    data, page = data_of(html), open_page(html)
+    assert page.locator("#parts").is_hidden() and len(html) < 1_000_000
+    page.locator(".opens", has_text="Neuron").first.click()
+    weights = lambda: page.locator(".parameter .v").all_text_contents()  # noqa: E731
+    places = lambda: page.eval_on_selector_all(".b", "all => all.map((b) => [b.id, ...Object.values(b.querySelector('rect').getBoundingClientRect().toJSON())])")  # noqa: E731
+    seen, first = [weights()], places()
+    assert page.locator("#before").is_disabled() and page.locator("#of").text_content() == "of 16"
+    for _ in range(15):
+        page.locator("#after").click()
+        seen.append(weights())
+        assert places() == first, "only the numbers change"
+    assert len({tuple(texts) for texts in seen}) == 16 and page.locator("#after").is_disabled()
+    assert {text for texts in seen for text in texts} <= set(re.findall(r">([^<]*)<", "".join(scene.get("svg", "") for scene in data["scenes"])))
+    page.keyboard.press("PageUp")
+    assert weights() == seen[14]
+    page.locator("#part").fill("3")
+    page.locator("#part").press("Enter")
+    assert weights() == seen[2] and page.locator("#part").input_value() == "3"
+    page.locator("#part").fill("99")
+    page.locator("#part").press("Enter")
+    assert weights() == seen[15]
+    assert page.evaluate(OVERLAPS) == []
+    page.locator("#back").click()
+    assert page.locator("#back").is_hidden() and page.locator("#parts").is_hidden()
+
+
+def names_of(page):
+    return set(page.locator(".view .b .n").all_text_contents())
+
+
+def test_a_graph_that_was_cut_can_be_walked_to_its_end(open_page):
+    root = chain(1100)
+    root.backward()
+    html = draw(root).html
+    whole, page = data_of(html)["scenes"][0]["whole"], open_page(html)
+    assert len(html) < 1_000_000 and len(whole["names"]) == 1102
+    seen = names_of(page)
+    for _ in range(60):
+        stub = page.locator(".opens", has_text=re.compile("^⋯ 1 more"))
+        if stub.count() == 0 or "x" in seen:
+            break
+        stub.first.click()
+        assert page.evaluate(OVERLAPS) == [] and page.locator(".b").count() <= 60
+        seen |= names_of(page)
+    assert {name for name in seen if "more" not in name} == set(whole["names"]), "every node was met on the way"
+    page.locator("#seek").fill("v500")
+    page.locator("#seek").press("Enter")
+    assert page.locator("#title").text_content() == "Graph of out › around v500"
+    box = page.locator(".b.centre")
+    assert "v500" in box.text_content() and page.locator(".view").bounding_box()["x"] < box.bounding_box()["x"]
+    page.locator("#seek").fill("nobody")
+    page.locator("#seek").press("Enter")
+    assert page.locator("#notice").text_content() == "No node “nobody” in this graph."
+    page.locator("#seek").blur()
+    page.keyboard.press("Escape")
+    assert "v500" not in page.locator("#title").text_content()
+
+
+def test_what_is_beyond_the_page_is_said(open_page, monkeypatch):
+    monkeypatch.setattr("autograd_core.viz.fold._WALK", 70)
+    page = open_page(draw(chain(1100)).html)
+    for _ in range(3):
+        page.locator(".opens", has_text=re.compile("^⋯ 1 more")).first.click()
+    assert "draw(root, around=node)" in page.locator("#notice").text_content()
+
+
+@pytest.mark.parametrize("direction", ["right", "down", "left", "up"])
+def test_a_tangled_graph_is_walked_without_overlaps(open_page, direction):
+    rng = random.Random(1)
+    nodes = [Value(rng.uniform(-1, 1), label=f"x{i}") for i in range(30)]
+    for _ in range(1500):
+        a, b = rng.choice(nodes[-40:]), rng.choice(nodes[-40:])
+        nodes.append(a * b if rng.random() < 0.5 else (a + b).tanh())
+    root = sum(nodes[-40:], Value(0.0))
+    root.backward()
+    page = open_page(draw(root, fold=False, direction=direction).html)
+    for k in (3, 0, -1, 5):
+        stubs = page.locator(".opens")
+        stubs.nth(k if k >= 0 else stubs.count() - 1).focus()
+        page.keyboard.press("Enter")
+        assert "around" in page.locator("#title").text_content() and page.locator(".b:not(.rest)").count() == 40
+        assert page.evaluate(OVERLAPS) == []
+
+
+def test_steps_are_followed_into_what_was_cut(open_page):
+    found = explain(chain(1500))
+    html = found.html
+    data, page = data_of(html), open_page(html)
+    assert len(html) < 1_000_000 and len(data["steps"]) == len(found)
+    for k in (10, 400, 401, 1500, len(found) + 1, 30):
+        page.locator("#range").fill(str(k))
+        step = data["steps"][k - 2]
+        assert page.locator("#head").text_content() == step["h"] and page.locator(".b.act").count() == 1
+        assert page.locator(".e.on").count() == 1
+        assert step["g"][0] in page.locator(".b.opd .live").text_content()
+    page.locator(".opens").first.click()
+    assert "around" in page.locator("#title").text_content(), "a walk is not called back to the step"
+    page.keyboard.press("ArrowRight")
+    assert page.locator(".b.act").count() == 1
 
 
 def test_zoom_buttons(open_page):
