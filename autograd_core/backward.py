@@ -28,7 +28,7 @@ from .node import LOCK, OVERWRITTEN, Node, operands, stale, trace
 from .op import INSTALLERS, TABLE, Op
 from .structural import sum_to
 
-__all__ = ["Step", "backpropagate", "local_of", "needed_for", "restore", "run_pass", "times"]
+__all__ = ["Step", "backpropagate", "local_of", "needed_for", "one_step", "restore", "run_pass", "times"]
 
 
 class Step(NamedTuple):
@@ -255,6 +255,19 @@ def _sweep_carefully(order: list[Any], emit: Callable[[Step], None] | None) -> N
             if emit is not None:
                 emit(Step(node, operand, slot, g, local, c, before, operand.grad))
             summed.clear()
+
+
+def one_step(node: Any) -> None:
+    """The chain rule through one node only, by hand: its gradient, as it stands, is added to its operands'.
+
+    Callable as `node._backward()`, which is micrograd's spelling.
+    """
+    if node.op is None or node.grad is None:
+        return
+    with LOCK, np.errstate(all="ignore"):
+        stale(node)
+        for _, operand, _, c in _contributions(node, node.grad):
+            _accumulate(operand, c, node.grad, set())
 
 
 # ------------------------------------------------------------------------------------------ whole passes

@@ -31,6 +31,11 @@ def _difference(x: Any, y: Any) -> Any:
     return x - y
 
 
+def _whole_quotient(x: Any, y: Any) -> Any:
+    """0 where x is a multiple of y: there the quotient jumps."""
+    return np.sin(PI * np.divide(x, y))
+
+
 # ---------------------------------------------------------------------------------------------- arithmetic
 Op(name="add", dunder="add", symbol="+", latex="{0} + {1}", scalar=operator.add, array=np.add, linear=False,
    domain=(REAL, REAL), doc="x + y.",
@@ -53,6 +58,16 @@ Op(name="power", dunder="pow", symbol="^", latex="{0}^{{{1}}}", scalar=ieee.powe
    doc="xʸ; nan for a negative x and a fractional y. x⁰ has derivative 0, and ∂/∂y at x = 0 is 0 for y ≥ 0.",
    d=(lambda m, out, x, y: m.where((y == 0.0) & ((x == 0.0) | (x != x)), 0.0, y * m.power(x, y - 1.0)),
       lambda m, out, x, y: m.where((x == 0.0) & (y >= 0.0), 0.0, out * m.log(x))))
+Op(name="mod", dunder="mod", symbol="mod", text="{0} mod {1}", latex=r"{0} \bmod {1}", scalar=quiet(operator.mod, np.mod),
+   array=np.mod, domain=(REAL, Interval(0.5, 2.0)), kinks=_whole_quotient,
+   doc="What is left of x after whole multiples of y, with the sign of y; nan for y = 0. The derivative is that between the jumps.",
+   d=(lambda m, out, x, y: 1.0,
+      lambda m, out, x, y: -m.floor_divide(x, y)))
+Op(name="floor_divide", dunder="floordiv", symbol="⌊÷⌋", text="⌊{0} / {1}⌋", latex=r"\left\lfloor \frac{{{0}}}{{{1}}} \right\rfloor",
+   scalar=quiet(operator.floordiv, np.floor_divide), array=np.floor_divide, selects=True, domain=(REAL, Interval(0.5, 2.0)),
+   kinks=_whole_quotient, doc="The largest integer below x / y; its derivative is 0.",
+   d=(lambda m, out, x, y: 0.0,
+      lambda m, out, x, y: 0.0))
 Op(name="neg", dunder="neg", symbol="−", latex="-{0}", scalar=operator.neg, array=np.negative, linear=True,
    domain=(REAL,), doc="−x.", d=(lambda m, out, x: -1.0,))
 Op(name="identity", symbol="=", text="{0}", latex="{0}", scalar=lambda x: x, array=lambda x: x, linear=True,

@@ -11,6 +11,7 @@ __all__ = [
     "DTypeError",
     "GraphError",
     "IndexingError",
+    "ItemAssignmentError",
     "LiftError",
     "LinAlgError",
     "MissingExtraError",
@@ -66,6 +67,10 @@ class NotScalarError(AutogradError, ValueError, TypeError):
 
 class GraphError(AutogradError, RuntimeError):
     """The graph does not allow what was asked, such as `backward()` on a constant."""
+
+
+class ItemAssignmentError(GraphError, TypeError):
+    """An element of a `Tensor` was assigned; the graph needs the old one."""
 
 
 class LiftError(GraphError):

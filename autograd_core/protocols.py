@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from . import routines  # noqa: F401  (importing it fills NUMPY)
+from . import arranging, decompositions, numerics  # noqa: F401  (importing them fills NUMPY)
 from .errors import MissingRuleError
 from .node import Node
 from .op import INSTALLERS, TABLE, Op
 from .record import NODE_DATA, apply, missing
-from .shaping import NUMPY
+from .shaping import NUMPY, reshape
 
 __all__ = ["UFUNCS", "array_function", "array_ufunc"]
 
@@ -30,7 +30,9 @@ QUESTIONS = frozenset({
     np.shape, np.ndim, np.size, np.any, np.all, np.nonzero, np.argwhere, np.count_nonzero, np.searchsorted,
     np.allclose, np.array_equal, np.isclose, np.zeros_like, np.ones_like, np.empty_like, np.full_like, np.result_type,
     np.can_cast, np.iscomplexobj, np.isrealobj, np.isneginf, np.isposinf, np.may_share_memory, np.shares_memory,
-    np.array_repr, np.array_str, np.array2string, np.digitize, np.bincount, np.unique, np.histogram, np.min_scalar_type,
+    np.array_repr, np.array_str, np.array2string, np.digitize, np.bincount, np.unique, np.histogram, np.min_scalar_type, np.argpartition, np.flatnonzero, np.iscomplex,
+    np.isreal, np.isin, np.array_equiv, np.nanargmax, np.nanargmin, np.lexsort, np.histogram_bin_edges, np.common_type,
+    np.tril_indices_from, np.triu_indices_from, np.diag_indices_from, np.linalg.matrix_rank,
 })  # fmt: skip
 
 
@@ -55,7 +57,8 @@ def _options(function: Any, kwargs: dict[str, Any], allowed: tuple[str, ...] = (
     for key, value in kwargs.items():
         if key in allowed:
             kept[key] = value
-        elif not (value is None or value is np._NoValue or (key == "where" and value is True) or (key == "keepdims" and value is False)):
+        elif not (value is None or value is np._NoValue or (key == "where" and value is True) or (key == "keepdims" and value is False)
+                  or (key == "casting" and value == "same_kind") or (key == "order" and value == "K")):
             raise missing(function, f" with the option {key}=")
     return kept
 
@@ -65,6 +68,10 @@ def array_ufunc(self: Any, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs:
     if method == "reduce" and ufunc in _REDUCTIONS:
         kwargs.setdefault("axis", 0)
         return NUMPY[_REDUCTIONS[ufunc]](*inputs, **_options(ufunc, kwargs, ("axis", "keepdims")) | {"axis": kwargs["axis"]})
+    if method == "outer" and ufunc in UFUNCS and len(inputs) == 2:
+        x, y = inputs
+        _options(ufunc, kwargs)
+        return apply(UFUNCS[ufunc], (reshape(x, np.shape(NODE_DATA(x)) + (1,) * np.ndim(NODE_DATA(y))), y))
     if method != "__call__":
         raise missing(ufunc, f".{method}")
     if ufunc in QUESTIONS:

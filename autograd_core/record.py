@@ -29,7 +29,7 @@ from .modes import WATCHED, anomaly_detected, recording
 from .node import Node
 from .op import TABLE, Op
 
-__all__ = ["apply", "as_array", "as_float", "record_tensor", "record_value", "translated"]
+__all__ = ["apply", "as_array", "as_float", "joined", "record_tensor", "record_value", "translated"]
 
 
 def as_float(x: Any, who: str) -> float:
@@ -58,7 +58,8 @@ def as_array(x: Any, who: str, dtype: Any = None) -> np.ndarray:
         return array.astype(np.float64)
     if array.dtype.kind not in "biuf":
         what = "an array of Python objects" if array.dtype.kind == "O" else f"dtype {array.dtype}"
-        raise DTypeError(f"{who}: received {what}, expected real numbers.")
+        hint = "; np.stack joins Values and Tensors" if array.dtype.kind == "O" and any(isinstance(x, Node) for x in array.flat) else ""
+        raise DTypeError(f"{who}: received {what}, expected real numbers{hint}.")
     if dtype is not None:
         target = np.dtype(dtype)
         if target.kind != "f":
@@ -134,12 +135,12 @@ def apply(op: Op, operands: tuple[Any, ...], params: dict[str, Any] | None = Non
             objects = objects or x.dtype == object
         elif not isinstance(x, (int, float)):
             _refuse(op, x)
-    if objects and op.elementwise:
+    if objects and op.elementwise and not any(isinstance(x, Node) and x.is_array for x in operands):
         return np.frompyfunc(lambda *xs: apply(op, xs, params), len(operands), 1)(
             *(np.array(x, dtype=object) if isinstance(x, Node) else x for x in operands)
         )
-    if objects:                                # arrays and lists of Values: joined into one Tensor
-        operands = tuple(_joined(x) for x in operands)
+    if objects:                                # arrays and lists of nodes: joined into one Tensor
+        operands, array = tuple(joined(x) for x in operands), True
     if array:
         return record_tensor(op, operands, params)
     if scalar:
@@ -194,7 +195,7 @@ def _promote(op: Op, nodes: list[Any], values: list[Any], dtype: Any) -> None:
             values[i] = nodes[i]._value
 
 
-def _joined(x: Any) -> Any:
+def joined(x: Any) -> Any:
     """An array or nested list of `Value`s as a `Tensor`; anything else as it is."""
     if isinstance(x, Node) or np.asarray(x).dtype != object:
         return x

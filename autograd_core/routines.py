@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import builtins
+import functools
 import math
+import string
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,7 +20,10 @@ from .shaping import (
     axes_of,
     axis_of,
     diagonal,
+    expand_dims,
     getitem,
+    in_dtype_of,
+    moveaxis,
     ndim_of,
     ravel,
     record_op,
@@ -73,7 +79,7 @@ def average(x: Any, axis: Any = None, weights: Any = None, *, keepdims: bool = F
 def norm(x: Any, ord: Any = None, axis: Any = None, *, keepdims: bool = False) -> Any:
     """`np.linalg.norm`: the Euclidean norm, and those of order 1, p, ±inf and "fro"; norm'(0) = 0.
 
-    The spectral and nuclear norms of a matrix need singular values and have no rule.
+    Of a matrix also the spectral norm (2, or -2 for the smallest singular value) and the nuclear norm ("nuc").
     """
     axis, matrix = axes_of(axis, "norm"), False
     ndim = ndim_of(x)
@@ -88,8 +94,12 @@ def norm(x: Any, ord: Any = None, axis: Any = None, *, keepdims: bool = False) -
     size = TABLE["abs"](x)
     if matrix:
         first, second = axis if axis is not None else (0, 1)
+        if ord in (2, -2, "nuc"):
+            values = getitem(record_op("svd", moveaxis(x, (first, second), (-2, -1))), (..., 0, slice(None)))
+            out = NUMPY[np.sum if ord == "nuc" else np.max if ord > 0 else np.min](values, -1)
+            return expand_dims(out, tuple(sorted((first % ndim, second % ndim)))) if keepdims else out
         if ord not in (1, -1, np.inf, -np.inf):
-            raise MissingRuleError(f"norm: ord={ord!r} of a matrix has no derivative rule here; use 'fro', ±1 or ±inf.")
+            raise MissingRuleError(f"norm: ord={ord!r} of a matrix has no derivative rule here; use 'fro', 'nuc', ±1, ±2 or ±inf.")
         along, across = (first, second) if abs(ord) == 1 else (second, first)
         best = NUMPY[np.max if ord > 0 else np.min]
         out = best(NUMPY[np.sum](size, along, keepdims=True), across, keepdims=True)
@@ -146,7 +156,7 @@ def diff(x: Any, n: int = 1, axis: int = -1) -> Any:
 
 
 # ------------------------------------------------------------------------------------------------- products
-@answers(np.matmul)
+@answers(np.matmul, np.linalg.matmul)
 def matmul(x: Any, y: Any) -> Any:
     """The matrix product `x @ y`."""
     return record_op("matmul", x, y)
@@ -170,13 +180,13 @@ def inner(x: Any, y: Any) -> Any:
     return tensordot(x, y, axes=((-1,), (-1,)))
 
 
-@answers(np.outer)
+@answers(np.outer, np.linalg.outer)
 def outer(x: Any, y: Any) -> Any:
     """All products xᵢ·yⱼ of two vectors (flattened if need be)."""
     return record_op("mul", reshape(x, (-1, 1)), reshape(y, (1, -1)))
 
 
-@answers(np.tensordot)
+@answers(np.tensordot, np.linalg.tensordot)
 def tensordot(x: Any, y: Any, axes: Any = 2) -> Any:
     """Sums of products over the given axes of x and y."""
     nx, ny = ndim_of(x), ndim_of(y)
@@ -206,11 +216,24 @@ def kron(x: Any, y: Any) -> Any:
     return reshape(wide, tuple(a * b for a, b in zip(xs, ys, strict=True)))
 
 
+def _as_text(*mixed: Any) -> tuple[str, tuple[Any, ...]]:
+    """The subscripts as a text and the operands, from operands each followed by a list of its labels."""
+
+    def term(labels: Any) -> str:
+        if not isinstance(labels, (list, tuple)):
+            raise OperandError("einsum: expected a text such as 'ij,jk->ik' and the operands, or each operand with a list of its labels.")
+        return "".join("..." if at is Ellipsis else string.ascii_letters[at] for at in labels)
+
+    pairs = len(mixed) // 2
+    text = ",".join(map(term, mixed[1 : 2 * pairs : 2]))
+    return f"{text}->{term(mixed[-1])}" if len(mixed) % 2 else text, mixed[: 2 * pairs : 2]
+
+
 @answers(np.einsum)
 def einsum(subscripts: Any, *operands: Any, optimize: Any = None) -> Any:
-    """Einstein summation, `einsum("ij,jk->ik", x, y)`, with "..." for the axes that broadcast."""
+    """Einstein summation, `einsum("ij,jk->ik", x, y)` or `einsum(x, [0, 1], y, [1, 2], [0, 2])`, with "..." for the axes that broadcast."""
     if not isinstance(subscripts, str):
-        raise OperandError("einsum: expected the subscripts as a text such as 'ij,jk->ik', followed by the operands.")
+        subscripts, operands = _as_text(subscripts, *operands)
     text = subscripts.replace(" ", "")
     terms = text.split("->")[0].split(",")
     if len(terms) != len(operands):
@@ -234,6 +257,37 @@ def einsum(subscripts: Any, *operands: Any, optimize: Any = None) -> Any:
 def trace(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
     """The sum of a diagonal."""
     return NUMPY[np.sum](diagonal(x, offset, axis1, axis2), -1)
+
+
+@answers(np.cross)
+def cross(x: Any, y: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: int | None = None) -> Any:
+    """The vector product of vectors of three elements that stand along an axis."""
+    if axis is not None:
+        axisa = axisb = axisc = axis
+    x, y = moveaxis(x, axisa, -1), moveaxis(y, axisb, -1)
+    if shape_of(x)[-1] != 3 or shape_of(y)[-1] != 3:
+        raise ShapeError(f"cross: received vectors of {shape_of(x)[-1]} and {shape_of(y)[-1]} elements, expected 3 of each.")
+    after, before = [1, 2, 0], [2, 0, 1]
+    product = getitem(x, (..., after)) * getitem(y, (..., before)) - getitem(x, (..., before)) * getitem(y, (..., after))
+    return moveaxis(product, -1, axisc)
+
+
+@answers(np.linalg.cross)
+def linalg_cross(x: Any, y: Any, *, axis: int = -1) -> Any:
+    """The vector product, along one axis."""
+    return cross(x, y, axis=axis)
+
+
+@answers(np.vdot)
+def vdot(x: Any, y: Any) -> Any:
+    """The sum of products of two flattened arrays."""
+    return dot(ravel(x), ravel(y))
+
+
+@answers(np.vecdot, np.linalg.vecdot)
+def vecdot(x: Any, y: Any, *, axis: int = -1) -> Any:
+    """Sums of products along an axis."""
+    return NUMPY[np.sum](record_op("mul", x, y), axis)
 
 
 # ------------------------------------------------------------------------------------------ linear algebra
@@ -273,3 +327,47 @@ def cholesky(x: Any, *, upper: bool = False) -> Any:
     """The lower triangular L with L @ Lᵀ = x, or its transpose."""
     lower = record_op("cholesky", x)
     return swapaxes(lower, -1, -2) if upper else lower
+
+
+@answers(np.linalg.multi_dot)
+def multi_dot(arrays: Sequence[Any]) -> Any:
+    """The matrix product of several matrices (a vector may stand at either end)."""
+    return functools.reduce(matmul, arrays)
+
+
+@answers(np.linalg.matrix_power)
+def matrix_power(x: Any, n: int) -> Any:
+    """A square matrix multiplied with itself n times; its inverse where n is negative."""
+    if n < 0:
+        return matrix_power(inv(x), -n)
+    if n == 0:
+        return record_op("mul", x, 0.0) + in_dtype_of(x, np.eye(shape_of(x)[-1]))
+    half = matrix_power(x, n // 2) if n > 1 else None
+    square = matmul(half, half) if half is not None else None
+    return x if square is None else matmul(square, x) if n % 2 else square
+
+
+@answers(np.linalg.vector_norm)
+def vector_norm(x: Any, *, axis: Any = None, keepdims: bool = False, ord: Any = 2) -> Any:
+    """The norm of a vector, or of all elements where `axis` is None; orders as in norm."""
+    if axis is None:
+        return reshape(norm(ravel(x), ord), (1,) * ndim_of(x) if keepdims else ())
+    return norm(x, ord, axis, keepdims=keepdims)
+
+
+@answers(np.linalg.matrix_norm)
+def matrix_norm(x: Any, *, keepdims: bool = False, ord: Any = "fro") -> Any:
+    """The norm of matrices that stand along the last two axes; orders as in norm."""
+    return norm(x, ord, (-2, -1), keepdims=keepdims)
+
+
+@answers(np.linalg.diagonal)
+def linalg_diagonal(x: Any, *, offset: int = 0) -> Any:
+    """The diagonals of matrices that stand along the last two axes."""
+    return diagonal(x, offset, -2, -1)
+
+
+@answers(np.linalg.trace)
+def linalg_trace(x: Any, *, offset: int = 0) -> Any:
+    """The sums of those diagonals."""
+    return trace(x, offset, -2, -1)

@@ -46,6 +46,12 @@ def ndim_of(x: Any) -> int:
     return len(shape_of(x))
 
 
+def in_dtype_of(x: Any, constants: Any) -> Any:
+    """Constants that go with x in a formula, as floats of its kind: float64 numbers would widen float32 ones."""
+    dtype = getattr(NODE_DATA(x), "dtype", np.dtype(np.float64))
+    return np.asarray(constants, dtype if dtype.kind == "f" else np.float64)
+
+
 def axis_of(axis: Any, ndim: int, who: str) -> int:
     """An axis counted from the front; a clear error where there is none such."""
     try:
@@ -91,7 +97,7 @@ def transpose(x: Any, axes: Any = None) -> Any:
     return record_op("transpose", x, **({} if axes is None else {"axes": tuple(int(a) for a in axes)}))
 
 
-@answers(np.matrix_transpose)
+@answers(np.matrix_transpose, np.linalg.matrix_transpose)
 def matrix_transpose(x: Any) -> Any:
     """The last two axes exchanged."""
     return swapaxes(x, -1, -2)

@@ -17,7 +17,7 @@ import numpy as np
 
 from .op import Op
 
-__all__ = ["kept_shape", "sum_to"]
+__all__ = ["kept_shape", "sum_to", "swap_last"]
 
 Shape = tuple[int, ...]
 
@@ -266,7 +266,7 @@ Op(name="log_softmax", array=lambda x, *, axis=-1: _log_softmax(x, axis), sample
 
 
 # --------------------------------------------------------------------------------------------- products
-def _swap(m: Any, x: Any) -> Any:
+def swap_last(m: Any, x: Any) -> Any:
     """The last two axes exchanged."""
     ndim = m.ndim(x)
     return m.transpose(x, axes=(*range(ndim - 2), ndim - 1, ndim - 2)) if ndim != 2 else m.transpose(x)
@@ -288,7 +288,7 @@ def _grown(m: Any, g: Any, x: Any, y: Any) -> Any:
 
 
 def _pull_right(m: Any, g: Any, x: Any, y: Any) -> Any:
-    pulled = m.matmul(_swap(m, _as_matrix(m, x, False)), _grown(m, g, x, y))
+    pulled = m.matmul(swap_last(m, _as_matrix(m, x, False)), _grown(m, g, x, y))
     return m.reshape(pulled, shape=m.shape(pulled)[:-1]) if m.ndim(y) == 1 else pulled
 
 
@@ -300,7 +300,7 @@ def _matrix_pairs(rng: Any) -> list[Any]:
 
 Op(name="matmul", dunder="matmul", symbol="@", latex="{0}\\,{1}", array=np.matmul, linear=True, samples=_matrix_pairs,
    doc="The matrix product; vectors and stacks of matrices as in NumPy.",
-   vjp=(lambda m, g, out, x, y: m.matmul(_grown(m, g, x, y), _swap(m, _as_matrix(m, y, True))),
+   vjp=(lambda m, g, out, x, y: m.matmul(_grown(m, g, x, y), swap_last(m, _as_matrix(m, y, True))),
         lambda m, g, out, x, y: _pull_right(m, g, x, y)))
 
 
@@ -417,7 +417,7 @@ def _cofactors(m: Any, x: Any) -> Any:
     """∂det/∂x. From the inverse where there is a good one; else from the minors, which exist for every matrix."""
     n, data = m.shape(x)[-1], m.data(x)
     if data.size == 0 or np.all(np.linalg.cond(data) < 1e8):
-        return m.reshape(m.det(x), shape=(*m.shape(x)[:-2], 1, 1)) * _swap(m, m.inv(x))
+        return m.reshape(m.det(x), shape=(*m.shape(x)[:-2], 1, 1)) * swap_last(m, m.inv(x))
     if n == 1:
         return np.ones(m.shape(x))
     rows = [np.delete(np.arange(n), i) for i in range(n)]
@@ -432,31 +432,31 @@ def _per_matrix(m: Any, g: Any) -> Any:
 
 
 def _solve_left(m: Any, g: Any, out: Any, a: Any, b: Any) -> Any:
-    pulled = m.solve(_swap(m, a), g)
-    return -m.matmul(_as_matrix(m, pulled, True), _swap(m, _as_matrix(m, out, True)))
+    pulled = m.solve(swap_last(m, a), g)
+    return -m.matmul(_as_matrix(m, pulled, True), swap_last(m, _as_matrix(m, out, True)))
 
 
 def _cholesky_pull(m: Any, g: Any, out: Any) -> Any:
     n = m.shape(out)[-1]
     half = np.tril(np.ones((n, n))) - 0.5 * np.eye(n)         # Φ: the lower triangle with half the diagonal
     inverse = m.inv(out)
-    middle = m.matmul(_swap(m, out), g) * half
-    pulled = m.matmul(m.matmul(_swap(m, inverse), middle), inverse)
-    return 0.5 * (pulled + _swap(m, pulled))
+    middle = m.matmul(swap_last(m, out), g) * half
+    pulled = m.matmul(m.matmul(swap_last(m, inverse), middle), inverse)
+    return 0.5 * (pulled + swap_last(m, pulled))
 
 
 Op(name="inv", text="{0}⁻¹", latex="{0}^{{-1}}", array=np.linalg.inv, doc="The inverse of a square matrix.", samples=_square,
    numpy=(np.linalg.inv,),
-   vjp=(lambda m, g, out, x: -m.matmul(m.matmul(_swap(m, out), g), _swap(m, out)),))
+   vjp=(lambda m, g, out, x: -m.matmul(m.matmul(swap_last(m, out), g), swap_last(m, out)),))
 Op(name="det", array=np.linalg.det, doc="The determinant; its gradient is right for singular matrices too.", samples=_square,
    numpy=(np.linalg.det,), vjp=(lambda m, g, out, x: _per_matrix(m, g) * _cofactors(m, x),))
 Op(name="logabsdet", array=lambda x: np.linalg.slogdet(x)[1], doc="ln |det x|.", samples=_square,
-   vjp=(lambda m, g, out, x: _per_matrix(m, g) * _swap(m, m.inv(x)),))
+   vjp=(lambda m, g, out, x: _per_matrix(m, g) * swap_last(m, m.inv(x)),))
 Op(name="solve", array=np.linalg.solve, doc="The x with a @ x = b.", numpy=(np.linalg.solve,),
    samples=lambda rng: [((a[0][0], rng.normal(size=s)), {}) for a, s in zip(_square(rng)[:2] + _square(rng)[:1],
                                                                             ((3,), (2, 2, 1), (3, 2)), strict=True)],
    vjp=(lambda m, g, out, a, b: _solve_left(m, g, out, a, b),
-        lambda m, g, out, a, b: m.solve(_swap(m, a), g)))
+        lambda m, g, out, a, b: m.solve(swap_last(m, a), g)))
 Op(name="cholesky", array=lambda x: np.linalg.cholesky(0.5 * (x + np.swapaxes(x, -1, -2))),
    doc="The lower triangular L with L @ Lᵀ = x, for a positive definite x (its symmetric part is taken).",
    numpy=(np.linalg.cholesky,), samples=_positive_definite, vjp=(lambda m, g, out, x: _cholesky_pull(m, g, out),))

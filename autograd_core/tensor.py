@@ -10,8 +10,8 @@ import numpy as np
 
 from . import routines, shaping
 from ._methods import ArrayMethods
-from .backward import backpropagate
-from .errors import DTypeError, GraphError, NotScalarError, OperandError
+from .backward import backpropagate, one_step
+from .errors import DTypeError, GraphError, ItemAssignmentError, NotScalarError, OperandError
 from .modes import WATCHED, tracing
 from .node import OVERWRITTEN, Node
 from .op import INSTALLERS, TABLE, Op
@@ -160,6 +160,8 @@ class Tensor(Node, ArrayMethods):
         """
         backpropagate(self, gradient)
 
+    _backward = one_step
+
     # ------------------------------------------------------------------------------------ Python's protocols
     def __repr__(self) -> str:
         """The array, the operation that made it, and the label."""
@@ -214,17 +216,25 @@ class Tensor(Node, ArrayMethods):
 
     def __setitem__(self, key: Any, value: Any) -> None:
         """Refused: an array in a graph must stay what was recorded."""
-        raise GraphError(
+        raise ItemAssignmentError(
             "a Tensor cannot be written into, since the graph needs the old elements; make a new one with where, "
             "concatenate or stack, or write into .data of a leaf before the graph is recorded."
         )
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        """The plain array of a constant; refused where a gradient would be lost."""
+        """The plain array of a constant; refused where a gradient would be lost.
+
+        Inside a transform, where float() refuses too, a tensor without axes may stand in an array of nodes, as a `Value`
+        may: `jacobian(lambda t: np.array([t[0] * t[1], t[0]]))`.
+        """
         if self.requires_grad:
+            if tracing() and not self.shape and dtype in (None, object):
+                held = np.empty((), dtype=object)
+                held[()] = self
+                return held
             raise GraphError(
                 "converting a differentiable Tensor to a plain array would drop its graph in silence; use t.numpy() or "
-                "t.detach() if that is meant, or a function of NumPy that has a rule."
+                "t.detach() if that is meant, np.stack or np.concatenate to join tensors, or a function of NumPy that has a rule."
             )
         return np.array(self._value, dtype=dtype, copy=copy)
 
@@ -334,7 +344,7 @@ def _binary(op: Op) -> tuple[Callable[..., Any], Callable[..., Any]]:
             data = np.asarray(data)
         dtype = data.dtype
         if dtype.kind != "f" or x.dtype is not dtype or (y.__class__ is np.ndarray and y.dtype is not dtype):
-            return record_tensor(op, operands, {})
+            return (apply if dtype.kind == "O" else record_tensor)(op, operands, {})
         out = _new(Tensor)
         out._value = data
         out.op = op

@@ -20,7 +20,7 @@ from .gradients import gradients, jacobian_rows
 from .modes import tracing, transform
 from .node import Node
 from .op import TABLE
-from .record import NODE_DATA, as_array
+from .record import NODE_DATA, as_array, joined
 from .shaping import stack
 from .tree import flatten, same_structure
 from .value import Value
@@ -47,6 +47,10 @@ class _Trace:
             self.out = rest([build(nodes) for build, nodes in zip(self.rebuild, self.wrt, strict=True)])
         self.nodes = [node for nodes in self.wrt for node in nodes]
         self.leaves, self.rebuild_out = flatten(self.out)
+        if any(map(_holds_nodes, self.leaves)):
+            with transform():
+                self.out = self.rebuild_out([joined(leaf) if _holds_nodes(leaf) else leaf for leaf in self.leaves])
+            self.leaves, self.rebuild_out = flatten(self.out)
 
     def plain(self, x: Any) -> Any:
         """What the caller gets to see: data outside of every transform, nodes inside of one."""
@@ -88,6 +92,11 @@ class _Trace:
         if self.nested:
             return g
         return np.asarray(g, dtype=node._value.dtype) if node.is_array else float(NODE_DATA(g))
+
+
+def _holds_nodes(leaf: Any) -> bool:
+    """Whether this is an array of nodes, as `np.array([x * y, x + y])` makes one: it becomes a `Tensor`."""
+    return isinstance(leaf, np.ndarray) and leaf.dtype == object and any(isinstance(item, Node) for item in leaf.flat)
 
 
 def _fresh(who: str, leaf: Any) -> Any:
@@ -163,7 +172,7 @@ def value_and_grad(f: Function, argnums: Argnums = 0, *, has_aux: bool = False, 
         value = trace.plain(out)
         if has_aux:
             leaves, build = flatten(extra[0])
-            value = (value, build([trace.plain(leaf) for leaf in leaves]))
+            value = (value, build([trace.plain(joined(leaf) if _holds_nodes(leaf) else leaf) for leaf in leaves]))
         return value, pulled[0] if isinstance(argnums, int) else tuple(pulled)
 
     return run

@@ -15,7 +15,7 @@ import numpy as np
 
 from ._methods import ScalarMethods
 from .algebra import NUMBERS
-from .backward import backpropagate
+from .backward import backpropagate, one_step
 from .errors import GraphError, OperandError, ShapeError
 from .modes import WATCHED, tracing
 from .node import OVERWRITTEN, Node
@@ -51,6 +51,9 @@ class Value(Node, ScalarMethods):
     _DEFAULTS: ClassVar[dict[str, Any]] = {**Node._DEFAULTS, "grad": 0.0}
     _FRESH: ClassVar[float] = 0.0
     requires_grad: ClassVar[bool] = True  # type: ignore[misc]
+    shape: ClassVar[tuple[int, ...]] = ()      # for functions written for arrays
+    ndim: ClassVar[int] = 0
+    size: ClassVar[int] = 1
 
     def __init__(self, data: Any, *, label: str = "") -> None:
         """A leaf. Raises OperandError if `data` is not a real number."""
@@ -83,6 +86,8 @@ class Value(Node, ScalarMethods):
     def backward(self) -> None:
         """Fill `.grad` of everything below: leaves accumulate, inner nodes hold the gradients of this pass."""
         backpropagate(self)
+
+    _backward = one_step
 
     def item(self) -> float:
         """The number, as `Tensor.item()`."""

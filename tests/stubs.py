@@ -6,7 +6,7 @@ from autograd_core import TABLE, functions, routines, shaping
 from autograd_core.op import built_in
 
 HERE = Path(__file__).resolve().parent.parent / "autograd_core"
-DUNDERS = {"add", "sub", "mul", "truediv", "pow", "matmul"}
+DUNDERS = {"add", "sub", "mul", "truediv", "pow", "matmul", "mod", "floordiv"}
 NO_METHOD = {"where", "weighted_sum"}
 REDUCTIONS = "sum mean prod max min logsumexp norm".split()
 

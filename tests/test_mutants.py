@@ -34,7 +34,7 @@ def every(change):
 def mutants():
     for op in OPS:
         rules = op.d or op.vjp
-        flat = op.name in {"sign", "step", "floor", "ceil", "rint", "trunc"}  # their derivative is 0: only a term can be wrong
+        flat = op.name in {"sign", "step", "floor", "floor_divide", "ceil", "rint", "trunc"}  # their derivative is 0: only a term can be wrong
         for what, change in CHANGES.items():
             if flat and what != "extra term":
                 continue
@@ -42,7 +42,7 @@ def mutants():
                 if rule is not None:
                     wrong = tuple(wrapped(r, every(change)) if i == slot else r for i, r in enumerate(rules))
                     yield f"{op.name}[{slot}]: {what}", op, wrong
-        if len(rules) == 2 and op.name not in {"add", "logaddexp"} and None not in rules:
+        if len(rules) == 2 and op.name not in {"add", "logaddexp", "floor_divide"} and None not in rules:
             yield f"{op.name}: rules exchanged", op, rules[::-1]
             if op.name not in {"sub", "gap", "maximum", "minimum", "matmul", "solve"}:  # needs operands that can trade places
                 yield f"{op.name}: operands exchanged", op, tuple(

@@ -1,0 +1,200 @@
+"""More of NumPy's ways to arrange elements, every one made of those in `shaping`: no entry of its own, so no rule either."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from .errors import OperandError, ShapeError
+from .record import NODE_DATA
+from .shaping import (
+    answers,
+    axis_of,
+    broadcast_to,
+    concatenate,
+    flip,
+    getitem,
+    moveaxis,
+    ndim_of,
+    ravel,
+    reshape,
+    shape_of,
+    split,
+    swapaxes,
+    take_along_axis,
+    where,
+)
+
+__all__: list[str] = []
+
+
+# ------------------------------------------------------------------------------------------------ turning
+@answers(np.flipud)
+def flipud(x: Any) -> Any:
+    """Upside down: reversed along the first axis."""
+    return flip(x, 0)
+
+
+@answers(np.fliplr)
+def fliplr(x: Any) -> Any:
+    """Left to right: reversed along the second axis."""
+    return flip(x, 1)
+
+
+@answers(np.rot90)
+def rot90(x: Any, k: int = 1, axes: Any = (0, 1)) -> Any:
+    """Turned k times by 90 degrees in the plane of two axes, from the first towards the second."""
+    first, second = (axis_of(a, ndim_of(x), "rot90") for a in axes)
+    if first == second:
+        raise ShapeError(f"rot90: received axes={axes}, expected two different ones.")
+    turns = k % 4
+    if turns == 0:
+        return x
+    if turns == 2:
+        return flip(flip(x, first), second)
+    return swapaxes(flip(x, second), first, second) if turns == 1 else flip(swapaxes(x, first, second), second)
+
+
+@answers(np.rollaxis)
+def rollaxis(x: Any, axis: int, start: int = 0) -> Any:
+    """An axis moved to stand before the one at `start`."""
+    ndim = ndim_of(x)
+    at, to = axis_of(axis, ndim, "rollaxis"), axis_of(start, ndim + 1, "rollaxis")
+    return moveaxis(x, at, to - (at < to))
+
+
+@answers(np.atleast_3d)
+def atleast_3d(x: Any) -> Any:
+    """At least three axes: a vector becomes (1, n, 1), a matrix (m, n, 1)."""
+    shape = shape_of(x)
+    return reshape(x, {0: (1, 1, 1), 1: (1, *shape, 1)}.get(len(shape), (*shape, 1))) if len(shape) < 3 else x
+
+
+# --------------------------------------------------------------------------------------- joining and cutting
+@answers(np.append)
+def append(x: Any, values: Any, axis: int | None = None) -> Any:
+    """x with values after it along an axis; both flattened first where `axis` is None."""
+    return concatenate([x, values], axis)
+
+
+@answers(np.dstack)
+def dstack(arrays: Sequence[Any]) -> Any:
+    """Joined along a third axis."""
+    return concatenate([atleast_3d(a) for a in arrays], 2)
+
+
+@answers(np.block)
+def block(arrays: Any) -> Any:
+    """A matrix of matrices, from nested lists: the innermost lists are joined along the last axis, and so on outwards."""
+
+    def depth_of(part: Any) -> int:
+        if not isinstance(part, list):
+            return 0
+        depths = {depth_of(p) for p in part}
+        if len(depths) != 1:
+            raise ShapeError("block: received lists nested to different depths or an empty list, expected one depth throughout.")
+        return 1 + depths.pop()
+
+    depth = depth_of(arrays)
+
+    def leaves(part: Any) -> list[Any]:
+        return [leaf for p in part for leaf in leaves(p)] if isinstance(part, list) else [part]
+
+    ndim = builtins.max(depth, *map(ndim_of, leaves(arrays)))
+
+    def join(part: Any, level: int) -> Any:
+        if isinstance(part, list):
+            return concatenate([join(p, level - 1) for p in part], -level)
+        return reshape(part, (1,) * (ndim - ndim_of(part)) + shape_of(part))
+
+    return join(arrays, depth)
+
+
+@answers(np.vsplit)
+def vsplit(x: Any, indices_or_sections: Any) -> list[Any]:
+    """Equal parts, or parts split at the given places, along the first axis."""
+    return split(x, indices_or_sections, 0)  # type: ignore[no-any-return]
+
+
+@answers(np.hsplit)
+def hsplit(x: Any, indices_or_sections: Any) -> list[Any]:
+    """The same along the second axis (of a vector along its one)."""
+    return split(x, indices_or_sections, 0 if ndim_of(x) == 1 else 1)  # type: ignore[no-any-return]
+
+
+@answers(np.dsplit)
+def dsplit(x: Any, indices_or_sections: Any) -> list[Any]:
+    """The same along the third axis."""
+    return split(x, indices_or_sections, 2)  # type: ignore[no-any-return]
+
+
+@answers(*filter(None, [getattr(np, "unstack", None)]))
+def unstack(x: Any, *, axis: int = 0) -> tuple[Any, ...]:
+    """The parts along an axis: the inverse of stack."""
+    front = moveaxis(x, axis, 0)
+    return tuple(getitem(front, i) for i in range(shape_of(front)[0]))
+
+
+@answers(np.delete)
+def delete(x: Any, obj: Any, axis: int | None = None) -> Any:
+    """Without the elements at the given places along an axis; flattened first where `axis` is None."""
+    if axis is None:
+        return delete(ravel(x), obj, 0)
+    at = axis_of(axis, ndim_of(x), "delete")
+    return getitem(x, (slice(None),) * at + (np.delete(np.arange(shape_of(x)[at]), obj),))
+
+
+# ---------------------------------------------------------------------------------------------- broadcasting
+@answers(np.broadcast_arrays)
+def broadcast_arrays(*arrays: Any) -> tuple[Any, ...]:
+    """All of one shape, as NumPy broadcasts."""
+    shape = np.broadcast_shapes(*map(shape_of, arrays))
+    return tuple(broadcast_to(a, shape) for a in arrays)
+
+
+@answers(np.meshgrid)
+def meshgrid(*xi: Any, sparse: bool = False, indexing: str = "xy") -> tuple[Any, ...]:
+    """The coordinates of a grid from those along its sides."""
+    if indexing not in ("xy", "ij"):
+        raise OperandError(f"meshgrid: received indexing={indexing!r}, expected 'xy' or 'ij'.")
+    n = len(xi)
+    place = [1, 0, *range(2, n)] if indexing == "xy" and n > 1 else list(range(n))
+    open_grid = [reshape(x, tuple(-1 if i == at else 1 for i in range(n))) for x, at in zip(xi, place, strict=True)]
+    return tuple(open_grid) if sparse else broadcast_arrays(*open_grid)
+
+
+# -------------------------------------------------------------------------------------------------- choosing
+@answers(np.select)
+def select(condlist: Sequence[Any], choicelist: Sequence[Any], default: Any = 0.0) -> Any:
+    """For each place the choice of the first condition that holds there."""
+    if len(condlist) != len(choicelist) or not len(condlist):
+        raise ShapeError(f"select: received {len(condlist)} conditions and {len(choicelist)} choices, expected as many of each, and one at least.")
+    out = default
+    for condition, choice in zip(reversed(condlist), reversed(choicelist), strict=True):
+        out = where(condition, choice, out)
+    return out
+
+
+@answers(np.compress)
+def compress(condition: Any, x: Any, axis: int | None = None) -> Any:
+    """The parts along an axis for which a condition holds."""
+    if axis is None:
+        return compress(condition, ravel(x), 0)
+    return getitem(x, (slice(None),) * axis_of(axis, ndim_of(x), "compress") + (np.flatnonzero(NODE_DATA(condition)),))
+
+
+@answers(np.extract)
+def extract(condition: Any, x: Any) -> Any:
+    """The elements for which a condition holds."""
+    return compress(np.ravel(NODE_DATA(condition)), x)
+
+
+@answers(np.partition)
+def partition(x: Any, kth: Any, axis: int | None = -1) -> Any:
+    """The kth smallest in its place, smaller ones before and larger ones after it."""
+    if axis is None:
+        return partition(ravel(x), kth, 0)
+    return take_along_axis(x, np.argpartition(NODE_DATA(x), kth, axis=axis), axis)

@@ -1,0 +1,331 @@
+"""More of NumPy's numerical functions, composed from entries: statistics, differences, interpolation, polynomials, products.
+
+The derivatives are those of the entries that they are made of. Where data decides (which element is the median, between
+which knots a point lies), the decision is taken on the plain data and the graph records what follows from it.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from .errors import MissingRuleError, OperandError, ShapeError
+from .node import Node
+from .op import TABLE
+from .record import NODE_DATA
+from .routines import diff, matmul
+from .shaping import (
+    NUMPY,
+    answers,
+    axes_of,
+    axis_of,
+    concatenate,
+    diagonal,
+    flip,
+    getitem,
+    in_dtype_of,
+    matrix_transpose,
+    moveaxis,
+    ndim_of,
+    pad,
+    ravel,
+    record_op,
+    reshape,
+    shape_of,
+    where,
+)
+
+__all__: list[str] = []
+
+LN2 = math.log(2.0)
+
+
+_sum, _mean = NUMPY[np.sum], NUMPY[np.mean]
+
+
+def _along(axis: int, key: Any) -> tuple[Any, ...]:
+    """The index that applies `key` along one axis, counted from the front."""
+    return (slice(None),) * axis + (key,)
+
+
+# ------------------------------------------------------------------------------------------------ elementwise
+@answers(np.rad2deg, np.degrees)
+def rad2deg(x: Any) -> Any:
+    """Radians as degrees, 180x / π."""
+    return record_op("mul", x, 180.0 / math.pi)
+
+
+@answers(np.logaddexp2)
+def logaddexp2(x: Any, y: Any) -> Any:
+    """log₂(2ˣ + 2ʸ), with no overflow."""
+    return record_op("logaddexp", record_op("mul", x, LN2), record_op("mul", y, LN2)) / LN2
+
+
+@answers(np.fmax)
+def fmax(x: Any, y: Any) -> Any:
+    """The larger of x and y; a nan counts as missing."""
+    return where(np.isnan(NODE_DATA(x)), y, where(np.isnan(NODE_DATA(y)), x, record_op("maximum", x, y)))
+
+
+@answers(np.fmin)
+def fmin(x: Any, y: Any) -> Any:
+    """The smaller of x and y; a nan counts as missing."""
+    return where(np.isnan(NODE_DATA(x)), y, where(np.isnan(NODE_DATA(y)), x, record_op("minimum", x, y)))
+
+
+@answers(np.copysign)
+def copysign(x: Any, y: Any) -> Any:
+    """|x| with the sign of y."""
+    return record_op("abs", x) * in_dtype_of(x, np.copysign(1.0, NODE_DATA(y)))
+
+
+@answers(np.heaviside)
+def heaviside(x: Any, y: Any) -> Any:
+    """0 for x < 0, y at 0, 1 for x > 0; its derivative by x is 0."""
+    return where(NODE_DATA(x) == 0.0, y, record_op("step", x))
+
+
+@answers(np.divmod)
+def divmod(x: Any, y: Any) -> tuple[Any, Any]:
+    """(⌊x / y⌋, what is left)."""
+    return record_op("floor_divide", x, y), record_op("mod", x, y)
+
+
+@answers(np.round, np.around)
+def round(x: Any, decimals: int = 0) -> Any:
+    """To a number of decimals; its derivative is 0."""
+    return record_op("rint", x) if decimals == 0 else record_op("rint", x * 10.0**decimals) / 10.0**decimals
+
+
+@answers(np.fix)
+def fix(x: Any) -> Any:
+    """x without its fraction; its derivative is 0."""
+    return record_op("trunc", x)
+
+
+@answers(np.real, np.real_if_close, np.conjugate)
+def real(x: Any) -> Any:
+    """The real part: all of x, since nothing here is complex."""
+    return record_op("identity", x)
+
+
+@answers(np.imag)
+def imag(x: Any) -> Any:
+    """The imaginary part: 0, since nothing here is complex."""
+    return record_op("mul", x, 0.0)
+
+
+@answers(np.nan_to_num)
+def nan_to_num(x: Any, copy: bool = True, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None) -> Any:
+    """x with numbers in place of nan and infinities, which get the derivative 0."""
+    data = np.asarray(NODE_DATA(x))
+    limits = np.finfo(data.dtype)
+    x = where(np.isnan(data), nan, x)
+    x = where(data == np.inf, float(limits.max) if posinf is None else posinf, x)
+    return where(data == -np.inf, float(limits.min) if neginf is None else neginf, x)
+
+
+# ------------------------------------------------------------------------------------------------ statistics
+def _without_nan(name: str, fill: float, *functions: Any) -> None:
+    def reduce(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
+        return NUMPY[getattr(np, name)](where(np.isnan(NODE_DATA(x)), fill, x), axis, keepdims=keepdims)
+
+    reduce.__name__ = reduce.__qualname__ = f"nan{name}"
+    reduce.__doc__ = f"{TABLE[name].doc} A nan counts as missing."
+    globals()[f"nan{name}"] = answers(*functions)(reduce)
+
+
+_without_nan("sum", 0.0, np.nansum)
+_without_nan("prod", 1.0, np.nanprod)
+_without_nan("max", -np.inf, np.nanmax)
+_without_nan("min", np.inf, np.nanmin)
+
+
+@answers(np.nanmean)
+def nanmean(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
+    """The mean of what is not nan."""
+    missing = np.isnan(NODE_DATA(x))
+    return _sum(where(missing, 0.0, x), axis, keepdims=keepdims) / in_dtype_of(x, np.sum(~missing, axis=axis, keepdims=keepdims))
+
+
+@answers(np.ptp)
+def ptp(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
+    """The largest less the smallest."""
+    return NUMPY[np.max](x, axis, keepdims=keepdims) - NUMPY[np.min](x, axis, keepdims=keepdims)
+
+
+@answers(np.quantile)
+def quantile(x: Any, q: Any, axis: Any = None, *, method: str = "linear", keepdims: bool = False) -> Any:
+    """What a share q of the elements lies below, interpolated linearly between neighbours; several q give a first axis."""
+    if method != "linear":
+        raise MissingRuleError(f"quantile: method={method!r} has no rule here; use 'linear'.")
+    share = np.asarray(q, dtype=np.float64)
+    if np.any((share < 0.0) | (share > 1.0)):
+        raise OperandError(f"quantile: received q={q!r}, expected shares from 0 to 1.")
+    ndim, axis = ndim_of(x), axes_of(axis, "quantile")
+    axes = range(ndim) if axis is None else [axis_of(a, ndim, "quantile") for a in (axis if isinstance(axis, tuple) else (axis,))]
+    rest = [i for i in range(ndim) if i not in axes]
+    front = record_op("transpose", x, axes=(*axes, *rest)) if ndim else reshape(x, (1,))
+    kept = tuple(shape_of(x)[i] for i in rest)
+    ordered = record_op("sort", reshape(front, (-1, *kept)), axis=0)
+    place = share * (shape_of(ordered)[0] - 1)
+    below = np.floor(place).astype(int)
+    weight = np.reshape(place - below, share.shape + (1,) * len(kept))
+    low, high = getitem(ordered, below), getitem(ordered, np.minimum(below + 1, shape_of(ordered)[0] - 1))
+    out = where(np.isnan(NODE_DATA(getitem(ordered, -1))), np.nan, low + (high - low) * in_dtype_of(low, weight))
+    return reshape(out, share.shape + tuple(1 if i in axes else n for i, n in enumerate(shape_of(x)))) if keepdims else out
+
+
+@answers(np.percentile)
+def percentile(x: Any, q: Any, axis: Any = None, *, method: str = "linear", keepdims: bool = False) -> Any:
+    """What q per cent of the elements lie below; see quantile."""
+    return quantile(x, np.asarray(q, dtype=np.float64) / 100.0, axis, method=method, keepdims=keepdims)
+
+
+@answers(np.median)
+def median(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
+    """The element in the middle, or the mean of the two."""
+    return quantile(x, 0.5, axis, keepdims=keepdims)
+
+
+@answers(np.cov)
+def cov(x: Any, y: Any = None, rowvar: bool = True, bias: bool = False, ddof: int | None = None) -> Any:
+    """The covariance matrix of variables that stand in the rows (or columns) of x, and of y."""
+
+    def rows(a: Any) -> Any:
+        a = reshape(a, (1, -1)) if ndim_of(a) < 2 else a
+        return a if rowvar or shape_of(a)[0] == 1 else matrix_transpose(a)
+
+    both = rows(x) if y is None else concatenate([rows(x), rows(y)], 0)
+    centred = both - _mean(both, 1, keepdims=True)
+    degrees = shape_of(both)[1] - (ddof if ddof is not None else 0 if bias else 1)
+    out = matmul(centred, matrix_transpose(centred)) / float(degrees)
+    return reshape(out, tuple(n for n in shape_of(out) if n != 1))
+
+
+@answers(np.corrcoef)
+def corrcoef(x: Any, y: Any = None, rowvar: bool = True) -> Any:
+    """The matrix of correlations of variables, covariances over the standard deviations."""
+    c = cov(x, y, rowvar)
+    if ndim_of(c) == 0:
+        return c / c
+    spread = record_op("sqrt", diagonal(c))
+    return c / (reshape(spread, (-1, 1)) * reshape(spread, (1, -1)))
+
+
+# ------------------------------------------------------------------------------ differences and interpolation
+@answers(np.ediff1d)
+def ediff1d(x: Any) -> Any:
+    """Differences of neighbours of the flattened array."""
+    return diff(ravel(x))
+
+
+@answers(np.gradient)
+def gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> Any:
+    """Derivatives from samples along each axis, by central differences; `varargs` are spacings or coordinates."""
+    ndim = ndim_of(f)
+    axes = [axis_of(a, ndim, "gradient") for a in (range(ndim) if axis is None else axis if isinstance(axis, (tuple, list)) else (axis,))]
+    spacings = list(varargs) if len(varargs) == len(axes) else [varargs[0] if varargs else 1.0] * len(axes)
+    if len(varargs) not in (0, 1, len(axes)):
+        raise ShapeError(f"gradient: received {len(varargs)} spacings for {len(axes)} axes, expected one for all, or one each.")
+    found = [_gradient_along(f, NODE_DATA(h), at, edge_order) for at, h in zip(axes, spacings, strict=True)]
+    return found[0] if len(found) == 1 else tuple(found)
+
+
+def _gradient_along(f: Any, spacing: Any, axis: int, edge_order: int) -> Any:
+    n, ndim = shape_of(f)[axis], ndim_of(f)
+    if edge_order not in (1, 2) or n <= edge_order:
+        raise ShapeError(f"gradient: received {n} samples with edge_order={edge_order}, expected order 1 or 2 and more samples than that.")
+    h = in_dtype_of(f, np.full(n - 1, spacing) if np.ndim(spacing) == 0 else np.diff(spacing))
+    if len(h) != n - 1:
+        raise ShapeError(f"gradient: received {len(h) + 1} coordinates for an axis of length {n}, expected as many.")
+
+    def part(start: int, stop: int | None) -> Any:
+        return getitem(f, _along(axis, slice(start, stop)))
+
+    def edge(outer: Any, middle: Any, inner: Any, a: float, b: float) -> Any:
+        if edge_order == 1:
+            return (middle - outer) / a
+        return outer * (-(2.0 * a + b) / (a * (a + b))) + middle * ((a + b) / (a * b)) - inner * (a / (b * (a + b)))
+
+    a, b = (np.reshape(side, (-1,) + (1,) * (ndim - axis - 1)) for side in (h[:-1], h[1:]))
+    centre = (
+        part(2, None) * (a / (b * (a + b))) + part(1, n - 1) * ((b - a) / (a * b)) - part(0, n - 2) * (b / (a * (a + b)))
+    )
+    first = edge(part(0, 1), part(1, 2), part(2, 3), h[0], h[min(1, n - 2)])
+    last = edge(part(n - 1, n), part(n - 2, n - 1), part(n - 3, n - 2), -h[-1], -h[max(-2, 1 - n)])
+    return concatenate([first, centre, last], axis)
+
+
+@answers(np.trapezoid)
+def trapezoid(y: Any, x: Any = None, dx: float = 1.0, axis: int = -1) -> Any:
+    """The integral of samples by the trapezoidal rule."""
+    at = axis_of(axis, ndim_of(y), "trapezoid")
+    width = dx
+    if x is not None:
+        width = diff(x, axis=at if ndim_of(x) > 1 else -1)
+        if ndim_of(x) == 1:
+            width = reshape(width, (-1,) + (1,) * (ndim_of(y) - at - 1))
+    heights = getitem(y, _along(at, slice(1, None))) + getitem(y, _along(at, slice(None, -1)))
+    return _sum(heights * width, at) / 2.0
+
+
+@answers(np.interp)
+def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period: float | None = None) -> Any:
+    """The polygon through the points (xp, fp), at x; constant beyond its ends. xp must ascend."""
+    if period is not None:
+        raise MissingRuleError("interp: period= has no rule here; reduce x with np.mod first.")
+    points, knots = np.asarray(NODE_DATA(x)), np.asarray(NODE_DATA(xp))
+    if knots.ndim != 1 or shape_of(fp) != knots.shape or len(knots) < 2:
+        raise ShapeError(f"interp: received xp of shape {knots.shape} and fp of shape {shape_of(fp)}, expected vectors of one length, 2 or more.")
+    i = np.clip(np.searchsorted(knots, points, side="right") - 1, 0, len(knots) - 2)
+    x0, y0 = getitem(xp, i), getitem(fp, i)
+    slope = (getitem(fp, i + 1) - y0) / (getitem(xp, i + 1) - x0)
+    inside = y0 + slope * (x - x0)
+    inside = where(points < knots[0], getitem(fp, 0) if left is None else left, inside)
+    return where(points > knots[-1], getitem(fp, -1) if right is None else right, inside)
+
+
+@answers(np.linspace)
+def linspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, *, axis: int = 0) -> Any:
+    """Evenly spaced numbers from start to stop, which may be arrays."""
+    ndim = max(ndim_of(start), ndim_of(stop))
+    share = np.reshape(np.linspace(0.0, 1.0, num, endpoint=endpoint), (-1,) + (1,) * ndim)
+    share = in_dtype_of(start if isinstance(start, Node) else stop, share)
+    return moveaxis(start * (1.0 - share) + stop * share, 0, axis)
+
+
+# ------------------------------------------------------------------------------------- polynomials and filters
+@answers(np.polyval)
+def polyval(p: Any, x: Any) -> Any:
+    """p₀xⁿ⁻¹ + … + pₙ₋₁, by Horner's rule."""
+    out: Any = 0.0
+    for i in range(shape_of(p)[0]):
+        out = out * x + getitem(p, i)
+    return out
+
+
+def _windows(x: Any, width: int) -> Any:
+    """Every run of `width` neighbours, a row each."""
+    return getitem(x, np.arange(shape_of(x)[0] - width + 1)[:, None] + np.arange(width))
+
+
+@answers(np.convolve)
+def convolve(x: Any, v: Any, mode: str = "full") -> Any:
+    """Σⱼ xₖ₋ⱼ·vⱼ of two vectors: for every overlap ("full"), for as many as the longer has ("same"), for whole overlaps ("valid")."""
+    long, short = (x, v) if shape_of(x)[0] >= shape_of(v)[0] else (v, x)
+    if ndim_of(x) != 1 or ndim_of(v) != 1 or not shape_of(short)[0]:
+        raise ShapeError(f"convolve: received shapes {shape_of(x)} and {shape_of(v)}, expected two vectors, none of them empty.")
+    n = shape_of(short)[0]
+    borders = {"full": (n - 1, n - 1), "same": (n // 2, (n - 1) // 2), "valid": (0, 0)}
+    if mode not in borders:
+        raise OperandError(f"convolve: received mode={mode!r}, expected 'full', 'same' or 'valid'.")
+    return matmul(_windows(pad(long, borders[mode]), n), flip(short))
+
+
+@answers(np.correlate)
+def correlate(x: Any, v: Any, mode: str = "valid") -> Any:
+    """Σⱼ xₖ₊ⱼ·vⱼ of two vectors; modes as in convolve."""
+    return convolve(x, flip(v), mode)
