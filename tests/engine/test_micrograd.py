@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import autograd_core as ag
 from autograd_core import Value
 
 engine = pytest.importorskip(
@@ -171,3 +172,44 @@ def test_the_import_line_alone_is_enough() -> None:
     for name in ("data", "grad", "_prev", "_op", "backward", "relu"):
         assert hasattr(Value(1.0), name)
     assert repr(Value(1.0)).startswith("Value(data=1.0, grad=0")
+
+
+def test_the_chain_rule_by_hand() -> None:
+    """`o.grad = 1.0`, then `_backward()` node by node in reverse topological order, as in the lecture."""
+    x1, x2, w1, w2, b = (Value(v) for v in (2.0, 0.0, -3.0, 1.0, 6.8813735870195432))
+    e = (2 * (x1 * w1 + x2 * w2 + b)).exp()
+    out = (e - 1) / (e + 1)
+    order: list[Any] = []
+    seen = set()
+
+    def build(v: Any) -> None:
+        if v not in seen:
+            seen.add(v)
+            for child in v._prev:
+                build(child)
+            order.append(v)
+
+    build(out)
+    out.grad = 1.0
+    for node in reversed(order):
+        node._backward()
+    np.testing.assert_allclose([v.grad for v in (x1, w1, x2, w2)], [-1.5, 1.0, 0.5, 0.0], atol=1e-12)
+
+
+def test_one_step_by_hand_adds_to_the_operands() -> None:
+    """Through one node only, both edges of x·x, on a `Tensor` too; a leaf has nothing to pass on."""
+    x = Value(3.0)
+    y = x * x
+    y.grad = 2.0
+    y._backward()
+    y._backward()
+    x._backward()
+    assert x.grad == 24.0
+    t = ag.Tensor([1.0, 2.0])
+    s = (t * t).sum()
+    s._backward()
+    assert t.grad is None
+    s.grad = np.ones(())
+    s._backward()
+    s.parents[0]._backward()
+    np.testing.assert_array_equal(t.grad, [2.0, 4.0])
