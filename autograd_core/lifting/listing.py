@@ -61,6 +61,9 @@ class Readable(Protocol):
     def statements(self, section: str) -> list[Statement]:
         """What the "forward" or "backward" pass computes."""
 
+    def leaf_names(self) -> list[str]:
+        """What the parameters and then the inputs are called."""
+
 
 def format_statements(statements: list[Statement]) -> list[str]:
     """The statements as text, comments aligned."""
@@ -154,6 +157,10 @@ class Listing:
         self._buffers: dict[int, _Term] = {}  # address → what was written there last
         self._pending: dict[int, _Cost] = {}  # of buffers that no statement has told yet
         self._spent = _Cost()
+
+    def leaf_names(self) -> list[str]:
+        """The array that each parameter and each input is in."""
+        return self.names.leaf_names()
 
     def statements(self, section: str) -> list[Statement]:
         """What the calls of a section compute, in order; together they make all its calls."""

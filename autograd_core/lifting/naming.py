@@ -48,6 +48,7 @@ class Names:
         self.parameters, self.numbers_at = graph.parameters, dict(grouping.numbers)
         self.groups = [(group.base, group.size, group.producer is None) for group in arena.groups]
         self.labels = {int(grouping.place[i]): label for i, label in enumerate(graph.labels) if label}
+        self._leaf_places = grouping.place[: graph.live].copy()
         self.counts: dict[str, int] = {}
         self.leaves: dict[bytes, str] = {}  # the places of leaves → name
         self.places: dict[str, Array] = {}  # the same the other way round
@@ -113,6 +114,13 @@ class Names:
                     self.counts[common] += 1
             self.leaves[key], self.places[name] = name, places
         return self.leaves[key]
+
+    def leaf_names(self) -> list[str]:
+        """For every parameter and input the array that it is in, the smallest if there are several; "" if it has no name."""
+        name_at = np.full(len(self.owner), "", dtype=object)
+        for name, places in sorted(self.places.items(), key=lambda item: -len(item[1])):
+            name_at[places] = name
+        return [str(name) for name in name_at[self._leaf_places]]
 
     def operand(self, index: Array, letter: str = "p") -> str:
         """What the places of an operand are called."""

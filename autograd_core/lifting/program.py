@@ -163,6 +163,11 @@ class Program:
         listing = self._compiled.listing
         return [] if listing is None else listing.statements(section)
 
+    def leaf_names(self) -> list[str]:
+        """For every parameter and then every input the name that it, or the array it is in, has in the lines; or ""."""
+        listing = self._compiled.listing
+        return [""] * (self._store.size + self._inputs.size) if listing is None else listing.leaf_names()
+
     def __str__(self) -> str:
         """The program, a line a step: the forward pass and what it replaced, then the backward pass."""
         forward, backward = self.calls

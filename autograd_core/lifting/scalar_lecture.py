@@ -30,7 +30,7 @@ class ScalarListing:
     def __init__(self, graph: Canonical, source: dict[str, list[str]], functions: dict[str, str]) -> None:
         """`source` holds the lines of the two passes, `functions` what the names in them stand for."""
         self.source, self.functions = source, functions
-        self.names = _names(graph)
+        self.names, self.live = _names(graph), graph.live
 
     def _read(self, text: str) -> str:
         def word(found: re.Match[str]) -> str:
@@ -43,6 +43,10 @@ class ScalarListing:
 
         spaced = _WORD.sub(word, text).replace("*", " * ").replace(" *  * ", "**")
         return _SQUARE.sub(r"\1²", _MINUS.sub(r"- \1", spaced))
+
+    def leaf_names(self) -> list[str]:
+        """Each leaf is called by a name of its own."""
+        return [self.names[i] for i in range(self.live)]
 
     def statements(self, section: str) -> list[Statement]:
         """A statement a line."""

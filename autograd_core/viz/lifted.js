@@ -1,49 +1,165 @@
-// Two pictures of one computation: a box that is pointed at lights up its counterparts on the other side.
+// Two sides of one computation: what is pointed at lights up its counterparts on the other side. It computes nothing:
+// every text was made in Python. It writes with textContent only, so that no label can become an element.
 (() => {
   "use strict";
   const data = JSON.parse(document.getElementById("data").textContent);
   const find = (id) => document.getElementById(id);
-  const say = find("say"), scalar = data.names.map((_, k) => find("b" + k)), calls = data.calls.map((call) => find("c" + call.box));
-  const users = data.names.map(() => []);
-  data.calls.forEach((call, k) => call.pairs.forEach((box) => users[box].push(k)));
-  let held = null;
+  const main = document.querySelector(".lifted"), say = find("say"), links = find("links"), inside = find("inside");
+  const view = find("scalar"), program = find("array"), svg = view.querySelector("svg");
+  const boxes = data.boxes.map((_, k) => find("b" + k)), rows = [...program.querySelectorAll(".line")];
+  const boxesOf = data.rows.map((row) => row.boxes.map((pair) => pair[0]));
   const sides = [
-    { own: calls, reach: (k) => data.calls[k].pairs.map((box) => scalar[box]), text: (k) => data.calls[k].say },
-    { own: scalar, reach: (k) => users[k].map((call) => calls[call]),
-      text: (k) => data.names[k] + (users[k].length ? " is computed by " + users[k].map((c) => data.calledBy[c]).join(", ") : " is a leaf, or part of no call") + "." },
+    { own: rows, other: boxes, view: program, opposite: view, reach: (k) => boxesOf[k], text: (k) => data.rows[k].say },
+    { own: boxes, other: rows, view, opposite: program, reach: (k) => data.boxes[k].rows, text: (k) => data.boxes[k].say },
   ];
-  function light(side, k) {
-    for (const element of [...calls, ...scalar]) element.classList.remove("lit", "held");
-    if (!side) { say.textContent = data.say; return; }
-    const others = side.reach(k);
-    for (const element of [side.own[k], ...others]) element.classList.add("lit");
-    reveal(others);
+  let held = null, lit = null;
+
+  // ------------------------------------------------------------------------------------------ lighting
+  function light(side, k, quiet) {
+    for (const element of [...boxes, ...rows]) element.classList.remove("lit", "held", "own", "reads");
+    main.classList.toggle("lighting", !!side);
+    lit = side ? [side, k] : null;
+    if (!side) { say.textContent = data.say; connect(); return; }
+    side.own[k].classList.add("lit", "own");
+    for (const other of side.reach(k)) side.other[other].classList.add("lit");
+    if (side === sides[0]) for (const box of data.rows[k].reads) boxes[box].classList.add("reads");
     if (held) side.own[k].classList.add("held");
+    if (!quiet) reveal(side.opposite, side.reach(k).map((other) => side.other[other]));
     say.textContent = side.text(k);
+    connect();
   }
-  function reveal(elements) { // unless one of them can be seen already
+  function reveal(frame, elements) { // the first of them, unless one can be seen already
     if (!elements.length) return;
-    const view = elements[0].closest(".view"), frame = view.getBoundingClientRect();
-    const places = elements.map((element) => element.getBoundingClientRect());
-    if (places.some((r) => r.left >= frame.left && r.right <= frame.right && r.top >= frame.top && r.bottom <= frame.bottom)) return;
-    view.scrollLeft += places[0].left - frame.left - 20;
-    view.scrollTop += places[0].top - frame.top - 20;
+    const f = frame.getBoundingClientRect(), places = elements.map((element) => element.getBoundingClientRect());
+    if (places.some((r) => r.left >= f.left && r.right <= f.right && r.top >= f.top && r.bottom <= f.bottom)) return;
+    frame.scrollLeft += places[0].left - f.left - 20;
+    frame.scrollTop += places[0].top - f.top - 20;
   }
-  const rest = () => (held ? light(...held) : light(null));
-  for (const side of sides) side.own.forEach((element, k) => {
-    element.setAttribute("tabindex", "0");
-    element.setAttribute("role", "button");
-    element.setAttribute("aria-label", side.text(k));
-    const hold = () => { held = held && held[0] === side && held[1] === k ? null : [side, k]; light(side, k); };
-    element.addEventListener("pointerenter", () => light(side, k));
-    element.addEventListener("pointerleave", rest);
-    element.addEventListener("focus", () => light(side, k));
-    element.addEventListener("blur", rest);
-    element.addEventListener("click", hold);
-    element.addEventListener("keydown", (event) => {
-      if (event.key === "Enter" || event.key === " ") { event.preventDefault(); hold(); }
+  const rest = () => (held ? light(held[0], held[1], true) : light(null));
+  function hold(side, k) {
+    held = k === null || (held && held[0] === side && held[1] === k) ? null : [side, k];
+    for (const one of sides) one.own.forEach((element, i) => element.setAttribute("aria-pressed", String(!!held && held[0] === one && held[1] === i)));
+    if (k === null) light(null); else light(side, k);
+    look(held && held[0] === sides[1] ? held[1] : null);
+  }
+
+  // ----------------------------------------------------------------------- the lines that join the two sides
+  function connect() {
+    links.replaceChildren();
+    if (!lit || getComputedStyle(links).display === "none") return;
+    const origin = main.getBoundingClientRect(), left = view.getBoundingClientRect(), right = program.getBoundingClientRect();
+    const within = (r, f) => r.bottom > f.top && r.top < f.bottom && r.right > f.left && r.left < f.right;
+    const [side, k] = lit;
+    for (const other of side.reach(k).slice(0, 60)) {
+      const box = side === sides[0] ? boxes[other] : boxes[k], row = side === sides[0] ? rows[k] : rows[other];
+      const a = box.getBoundingClientRect(), b = row.getBoundingClientRect();
+      if (!within(a, left) || !within(b, right)) continue;
+      const clamp = (y, f) => Math.min(f.bottom - 4, Math.max(f.top + 4, y));
+      const x0 = Math.min(a.right, left.right) - origin.left, y0 = clamp((a.top + a.bottom) / 2, left) - origin.top;
+      const x1 = b.left - origin.left, y1 = clamp((b.top + b.bottom) / 2, right) - origin.top, middle = Math.max(x0 + 30, (x0 + x1) / 2);
+      const path = document.createElementNS("http://www.w3.org/2000/svg", "path");
+      path.setAttribute("d", `M${x0} ${y0}C${middle} ${y0} ${middle} ${y1} ${x1} ${y1}`);
+      links.append(path);
+    }
+  }
+
+  // ------------------------------------------------------------------------------------- a look into a stack
+  function look(k) {
+    const { list, more, svg: drawn } = k === null ? {} : data.boxes[k];
+    inside.hidden = !list || !list.length;
+    inside.replaceChildren();
+    if (inside.hidden) return;
+    const add = (tag, text, to = inside) => { const e = document.createElement(tag); e.textContent = text; to.append(e); return e; };
+    add("h3", data.boxes[k].say);
+    const ol = add("ol", "");
+    for (const text of list) add("li", text, ol);
+    if (more) add("p", "… and " + more.toLocaleString("en") + " more");
+    if (drawn) { // made by this package, every label in it escaped
+      add("p", "The first of them, node by node:");
+      const holder = add("div", "");
+      holder.className = "view";
+      holder.append(document.importNode(new DOMParser().parseFromString(drawn, "image/svg+xml").documentElement, true));
+    }
+    reveal(view, [boxes[k]]);
+    connect();
+  }
+
+  // ------------------------------------------------------------------------------------- pointer and keys
+  let last = [-1, -1], grip = null, dragged = false;
+  const moved = (event) => event.clientX !== last[0] || event.clientY !== last[1]; // scrolling below a resting pointer is no pointing
+  for (const side of sides) {
+    side.own.forEach((element, k) => {
+      element.setAttribute("tabindex", k ? "-1" : "0");
+      element.setAttribute("aria-pressed", "false");
+      if (side === sides[1]) { element.setAttribute("role", "button"); element.setAttribute("aria-label", side.text(k)); }
+      element.addEventListener("pointermove", (event) => {
+        if (!held && !grip && moved(event) && !(lit && lit[0] === side && lit[1] === k)) light(side, k);
+      });
+      element.addEventListener("pointerleave", (event) => { if (!held && moved(event)) rest(); });
+      element.addEventListener("focus", () => { if (!held && element.matches(":focus-visible")) light(side, k); });
+      element.addEventListener("blur", () => { if (!held) rest(); });
+      element.addEventListener("click", (event) => { event.stopPropagation(); if (!dragged) hold(side, k); });
+      element.addEventListener("keydown", (event) => {
+        if (event.altKey || event.ctrlKey || event.metaKey) return;
+        const n = side.own.length;
+        const to = { ArrowDown: k + 1, ArrowRight: k + 1, ArrowUp: k - 1, ArrowLeft: k - 1, Home: 0, End: n - 1 }[event.key];
+        if (to !== undefined) {
+          event.preventDefault();
+          event.stopPropagation();
+          if (to < 0 || to >= n) return;
+          element.setAttribute("tabindex", "-1");
+          side.own[to].setAttribute("tabindex", "0");
+          side.own[to].focus({ preventScroll: true });
+          reveal(side.view, [side.own[to]]);
+          if (held) { held = null; hold(side, to); } else light(side, to);
+        } else if (side === sides[1] && (event.key === "Enter" || event.key === " ")) { event.preventDefault(); hold(side, k); }
+      });
     });
+  }
+  document.addEventListener("pointermove", (event) => { last = [event.clientX, event.clientY]; });
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") hold(null, null);
+    else if (!event.ctrlKey && !event.metaKey && (event.key === "+" || event.key === "-")) scale(zoom * (event.key === "+" ? 1.25 : 0.8));
   });
-  document.addEventListener("keydown", (event) => { if (event.key === "Escape") { held = null; light(null); } });
+  main.addEventListener("click", (event) => { if (held && !dragged && !event.target.closest("button,#inside")) hold(null, null); });
+
+  // ---------------------------------------------------------------------------------- moving and enlarging
+  const natural = [svg.viewBox.baseVal.width, svg.viewBox.baseVal.height];
+  let zoom = 1;
+  function scale(to, x = view.clientWidth / 2, y = view.clientHeight / 2) {
+    const old = zoom, left = view.scrollLeft + x, top = view.scrollTop + y;
+    zoom = Math.min(4, Math.max(0.05, to));
+    svg.setAttribute("width", natural[0] * zoom);
+    svg.setAttribute("height", natural[1] * zoom);
+    view.scrollLeft = left * zoom / old - x;
+    view.scrollTop = top * zoom / old - y;
+    connect();
+  }
+  const whole = () => Math.min((view.clientWidth - 4) / natural[0], (view.clientHeight - 4) / natural[1]);
+  const across = () => scale(Math.min(1.2, Math.max(0.62, (view.clientWidth - 18) / natural[0])));
+  view.addEventListener("pointerdown", (event) => {
+    dragged = false;
+    if (event.pointerType === "mouse" && event.button === 0) grip = [event.clientX, event.clientY, view.scrollLeft, view.scrollTop];
+  });
+  window.addEventListener("pointermove", (event) => {
+    if (!grip) return;
+    const dx = event.clientX - grip[0], dy = event.clientY - grip[1];
+    if (Math.abs(dx) + Math.abs(dy) > 4) { dragged = true; view.classList.add("drag"); }
+    if (dragged) { view.scrollLeft = grip[2] - dx; view.scrollTop = grip[3] - dy; }
+  });
+  window.addEventListener("pointerup", () => { grip = null; view.classList.remove("drag"); setTimeout(() => { dragged = false; }); });
+  view.addEventListener("wheel", (event) => { // a page that scrolls keeps its wheel
+    const free = window.top === window && document.documentElement.scrollHeight <= window.innerHeight;
+    if (!event.ctrlKey && !event.metaKey && !free) return;
+    event.preventDefault();
+    const frame = view.getBoundingClientRect();
+    scale(zoom * Math.exp(-event.deltaY / 500), event.clientX - frame.left, event.clientY - frame.top);
+  }, { passive: false });
+  find("larger").onclick = () => scale(zoom * 1.25);
+  find("smaller").onclick = () => scale(zoom / 1.25);
+  find("fit").onclick = () => scale(Math.min(1.5, whole()));
+  for (const frame of [view, program]) frame.addEventListener("scroll", connect);
+  window.addEventListener("resize", () => connect());
+  across();
   light(null);
 })();

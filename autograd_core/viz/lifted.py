@@ -1,9 +1,15 @@
-"""The picture of a lift: the array program as boxes, and a page on which it stands beside the scalar graph it replaced."""
+"""The picture of a lift: the array program, and on a page beside it the scalar graph that it replaced.
+
+Each side finds its counterparts on the other: a call the stacks of nodes that it replaced, a stack the calls that compute it
+and its gradient.
+"""
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
@@ -11,43 +17,52 @@ from typing import TYPE_CHECKING, Any
 from .drawing import Drawing
 from .fold import view_of
 from .graph import Box, Edge, Graph, Role, Row
-from .network import read
+from .members import member_graph
+from .network import Network, read
 from .page import document
 from .scene import Scene, picture
+from .stacks import Stacks
 from .svg import Direction, svg
 from .text import clean, escape
 from .theme import Theme
 
 if TYPE_CHECKING:
-    from autograd_core.lifting import Line
+    from autograd_core.lifting import Line, Program
 
-__all__ = ["LiftedDrawing", "draw_lifted", "program_graph"]
+__all__ = ["LiftedDrawing", "Side", "draw_lifted", "program_graph"]
 
 _NAME = re.compile(r"(?<![\w.])[^\W\d]\w*(?![\w(=])")
 _LEAF = re.compile(r"θ|[WbpXxc]\d*")  # how the lecture names what is given
-_MOST = 120
-_SAY = "Point at a box, or move to it with Tab: what it replaced, or what replaced it, lights up on the other side. A click or Enter keeps it."
+_MOST, _MEMBERS, _BYTES = 120, 4, 350_000
+_KINDS = {
+    "scalar source": ("Program in straight-line Python", "Too few numbers, or too narrow, for array calls to pay: every node is a line of Python."),
+    "level batching": ("Array program, level by level", "Without matrix products to find, all nodes of one kind and height run as one call."),
+}
+_SAY = (
+    "Point at a line of the program or at a box: what belongs together lights up on both sides. A click (or Enter) keeps it, "
+    "Escape lets go, arrow keys move along."
+)
 
 
-def program_graph(lines: Sequence[Line]) -> Graph:
-    """The calls of a program in order, and an edge for every array that one of them reads."""
+def program_graph(lines: Sequence[Line], leaves: Sequence[str] = ()) -> Graph:
+    """The calls of a program in order, and an edge for every array that one of them reads; `leaves` names what is given."""
     boxes: list[Box] = []
     edges: list[Edge] = []
     number: dict[str, int] = {}
+    given = set(leaves)
     for k, line in enumerate(lines[:_MOST]):
         words = dict.fromkeys(_NAME.findall(line.expression))
-        sources = [word for word in words if word in number or _LEAF.fullmatch(word)]
+        sources = [word for word in words if word in number or word in given or _LEAF.fullmatch(word)]
         for name in sources:
             if name not in number:
                 number[name] = len(boxes)
                 boxes.append(Box(id=len(boxes), role=_role(name), name=clean(name, 20)))
         at = len(boxes)
         shape = str(line.shape) if line.shape else "one number"
-        nodes = f"← {line.replaced:,} node{'s' * (line.replaced != 1)}"
         boxes.append(
             Box(
                 id=at, role="operation", name=clean(line.name, 20), formula="= " + clean(line.expression, 60),
-                rows=(Row(shape, nodes),), members=(k,), root=k == len(lines) - 1,
+                rows=(Row(shape, f"← {_nodes(line.replaced)}"),), members=(k,), root=k == len(lines) - 1,
                 hint=clean(f"{line.name} = {line.expression}", 300),
             )
         )  # fmt: skip
@@ -61,78 +76,281 @@ def program_graph(lines: Sequence[Line]) -> Graph:
 
 
 def _role(name: str) -> Role:
-    return "parameter" if name[0] in "Wbpθ" else "constant" if name[0] == "c" else "input"
+    return "constant" if re.fullmatch(r"c\d*", name) else "input" if name[0] in "Xxt" else "parameter"
+
+
+def _nodes(n: int) -> str:
+    return f"{n:,} node{'s' * (n != 1)}"
+
+
+def _plural(n: int, word: str) -> str:
+    return f"{n:,} {word}{'s' * (n != 1)}"
+
+
+@dataclass(slots=True)
+class Side:
+    """The left side of the page: a picture, and for every box how many nodes it has, in which lines they are, and what to say.
+
+    `lines[box]` counts the nodes of the box in each line; `arrays[box]` is the array of the program that leaves are in.
+    """
+
+    graph: Graph
+    title: str
+    summary: str = ""
+    note: str = ""
+    sizes: list[int] = field(default_factory=list)
+    lines: list[dict[int, int]] = field(default_factory=list)
+    arrays: list[str] = field(default_factory=list)
+    texts: list[str] = field(default_factory=list)
+    members: list[dict[str, Any]] = field(default_factory=list)
 
 
 class LiftedDrawing(Drawing):
-    """A picture of a lifted program; its page shows the scalar graph beside it where the origins are known."""
+    """A picture of a lifted program; `graph` is the array program, and its page shows `side` beside it."""
 
-    def __init__(
-        self, lines: Sequence[Line], scalar: Graph | None, pairs: list[list[tuple[int, int]]], direction: Direction, theme: Theme
-    ) -> None:
-        """`pairs` holds for every line the boxes of the scalar graph and how many of its nodes are in each."""
-        graph = program_graph(lines)
+    def __init__(self, program: Program, side: Side | None, direction: Direction, theme: Theme) -> None:
+        """Without a side, the array program itself is shown as boxes beside its lines."""
+        leaves = [name for name in dict.fromkeys(program.leaf_names()) if name]
+        graph = program_graph(program.lines, leaves)
         super().__init__(graph, lambda: [Scene(graph, "array program")], direction, theme, "builtin")
-        self._lines, self._scalar, self._pairs = lines, scalar, pairs
+        self._program, self._given = program, side
+
+    @cached_property
+    def side(self) -> Side:
+        """What stands on the left of the page."""
+        return self._given or _of_program(self.graph, self._program)
 
     @cached_property
     def html(self) -> str:
-        """The page; without origins the program alone."""
-        if self._scalar is None:
-            return super().html
-        calls = [box for box in self.graph.boxes if box.members]
+        """The page: the scalar graph at the left, the program at the right."""
+        side, rows = self.side, self._rows()
         data: dict[str, Any] = {
-            "calls": [
-                {
-                    "box": box.id,
-                    "pairs": [pair[0] for pair in self._pairs[box.members[0]]],
-                    "say": self._sentence(box.members[0]),
-                }
-                for box in calls
+            "rows": [{key: row[key] for key in ("boxes", "reads", "say")} for row in rows],
+            "boxes": [
+                {"say": text, "rows": [k for k, row in enumerate(rows) if any(b == box for b, _ in row["boxes"])], **members}
+                for box, (text, members) in enumerate(zip(side.texts, side.members, strict=True))
             ],
-            "names": [f"{box.name} {box.formula}".strip() for box in self._scalar.boxes],
-            "calledBy": [box.name for box in calls],
             "say": _SAY,
         }
-        left = svg(self._scalar, direction=self._direction, theme=self._theme)
-        right = svg(self.graph, direction="down", theme=self._theme).replace(' id="b', ' id="c').replace(' id="e', ' id="f')
+        listing, heading = "", ""
+        for row in rows:
+            if row["heading"] != heading:
+                listing += ("</ol>" if heading else "") + f"<h3>{escape(row['heading'])}</h3><ol>"
+                heading = row["heading"]
+            listing += row["html"]
+        left = svg(side.graph, direction="down", theme=self._theme)
+        title, why = _KINDS.get(self._program.kind, ("Array program", ""))
         body = (
-            '<main class="page lifted"><header><h1>Lifted: a scalar graph and its array program</h1></header>'
-            f'<section aria-label="Scalar graph"><h2>Scalar graph</h2><div class="view" id="scalar">{left}</div>'
-            f'<p>{escape(self._scalar.note)}</p></section><section aria-label="Array program"><h2>Array program</h2>'
-            f'<div class="view" id="array">{right}</div><p>{escape(self.graph.note)}</p></section>'
-            '<p id="say" role="status" aria-live="polite"></p></main>'
+            f'<main class="page lifted"><header><h1>{escape(self._headline())}</h1><p>{escape(side.summary)}</p></header>'
+            f'<section aria-labelledby="left"><div class="bar"><h2 id="left">{escape(side.title)}</h2><span class="tools">'
+            '<button id="smaller" aria-label="Smaller">−</button> <button id="larger" aria-label="Larger">+</button> '
+            f'<button id="fit">Whole</button></span></div><div class="view" id="scalar">{left}</div>'
+            f'<p class="note">{escape(side.note)}</p><div id="inside" hidden></div></section>'
+            f'<section aria-labelledby="right"><div class="bar"><h2 id="right">{escape(title)}</h2></div>'
+            f'<div class="view" id="array">{listing}{"</ol>" if heading else ""}</div><p class="note">{why}</p></section>'
+            '<svg id="links" aria-hidden="true"></svg><p id="say" role="status" aria-live="polite"></p></main>'
         )
         here = files(__package__)
         script, style = ((here / f"lifted.{kind}").read_text(encoding="utf-8") for kind in ("js", "css"))
         return document("Lifted program", body, data=data, script=script, style=style, theme=self._theme)
 
-    def _sentence(self, k: int) -> str:
-        line = self._lines[k]
-        return clean(
-            f"{line.name} = {line.expression} replaced {line.replaced:,} scalar node{'s' * (line.replaced != 1)}, "
-            f"in {len(self._pairs[k]):,} of the boxes shown.", 300,
-        )  # fmt: skip
+    def _headline(self) -> str:
+        """What became of what, in a line."""
+        program = self._program
+        total = sum(self.side.sizes) if self._given else 0
+        replaced = f"{total:,} scalar nodes" if total else _plural(sum(line.replaced for line in program.lines), "scalar operation")
+        calls = sum(program.calls)
+        if program.kind == "scalar source":
+            return f"{replaced} → {_plural(calls, 'line')} of scalar source"
+        products = sum(s.products for s in program.statements("forward"))
+        return f"{replaced} → {_plural(calls, 'NumPy call')}" + (f", {_plural(products, 'matrix product')} forward" if products else "")
+
+    def _rows(self) -> list[dict[str, Any]]:
+        """The lines of the program, forward and backward, with the boxes that each belongs to."""
+        program, side = self._program, self.side
+        scalar = program.kind == "scalar source"
+        spent: dict[str, Counter[str]] = {}
+        for statement in program.statements("forward"):
+            for name in statement.names:
+                spent.setdefault(name, Counter()).update(statement.functions)
+        rows: list[dict[str, Any]] = []
+        unit = "line" if scalar else "call"
+        heading = f"Forward: {_plural(program.calls[0], unit)}"
+        number = {line.name: k for k, line in enumerate(program.lines)}
+        for k, line in enumerate(program.lines):
+            boxes = [(box, lines[k]) for box, lines in enumerate(side.lines) if k in lines]
+            functions = spent.get(line.name, Counter())
+            calls = "" if not functions else _calls(functions)
+            say = f"{line.name} = {line.expression}: in place of {_nodes(line.replaced)}{self._parts(boxes, line)}."
+            covered = sum(n for _, n in boxes)
+            nodes = f"{line.replaced:,} of {covered:,} nodes" if self._given and line.replaced < covered else _nodes(line.replaced)
+            rows.append(_row(heading, (line.name, line.expression), line.shape, f"← {nodes}", calls, boxes, say))
+        backward = program.statements("backward")
+        heading = f"Backward: {_plural(program.calls[1], unit)}, the gradients of the same nodes"
+        for s in backward:
+            about = {number[name] for name in s.names if name in number}
+            boxes = [
+                (box, sum(n for k, n in lines.items() if k in about) or side.sizes[box])
+                for box, (lines, array) in enumerate(zip(side.lines, side.arrays, strict=True))
+                if about & lines.keys() or (array and array in s.names)
+            ]
+            names = ", ".join(s.names[:6]) + (", …" if len(s.names) > 6 else "")
+            say = f"{s.name} = {s.expression}: the gradient of the loss with respect to {names or 'these numbers'}{self._parts(boxes)}."
+            calls = "" if scalar else _calls(Counter(s.functions))
+            rows.append(_row(heading, (s.name, s.expression), s.shape, "", calls, boxes, say))
+        if not backward:
+            rows.append(_row(heading, ("∂", "read from the last line to the first"), (), "", "", [], "The backward pass has no lines of its own to show."))
+        for row in rows:  # the leaves that a line reads
+            own = {box for box, _ in row["boxes"]}
+            row["reads"] = [box for box, array in enumerate(side.arrays) if array in row["words"] and box not in own]
+        return rows
+
+    def _parts(self, boxes: list[tuple[int, int]], line: Line | None = None) -> str:
+        """Which boxes these are, and how much of each."""
+        side = self.side
+        words = [
+            f"{side.graph.boxes[box].name} ({n:,}{'' if n == side.sizes[box] else f' of {side.sizes[box]:,}'})" for box, n in boxes[:6]
+        ]
+        if not words:
+            return ""
+        found = sum(n for _, n in boxes)
+        shared = f"; a part of the sums in {found:,} nodes" if line is not None and self._given and line.replaced < found else ""
+        return f"{shared}. On the left: {', '.join(words)}{', …' if len(boxes) > 6 else ''}"
+
+
+def _calls(functions: Counter[str]) -> str:
+    n = functions.total()
+    words = ", ".join(name if k == 1 else f"{name} ×{k}" for name, k in functions.items())
+    return clean(f"{_plural(n, 'call')}: {words}", 80)
+
+
+def _row(
+    heading: str, left: tuple[str, str], shape: tuple[int, ...], nodes: str, calls: str, boxes: list[tuple[int, int]], say: str
+) -> dict[str, Any]:
+    """A line of the program as a button; `left` is the name and the expression."""
+    name, text = clean(left[0], 40), clean(left[1], 300)
+    facts = "".join(
+        f'<span class="{kind}">{escape(word)}</span>' for kind, word in (("shape", str(shape) if shape else ""), ("count", nodes)) if word
+    )
+    html = f'<li><button class="line"><span class="code"><b>{escape(name)}</b> = {escape(text)}</span>'
+    html += f'<span class="facts">{facts}</span>' + (f'<span class="calls">{escape(calls)}</span>' if calls else "") + "</button></li>"
+    return {"heading": heading, "html": html, "boxes": boxes, "reads": [], "say": clean(say, 500), "words": set(_NAME.findall(text))}
+
+
+def _of_program(graph: Graph, program: Program) -> Side:
+    """The array program as boxes, where nothing is known about its scalar graph."""
+    side = Side(graph, "The same as a graph", "draw(lift_with_origins(loss, …)) shows the scalar graph beside the program.")
+    for box in graph.boxes:
+        line = box.members[0] if box.members else None
+        replaced = 0 if line is None else program.lines[line].replaced
+        side.sizes.append(replaced)
+        side.lines.append({} if line is None else {line: replaced})
+        side.arrays.append("" if line is not None else box.name)
+        side.texts.append(clean(f"{box.name} {box.formula}".strip(), 300) + ".")
+        side.members.append({})
+    return side
+
+
+def _scalar_side(program: Program, origins: Sequence[tuple[Line, tuple[Any, ...]]], limit: int, theme: Theme) -> Side | None:
+    """The scalar graph of a lift, node by node if it is small, else in stacks."""
+    root = next((found[-1] for _, found in reversed(origins) if found), None)
+    if root is None:
+        return None
+    network = read(root, program._parameters)
+    network.keep_gradients()
+    lines_of: dict[int, list[int]] = {}
+    for k, (_, found) in enumerate(origins):
+        for node in found:
+            lines_of.setdefault(network.index[id(node)], []).append(k)
+    arrays = {
+        network.index[id(leaf)]: name
+        for leaf, name in zip((*program._parameters, *program._leaves), program.leaf_names(), strict=True)
+        if id(leaf) in network.index
+    }
+    names = [line.name for line, _ in origins]
+    side = _open(network, lines_of, arrays, names, limit) if len(network.nodes) <= limit else _stacked(network, lines_of, arrays, program, theme)
+    operations = sum(network.op(i) is not None for i in range(len(network.nodes)))
+    leaves = Counter(str(network.roles[i]) for i in range(len(network.nodes)) if network.op(i) is None)
+    parts = [_plural(operations, "operation"), *(_plural(leaves[role], word) for role, word in (("parameter", "parameter"), ("input", "input"), ("constant", "plain number")) if leaves[role])]
+    side.summary = f"Recorded: {', '.join(parts)}. Found by lift, which is told nothing about layers, neurons or samples."
+    return side
+
+
+def _open(network: Network, lines_of: dict[int, list[int]], arrays: dict[int, str], names: list[str], limit: int) -> Side:
+    """Every node a box; a node that is the result of a line has its name."""
+    network.names = _named(network, lines_of, arrays, names)
+    graph = picture(network, view_of(network, limit=limit, fold=False), frozenset({"data"}))
+    side = Side(graph, "Scalar graph")
+    for box in graph.boxes:
+        counts = Counter(k for i in box.members for k in lines_of.get(i, ()))
+        side.sizes.append(len(box.members))
+        side.lines.append(dict(counts))
+        side.arrays.append(next((arrays[i] for i in box.members if i in arrays), ""))
+        side.texts.append(clean(f"{box.name} {box.formula}".strip(), 300) + ("." if counts or side.arrays[-1] else ": a number of the program, replaced by no call."))
+        side.members.append({})
+    return side
+
+
+def _named(network: Network, lines_of: dict[int, list[int]], arrays: dict[int, str], lines: list[str]) -> list[str]:
+    """Results of lines by the name of the line, what lies between t1, t2, …; labels of the user stay."""
+    results: dict[int, list[int]] = {}
+    for i, found in sorted(lines_of.items()):
+        users = [network.uses[k].node for k in network.outgoing[i]]
+        if not users or any(lines_of.get(user) != found for user in users):
+            results.setdefault(found[-1], []).append(i)
+    names = list(network.names)
+    for i in lines_of:
+        names[i] = network.label(i)
+    for k, nodes in results.items():
+        for place, i in enumerate(nodes):
+            names[i] = network.label(i) or clean(lines[k] if len(nodes) == 1 else f"{lines[k][0].lower()}{lines[k][1:]}[{place}]", 20)
+    between = 0
+    for i in sorted(lines_of):
+        if not names[i]:
+            between += 1
+            names[i] = f"t{between}"
+    return names
+
+
+def _stacked(network: Network, lines_of: dict[int, list[int]], arrays: dict[int, str], program: Program, theme: Theme) -> Side:
+    """Nodes that were computed alike in one box."""
+    lines = {i: tuple(found) for i, found in lines_of.items()}
+    stacks = Stacks(network, lines, arrays, [line.name for line in program.lines], network.root)
+    graph = stacks.graph("Scalar graph, what was computed alike in stacks")
+    side = Side(graph, "Scalar graph")
+    room = _BYTES
+    for s in stacks.order:
+        stack = stacks.stacks[s]
+        side.sizes.append(len(stack.nodes))
+        side.lines.append(dict(Counter(k for i in stack.nodes for k in lines.get(i, ()))))
+        side.arrays.append(stack.array if stack.role != "operation" else "")
+        count = len(stack.heads)
+        if stack.role != "operation":
+            what = "numbers that depend on no input: computed once, when lifting" if stack.array == "folded" else f"the leaves of {stack.array or 'the graph'}"
+            side.texts.append(clean(f"{stack.symbol}: {what}, {_nodes(count)}.", 300))
+        else:
+            side.texts.append(clean(f"{stack.symbol} {'=' if not stack.mixed else 'holds'} {stack.formula}: {_plural(count, 'member')}, {_nodes(len(stack.nodes))}.", 300))
+        members: dict[str, Any] = {"list": [], "more": max(0, count - _MEMBERS)}
+        if stack.role == "operation":
+            members["list"] = [stacks.formulas.of_member(head) for head in stack.heads[:_MEMBERS]]
+            drawn = svg(member_graph(stacks, stack.heads[0]), theme=theme).replace(' id="b', ' id="m').replace(' id="e', ' id="n')
+            if room > len(drawn):
+                room -= len(drawn)
+                members["svg"] = drawn
+        else:
+            members["list"] = [f"{stacks.symbol(i, exact=True)} = {network.data(i):.4g}" for i in stack.heads[:_MEMBERS]]
+        side.members.append(members)
+    numbers = len(network.nodes) - sum(side.sizes)
+    if numbers:
+        side.note = f"{_plural(numbers, 'plain number')} of the graph (c, 0.01, …) became constants of the program and {'are' if numbers > 1 else 'is'} not drawn. Nothing else is left out."
+        side.sizes.append(numbers)
+    if stacks.circles:
+        side.note += f" Wires of {_plural(stacks.circles, 'use')} between kinds of nodes that depend on each other in turn are not drawn."
+    return side
 
 
 def draw_lifted(program: Any, *, direction: Direction = "right", theme: Theme = "auto", limit: int = 60) -> LiftedDrawing:
     """The picture of a `Program`, or of the pair that `lift_with_origins` returns."""
     if not isinstance(program, tuple):
-        return LiftedDrawing(program.lines, None, [], "down", theme)
-    lines = [line for line, _ in program[1]]
-    nodes = [found for _, found in program[1]]
-    if not any(nodes):
-        return LiftedDrawing(lines, None, [], "down", theme)
-    network = read(next(found for found in reversed(nodes) if found)[-1], ())
-    network.keep_gradients()
-    scalar = picture(network, view_of(network, limit=limit), frozenset({"data"}))
-    box_of = {i: box.id for box in scalar.boxes for i in box.members}
-    pairs: list[list[tuple[int, int]]] = []
-    for found in nodes:
-        count: dict[int, int] = {}
-        for node in found:
-            box = box_of.get(network.index.get(id(node), -1))
-            if box is not None:
-                count[box] = count.get(box, 0) + 1
-        pairs.append(sorted(count.items()))
-    return LiftedDrawing(lines, scalar, pairs, direction, theme)
+        return LiftedDrawing(program, None, "down", theme)
+    return LiftedDrawing(program[0], _scalar_side(program[0], program[1], limit, theme), direction, theme)

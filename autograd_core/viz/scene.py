@@ -13,7 +13,7 @@ from .graph import Box, Edge, Graph, Grid, Group, Row
 from .network import Network
 from .text import clean, sign_of, signed
 
-__all__ = ["SHOW", "Scene", "picture", "scenes"]
+__all__ = ["SHOW", "Scene", "picture", "scenes", "without_cycles"]
 
 SHOW = frozenset({"data", "grad", "derivatives", "values"})
 
@@ -50,7 +50,7 @@ def picture(network: Network, view: View, show: frozenset[str] = SHOW, *, title:
         for k, unit in enumerate(view.units)
     )
     edges, uses = _edges(network, view, number_of, show)
-    boxes, groups = _without_cycles(boxes, edges, groups)
+    boxes, groups = without_cycles(boxes, edges, groups)
     note = ""
     own = [unit for unit in view.units if not unit.faded]
     if view.middle is not None:
@@ -76,7 +76,7 @@ def _groups(network: Network, visible: Iterable[int | None]) -> tuple[Group, ...
     return tuple(sorted(found.values(), key=lambda group: network.calls[group.id].level))
 
 
-def _without_cycles(
+def without_cycles(
     boxes: tuple[Box, ...], edges: tuple[Edge, ...], groups: tuple[Group, ...]
 ) -> tuple[tuple[Box, ...], tuple[Group, ...]]:
     """Take away the containers that a wire leaves and enters again: they have no place in a layered picture."""

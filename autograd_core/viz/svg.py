@@ -47,7 +47,7 @@ def _value_width(row: Row) -> float:
 def _size(box: Box, room: float) -> tuple[float, float]:
     """Width and height of a box, at least `room` high."""
     title = width_of(box.name, 13) * 1.08 + width_of(box.formula, 13) + (8 if box.formula else 0)
-    extra = (18 if box.opens else 0) + (width_of(f"×{box.count}", 13) + 12 if box.count > 1 else 0)
+    extra = (18 if box.opens else 0) + (width_of(f"×{box.count:,}", 13) + 12 if box.count > 1 else 0)
     rows = [width_of(row.key, 11) + _value_width(row) + 14 for row in box.rows]
     width, height = max([title + extra, *rows, 44.0]), 0.0 + _HEADER + len(box.rows) * _ROW + (5 if box.rows else 0)
     small = [_grid_size(grid) for grid in box.grids]
@@ -293,7 +293,7 @@ def _box(box: Box, x: int, y: int, width: int, height: int) -> str:
     if box.opens:
         out.append(f'<path class="q" d="M{right - 12} {y + 6}h12v12h-12zm3 6h6m-3 -3v6"/>')
     if box.count > 1:
-        out.append(f'<text class="v" x="{right - (18 if box.opens else 0)}" y="{base}">×{box.count}</text>')
+        out.append(f'<text class="v" x="{right - (18 if box.opens else 0)}" y="{base}">×{box.count:,}</text>')
     y += _HEADER + _ROW - 3
     for row in box.rows:
         colour = {1: " p", -1: " m", 0: ""}[row.sign]

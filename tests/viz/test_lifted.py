@@ -1,12 +1,19 @@
-"""The picture of a lift: every call a box, and each side finds its counterparts on the other."""
+"""The picture of a lift: the program beside the scalar graph it replaced, and each side finds its counterparts on the other."""
 
+import random
+import time
+
+import numpy as np
 import pytest
 
+import nn
 from autograd_core import Value, draw, lift
-from autograd_core.lifting import lift_with_origins
+from autograd_core.lifting import Line, lift_with_origins
+from autograd_core.viz.lifted import program_graph
+from tests.lifting.workloads import moons
 
 from .graphs import HOSTILE
-from .test_browser import browser, no_leaks, open_page  # noqa: F401
+from .test_browser import OVERLAPS, browser, data_of, no_leaks, open_page  # noqa: F401
 
 
 def tiny(label="w"):
@@ -14,6 +21,65 @@ def tiny(label="w"):
     xs = [[Value(float(i)), Value(i - 1.5)] for i in range(4)]
     loss = sum(((w[0] * x[0] + w[1] * x[1] + b).tanh() - 1.0) ** 2 for x in xs)
     return loss, [*w, b], xs
+
+
+def in_loops(n=100, sizes=(2, 16, 16, 1)):
+    """Moons with a network in plain loops: no module, no label."""
+    rng = random.Random(0)
+    x, y = moons(n)
+    layers = [[([Value(rng.uniform(-1, 1)) for _ in range(a)], Value(0.0)) for _ in range(b)] for a, b in zip(sizes, sizes[1:])]
+    rows = [[Value(float(v)) for v in row] for row in x]
+    losses = []
+    for row, label in zip(rows, y.tolist()):
+        h = row
+        for k, layer in enumerate(layers):
+            z = [sum((w * v for w, v in zip(ws, h)), b) for ws, b in layer]
+            h = z if k == len(layers) - 1 else [v.relu() for v in z]
+        losses.append((1 + -label * h[0]).relu())
+    parameters = [p for layer in layers for ws, b in layer for p in (*ws, b)]
+    return sum(losses) * (1.0 / n) + 1e-4 * sum(p * p for p in parameters), parameters, rows
+
+
+def with_modules(n=100):
+    x, y = moons(n)
+    model = nn.MLP(2, [16, 16, 1], rng=0)
+    rows = [[Value(float(v)) for v in row] for row in x]
+    losses = [(1 + -label * model(row)).relu() for row, label in zip(rows, y.tolist())]
+    return sum(losses) * (1.0 / n) + 1e-4 * sum(p * p for p in model.parameters()), list(model.parameters()), rows
+
+
+def recurrent(steps=5, batch=4):
+    rng = random.Random(1)
+    v = lambda: Value(rng.uniform(-0.5, 0.5))  # noqa: E731
+    wx, wh = ([[v() for _ in range(k)] for _ in range(8)] for k in (3, 8))
+    b = [v() for _ in range(8)]
+    xs = [[[v() for _ in range(3)] for _ in range(steps)] for _ in range(batch)]
+    loss = 0.0
+    for sequence in xs:
+        h = [0.0] * 8
+        for x in sequence:
+            h = [(sum(w * e for w, e in zip(wx[i], x)) + sum(w * e for w, e in zip(wh[i], h)) + b[i]).tanh() for i in range(8)]
+        loss = loss + (sum(h) - 1.0) ** 2
+    return loss, [wx, wh, b], xs
+
+
+def irregular(n=400):
+    rng = random.Random(3)
+    given = [Value(rng.uniform(0.5, 1.5)) for _ in range(6)]
+    pool = list(given)
+    for _ in range(n):
+        a, c = rng.choice(pool), rng.choice(pool[-8:])
+        pool.append(rng.choice([lambda a=a, c=c: a * c * 0.1, lambda a=a, c=c: a - c, lambda a=a: (a * 0.3).tanh()])())
+    return sum(pool[-30:]), given, []
+
+
+GRAPHS = {"tiny": tiny, "loops": lambda: in_loops(20), "modules": lambda: with_modules(20), "recurrent": recurrent, "irregular": irregular}
+
+
+def drawn(make):
+    loss, parameters, inputs = make()
+    pair = lift_with_origins(loss, params=parameters, inputs=inputs)
+    return draw(pair), pair
 
 
 def test_a_program_alone(tmp_path):
@@ -27,13 +93,88 @@ def test_a_program_alone(tmp_path):
 
 
 def test_words_are_no_arrays():
-    from autograd_core.lifting import Line
-    from autograd_core.viz.lifted import program_graph
-
     assert len(program_graph([Line("loss", "72 lines of scalar source", (), 55)]).boxes) == 1
     graph = program_graph([Line("H1", "relu(W1 @ X + b1)", (16, 100), 1600), Line("loss", "0.01 * sum(H1)", (), 1)])
     assert [box.name for box in graph.boxes] == ["W1", "X", "b1", "H1", "loss"] and len(graph.edges) == 4
     assert "← 1,600 nodes" in graph.boxes[3].rows[0].value
+    graph = program_graph([Line("H1", "tanh(Wx @ X)", (8, 20), 800)], ["Wx", "X"])
+    assert [box.name for box in graph.boxes] == ["Wx", "X", "H1"]
+
+
+@pytest.mark.parametrize("name", list(GRAPHS))
+def test_counts_are_those_of_the_lift(name):
+    """Every recorded node is in one box or in the count of numbers, and each line lights exactly its own nodes."""
+    found, (program, origins) = drawn(GRAPHS[name])
+    side = found.side
+    for k, (_, nodes) in enumerate(origins):
+        assert sum(lines.get(k, 0) for lines in side.lines) == len({id(node) for node in nodes})
+    replaced = {id(node) for _, nodes in origins for node in nodes}
+    in_lines = sum(size for size, lines in zip(side.sizes, side.lines) if lines)
+    assert in_lines == len(replaced)
+    assert all(n == size for size, lines in zip(side.sizes, side.lines) for n in lines.values()), "no box lies in a line by half"
+    rows = data_of(found.html)["rows"]
+    for k, line in enumerate(program.lines):
+        assert dict(map(tuple, rows[k]["boxes"])) == {box: lines[k] for box, lines in enumerate(side.lines) if k in lines}
+        assert f"{line.replaced:,} node" in rows[k]["say"]
+
+
+def test_moons_in_loops_and_with_modules():
+    found, (program, _) = drawn(in_loops)
+    boxes = {box.name: box for box in found.side.graph.boxes}
+    assert boxes["z2"].formula == "= b2 + Σ₁₆ w2·h1" and boxes["z2"].count == 1600
+    assert boxes["z2"].rows[0].value == "1,600 × 32 = 51,200"
+    assert sum(found.side.sizes) == 65_818
+    assert found._headline() == f"65,818 scalar nodes → {sum(program.calls)} NumPy calls, 3 matrix products forward"
+    found, _ = drawn(lambda: with_modules(10))
+    titles = [group.title for group in found.side.graph.groups]
+    assert titles[:3] == ["MLP", "layers.0 · Layer", "layers.1 · Layer"]
+    inside = {box.name: box.group for box in found.side.graph.boxes}
+    assert inside["z1"] == inside["h1"] != inside["z2"] == inside["h2"]
+
+
+def test_members_of_a_stack():
+    found, _ = drawn(lambda: in_loops(10))
+    names = [box.name for box in found.side.graph.boxes]
+    members = found.side.members[names.index("z1")]
+    assert members["more"] == 160 - len(members["list"]) and len(members["list"]) == 4
+    assert members["list"][0].startswith("z1[0] = b1[0] + w1[0]·x[0] + w1[1]·x[1] = ")
+    assert members["svg"].startswith("<svg") and ' id="b' not in members["svg"]
+
+
+def test_numbers_that_differ_are_no_numbers_of_the_formula():
+    found, _ = drawn(lambda: in_loops(10))
+    box = next(box for box in found.side.graph.boxes if box.name == "u1")
+    assert box.formula == "= 1 + c·(b3 + Σ₁₆ w3·h2)"
+
+
+def test_what_was_folded_when_lifting_is_told_apart():
+    def make():
+        loss, params, inputs = in_loops(10)
+        scale = (Value(2.0) * Value(3.0)).exp()  # in no list: numbers of the program
+        return loss * scale, params, inputs
+
+    found, _ = drawn(make)
+    folded = [i for i, box in enumerate(found.side.graph.boxes) if box.role == "constant"]
+    assert folded and all(not found.side.lines[i] for i in folded)
+    assert any("computed once, when lifting" in found.side.texts[i] for i in folded)
+
+
+def test_speed_and_size():
+    loss, parameters, inputs = in_loops()
+    pair = lift_with_origins(loss, params=parameters, inputs=inputs)
+    start = time.process_time()
+    html = draw(pair).html
+    assert time.process_time() - start < 3
+    assert len(html.encode()) < 1_000_000
+
+
+def test_a_long_sum_needs_no_recursion():
+    x = [Value(0.1) for _ in range(3)]
+    total = x[0]
+    for i in range(20_000):
+        total = total + x[i % 3] * 0.5
+    found = draw(lift_with_origins(total, params=x))
+    assert found.html.startswith("<!doctype html>")
 
 
 def test_hostile_labels():
@@ -41,18 +182,136 @@ def test_hostile_labels():
         loss, params, inputs = tiny(label)
         html = draw(lift_with_origins(loss, params=params, inputs=inputs)).html
         assert "<img" not in html and html.count("<script") == 2
+        assert "default-src 'none'" in html
+
+
+# -- the page
+
+
+def lit(page, side):
+    return page.evaluate(f"[...document.querySelectorAll('{side} .lit')].map((e) => e.id || e.querySelector('.code').textContent)")
 
 
 @pytest.mark.browser
-def test_pointing_at_a_call_lights_its_nodes(open_page):  # noqa: F811
-    loss, params, inputs = tiny()
-    found = draw(lift_with_origins(loss, params=params, inputs=inputs), limit=200)
-    page = open_page(found.html)
-    for k, box in enumerate(box for box in found.graph.boxes if box.members):
-        page.locator(f"#c{box.id}").hover()
-        lit = {e.get_attribute("id") for e in page.locator("#scalar .lit").element_handles()}
-        assert lit == {f"b{i}" for i, _ in found._pairs[k]} and lit
-        assert "replaced" in page.locator("#say").text_content()
-    page.mouse.move(0, 0)
-    page.locator(f"#b{found._pairs[0][0][0]}").focus()
-    assert page.locator("#array .lit").count() >= 1
+@pytest.mark.parametrize("name", ["tiny", "loops", "recurrent"])
+def test_pointing_lights_the_other_side(open_page, name):  # noqa: F811
+    found, _ = drawn(GRAPHS[name])
+    data, page = data_of(found.html), open_page(found.html)
+    lines = page.locator(".line")
+    assert lines.count() == len(data["rows"])
+    for k in range(0, len(data["rows"]), 3):
+        lines.nth(k).hover()
+        assert set(lit(page, "#scalar")) == {f"b{box}" for box, _ in data["rows"][k]["boxes"]}
+        assert page.locator("#say").text_content() == data["rows"][k]["say"]
+        if data["rows"][k]["boxes"]:
+            assert page.locator("#links path").count() >= 1
+    texts = lines.locator(".code").all_text_contents()
+    page.mouse.move(2, 2)
+    assert lit(page, "#scalar") == [] and page.locator("#links path").count() == 0
+    box = data["rows"][0]["boxes"][0][0]
+    page.locator(f"#b{box}").hover()
+    assert lit(page, "#array") == [texts[k] for k in data["boxes"][box]["rows"]]
+
+
+@pytest.mark.browser
+def test_a_click_holds_and_escape_lets_go(open_page):  # noqa: F811
+    found, _ = drawn(GRAPHS["loops"])
+    data, page = data_of(found.html), open_page(found.html)
+    page.locator(".line").nth(1).click()
+    kept = lit(page, "#scalar")
+    assert kept and page.locator(".line").nth(1).get_attribute("aria-pressed") == "true"
+    page.locator(".line").nth(0).hover()
+    page.mouse.move(2, 2)
+    assert lit(page, "#scalar") == kept
+    page.keyboard.press("Escape")
+    assert lit(page, "#scalar") == [] and page.locator("[aria-pressed=true]").count() == 0
+    box = data["rows"][1]["boxes"][0][0]
+    page.locator(f"#b{box}").click()
+    assert page.locator("#inside li").all_text_contents() == data["boxes"][box]["list"]
+    assert f"… and {data['boxes'][box]['more']:,} more" in page.locator("#inside").text_content()
+    assert page.locator("#inside svg .b").count() > 3
+    page.locator(f"#b{box}").click()
+    assert page.locator("#inside").is_hidden() and page.locator("[aria-pressed=true]").count() == 0
+
+
+@pytest.mark.browser
+def test_keys(open_page):  # noqa: F811
+    found, _ = drawn(GRAPHS["loops"])
+    data, page = data_of(found.html), open_page(found.html)
+    page.locator(".line").first.focus()
+    for k in (1, 2, 3):
+        page.keyboard.press("ArrowDown")
+        assert page.evaluate("document.activeElement === document.querySelectorAll('.line')[" + str(k) + "]")
+        assert page.locator("#say").text_content() == data["rows"][k]["say"]
+    assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") != "none"
+    page.keyboard.press("Enter")
+    assert page.locator(".line").nth(3).get_attribute("aria-pressed") == "true"
+    page.keyboard.press("End")
+    assert page.locator(".line").last.get_attribute("aria-pressed") == "true", "what is held moves along"
+    page.keyboard.press("Escape")
+    page.locator("#b0").focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press(" ")
+    assert page.locator("#b1").get_attribute("aria-pressed") == "true"
+    assert page.locator("[tabindex='0']").count() == 2, "one stop of Tab a side"
+
+
+@pytest.mark.browser
+def test_zoom_and_drag(open_page):  # noqa: F811
+    page = open_page(drawn(GRAPHS["loops"])[0].html)
+    width = lambda: page.evaluate("document.querySelector('#scalar>svg').getBoundingClientRect().width")  # noqa: E731
+    first = width()
+    page.locator("#larger").click()
+    assert width() == pytest.approx(first * 1.25)
+    page.locator("#fit").click()
+    assert page.evaluate("(() => { const v = document.getElementById('scalar'); return v.scrollHeight <= v.clientHeight + 2; })()")
+    page.locator("#scalar").hover()
+    whole = width()
+    page.mouse.wheel(0, -400)
+    page.wait_for_function(f"document.querySelector('#scalar>svg').getBoundingClientRect().width > {whole}")
+    view = page.locator("#scalar").bounding_box()
+    before = page.evaluate("[scalar.scrollLeft, scalar.scrollTop]")
+    page.mouse.move(view["x"] + 200, view["y"] + 300)
+    page.mouse.down()
+    page.mouse.move(view["x"] + 120, view["y"] + 200, steps=4)
+    page.mouse.up()
+    assert page.evaluate("[scalar.scrollLeft, scalar.scrollTop]") != before
+    assert page.locator("[aria-pressed=true]").count() == 0, "dragging is no click"
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [400, 1500])
+@pytest.mark.parametrize("name", ["modules", "recurrent", "irregular"])
+def test_light_dark_narrow_and_wide(open_page, name, width, scheme):  # noqa: F811
+    page = open_page(drawn(GRAPHS[name])[0].html, width=width, scheme=scheme)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == {"light": "rgb(255, 255, 255)", "dark": "rgb(22, 24, 29)"}[scheme]
+    assert page.evaluate(OVERLAPS) == []
+    cut = "[...document.querySelectorAll('.line,.code,.facts')].filter((e) => e.scrollWidth > e.clientWidth + 1).map((e) => e.textContent)"
+    assert page.evaluate(cut) == []
+    page.locator(".line").nth(1).click()
+    say = page.locator("#say").bounding_box()
+    assert say["y"] + say["height"] <= 901 and say["width"] <= width
+
+
+@pytest.mark.browser
+def test_hostile_labels_do_nothing(open_page):  # noqa: F811
+    leaves = [Value(0.1, label=label) for label in HOSTILE[:40]]
+    xs = [[Value(float(i - j)) for j in range(40)] for i in range(8)]
+    loss = sum(sum(w * v for w, v in zip(leaves, row)).tanh() for row in xs)
+    page = open_page(draw(lift_with_origins(loss, params=leaves, inputs=xs)).html)
+    for k in range(page.locator("#scalar .b").count()):
+        page.locator(f"#b{k}").focus()
+        page.keyboard.press("Enter")
+    assert page.locator("img").count() == 0 and page.locator("script").count() == 2
+    assert page.locator("#inside li").count() > 0 or page.locator("#inside").is_hidden()
+
+
+@pytest.mark.browser
+def test_in_a_notebook(open_page):  # noqa: F811
+    html = drawn(GRAPHS["loops"])[0]._repr_mimebundle_()["text/html"]
+    frame = open_page("<!doctype html><meta charset=utf-8>" + html).frame_locator("iframe")
+    frame.locator(".line").nth(0).click()
+    assert frame.locator("#scalar .lit").count() == 2
+    assert np.all([frame.locator("#say").is_visible(), frame.locator("h1").is_visible()])
