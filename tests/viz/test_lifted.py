@@ -1,6 +1,8 @@
 """The picture of a lift: the program beside the scalar graph it replaced, and each side finds its counterparts on the other."""
 
+import json
 import random
+import re
 import time
 
 import numpy as np
@@ -13,7 +15,11 @@ from autograd_core.viz.lifted import program_graph
 from tests.lifting.workloads import moons
 
 from .graphs import HOSTILE
-from .test_browser import OVERLAPS, browser, data_of, no_leaks, open_page  # noqa: F401
+from .test_browser import OVERLAPS, browser, no_leaks, open_page  # noqa: F401
+
+
+def data_of(html):
+    return json.loads(re.search(r'id="data">(.*?)</script>', html, re.DOTALL)[1])
 
 
 def tiny(label="w"):
