@@ -31,6 +31,10 @@ from .structural import sum_to
 __all__ = ["Step", "backpropagate", "local_of", "needed_for", "one_step", "restore", "run_pass", "times"]
 
 
+_QUIET = np.errstate(all="ignore")
+"""Local derivatives may be inf and nan; what `detect_anomaly` is there to say is not said by warnings."""
+
+
 class Step(NamedTuple):
     """One product of the chain rule: `contribution = incoming · local`, added to the gradient of one operand."""
 
@@ -185,6 +189,7 @@ def _contributions(node: Any, g: Any) -> Any:
                 yield slot, operand, None, op.vjp[slot](m, g, node._value, *values, **params)
 
 
+@_QUIET
 def _sweep_arrays(order: list[Any]) -> None:
     """The chain rule over `Tensor`s (and into `Value`s), with nothing in the loop that is not needed."""
     m = ARRAYS
@@ -193,28 +198,39 @@ def _sweep_arrays(order: list[Any]) -> None:
         g = node.grad
         if g is None:
             continue
-        op, values, params = node.op, node._x, node._params
-        rules = op.d or op.vjp
+        op, out, values, params = node.op, node._value, node._x, node._params
+        partials = op.d
         if op.variadic:
-            together = rules[0](m, node._value, *values) if op.d else rules[0](m, g, node._value, *values, **(params or {}))
-        for slot, operand in enumerate(node._a):
+            rules: Any = _variadic_rules(op, g, out, values, params or {})
+        else:
+            rules = partials or op.vjp
+        for slot, (operand, value, rule) in enumerate(zip(node._a, values, rules, strict=True)):
             if operand is None or not operand.requires_grad:
                 continue
-            if operand._value is not values[slot]:
+            if operand._value is not value:
                 stale(node)
             if op.variadic:
-                c = g * together[slot] if op.d else together[slot]
-            elif op.d:
-                if op.reading == CONSTANT:
-                    local: Any = op.constants[slot]
-                elif rules[slot] is None:
-                    continue
-                else:
-                    local = rules[slot](m, node._value, *values, **params) if params else rules[slot](m, node._value, *values)
-                c = g if local.__class__ is float and local == 1.0 else g * local
+                c = rule
+            elif not partials:
+                c = rule(m, g, out, *values, **params) if params else rule(m, g, out, *values)
+            elif op.reading == CONSTANT:
+                local = op.constants[slot]
+                c = g if local == 1.0 else g * local
+            elif rule is None:
+                continue
             else:
-                c = rules[slot](m, g, node._value, *values, **params) if params else rules[slot](m, g, node._value, *values)
-            _accumulate(operand, c, g, summed)
+                c = g * (rule(m, out, *values, **params) if params else rule(m, out, *values))
+            if operand.grad is None and c.__class__ is value.__class__ and c.shape == value.shape and c.dtype is value.dtype:
+                operand.grad = c.copy() if operand.op is None and (c is g or c.base is not None) else c
+            else:
+                _accumulate(operand, c, g, summed)
+
+
+def _variadic_rules(op: Op, g: Any, out: Any, values: tuple[Any, ...], params: dict[str, Any]) -> tuple[Any, ...]:
+    """What an operation with any number of operands contributes to each of them."""
+    if op.d:
+        return tuple(g * local for local in op.d[0](ARRAYS, out, *values, **params))
+    return op.vjp[0](ARRAYS, g, out, *values, **params)  # type: ignore[no-any-return, misc]
 
 
 def _accumulate(operand: Any, c: Any, g: Any, summed: set[int]) -> Any:
@@ -242,6 +258,7 @@ def _accumulate(operand: Any, c: Any, g: Any, summed: set[int]) -> Any:
     return c
 
 
+@_QUIET
 def _sweep_carefully(order: list[Any], emit: Callable[[Step], None] | None) -> None:
     """The chain rule over any graph, with strong zeros, and with every product handed to `emit`."""
     for node in reversed(order):
@@ -286,7 +303,7 @@ def _seed(root: Any, seed: Any) -> Any:
                 f"backward: {describe(root)} has {data.size} elements, expected one; take a sum or a mean "
                 "first, or pass gradient= with an array of the same shape."
             )
-        return np.ones(data.shape, data.dtype)
+        return np.array(1.0, data.dtype).reshape(data.shape)
     seed = np.asarray(getattr(seed, "_value", seed))
     if seed.dtype.kind not in "biuf":
         raise OperandError(f"backward: received a gradient of dtype {seed.dtype}, expected real numbers of shape {data.shape}.")
@@ -303,7 +320,7 @@ def _has_nan(leaves: list[Any]) -> bool:
     for leaf in leaves:
         g = leaf.grad
         if g.__class__ is np.ndarray:
-            flat = g.ravel()
+            flat = g if g.ndim == 1 else g.ravel()
             total += flat.dot(flat)
         elif g is not None:
             total += 0.0 * g                   # nan from nan and from inf
@@ -342,20 +359,16 @@ def run_pass(
             check_seeds(roots, seeds)
             check_unwritten(order, operands)
         fresh()
-        if values_only and emit is None:
-            _sweep_values(order)
+        if emit is not None:
+            _sweep_carefully(order, emit)
         else:
-            with np.errstate(all="ignore"):
-                if emit is None:
-                    tensors = [n for n in order if n.is_array]
-                    _sweep_arrays(tensors)
-                    if len(tensors) != len(order):
-                        _sweep_values([n for n in order if not n.is_array])
-                else:
-                    _sweep_carefully(order, emit)
-        if emit is None and _has_nan(leaves):
-            fresh()
-            with np.errstate(all="ignore"):
+            tensors = [] if values_only else [node for node in order if node.is_array]
+            if tensors:
+                _sweep_arrays(tensors)
+            if len(tensors) != len(order):
+                _sweep_values([node for node in order if not node.is_array] if tensors else order)
+            if _has_nan(leaves):
+                fresh()
                 _sweep_carefully(order, None)
         if anomalies:
             check_gradients(order, operands)

@@ -148,6 +148,9 @@ def apply(op: Op, operands: tuple[Any, ...], params: dict[str, Any] | None = Non
     return getattr(NUMBERS, op.name)(*map(_plain, operands), **params)
 
 
+_new = object.__new__
+
+
 def _tensors_only(op: Op, operands: tuple[Any, ...], params: dict[str, Any]) -> Any:
     """The ordinary case of a `Tensor`, with nothing in the way: tensors, plain arrays and floats. None for any other."""
     tensor = Node.ARRAY
@@ -177,9 +180,9 @@ def _tensors_only(op: Op, operands: tuple[Any, ...], params: dict[str, Any]) -> 
         return None
     if op.d and any(v.__class__ is np.ndarray and v.dtype is not data.dtype for v in values):
         _promote(op, nodes, values, data.dtype)
-    out = tensor._of(data)
-    out.requires_grad = True
-    out.op, out._a, out._x, out._params = op, tuple(nodes), tuple(values), params or None
+    out = _new(tensor)
+    out._value, out.op, out._a, out._x, out._params = data, op, tuple(nodes), tuple(values), params or None
+    out.requires_grad, out.grad, out._mark, out._scope = True, None, 0, None
     return out
 
 

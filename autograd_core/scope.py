@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
-from itertools import count
 from typing import Any
 
 from .node import Node
@@ -61,7 +60,6 @@ def _nodes(arguments: Any) -> Iterator[Node]:
 
 
 _current: ContextVar[Scope | None] = ContextVar("autograd_core.scope", default=None)
-_calls = count()
 _make: Callable[..., Scope] = tuple.__new__
 
 
@@ -73,27 +71,32 @@ def record_scope(owner: Any, function: Callable[..., Any], *arguments: Any) -> A
     >>> y._scope.kind, len(y._scope.inputs)
     ('str', 1)
     """
-    number = next(_calls)
     scope = _make(Scope, (owner, arguments, _current.get()))
     token = _current.set(scope)
     try:
         out = function(*arguments)
     finally:
         _current.reset(token)
-    innermost = next(_calls) == number + 1     # no module was called inside: nothing can be marked yet
-    for node in (out,) if isinstance(out, Node) else out if isinstance(out, (list, tuple)) else ():
-        if isinstance(node, Node) and node.op is not None and (innermost or node._scope is None):
-            for x in arguments:
-                if node is x:
-                    break
-            else:
-                node._scope = scope
+    if isinstance(out, Node):
+        _mark(out, scope)
+    elif isinstance(out, (list, tuple)):
+        for node in out:
+            if isinstance(node, Node):
+                _mark(node, scope)
     return out
+
+
+def _mark(node: Node, scope: Scope) -> None:
+    """A result belongs to the call that has made it, unless a call inside that one has, or it is what went in."""
+    if node._scope is None and node.op is not None:
+        for x in scope[1]:
+            if node is x:
+                return
+        node._scope = scope
 
 
 def record_innermost(owner: Any, function: Callable[..., Any], argument: Any) -> Any:
     """`record_scope` for a module that calls no other and gives one new node: a neuron, of which there are thousands."""
-    next(_calls)
     out = function(argument)
     if isinstance(out, Node) and out.op is not None:
         out._scope = _make(Scope, (owner, (argument,), _current.get()))

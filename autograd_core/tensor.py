@@ -65,7 +65,7 @@ class Tensor(Node, ArrayMethods):
     def _of(cls, data: np.ndarray) -> Tensor:
         """A leaf around an array that needs neither check nor copy."""
         self = _new(cls)
-        self._value, self.op, self.grad, self._mark = data, None, None, 0
+        self._value, self.op, self.grad, self._mark, self._scope = data, None, None, 0, None
         self.requires_grad = False
         return self
 
@@ -326,7 +326,7 @@ def _unary(op: Op) -> Callable[..., Any]:
         out.grad = None
         out.requires_grad = True
         out._mark = 0
-        out._params = None
+        out._params = out._scope = None
         return out
 
     return method
@@ -353,7 +353,7 @@ def _binary(op: Op) -> tuple[Callable[..., Any], Callable[..., Any]]:
         out.grad = None
         out.requires_grad = True
         out._mark = 0
-        out._params = None
+        out._params = out._scope = None
         return out
 
     def method(self: Tensor, other: Any) -> Any:

@@ -251,7 +251,7 @@ def cross_entropy(
         classes = prediction.shape[1]
         plain = labels.dtype == np.int64 and labels.shape == prediction.shape[:1] and labels.size and not 0 <= ignore_index < classes
         if plain and labels.view(np.uint64).max() < classes:
-            return CROSS_ENTROPY_OF_CLASSES(prediction, labels=labels)
+            return CROSS_ENTROPY_OF_CLASSES(prediction, labels=labels, saved={})
     _check_reduction("cross_entropy", reduction)
     if not 0.0 <= label_smoothing <= 1.0:
         raise OperandError(f"cross_entropy: received label_smoothing={label_smoothing!r}, expected a share from 0 to 1.")

@@ -92,7 +92,7 @@ class _TensorCompiler:
                     self.uses[id(operand)] = self.uses.get(id(operand), 0) + 1
                     if id(operand) in self.need:
                         self.need.add(id(node))
-            values, options = self.operand_values(node), node._params or {}
+            values, options = self.operand_values(node), options_of(node)
             result = node.op.array(*values, **options)
             if isinstance(result, np.ndarray) and any(
                 isinstance(x, np.ndarray) and np.may_share_memory(result, x) for x in values
@@ -250,7 +250,7 @@ class _TensorCompiler:
                 self.script.call(np.copyto, place, current)
 
     def pull(self, node: Any, op: Op, g: Array, constant: bool) -> None:
-        pairs, values, options, out = operands(node), self.operand_values(node), node._params or {}, self.values[id(node)]
+        pairs, values, options, out = operands(node), self.operand_values(node), options_of(node), self.values[id(node)]
         for slot, (operand, _) in enumerate(pairs):
             if operand is None or id(operand) not in self.need:
                 continue
@@ -327,11 +327,16 @@ class _TensorCompiler:
                 call(np.divide, scale, total, ratio)
                 call(np.multiply, e, ratio[:, None], to)
                 call(np.subtract, to, targets, to)
-                script.careful(_into, to, functools.partial(rule, ARRAYS, **(node._params or {})), g, self.values[id(node)], *values)
+                script.careful(_into, to, functools.partial(rule, ARRAYS, **(options_of(node))), g, self.values[id(node)], *values)
 
             self.contribute(operand, e.shape, produce=softmax_minus_targets)
             return True
         return False
+
+
+def options_of(node: Any) -> dict[str, Any]:
+    """The parameters of a node; what its kernel has put aside for its rule belongs to the recorded graph alone."""
+    return {name: option for name, option in (node._params or {}).items() if name != "saved"}
 
 
 def _into(out: Array, function: Callable[..., Any], *arguments: Any) -> None:
