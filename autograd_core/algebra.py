@@ -74,8 +74,16 @@ class _Symbols(Algebra):
         return self.where(condition, 1.0, 0.0)
 
 
+class _Arrays(Algebra):
+    """Arrays: truth values multiply twice as quickly as the bytes that they are."""
+
+    def mask(self, condition: Any) -> Any:
+        """1 where a condition holds, else 0."""
+        return condition.view(np.int8) if condition.__class__ is np.ndarray and condition.dtype.char == "?" else condition
+
+
 NUMBERS = Algebra("NUMBERS", _on_floats, lambda x: x)
-ARRAYS = Algebra("ARRAYS", lambda op: op.array, lambda x: x)
+ARRAYS = _Arrays("ARRAYS", lambda op: op.array, lambda x: x)
 NODES = Algebra("NODES", _on_nodes, lambda x: getattr(x, "_value", x))
 SYMBOLS = _Symbols("SYMBOLS", _on_symbols, lambda x: x)
 

@@ -204,9 +204,12 @@ def _sweep_arrays(order: list[Any]) -> None:
             rules: Any = _variadic_rules(op, g, out, values, params or {})
         else:
             rules = partials or op.vjp
-        for slot, (operand, value, rule) in enumerate(zip(node._a, values, rules, strict=True)):
+        slot = -1
+        for operand in node._a:
+            slot += 1
             if operand is None or not operand.requires_grad:
                 continue
+            value, rule = values[slot], rules[slot]
             if operand._value is not value:
                 stale(node)
             if op.variadic:
@@ -220,26 +223,23 @@ def _sweep_arrays(order: list[Any]) -> None:
                 continue
             else:
                 c = g * (rule(m, out, *values, **params) if params else rule(m, out, *values))
-            if operand.grad is None and c.__class__ is value.__class__ and c.shape == value.shape and c.dtype is value.dtype:
-                operand.grad = c.copy() if operand.op is None and (c is g or c.base is not None) else c
-            else:
-                _accumulate(operand, c, g, summed)
+            _accumulate(operand, c, g, summed)
 
 
 def _variadic_rules(op: Op, g: Any, out: Any, values: tuple[Any, ...], params: dict[str, Any]) -> tuple[Any, ...]:
     """What an operation with any number of operands contributes to each of them."""
+    rule: Any = (op.d or op.vjp)[0]
     if op.d:
-        return tuple(g * local for local in op.d[0](ARRAYS, out, *values, **params))
-    return op.vjp[0](ARRAYS, g, out, *values, **params)  # type: ignore[no-any-return, misc]
+        return tuple(g * local for local in rule(ARRAYS, out, *values, **params))
+    return rule(ARRAYS, g, out, *values, **params)  # type: ignore[no-any-return]
 
 
 def _accumulate(operand: Any, c: Any, g: Any, summed: set[int]) -> Any:
     """Add a contribution to the gradient of an operand, in its shape and dtype. The one place where broadcasting is undone."""
-    before = operand.grad
-    if not operand.is_array:
+    data, before = operand._value, operand.grad
+    if data.__class__ is float:                # a Value
         operand.grad = before + (c if c.__class__ is float else float(np.sum(c)))
         return c
-    data = operand._value
     if c.shape != data.shape:
         c = sum_to(c, shape=data.shape)
     if c.dtype is not data.dtype and c.dtype != data.dtype:
@@ -251,7 +251,7 @@ def _accumulate(operand: Any, c: Any, g: Any, summed: set[int]) -> Any:
             c = c.copy()
         operand.grad = c
     elif id(operand) in summed:
-        np.add(before, c, out=before)
+        np.add(before, c, before)
     else:
         operand.grad = np.asarray(before + c)
         summed.add(id(operand))

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 import operator
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -190,7 +191,7 @@ for _name, _array, _doc in (
 Op(name="sigmoid", symbol="σ", text="σ({0})", latex=r"\sigma\left({0}\right)", scalar=ieee.sigmoid,
    array=lambda x: _sigmoid(x), domain=(REAL,), doc="1 / (1 + e⁻ˣ), an activation in (0, 1); exact at ±1000.",
    d=(lambda m, out, x: out * (1.0 - out),))
-Op(name="relu", selects=True, symbol="ReLU", latex=r"\max\left(0, {0}\right)", array=lambda x: np.maximum(x, 0.0),
+Op(name="relu", selects=True, symbol="ReLU", latex=r"\max\left(0, {0}\right)", array=lambda x: _relu(x),
    scalar=lambda x: 0.0 if x <= 0.0 else x, domain=(KINK,), doc="max(0, x); its derivative at 0 is 0.",
    d=(lambda m, out, x: m.mask(x > 0.0),))
 Op(name="leaky_relu", symbol="leaky ReLU", domain=(KINK,),
@@ -238,6 +239,30 @@ def _weighted_sum(v: tuple[Any, ...]) -> Any:
 
 def _zeros(x: Any, y: Any) -> Any:
     return np.zeros(np.broadcast_shapes(np.shape(x), np.shape(y)), np.result_type(x, y))
+
+
+_MANY = 2**18
+
+
+@lru_cache(maxsize=2)
+def _zero_line(kind: str) -> Any:
+    line = np.zeros(_MANY, kind)
+    line.flags.writeable = False
+    return line
+
+
+@lru_cache(maxsize=256)
+def _zero_array(shape: tuple[int, ...], kind: str) -> Any:
+    return _zero_line(kind)[: math.prod(shape)].reshape(shape)
+
+
+def _relu(x: Any) -> Any:
+    """max(0, x). The maximum of two arrays runs on several elements at a time, that of an array and a number on one."""
+    if x.__class__ is np.ndarray and x.size <= _MANY:
+        kind = x.dtype.char
+        if kind in "df":
+            return np.maximum(x, _zero_array(x.shape, kind))
+    return np.maximum(x, 0.0)
 
 
 def _sigmoid(x: Any) -> Any:

@@ -31,10 +31,9 @@ class _TensorSlot:
         self.parameter = parameter
         self.state: State = {}
 
-    def read(self) -> tuple[Array, Array] | None:
-        """(data, gradient), or None where no gradient has flowed: such a parameter is left alone, as in torch."""
-        gradient = self.parameter.grad
-        return None if gradient is None else (self.parameter.data, gradient)
+    def read(self) -> tuple[Array, Array | None]:
+        """(data, gradient); the gradient is None where none has flowed: such a parameter is left alone, as in torch."""
+        return self.parameter.data, self.parameter.grad
 
     def write(self, data: Array) -> None:
         """Make the new data known to graphs recorded before."""
@@ -52,7 +51,7 @@ class _ValuesSlot:
         self.parameters = parameters
         self.state: State = {}
 
-    def read(self) -> tuple[Array, Array] | None:
+    def read(self) -> tuple[Array, Array | None]:
         """(data, gradients) as vectors."""
         return np.array([p.data for p in self.parameters]), np.array([p.grad for p in self.parameters])
 
@@ -147,22 +146,23 @@ class Optimizer:
             for parameter in group["params"]:
                 parameter.grad = None if parameter.__class__ is Tensor else 0.0
 
+    @np.errstate(all="ignore")
     def step(self) -> None:
         """One update of every parameter that has a gradient."""
         self.steps += 1
-        with np.errstate(all="ignore"):
-            for group, slots in zip(self.param_groups, self._slots, strict=True):
-                for slot in slots:
-                    pair = slot.read()
-                    if pair is None:
-                        continue
-                    data, gradient = pair
-                    if group.get("maximize"):
-                        gradient = -gradient
-                    if not data.flags.writeable:
-                        data = data.copy()
-                    self.update(data, gradient, slot.state, group)
-                    slot.write(data)
+        update = self.update
+        for group, slots in zip(self.param_groups, self._slots, strict=True):
+            maximize = group.get("maximize")
+            for slot in slots:
+                data, gradient = slot.read()
+                if gradient is None:
+                    continue
+                if maximize:
+                    gradient = -gradient
+                if not data.flags.writeable:
+                    data = data.copy()
+                update(data, gradient, slot.state, group)
+                slot.write(data)
 
     def update(self, data: Array, gradient: Array, state: State, group: dict[str, Any]) -> None:
         """Write the new data into `data`; the gradient must not be written into. Subclasses define it."""
@@ -260,8 +260,8 @@ class SGD(Optimizer):
                 velocity *= momentum
                 velocity += gradient if not group["dampening"] else (1.0 - group["dampening"]) * gradient
             gradient = gradient + momentum * velocity if group["nesterov"] else velocity
-        work = np.multiply(gradient, group["lr"], out=_work(state, data))
-        np.subtract(data, work, out=data)
+        work = np.multiply(gradient, group["lr"], _work(state, data))
+        np.subtract(data, work, data)
 
 
 class Adam(Optimizer):

@@ -92,6 +92,11 @@ def _is_number(x: Any, number: float) -> bool:
     return isinstance(x, float | int) and x == number
 
 
+def _is_mask(e: Expression) -> bool:
+    """1 where a condition holds, else 0."""
+    return not isinstance(e.op, str) and e.op.name == "where" and _is_number(e.args[1], 1.0) and _is_number(e.args[2], 0.0)
+
+
 def _exact_step(x: Array, out: Array) -> None:
     np.heaviside(x, 0.0, out)
 
@@ -112,6 +117,8 @@ class _ArrayWriter:
             return float(e)
         if not e.args:
             return self.symbols[str(e.op)]
+        if id(e) not in self.known and _is_mask(e):  # the bytes 1 and 0 of a truth value: no array of floats is written
+            self.known[id(e)] = self.truth(e.args[0]).view(np.int8)
         if id(e) not in self.known:
             if out is None:
                 self.slot += 1
@@ -137,9 +144,6 @@ class _ArrayWriter:
             return
         if e.op.name == "where":
             condition, x, y = e.args
-            if _is_number(x, 1.0) and _is_number(y, 0.0):
-                self.script.call(np.copyto, out, self.truth(condition))  # a truth value is a 1 or a 0 already
-                return
             condition, x, y = self.truth(condition), self.value(x), self.value(y)
             self.script.call(np.copyto, out, y)
             self.script.text("{0}({1}, {2}, 'same_kind', {3})", np.copyto, out, x, condition)
