@@ -196,6 +196,7 @@ def coordinates(
         middle = (offset[0] + offset[-1]) / 2 if offset else 0.0
         for key in column:
             across[key] -= middle
+    leaves = {key for key in across if key[0] == "b" and not before[key]}
     turns = 24 if len(size) < 3000 else 10
     for turn in range(turns):
         forward = turn % 2 == 0
@@ -207,8 +208,10 @@ def coordinates(
                 near = before[key] + after[key] if turn > 3 else (before if forward else after)[key]
                 lane = key[0] == "l"
                 pull = total = 0.0
-                for other, there, here in near:  # long wires are kept straight (Gansner et al., 1993)
+                for other, there, here in near:  # long wires are kept straight (Gansner et al., 1993); leaves give way
                     force = (8.0 if lane else 3.0) if other[0] == "l" else 3.0 if lane else 1.0
+                    if key in leaves or other in leaves:
+                        force *= 0.1
                     pull += force
                     total += force * (across[other] + there - here)
                 wishes.append(total / pull if pull else across[key])

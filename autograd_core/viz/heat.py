@@ -61,7 +61,7 @@ def grid_of(key: str, array: NDArray[Any], *, most: int = 32) -> Grid:
     if array.size <= 16:
         values = [float(v) for v in flat.reshape(-1)]
         top = max((abs(v) for v in values if math.isfinite(v)), default=0.0) or 1.0
-        columns = min(flat.shape[1], 8) or 1
+        columns = _columns(*flat.shape)
         cells = tuple((number(v, 3), max(-1.0, min(1.0, v / top)) if v == v else 0.0) for v in values)
         return Grid(key, columns, -(-len(values) // columns), cells)
     if flat.shape[0] == 1 and flat.shape[1] > most:
@@ -76,6 +76,11 @@ def grid_of(key: str, array: NDArray[Any], *, most: int = 32) -> Grid:
         bytes(_NAN if v != v else half + round(half * max(-1.0, min(1.0, v / top))) for v in row) for row in small
     ]
     return Grid(key, len(pixels[0]), len(pixels), image=png(pixels))
+
+
+def _columns(rows: int, wide: int) -> int:
+    """Into how many columns a few values go: those of a matrix, a long vector in lines of about four."""
+    return max(1, wide if wide <= (8 if rows > 1 else 5) else -(-wide // -(-wide // 4)))
 
 
 def _reduced(flat: NDArray[Any], down: int, across: int) -> list[list[float]]:

@@ -148,7 +148,7 @@
   function fit() {
     const whole = Math.min((view.clientWidth - 4) / natural[0], (view.clientHeight - 4) / natural[1]);
     zoom = 1;
-    scale(Math.min(1.5, Math.max(whole, 0.8)));
+    scale(whole < 0.8 ? 0.9 : Math.min(1.5, whole)); // what does not fit is at least read with ease
     view.scrollLeft = view.scrollTop = 0;
     const centre = svg.querySelector(".centre");
     if (!centre) return;

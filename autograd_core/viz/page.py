@@ -72,12 +72,13 @@ def page(
     ]
     data["scenes"][0] |= inside(first.graph)
     data["pack"] = pack.text()
+    walk = _file("walk.js") if any(scene["whole"] is not None for scene in data["scenes"]) else ""
     title = escape(first.graph.title if not stepping else f"Backpropagation of {first.title}, step by step")
     body = (
         f'<main class="page{" steps" if stepping else ""}">{_HEADER}{_PANEL if stepping else ""}{table}</main>'
         f'<template id="scene">{drawn}</template>'
     )
-    return document(title, body, data=data, script=_file("walk.js") + _file("page.js"), theme=theme, player=stepping)
+    return document(title, body, data=data, script=walk + _file("page.js"), theme=theme, player=stepping)
 
 
 def _packed(

@@ -48,9 +48,9 @@ def _size(box: Box, room: float) -> tuple[float, float]:
     """Width and height of a box, at least `room` high."""
     title = width_of(box.name, 13) * 1.08 + width_of(box.formula, 13) + (8 if box.formula else 0)
     extra = (18 if box.opens else 0) + (width_of(f"×{box.count:,}", 13) + 12 if box.count > 1 else 0)
-    rows = [width_of(row.key, 11) + _value_width(row) + 14 for row in box.rows]
-    width, height = max([title + extra, *rows, 44.0]), 0.0 + _HEADER + len(box.rows) * _ROW + (5 if box.rows else 0)
     small = [_grid_size(grid) for grid in box.grids]
+    rows = [width_of(row.key, 11) + _value_width(row) + 14 for row in box.rows]
+    width, height = max([title + extra, *rows, 44.0 if rows or small else 18.0]), 0.0 + _HEADER + len(box.rows) * _ROW + (5 if box.rows else 0)
     if small and not box.grids[0].cells:
         width = max(width, sum(w for w, _ in small) + 10 * (len(small) - 1))
         height += max(h for _, h in small) + 4

@@ -134,8 +134,8 @@ const walker = (whole, upright, mirrored) => {
         columns[c].forEach((item, k) => {
           const pulls = turn > 3 ? [...item.before, ...item.after] : item[turn % 2 ? "after" : "before"];
           let weight = 0, sum = 0;
-          for (const [other, there, here] of pulls) { // long wires are kept straight
-            const force = other.lane ? (item.lane ? 8 : 3) : item.lane ? 3 : 1;
+          for (const [other, there, here] of pulls) { // long wires are kept straight, leaves give way
+            const force = (other.lane ? (item.lane ? 8 : 3) : item.lane ? 3 : 1) * (other.before.length && item.before.length ? 1 : 0.1);
             weight += force;
             sum += force * (other.at + there - here);
           }
