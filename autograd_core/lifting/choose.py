@@ -16,12 +16,16 @@ from .level import compile_levels, estimate_levels, heights
 from .matrix import compile_matrices
 from .scalar_source import compile_scalars, count_lines
 
-__all__ = ["compilations"]
+__all__ = ["WAYS", "compilations"]
 
 Compiler = Callable[[Canonical], Compiled]
 
 FEW_LINES = 150
 CALLS_PER_LEVEL = 4
+
+
+WAYS: dict[str, Compiler] = {"matrix": compile_matrices, "level batching": compile_levels, "scalar source": compile_scalars}
+"""The kinds of program, by name."""
 
 
 def compilations(graph: Canonical) -> Iterator[Compiled]:

@@ -17,6 +17,8 @@ from .steps import Apply, Combine, MatrixProduct, PairProducts, RowSums, Segment
 
 __all__ = ["Line", "format_lines", "lecture"]
 
+_INFIX = {"div": "/", "power": "**"}
+
 
 @dataclass(frozen=True, slots=True)
 class Line:
@@ -64,7 +66,7 @@ class _Writer:
         """Expression and shape of a step on its own."""
         if isinstance(step, MatrixProduct):
             batch, rows, columns = step.shape
-            text = f"{self.operand(step.left, 'W')} @ {self.right(step)}"
+            text = f"{self.factor(step.left, 'W')} @ {self.factor(step.right.transpose(0, 2, 1), 'p')}"
             if step.augmented is not None and step.bias is not None:
                 text += f" + {self.operand(step.bias, 'b')}"
             return text, (batch, rows, columns) if batch > 1 else (rows, columns) if rows > 1 else (columns,)
@@ -82,12 +84,16 @@ class _Writer:
             return f"irregular_sums({len(step.left):,} terms)", (step.size,) if step.size > 1 else ()
         raise TypeError(step)
 
-    def right(self, step: MatrixProduct) -> str:
-        """The right operand of a product; leaves learn there how their matrix stands."""
-        name = self.operand(step.right)
+    def factor(self, index: Array, letter: str) -> str:
+        """A factor of a (batched) product: ᵀ where it stands turned; leaves learn there how their matrix stands."""
+        name, matrix = self.operand(index, letter), index[0]
         if name in self.names.places:
-            self.names.matrix(name, step.right[0].T)
-        return name
+            self.names.matrix(name, matrix)
+        cast = self.names.recast(name, matrix.shape) if len(index) == 1 else ""
+        if cast:
+            return name + cast
+        turned = self.names.stands_turned(name, matrix)
+        return f"{name}ᵀ" if turned and not name.startswith("(") else name
 
     def tell(self, step: Step) -> tuple[str, tuple[int, ...], int, list[int]]:
         """Expression, shape, replaced nodes and positions of a step and the sources it runs in place on."""
@@ -109,7 +115,12 @@ class _Writer:
             operands = [self.operand(index) for index in step.indices] if before is None else [before[0]]
             operands += [number_text(x) for x in step.application.numbers]
             operands += [f"{key}={value}" for key, value in step.application.options.items()]
-            return f"{step.application.op.name}({', '.join(operands)})", shape, replaced, nodes
+            name = step.application.op.name
+            if name in _INFIX and len(operands) == 2:
+                one, other = (f"({text})" if " " in text else text for text in operands)
+                text = "1 / " + one if (name, other) == ("power", "-1") else f"{one} {_INFIX[name]} {other}"
+                return text, shape, replaced, nodes
+            return f"{name}({', '.join(operands)})", shape, replaced, nodes
         text, shape = self.describe(step)
         return text, shape, replaced, nodes
 
@@ -134,7 +145,7 @@ class _Writer:
 
 
 def _grouped(text: str) -> str:
-    return f"({text})" if " + " in text or " - " in text else text
+    return f"({text})" if " + " in text or " - " in text or " / " in text else text
 
 
 def lecture(grouping: Grouping, root: int) -> tuple[list[Line], Names]:

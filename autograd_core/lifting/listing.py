@@ -21,7 +21,10 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from autograd_core.op import TABLE
+
 from .naming import Names, number_text
+from .rules import LocalDerivative
 from .script import Array, Script
 
 __all__ = ["Listing", "Readable", "Statement", "format_statements", "joined"]
@@ -254,7 +257,9 @@ class Listing:
     def _taken(self, source: Any, index: Array) -> _Term:
         place = self._arena(source)
         if place is not None and place[1][0] == 0 and source.ndim == 1 and len(source) == len(self.names.owner):
-            return _Term(place[0] + self.names.operand(index))
+            name = self.names.operand(index)
+            term = _Term(place[0] + name)
+            return term.transposed() if index.ndim == 2 and self.names.stands_turned(name, index) else term
         if place is None and _root(source) not in self._buffers and len(source) == self.names.parameters:
             return _Term("θ, in the order of use")
         return _Term(f"{self._array(source).within(1)}[…]")
@@ -285,7 +290,9 @@ class Listing:
         if key in self._buffers:
             self._spent = self._spent.plus(self._pending.pop(key, _Cost()))
             term = self._buffers[key]
-            turned = array.ndim == 2 and min(array.shape) > 1 and array.strides[0] < array.strides[1]
+            turned = array.ndim > 1 and min(array.shape[-2:]) > 1 and array.strides[-2] < array.strides[-1]
+            whole = _base(array).shape
+            turned = turned or (array.ndim == 2 and array.shape == whole[::-1] != whole)
             return term.transposed() if turned else term
         return _Term(self.names.numbers(array) if array.size else "0")
 
@@ -300,6 +307,9 @@ class Listing:
         text = f"[{name}{tail}]" if tail else name
         if prefix:
             text = f"{prefix}{text}"
+        cast = self.names.recast(name, array.shape)
+        if cast:
+            return _Term(text + cast)
         turned = self.names.turned(first, array)
         return _Term(f"{text}ᵀ" if turned else text)
 
@@ -368,15 +378,25 @@ class Listing:
         return _Term("…")
 
 
-def _root(array: Array) -> int:
-    """The address of the memory that an array is a view of."""
+def _base(array: Array) -> Array:
     while isinstance(array.base, np.ndarray):
         array = array.base
-    return int(array.__array_interface__["data"][0])
+    return array
+
+
+def _root(array: Array) -> int:
+    """The address of the memory that an array is a view of."""
+    return int(_base(array).__array_interface__["data"][0])
 
 
 def _name_of(function: Any) -> str:
+    """A function's own name, or that of the entry whose kernel or rule it is."""
     inner = getattr(function, "func", function)  # of a partial
+    rule = getattr(inner, "__self__", None)
+    if isinstance(rule, LocalDerivative):
+        return f"∂{rule.op.name}"
+    if getattr(inner, "__name__", "") == "<lambda>":
+        return next((op.name for op in TABLE.values() if op.array is inner), "f")
     return str(getattr(inner, "__name__", type(inner).__name__))
 
 

@@ -47,8 +47,12 @@ class Names:
         graph, arena = grouping.graph, grouping.arena
         self.parameters, self.numbers_at = graph.parameters, dict(grouping.numbers)
         self.groups = [(group.base, group.size, group.producer is None) for group in arena.groups]
-        self.labels = {int(grouping.place[i]): label for i, label in enumerate(graph.labels) if label}
-        self._leaf_places = grouping.place[: graph.live].copy()
+        self._home = np.arange(arena.size)  # inputs may lie in the arena twice, under one name
+        first = grouping.input_copies[0][1]
+        for which, places in grouping.input_copies[1:]:
+            self._home[places] = first[which]
+        self._leaf_places = self._home[grouping.place[: graph.live]]
+        self.labels = {place: label for place, label in zip(self._leaf_places.tolist(), graph.labels, strict=False) if label}
         self.counts: dict[str, int] = {}
         self.leaves: dict[bytes, str] = {}  # the places of leaves → name
         self.places: dict[str, Array] = {}  # the same the other way round
@@ -99,7 +103,7 @@ class Names:
 
     def leaf(self, index: Array, letter: str) -> str:
         """The name of these leaves, a new one if they have none."""
-        places = np.unique(index)
+        places = np.unique(self._home[index])
         key = places.tobytes()
         if key not in self.leaves:
             common = stem([self.labels.get(place, "") for place in places.tolist()])
@@ -186,9 +190,25 @@ class Names:
         self.results[group], self.shapes[name] = name, shape
         self.owner[base : base + size] = group
 
+    def recast(self, name: str, shape: tuple[int, ...]) -> str:
+        """What to write behind the name of a matrix that is read as one of another shape."""
+        told = self.shapes.get(name, ())
+        other = len(told) == len(shape) == 2 and shape not in (told, told[::-1]) and int(np.prod(told)) == int(np.prod(shape))
+        return f"[as {shape[0]}×{shape[1]}]" if other else ""
+
+    def stands_turned(self, name: str, index: Array) -> bool:
+        """Whether a matrix of places is the transpose of what the lecture calls by this name."""
+        shape = self.shapes.get(name, ())
+        if len(shape) == 2 and shape[0] != shape[1] and index.shape in (shape, shape[::-1]):
+            return index.shape != shape
+        if 1 in index.shape:
+            return False
+        return bool((index[1, 0] - index[0, 0] < index[0, 1] - index[0, 0]) != (name in self.columnwise))
+
     def turned(self, name: str, view: Any) -> bool:
         """Whether a two-dimensional view shows the transpose of what the lecture calls by this name."""
         shape = self.shapes.get(name, ())
+        view = view[0] if view.ndim == 3 else view
         if view.ndim != 2:
             return False
         if len(shape) != 2:

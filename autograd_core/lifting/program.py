@@ -32,7 +32,7 @@ from autograd_core.tensor import Tensor
 from autograd_core.value import Value
 
 from .canonical import canonicalise
-from .choose import compilations
+from .choose import WAYS, compilations
 from .compiled import Compiled
 from .lecture import Line, format_lines
 from .listing import Statement, format_statements
@@ -250,14 +250,17 @@ def lift(root: Any, *, params: Any = None, inputs: Any = None) -> Program:
 
 
 def lift_with_origins(
-    root: Value, *, params: Any = None, inputs: Any = None
+    root: Value, *, params: Any = None, inputs: Any = None, kind: str | None = None
 ) -> tuple[Program, list[tuple[Line, tuple[Value, ...]]]]:
     """`lift`, and for every line of the lecture the recorded nodes that it replaced: what a picture of a lift needs.
 
-    A sum that was split into parts belongs to the line of each part.
+    A sum that was split into parts belongs to the line of each part. With `kind` ("matrix", "level batching" or "scalar
+    source") the program is of that kind, even where another is faster: to see the matrix product in four samples.
     """
+    if kind is not None and kind not in WAYS:
+        raise LiftError(f"lift_with_origins: received kind={kind!r}, expected one of {', '.join(map(repr, WAYS))}")
     nodes: dict[int, Value] = {}
-    program, lines, owner = _lift_values(root, params, inputs, nodes)
+    program, lines, owner = _lift_values(root, params, inputs, nodes, kind)
     members: dict[int, list[int]] = {}
     for position, kept in owner.items():
         members.setdefault(kept, []).append(position)
@@ -269,7 +272,7 @@ def lift_with_origins(
 
 
 def _lift_values(
-    root: Value, params: Any, inputs: Any, nodes: dict[int, Value] | None
+    root: Value, params: Any, inputs: Any, nodes: dict[int, Value] | None, kind: str | None = None
 ) -> tuple[Program, list[Line], dict[int, int]]:
     """The program of a scalar graph, its lecture with positions on the tape, and who absorbed whom."""
     chosen, _ = _flatten("params", params) if params is not None else ([], ())
@@ -284,21 +287,21 @@ def _lift_values(
     collecting = gc.isenabled()
     gc.disable()  # a hundred thousand small lists are made here, and none of them is garbage before the end
     try:
-        return _compile(record(root, chosen, given, nodes=nodes), chosen, given, shape if given else (0,))
+        return _compile(record(root, chosen, given, nodes=nodes), chosen, given, shape if given else (0,), kind)
     finally:
         if collecting:
             gc.enable()
 
 
 def _compile(
-    tape: Tape, parameters: list[Value], inputs: list[Value], shape: tuple[int, ...]
+    tape: Tape, parameters: list[Value], inputs: list[Value], shape: tuple[int, ...], kind: str | None
 ) -> tuple[Program, list[Line], dict[int, int]]:
     """The first compilation of a tape that reproduces it."""
     adjoints = reference_adjoints(tape)
     problem = ""
     graph = canonicalise(tape, shape)
     graph.labels = [leaf.label for leaf in (*parameters, *inputs)]
-    for compiled in compilations(graph):
+    for compiled in compilations(graph) if kind is None else [WAYS[kind](graph)]:
         lines = compiled.lecture
         program = Program(compiled, parameters, inputs, shape)
         program._store[:] = tape.values[: tape.parameters]

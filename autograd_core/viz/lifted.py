@@ -127,8 +127,8 @@ class LiftedDrawing(Drawing):
         data: dict[str, Any] = {
             "rows": [{key: row[key] for key in ("boxes", "reads", "say")} for row in rows],
             "boxes": [
-                {"say": text, "rows": [k for k, row in enumerate(rows) if any(b == box for b, _ in row["boxes"])], **members}
-                for box, (text, members) in enumerate(zip(side.texts, side.members, strict=True))
+                {"say": self._box_says(box, rows), "rows": [k for k, row in enumerate(rows) if any(b == box for b, _ in row["boxes"])], **members}
+                for box, members in enumerate(side.members)
             ],
             "say": _SAY,
         }
@@ -153,6 +153,15 @@ class LiftedDrawing(Drawing):
         here = files(__package__)
         script, style = ((here / f"lifted.{kind}").read_text(encoding="utf-8") for kind in ("js", "css"))
         return document("Lifted program", body, data=data, script=script, style=style, theme=self._theme)
+
+    def _box_says(self, box: int, rows: list[dict[str, Any]]) -> str:
+        """What a box holds, and where the program computes it and its gradient."""
+        found: dict[str, list[str]] = {}
+        for row in rows:
+            if any(b == box for b, _ in row["boxes"]):
+                found.setdefault("in" if row["heading"].startswith("Forward") else "its gradient in", []).append(row["name"])
+        words = [f"{where} {', '.join(dict.fromkeys(names[:8]))}{', …' * (len(names) > 8)}" for where, names in found.items()]
+        return self.side.texts[box] + (f" Computed {'; '.join(words)}." if words else "")
 
     def _headline(self) -> str:
         """What became of what, in a line."""
@@ -215,7 +224,7 @@ class LiftedDrawing(Drawing):
             return ""
         found = sum(n for _, n in boxes)
         shared = f"; a part of the sums in {found:,} nodes" if line is not None and self._given and line.replaced < found else ""
-        return f"{shared}. On the left: {', '.join(words)}{', …' if len(boxes) > 6 else ''}"
+        return f"{shared}. On the left: {', '.join(words)}{f' and {len(boxes) - 6:,} more' if len(boxes) > 6 else ''}"
 
 
 def _calls(functions: Counter[str]) -> str:
@@ -234,7 +243,7 @@ def _row(
     )
     html = f'<li><button class="line"><span class="code"><b>{escape(name)}</b> = {escape(text)}</span>'
     html += f'<span class="facts">{facts}</span>' + (f'<span class="calls">{escape(calls)}</span>' if calls else "") + "</button></li>"
-    return {"heading": heading, "html": html, "boxes": boxes, "reads": [], "say": clean(say, 500), "words": set(_NAME.findall(text))}
+    return {"heading": heading, "name": name, "html": html, "boxes": boxes, "reads": [], "say": clean(say, 500), "words": set(_NAME.findall(text))}
 
 
 def _of_program(graph: Graph, program: Program) -> Side:

@@ -314,7 +314,7 @@ def _common(chains: Iterable[list[Any]]) -> list[Any]:
 
 def _element(name: str) -> str:
     """What one number of an array is called."""
-    return name[0].lower() + name[1:] if name[:1].isupper() else name
+    return name[0].lower() + name[1:] if name[:1].isupper() and name[0] != "L" else name
 
 
 def _sorted(n: int, edges: Iterable[tuple[int, int]]) -> list[int]:

@@ -41,6 +41,26 @@ def test_the_backward_pass_reads_like_a_lecture() -> None:
         program.statements("sideways")
 
 
+def test_transposes_and_parts_of_a_matrix() -> None:
+    """Queries, keys and values lie in one product; a convolution is read as a matrix of another shape."""
+    loss, parameters, inputs = WORKLOADS["attention"]()
+    program = lift(loss, params=parameters, inputs=inputs)
+    assert program.lines[1].expression == "exp(0.5 * H1[:4, :]ᵀ @ H1[4:8, :])"
+    assert program.lines[2].expression == "H1[8:, :] @ H2ᵀ"
+    assert "dW = dH1 @ Xᵀ" in str(program)
+    loss, parameters, inputs = WORKLOADS["convolution_1d"]()
+    program = lift(loss, params=parameters, inputs=inputs)
+    assert program.lines[1].expression == "W2 @ H1[as 56×20] + b2 - 1"
+    assert "dW1 = dH1 @ Xᵀ" in str(program)
+
+
+def test_inputs_laid_out_twice_have_one_name() -> None:
+    loss, parameters, inputs = WORKLOADS["polynomial_powers"]()
+    program = lift(loss, params=parameters, inputs=inputs)
+    text = str(program)
+    assert "= x²" in text and "x ** 3" in text and "x2" not in text
+
+
 def test_what_is_told_is_what_runs() -> None:
     """The statements of a two-layer network, run as Python on fresh arrays, give the gradient of the program."""
     rng = np.random.default_rng(0)

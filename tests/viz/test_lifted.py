@@ -10,6 +10,7 @@ import pytest
 
 import nn
 from autograd_core import Value, draw, lift
+from autograd_core.errors import LiftError
 from autograd_core.lifting import Line, lift_with_origins
 from autograd_core.viz.lifted import program_graph
 from tests.lifting.workloads import moons
@@ -172,6 +173,29 @@ def test_speed_and_size():
     html = draw(pair).html
     assert time.process_time() - start < 3
     assert len(html.encode()) < 1_000_000
+
+
+def test_the_matrix_product_in_four_samples():
+    """A graph too small to gain from arrays can still be shown as an array program, node by node."""
+    w, b = Value(2.0, label="w"), Value(0.5, label="b")
+    xs = [Value(float(i), label=f"x{i}") for i in range(4)]
+    loss = sum((w * x + b - 1.0) ** 2 for x in xs)
+    found = draw(lift_with_origins(loss, params=[w, b], inputs=xs, kind="matrix"))
+    assert [line.expression for line in found._program.lines] == ["w * x + b - 1", "v1 · v1"]
+    names = [box.name for box in found.side.graph.boxes]
+    lit = [names[i] for i, lines in enumerate(found.side.lines) if 0 in lines]
+    assert {"v1[0]", "v1[1]", "v1[2]", "v1[3]"} < set(lit) and len(lit) == 12
+    with pytest.raises(LiftError, match="expected one of 'matrix', 'level batching', 'scalar source'"):
+        lift_with_origins(loss, kind="magic")
+
+
+@pytest.mark.parametrize("kind", ["matrix", "level batching", "scalar source"])
+def test_every_kind_has_its_picture(kind):
+    loss, params, inputs = recurrent(3)
+    pair = lift_with_origins(loss, params=params, inputs=inputs, kind=kind)
+    found = draw(pair)
+    assert pair[0].kind == kind and data_of(found.html)["rows"]
+    assert sum(size for size, lines in zip(found.side.sizes, found.side.lines) if lines) == len({id(n) for _, ns in pair[1] for n in ns})
 
 
 def test_a_long_sum_needs_no_recursion():
