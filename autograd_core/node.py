@@ -95,6 +95,10 @@ class Node:
             return "**" if exponent[0] is not None else f"**{exponent[1]:g}"
         return {"add": "+", "sub": "-", "mul": "*", "div": "/"}.get(self.op.name, self.op.symbol or self.op.name)
 
+    def __round__(self, ndigits: int | None = None) -> Any:
+        """The one number, rounded for reading: out of the graph, as float() is. `np.round` stays in it."""
+        return round(float(self), ndigits)  # type: ignore[arg-type]
+
     def __reduce__(self) -> Any:
         """Pickles and deep copies carry the graph as a list, so that a long chain needs no recursion."""
         if self.op is None:

@@ -7,6 +7,7 @@ which knots a point lies), the decision is taken on the plain data and the graph
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -37,7 +38,7 @@ from .shaping import (
     where,
 )
 
-__all__: list[str] = []
+__all__ = ["SCIPY"]
 
 LN2 = math.log(2.0)
 
@@ -125,6 +126,32 @@ def nan_to_num(x: Any, copy: bool = True, nan: float = 0.0, posinf: float | None
     x = where(np.isnan(data), nan, x)
     x = where(data == np.inf, float(limits.max) if posinf is None else posinf, x)
     return where(data == -np.inf, float(limits.min) if neginf is None else neginf, x)
+
+
+# ----------------------------------------------------------------------- SciPy's special functions, by their names
+def _log_expit(x: Any) -> Any:
+    return record_op("neg", record_op("softplus", record_op("neg", x)))
+
+
+def _logit(x: Any) -> Any:
+    return record_op("log", x) - record_op("log1p", record_op("neg", x))
+
+
+def _ndtr(x: Any) -> Any:
+    return 0.5 * record_op("erfc", record_op("mul", x, -math.sqrt(0.5)))
+
+
+def _xlogy(x: Any, y: Any) -> Any:
+    base = np.asarray(NODE_DATA(y))
+    nothing = np.equal(NODE_DATA(x), 0.0) & ((base <= 0.0) | (base == np.inf))
+    return where(nothing, 0.0, x * record_op("log", where(nothing, 1.0, y)))
+
+
+SCIPY: dict[str, Callable[..., Any]] = {
+    "erf": TABLE["erf"], "erfc": TABLE["erfc"], "expit": TABLE["sigmoid"], "log_expit": _log_expit, "logit": _logit, "ndtr": _ndtr,
+    "softplus": TABLE["softplus"], "xlogy": _xlogy,
+}  # fmt: skip
+"""Name of a ufunc of `scipy.special` → what answers for it; SciPy itself need not be there."""
 
 
 # ------------------------------------------------------------------------------------------------ statistics

@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from . import arranging, decompositions, numerics  # noqa: F401  (importing them fills NUMPY)
+from . import arranging, decompositions  # noqa: F401  (importing them fills NUMPY)
 from .errors import MissingRuleError
 from .node import Node
+from .numerics import SCIPY
 from .op import INSTALLERS, TABLE, Op
 from .record import NODE_DATA, apply, missing
 from .shaping import NUMPY, reshape
@@ -81,7 +82,9 @@ def array_ufunc(self: Any, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs:
         return NUMPY[ufunc](*inputs)
     op = UFUNCS.get(ufunc)
     if op is None:
-        raise missing(ufunc)
+        if ufunc.__name__ not in SCIPY:
+            raise missing(ufunc)
+        return SCIPY[ufunc.__name__](*inputs)
     return apply(op, inputs)
 
 

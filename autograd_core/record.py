@@ -323,7 +323,7 @@ def watch(node: Any, values: Any, op: Op) -> None:
 def missing(function: Any, detail: str = "") -> MissingRuleError:
     """The error for a NumPy function without a rule: what it is and how to add one."""
     name = getattr(function, "__name__", str(function))
-    module = "np.linalg." if "linalg" in str(getattr(function, "__module__", "")) else "np."
+    module = "np.linalg." if "linalg" in str(getattr(function, "__module__", "")) else "np." if hasattr(np, name) else ""
     return MissingRuleError(
         f"{module}{name}{detail} has no derivative rule here, and the graph is never dropped silently; write it with "
         f"functions that have one, declare it with autograd_core.Op(name={name!r}, …), or pass plain arrays "

@@ -19,6 +19,8 @@ from .shaping import (
     answers,
     axes_of,
     axis_of,
+    broadcast_to,
+    concatenate,
     diagonal,
     expand_dims,
     getitem,
@@ -147,9 +149,13 @@ def log_softmax(x: Any, axis: int = -1) -> Any:
 
 
 @answers(np.diff)
-def diff(x: Any, n: int = 1, axis: int = -1) -> Any:
-    """Differences of neighbours along an axis, n times."""
+def diff(x: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = None) -> Any:
+    """Differences of neighbours along an axis, n times, of x with values before and after it."""
     at = axis_of(axis, ndim_of(x), "diff")
+    row = tuple(1 if i == at else length for i, length in enumerate(shape_of(x)))
+    before, after = ([] if end is None else [broadcast_to(end, row) if ndim_of(end) == 0 else end] for end in (prepend, append))
+    if before or after:
+        x = concatenate([*before, x, *after], at)
     for _ in range(n):
         x = getitem(x, (slice(None),) * at + (slice(1, None),)) - getitem(x, (slice(None),) * at + (slice(None, -1),))
     return x

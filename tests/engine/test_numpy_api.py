@@ -130,6 +130,7 @@ FUNCTIONS: dict[str, Callable[[Any], Any]] = {
     "cov of columns": lambda x: np.cov(x.T[:, :2], x.T[:, 1:], rowvar=False, bias=True),
     "cov of one": lambda x: np.cov(x[0], ddof=0),
     "corrcoef": lambda x: np.corrcoef(x),
+    "diff with ends": lambda x: np.diff(x, prepend=0.5, append=x[:, :1]) + np.diff(x, n=2, axis=0, prepend=1.0, append=2.0)[:1, :1],
     "ediff1d": lambda x: np.ediff1d(x),
     "gradient": lambda x: np.stack(np.gradient(x)),
     "gradient of second order": lambda x: np.gradient(x, 0.5, axis=1, edge_order=2),
@@ -549,6 +550,49 @@ def test_masked_arrays_drop_neither_mask_nor_graph(make: Any, f: Any) -> None:
         assert out.mask.tolist() == [False, True]
         out[0].backward()
         assert x.grad == 1.0
+
+
+SPECIAL = ["erf", "erfc", "expit", "log_expit", "logit", "ndtr"]
+
+
+@pytest.mark.parametrize("name", SPECIAL)
+def test_functions_of_scipy(name: str) -> None:
+    """`scipy.special`'s ufuncs by their names: SciPy's numbers, checked derivatives; one without a rule says so."""
+    special = pytest.importorskip("scipy.special", reason="compares with SciPy")
+    f = getattr(special, name)
+    points = np.array([0.1, 0.4, 0.9])
+    np.testing.assert_allclose(f(Tensor(points)).data, f(points), rtol=1e-14)
+    ag.check_grads(lambda x: f(x), (points,))
+    ag.check_grads(lambda x: f(x), (0.3,))
+    with pytest.raises(MissingRuleError, match=r"^gammaln has no derivative rule"):
+        special.gammaln(Tensor(points))
+
+
+def test_xlogy_of_scipy() -> None:
+    """x·ln y, 0 where x is 0; ∂x there is ln y as long as that is finite."""
+    special = pytest.importorskip("scipy.special", reason="compares with SciPy")
+    x, y = np.array([0.0, 0.0, 0.0, 2.0, 0.0]), np.array([3.0, 0.0, np.inf, 0.5, -1.0])
+    a, b = Tensor(x), Tensor(y)
+    out = special.xlogy(a, b)
+    np.testing.assert_allclose(out.data, special.xlogy(x, y))
+    out.sum().backward()
+    np.testing.assert_allclose(a.grad, [np.log(3.0), 0.0, 0.0, np.log(0.5), 0.0])
+    np.testing.assert_allclose(b.grad, [0.0, 0.0, 0.0, 4.0, 0.0])
+    assert np.isnan(special.xlogy(Tensor([0.0]), np.array([np.nan])).data).all()
+
+
+def test_rounding_for_reading() -> None:
+    """round() gives a plain number, as float() does; inside a transform both refuse, and np.round stays in the graph."""
+    assert (round(Value(2.345), 1), round(Tensor(2.345), 1), round(Value(2.6))) == (2.3, 2.3, 3)
+    with pytest.raises(GraphError):
+        grad(lambda x: round(x, 1) * x)(1.0)
+    assert grad(lambda x: np.round(x, 1) * x)(2.32) == 2.3
+
+
+def test_a_value_has_the_shape_of_a_number() -> None:
+    """Functions written for arrays ask for it."""
+    v = Value(2.0)
+    assert (v.shape, v.ndim, v.size) == ((), 0, 1)
 
 
 # ---------------------------------------------------------------------------------- what has no rule
