@@ -60,6 +60,7 @@ def _nodes(arguments: Any) -> Iterator[Node]:
 
 
 _current: ContextVar[Scope | None] = ContextVar("autograd_core.scope", default=None)
+_get, _set, _reset = _current.get, _current.set, _current.reset
 _make: Callable[..., Scope] = tuple.__new__
 
 
@@ -71,12 +72,12 @@ def record_scope(owner: Any, function: Callable[..., Any], *arguments: Any) -> A
     >>> y._scope.kind, len(y._scope.inputs)
     ('str', 1)
     """
-    scope = _make(Scope, (owner, arguments, _current.get()))
-    token = _current.set(scope)
+    scope = _make(Scope, (owner, arguments, _get()))
+    token = _set(scope)
     try:
         out = function(*arguments)
     finally:
-        _current.reset(token)
+        _reset(token)
     if isinstance(out, Node):
         _mark(out, scope)
     elif isinstance(out, (list, tuple)):
@@ -99,5 +100,5 @@ def record_innermost(owner: Any, function: Callable[..., Any], argument: Any) ->
     """`record_scope` for a module that calls no other and gives one new node: a neuron, of which there are thousands."""
     out = function(argument)
     if isinstance(out, Node) and out.op is not None:
-        out._scope = _make(Scope, (owner, (argument,), _current.get()))
+        out._scope = _make(Scope, (owner, (argument,), _get()))
     return out

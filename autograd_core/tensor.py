@@ -131,7 +131,7 @@ class Tensor(Node, ArrayMethods):
         """The one element as a Python float."""
         if self._value.size != 1:
             raise NotScalarError(f"item: received a tensor of shape {self.shape}, expected one element; index it, or reduce it first.")
-        return float(self._value.reshape(()))
+        return float(self._value.item())
 
     def tolist(self) -> Any:
         """The elements as nested lists of floats."""

@@ -98,16 +98,11 @@ def _largest(z: Any) -> Any:
     return np.maximum.reduce(np.ascontiguousarray(z.T), axis=0)[:, None]
 
 
-def _picked(z: Any, labels: Any) -> Any:
-    """Where in the flat matrix the class of each row is."""
-    n, classes = z.shape
-    return np.arange(0, n * classes, classes) + labels
-
-
 def _truth(z: Any, labels: Any) -> Any:
     """A 1 at the class of each row, else 0."""
+    n, classes = z.shape
     truth = np.zeros(z.size, z.dtype)
-    truth[_picked(z, labels)] = 1.0
+    truth[np.arange(0, n * classes, classes) + labels] = 1.0
     return truth.reshape(z.shape)
 
 
@@ -116,22 +111,27 @@ def _mean_of_classes(z: Any, *, labels: Any, saved: Any = None) -> Any:
     shifted = z - _largest(z)
     powers = np.exp(shifted)
     totals = powers.dot(_ones(classes, z.dtype))
+    at_labels = np.arange(0, n * classes, classes) + labels
     if saved is not None:
-        saved["softmax"] = z, powers, totals
-    each = np.log(totals) - shifted.ravel().take(_picked(z, labels))
+        saved["error"] = z, powers, totals, at_labels
+    each = np.log(totals) - shifted.ravel().take(at_labels)
     return each.dot(_ones(n, z.dtype)) / n
 
 
-def _softmax(m: Any, z: Any, saved: Any) -> Any:
-    """From what the kernel has computed on its way, if these are the scores that it saw; a graph gets the softmax itself."""
-    seen, powers, totals = (saved or {}).get("softmax", (None, None, None))
-    return powers / totals[:, None] if seen is z else m.softmax(z, axis=-1)
+def _error(m: Any, z: Any, labels: Any, saved: Any) -> Any:
+    """softmax(z) − 1_y: from what the kernel has computed on its way, if these are the scores that it saw."""
+    seen, powers, totals, at_labels = (saved or {}).get("error", (None, None, None, None))
+    if seen is not z:                          # nodes, whose derivative may be taken again, or other scores
+        return m.softmax(z, axis=-1) - _truth(m.data(z), labels)
+    error = np.divide(powers, totals[:, None], order="C")
+    error.ravel()[at_labels] -= 1.0
+    return error
 
 
 CROSS_ENTROPY_OF_CLASSES = _operation(
     "cross_entropy_of_classes", doc="The mean of −ln softmax(z)_y over samples with class numbers y; its derivative is (softmax(z) − 1_y) / n.",
     text="CE({0}, y)", array=_mean_of_classes,
-    vjp=(lambda m, g, out, z, *, labels, saved=None: (_softmax(m, z, saved) - _truth(m.data(z), labels)) * (g / len(labels)),),
+    vjp=(lambda m, g, out, z, *, labels, saved=None: _error(m, z, labels, saved) * (g / len(labels)),),
     samples=lambda rng: [((rng.normal(size=(3, 4)),), {"labels": np.array([0, 3, 1])}),
                          ((rng.normal(size=(3, 20)),), {"labels": np.array([0, 19, 1]), "saved": {}})],
 )  # fmt: skip

@@ -250,7 +250,7 @@ def cross_entropy(
         labels = np.asarray(target)            # the usual case: one node, and no more work than by hand
         classes = prediction.shape[1]
         plain = labels.dtype == np.int64 and labels.shape == prediction.shape[:1] and labels.size and not 0 <= ignore_index < classes
-        if plain and labels.view(np.uint64).max() < classes:
+        if plain and np.maximum.reduce(labels.view(np.uint64)) < classes:
             return CROSS_ENTROPY_OF_CLASSES(prediction, labels=labels, saved={})
     _check_reduction("cross_entropy", reduction)
     if not 0.0 <= label_smoothing <= 1.0:

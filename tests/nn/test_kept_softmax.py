@@ -32,6 +32,16 @@ def test_the_gradient_is_softmax_minus_truth_whatever_the_number_of_classes(clas
     assert x.grad.dtype == dtype
 
 
+@pytest.mark.parametrize("classes", [3, 20])
+def test_scores_in_any_order_in_memory(classes, rng):
+    turned = Tensor(rng.normal(size=(classes, 4)))
+    nn.cross_entropy(turned.T, LABELS).backward()
+    np.testing.assert_allclose(turned.grad, expected(turned.data.T, LABELS).T, rtol=1e-12)
+    strided = Tensor(rng.normal(size=(8, 2 * classes)))
+    nn.cross_entropy(strided[::2, ::-2], LABELS).backward()
+    np.testing.assert_allclose(strided.grad[::2, ::-2], expected(strided.data[::2, ::-2], LABELS), rtol=1e-12)
+
+
 def test_two_graphs_of_the_same_scores_do_not_disturb_one_another(rng):
     x = Tensor(rng.normal(size=(4, 3)))
     first = nn.cross_entropy(x, LABELS)
