@@ -360,6 +360,7 @@ def _stacked(network: Network, lines_of: dict[int, list[int]], arrays: dict[int,
 
 def draw_lifted(program: Any, *, direction: Direction = "right", theme: Theme = "auto", limit: int = 60) -> LiftedDrawing:
     """The picture of a `Program`, or of the pair that `lift_with_origins` returns."""
+    direction = "down" if direction == "right" else direction  # a program is read from top to bottom
     if not isinstance(program, tuple):
-        return LiftedDrawing(program, None, "down", theme)
+        return LiftedDrawing(program, None, direction, theme)
     return LiftedDrawing(program[0], _scalar_side(program[0], program[1], limit, theme), direction, theme)

@@ -21,7 +21,7 @@ def framed(picture: str, page: str, title: str = "") -> str:
     width, height = (int(size[1]), int(size[2])) if size else (800, 400)
     data = base64.b64encode(picture.encode()).decode()
     name = escape(title or "Picture of a graph")
-    least = 500 if 'id="range"' in page else 340  # the panel of the steps needs its room
+    least = 500 if 'id="range"' in page else 640 if 'id="links"' in page else 340  # the panel of the steps, or two sides, need their room
     room = max(least, min(height + 190, 720))
     return (
         f'<div style="display:grid;min-height:{min(height, room)}px">'

@@ -341,7 +341,9 @@ def test_hostile_labels_do_nothing(open_page):  # noqa: F811
 @pytest.mark.browser
 def test_in_a_notebook(open_page):  # noqa: F811
     html = drawn(GRAPHS["loops"])[0]._repr_mimebundle_()["text/html"]
-    frame = open_page("<!doctype html><meta charset=utf-8>" + html).frame_locator("iframe")
+    page = open_page("<!doctype html><meta charset=utf-8>" + html, width=1000)
+    assert page.locator("iframe").bounding_box()["height"] >= 640
+    frame = page.frame_locator("iframe")
     frame.locator(".line").nth(0).click()
     assert frame.locator("#scalar .lit").count() == 2
     assert np.all([frame.locator("#say").is_visible(), frame.locator("h1").is_visible()])
