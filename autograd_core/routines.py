@@ -121,13 +121,13 @@ def norm(x: Any, ord: Any = None, axis: Any = None, *, keepdims: bool = False) -
 @answers(np.cumsum)
 def cumsum(x: Any, axis: int | None = None) -> Any:
     """Running sums along an axis; of the flattened array where `axis` is None."""
-    return record_op("cumsum", *((ravel(x),) if axis is None else (x,)), axis=axis or 0)
+    return record_op("cumsum", ravel(x) if axis is None or not ndim_of(x) else x, axis=axis or 0)
 
 
 @answers(np.cumprod)
 def cumprod(x: Any, axis: int | None = None) -> Any:
     """Running products along an axis; of the flattened array where `axis` is None."""
-    return record_op("cumprod", *((ravel(x),) if axis is None else (x,)), axis=axis or 0)
+    return record_op("cumprod", ravel(x) if axis is None or not ndim_of(x) else x, axis=axis or 0)
 
 
 @answers(np.sort)
@@ -152,6 +152,10 @@ def log_softmax(x: Any, axis: int = -1) -> Any:
 def diff(x: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = None) -> Any:
     """Differences of neighbours along an axis, n times, of x with values before and after it."""
     at = axis_of(axis, ndim_of(x), "diff")
+    if n < 0:
+        raise OperandError(f"diff: received n={n}, expected 0 or more.")
+    if n == 0:
+        return x
     row = tuple(1 if i == at else length for i, length in enumerate(shape_of(x)))
     before, after = ([] if end is None else [broadcast_to(end, row) if ndim_of(end) == 0 else end] for end in (prepend, append))
     if before or after:

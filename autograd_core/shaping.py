@@ -271,8 +271,8 @@ def take(x: Any, indices: Any, axis: int | None = None) -> Any:
 
 @answers(np.take_along_axis)
 def take_along_axis(x: Any, indices: Any, axis: int = -1) -> Any:
-    """For each place along an axis the element that `indices` names, as given by argsort."""
-    grid: list[Any] = list(np.ogrid[tuple(slice(n) for n in np.shape(indices))])
+    """For each place along an axis the element that `indices` names, as given by argsort; the other axes broadcast."""
+    grid: list[Any] = list(np.ogrid[tuple(slice(n) for n in shape_of(x))])
     grid[axis_of(axis, ndim_of(x), "take_along_axis")] = np.asarray(indices)
     return getitem(x, tuple(grid))
 

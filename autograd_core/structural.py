@@ -146,7 +146,7 @@ def _pull_prod(m: Any, g: Any, out: Any, x: Any, axis: Any) -> Any:
     if np.all(m.data(x) != 0.0):
         return _spread(m, g * out, x, axis) / x
     ndim, shape = m.ndim(x), m.shape(x)
-    axes = tuple(range(ndim)) if axis is None else tuple(a % ndim for a in (axis if isinstance(axis, tuple) else (axis,)))
+    axes = tuple(range(ndim)) if axis is None or not ndim else tuple(a % ndim for a in (axis if isinstance(axis, tuple) else (axis,)))
     rest = tuple(i for i in range(ndim) if i not in axes)
     front = m.transpose(x, axes=rest + axes)   # the reduced axes, joined into one at the end
     joined = m.reshape(front, shape=(*(shape[i] for i in rest), math.prod(shape[i] for i in axes)))

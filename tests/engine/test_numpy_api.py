@@ -131,6 +131,11 @@ FUNCTIONS: dict[str, Callable[[Any], Any]] = {
     "cov of one": lambda x: np.cov(x[0], ddof=0),
     "corrcoef": lambda x: np.corrcoef(x),
     "diff with ends": lambda x: np.diff(x, prepend=0.5, append=x[:, :1]) + np.diff(x, n=2, axis=0, prepend=1.0, append=2.0)[:1, :1],
+    "diff of order 0": lambda x: 2 * np.diff(x, n=0),
+    "take_along_axis": lambda x: np.take_along_axis(x, np.argsort(-X, axis=1), 1),
+    "take_along_axis, one row for all": lambda x: np.take_along_axis(x, np.array([[2, 0]]), axis=1),
+    "take_along_axis, rows for one": lambda x: np.take_along_axis(x[:1], np.array([[0], [2], [0]]), axis=1),
+    "reductions of a number": lambda x: sum(f(x[0, 0], axis=0) for f in (np.sum, np.prod, np.max)) + np.cumprod(x[0, 1] * 0.0 + x[0, 2], axis=0)[0],
     "ediff1d": lambda x: np.ediff1d(x),
     "gradient": lambda x: np.stack(np.gradient(x)),
     "gradient of second order": lambda x: np.gradient(x, 0.5, axis=1, edge_order=2),
@@ -566,6 +571,16 @@ def test_functions_of_scipy(name: str) -> None:
     ag.check_grads(lambda x: f(x), (0.3,))
     with pytest.raises(MissingRuleError, match=r"^gammaln has no derivative rule"):
         special.gammaln(Tensor(points))
+
+
+@pytest.mark.parametrize("f", [np.sum, np.prod, np.max, np.cumsum, np.cumprod])
+def test_a_zero_without_axes_reduced_along_the_first(f: Any) -> None:
+    """NumPy allows axis 0 there; the derivative is 1."""
+    t = Tensor(0.0)
+    out = f(t, axis=0)
+    assert out.shape == f(np.array(0.0), axis=0).shape
+    out.sum().backward()
+    assert t.grad == 1.0
 
 
 def test_xlogy_of_scipy() -> None:
