@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .lecture import Line
-from .listing import Readable
 from .script import Array
+from .statements import Readable
 
 __all__ = ["CALL", "EDGE", "NUMBER", "SCALAR_LINE", "Compiled"]
 

@@ -14,10 +14,9 @@ from __future__ import annotations
 
 import ast
 import functools
-import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from typing import Any, NamedTuple, Protocol
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -26,98 +25,16 @@ from autograd_core.op import TABLE
 from .naming import Names, number_text
 from .rules import LocalDerivative
 from .script import Array, Script
+from .statements import Cost, Statement, joined
 
-__all__ = ["Listing", "Readable", "Statement", "format_statements", "joined"]
+__all__ = ["Listing"]
 
 _INFIX = {
     "add": ("+", 2), "subtract": ("-", 2), "multiply": ("*", 1), "divide": ("/", 1), "matmul": ("@", 1), "greater": (">", 3),
     "greater_equal": (">=", 3), "less": ("<", 3), "less_equal": ("<=", 3), "equal": ("==", 3), "not_equal": ("!=", 3),
     "logical_and": ("and", 4), "logical_or": ("or", 4),
 }  # fmt: skip
-_LONGEST, _JOINED = 160, 60
-
-
-@dataclass(frozen=True, slots=True)
-class Statement:
-    """A statement of the program as it runs: what is written, by which expression, in how many calls.
-
-    `names` are the arrays of the lecture that it belongs to: dW1 = … is about W1. `products` counts products of matrices.
-    """
-
-    name: str
-    expression: str
-    shape: tuple[int, ...]
-    calls: int
-    products: int
-    names: tuple[str, ...]
-    functions: tuple[str, ...]
-
-    def with_cost(self, cost: _Cost) -> Statement:
-        """The same statement, after some calls more."""
-        calls, products, functions = _Cost(self.calls, self.products, self.functions).plus(cost)
-        return replace(self, calls=calls, products=products, functions=functions)
-
-
-class Readable(Protocol):
-    """A compiled program whose passes can be read back."""
-
-    def statements(self, section: str) -> list[Statement]:
-        """What the "forward" or "backward" pass computes."""
-
-    def leaf_names(self) -> list[str]:
-        """What the parameters and then the inputs are called."""
-
-
-def format_statements(statements: list[Statement]) -> list[str]:
-    """The statements as text, comments aligned."""
-    texts = [f"{s.name} = {s.expression}" for s in statements]
-    width = min(max(map(len, texts), default=0), 72)
-    return [
-        f"{text:<{width}}   # {f'{s.shape}, ' if s.shape else ''}{s.calls} call{'s' * (s.calls != 1)}" if s.functions else text
-        for text, s in zip(texts, statements, strict=True)
-    ]
-
-
-def joined(statements: list[Statement]) -> list[Statement]:
-    """Statements that go on with what the one before wrote, as one: dH = Wᵀ @ dv, then dH = dH * (1 - H²)."""
-    found: list[Statement] = []
-    for statement in statements:
-        before = found[-1] if found else statement
-        own = re.compile(rf"(?<![\w\]]){re.escape(statement.name)}(?![\w\[ᵀ²])")
-        spots = list(own.finditer(statement.expression))
-        if not found or before.name != statement.name or len(spots) != 1 or len(before.expression) > _JOINED:
-            found.append(statement)
-            continue
-        start, stop = spots[0].span()
-        head, tail = statement.expression[:start], statement.expression[stop:]
-        outside = _outside(before.expression)
-        bare = not outside or (head.endswith("(") and tail[:1] in ",)") or (not head and (tail[:3] in (" + ", " - ") or outside == {"*"} == {tail[1:2]}))
-        text = f"{head}{before.expression}{tail}" if bare else f"{head}({before.expression}){tail}"
-        names = tuple(dict.fromkeys(before.names + statement.names))
-        cost = _Cost(statement.calls, statement.products, statement.functions)
-        found[-1] = replace(before.with_cost(cost), expression=text, names=names)
-    return found
-
-
-def _outside(text: str) -> set[str]:
-    """The signs between the operands of an expression, outside all parentheses."""
-    depth, found = 0, set()
-    for character, after in zip(text, text[1:] + " ", strict=True):
-        depth += (character in "([") - (character in ")]")
-        if character == " " and depth == 0 and not after.isalnum():
-            found.add(after)
-    return found - set("([") if text else found
-
-
-class _Cost(NamedTuple):
-    """What has been spent on an expression: calls, products of matrices among them, and the functions called."""
-
-    calls: int = 0
-    products: int = 0
-    functions: tuple[str, ...] = ()
-
-    def plus(self, other: _Cost) -> _Cost:
-        return _Cost(self.calls + other.calls, self.products + other.products, self.functions + other.functions)
+_LONGEST = 160
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,8 +75,8 @@ class Listing:
         self.sections, self.bound, self.names = script.sections, script.bound, names
         self._arenas = [(a.__array_interface__["data"][0], a.nbytes, prefix) for a, prefix in ((values, ""), (adjoints, "d"))]
         self._buffers: dict[int, _Term] = {}  # address → what was written there last
-        self._pending: dict[int, _Cost] = {}  # of buffers that no statement has told yet
-        self._spent = _Cost()
+        self._pending: dict[int, Cost] = {}  # of buffers that no statement has told yet
+        self._spent = Cost()
 
     def leaf_names(self) -> list[str]:
         """The array that each parameter and each input is in."""
@@ -175,7 +92,7 @@ class Listing:
         self._pending.clear()
         found = list(self._read(section))
         if self._pending and found:  # gathered for later
-            found[-1] = found[-1].with_cost(functools.reduce(_Cost.plus, self._pending.values()))
+            found[-1] = found[-1].with_cost(functools.reduce(Cost.plus, self._pending.values()))
         return joined(found)
 
     def _read(self, section: str) -> Iterator[Statement]:
@@ -187,7 +104,7 @@ class Listing:
 
     def _line(self, line: ast.stmt) -> Iterator[Statement]:
         """Read one line: a statement if it writes to the arena, else a buffer is noted."""
-        self._spent = _Cost(1)
+        self._spent = Cost(1)
         if isinstance(line, ast.Assign | ast.AugAssign):
             left = line.targets[0] if isinstance(line, ast.Assign) else line.target
             assert isinstance(left, ast.Subscript) and isinstance(left.value, ast.Name)
@@ -248,7 +165,7 @@ class Listing:
                 if self._all_ones(ones):
                     return _sum_of(self._array(rest).text, 1)
             return _Term(f"{self._array(one).within(1)} · {self._array(other).within(1)}", 1)
-        self._spent = self._spent.plus(_Cost(0, 1))
+        self._spent = self._spent.plus(Cost(0, 1))
         return _product(self._array(one), self._array(other))
 
     def _all_ones(self, array: Array) -> bool:
@@ -288,7 +205,7 @@ class Listing:
             return self._place(*found, array)
         key = _root(array)
         if key in self._buffers:
-            self._spent = self._spent.plus(self._pending.pop(key, _Cost()))
+            self._spent = self._spent.plus(self._pending.pop(key, Cost()))
             term = self._buffers[key]
             turned = array.ndim > 1 and min(array.shape[-2:]) > 1 and array.strides[-2] < array.strides[-1]
             whole = _base(array).shape
@@ -315,7 +232,7 @@ class Listing:
 
     def _write(self, out: Array, term: _Term, function: str) -> Iterator[Statement]:
         found = self._arena(out)
-        spent = self._spent.plus(_Cost(functions=(function,)))
+        spent = self._spent.plus(Cost(functions=(function,)))
         if found is None:
             if len(term.text) > _LONGEST:
                 term = _Term("…")
@@ -332,7 +249,7 @@ class Listing:
 
     def _scatter(self, target: Array, index: Array, term: _Term, add: bool) -> Iterator[Statement]:
         found = self._arena(target)
-        spent = self._spent.plus(_Cost(functions=("copyto",)))
+        spent = self._spent.plus(Cost(functions=("copyto",)))
         if found is None:
             self._buffers[_root(target)], self._pending[_root(target)] = term, spent
             return
@@ -340,7 +257,7 @@ class Listing:
         text = f"{name} + {term.text}" if add else term.text
         yield self._statement(name, text, index.shape, index, spent)
 
-    def _statement(self, name: str, text: str, shape: tuple[int, ...], places: Array, spent: _Cost) -> Statement:
+    def _statement(self, name: str, text: str, shape: tuple[int, ...], places: Array, spent: Cost) -> Statement:
         owners = {int(g) for g in np.unique(self.names.owner[places]) if g >= 0}
         names = [self.names.results[g] for g in sorted(owners) if g in self.names.results]
         cells = np.unique(places)

@@ -35,8 +35,8 @@ from .canonical import canonicalise
 from .choose import WAYS, compilations
 from .compiled import Compiled
 from .lecture import Line, format_lines
-from .listing import Statement, format_statements
 from .script import Array
+from .statements import Statement, format_statements
 from .tape import Tape, leaves_of, record, reference_adjoints
 from .tensors import compile_tensors
 

@@ -10,8 +10,8 @@ import re
 
 from .canonical import Canonical
 from .lecture import Line
-from .listing import Statement, joined
 from .naming import number_text
+from .statements import Statement, joined
 
 __all__ = ["FEW", "ScalarListing", "scalar_lecture"]
 

@@ -167,7 +167,7 @@ class LiftedDrawing(Drawing):
         """What became of what, in a line."""
         program = self._program
         total = sum(self.side.sizes) if self._given else 0
-        replaced = f"{total:,} scalar nodes" if total else _plural(sum(line.replaced for line in program.lines), "scalar operation")
+        replaced = f"{total:,} scalar nodes" if total else _plural(sum(line.replaced for line in program.lines), "recorded operation")
         calls = sum(program.calls)
         if program.kind == "scalar source":
             return f"{replaced} → {_plural(calls, 'line')} of scalar source"
@@ -248,7 +248,9 @@ def _row(
 
 def _of_program(graph: Graph, program: Program) -> Side:
     """The array program as boxes, where nothing is known about its scalar graph."""
-    side = Side(graph, "The same as a graph", "draw(lift_with_origins(loss, …)) shows the scalar graph beside the program.")
+    side = Side(graph, "The same as a graph")
+    if program.kind != "tensor":
+        side.summary = "draw(lift_with_origins(loss, …)) shows the scalar graph beside the program."
     for box in graph.boxes:
         line = box.members[0] if box.members else None
         replaced = 0 if line is None else program.lines[line].replaced

@@ -10,8 +10,8 @@ import pytest
 
 from autograd_core import Value, lift
 from autograd_core.errors import LiftError
-from autograd_core.lifting.listing import Statement, joined
 from autograd_core.lifting.naming import stem
+from autograd_core.lifting.statements import Statement, joined
 
 from .test_workloads import WORKLOADS
 
