@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from autograd_core.algebra import ARRAYS, NUMBERS
+from autograd_core.backward import CONSTANT, OTHER
 from autograd_core.errors import LiftError, OperandError
 from autograd_core.op import Op
 from autograd_core.value import Value
@@ -129,34 +130,65 @@ def record(
     index: dict[int, int] = {}
     for leaf in (*parameters, *inputs):
         index[id(leaf)] = tape.add(None, (), _NONE, leaf._value)
-    values, add = tape.values, tape.add
+    place_of, values = index.get, tape.values
+    ops, operands, options = tape.ops, tape.operands, tape.options
 
-    def operand(node: Value | None, value: float) -> int:
-        if node is None:
-            return add(None, (), _NONE, float(value))
-        position = index[id(node)]
-        if node.op is None:
-            values[position] = value
-        return position
+    def leaf_place(node: Value | None, value: float) -> int:
+        """The position of a plain number, which is a new one, or of a leaf, whose recorded value is noted."""
+        place = None if node is None else place_of(id(node))
+        if place is None:
+            place = tape.add(None, (), _NONE, float(value))
+            if node is not None:
+                index[id(node)] = place
+        values[place] = value
+        return place
 
-    for node in _walk(root):
-        op = node.op
-        if op is None:
-            if id(node) not in index:
-                index[id(node)] = add(None, (), _NONE, node._value)
+    stack = [root]
+    while stack:
+        node = stack[-1]
+        if id(node) in index:
+            stack.pop()
+            continue
+        if node.op is None:                    # only a root can be: other leaves are placed by what uses them
+            leaf_place(node, node._value)
             continue
         first = node._a
-        options = _NONE
         if type(first) is tuple:
-            places = tuple([operand(n, x) for n, x in zip(first, node._x, strict=True)])
-            options = node._params or _NONE
-        elif (second := node._y) is None:
-            places = (operand(first, node._x),)
+            waiting = [n for n in first if n is not None and n.op is not None and id(n) not in index]
+            if waiting:
+                stack.extend(reversed(waiting))
+                continue
+            places = tuple(
+                [leaf_place(n, x) if n is None or n.op is None else index[id(n)] for n, x in zip(first, node._x, strict=True)]
+            )
+            options.append(node._params or _NONE)
         else:
-            places = (operand(first, node._x), operand(node._b, second))
-        index[id(node)] = add(op, places, options, node._value)
+            # One or two operands, the usual case, written out: −1 is a leaf to be placed now, None a result to wait for.
+            value, second = node._y, node._b
+            left = place_of(id(first)) if first is not None and first.op is not None else -1
+            right = place_of(id(second)) if second is not None and second.op is not None else -1
+            if right is None or left is None:
+                if right is None:
+                    stack.append(second)
+                if left is None:
+                    stack.append(first)
+                continue
+            if left < 0:
+                left = leaf_place(first, node._x)
+            if value is None:
+                places = (left,)
+            elif right < 0:
+                places = (left, leaf_place(second, value))
+            else:
+                places = (left, right)
+            options.append(_NONE)
+        place = index[id(node)] = len(ops)
+        ops.append(node.op)
+        operands.append(places)
+        values.append(node._value)
+        stack.pop()
         if nodes is not None:
-            nodes[index[id(node)]] = node
+            nodes[place] = node
     tape.root = index[id(root)]
     if not isinstance(tape.values[tape.root], float | int) or isinstance(tape.values[tape.root], bool):
         raise OperandError(f"lift: the root holds {type(tape.values[tape.root]).__name__}, expected one number")
@@ -177,6 +209,7 @@ def _local(op: Op, slot: int, out: float, values: tuple[float, ...], options: di
 
 def reference_adjoints(tape: Tape) -> list[float]:
     """The adjoint of every position by the plain chain rule, one number at a time: what a program is checked against."""
+    all_values = tape.values
     for careful in (False, True):
         adjoint = [0.0] * len(tape)
         adjoint[tape.root] = 1.0
@@ -185,13 +218,18 @@ def reference_adjoints(tape: Tape) -> list[float]:
             if op is None or g == 0.0:
                 continue
             operands = tape.operands[node]
-            values = tuple([tape.values[p] for p in operands])
-            if op.variadic:
-                locals_: Iterable[float] = map(float, op.d[0](NUMBERS, tape.values[node], *values, **tape.options[node]))  # type: ignore[misc]
+            if op.reading == OTHER:            # a product: the partial is the other factor
+                x, y = operands
+                adjoint[x] += g * all_values[y]
+                adjoint[y] += g * all_values[x]
+                continue
+            values = tuple([all_values[p] for p in operands])
+            if op.reading == CONSTANT:
+                locals_: Iterable[float] = op.constants
+            elif op.variadic:
+                locals_ = map(float, op.d[0](NUMBERS, all_values[node], *values, **tape.options[node]))  # type: ignore[misc]
             else:
-                locals_ = [
-                    _local(op, slot, tape.values[node], values, tape.options[node]) for slot in range(len(operands))
-                ]
+                locals_ = [_local(op, slot, all_values[node], values, tape.options[node]) for slot in range(len(operands))]
             for position, local in zip(operands, locals_, strict=True):
                 if not (careful and op.selects and local == 0.0):
                     adjoint[position] += g * local
