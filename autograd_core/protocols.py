@@ -7,6 +7,8 @@ is ever dropped in silence.
 
 from __future__ import annotations
 
+import functools
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -52,14 +54,17 @@ for _op in TABLE.values():
 INSTALLERS.append(_register)
 
 
+_WITHOUT_EFFECT = {"where": (True,), "keepdims": (False,), "casting": ("same_kind",), "order": ("C", "K"),
+                   "kind": ("quicksort", "mergesort", "heapsort", "stable")}  # fmt: skip
+
+
 def _options(function: Any, kwargs: dict[str, Any], allowed: tuple[str, ...] = ()) -> dict[str, Any]:
     """The keyword arguments without those at their default; an option without a rule raises."""
     kept = {}
     for key, value in kwargs.items():
         if key in allowed:
             kept[key] = value
-        elif not (value is None or value is np._NoValue or (key == "where" and value is True) or (key == "keepdims" and value is False)
-                  or (key == "casting" and value == "same_kind") or (key == "order" and value == "K")):
+        elif not (value is None or value is np._NoValue or (isinstance(value, (bool, str)) and value in _WITHOUT_EFFECT.get(key, ()))):
             raise missing(function, f" with the option {key}=")
     return kept
 
@@ -98,25 +103,37 @@ def array_function(self: Any, function: Callable[..., Any], types: Any, args: An
     ours = NUMPY.get(function)
     if ours is None:
         raise missing(function)
-    names = _parameters(ours)
+    names, positional = _parameters(ours)
     try:
-        return ours(*args, **_options(function, _renamed(kwargs), names))
+        return ours(*args, **_options(function, _renamed(function, kwargs, names, positional), names))
     except TypeError as error:
         if isinstance(error, MissingRuleError) or "positional argument" not in str(error):
             raise
         raise missing(function, " with these positional arguments") from error
 
 
-def _renamed(kwargs: dict[str, Any]) -> dict[str, Any]:
-    """NumPy's first argument given by name is called `a` there and `x` here."""
-    return {("x" if key == "a" else key): value for key, value in kwargs.items()}
+def _renamed(function: Any, kwargs: dict[str, Any], names: tuple[str, ...], positional: int) -> dict[str, Any]:
+    """Arguments that NumPy names otherwise (`a`, `m`, `ary`, `b`), under the names that they have here in the same places."""
+    unknown = [key for key in kwargs if key not in names]
+    theirs = _signature(function) if unknown else ()
+    here = {key: names[theirs.index(key)] for key in unknown if key in theirs and theirs.index(key) < positional}
+    return {here.get(key, key): value for key, value in kwargs.items()}
 
 
-def _parameters(function: Any) -> tuple[str, ...]:
+@functools.cache
+def _signature(function: Any) -> tuple[str, ...]:
+    try:
+        return tuple(inspect.signature(function).parameters)
+    except ValueError:                         # a function written in C that does not tell
+        return ()
+
+
+def _parameters(function: Any) -> tuple[tuple[str, ...], int]:
+    """The names of all parameters, and how many of them may be given by position."""
     code = getattr(function, "__code__", None)
     if code is None:
-        return ("x",)
-    return code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]  # type: ignore[no-any-return]
+        return ("x",), 1
+    return code.co_varnames[: code.co_argcount + code.co_kwonlyargcount], code.co_argcount
 
 
 def _plain(x: Any) -> Any:

@@ -557,6 +557,30 @@ def test_masked_arrays_drop_neither_mask_nor_graph(make: Any, f: Any) -> None:
         assert x.grad == 1.0
 
 
+BY_NAME: dict[str, Callable[[Any], Any]] = {
+    "a": lambda x: np.sum(a=x, axis=0) + np.cumsum(a=x, axis=1) * np.median(a=x),
+    "a and b": lambda x: np.dot(a=x, b=x.T) + np.outer(a=x[0, :2], b=x[1, :2]) + np.kron(a=x[0, :1], b=x[1, :1]),
+    "a and b of solve": lambda x: np.linalg.solve(a=SQUARE, b=x) + np.linalg.solve(a=x[:, :2], b=x),
+    "m": lambda x: np.flip(m=x, axis=0) + np.tril(m=x) + np.rot90(m=x, k=2),
+    "A": lambda x: np.tile(A=x, reps=2),
+    "v": lambda x: np.diag(v=x[0]) + np.convolve(a=x[0], v=x[1, :1]),
+    "array": lambda x: np.pad(array=x, pad_width=1) + np.broadcast_to(array=x[0, 0], shape=(4, 5)),
+    "ary": lambda x: np.split(ary=x, indices_or_sections=3, axis=1)[1],
+    "arr": lambda x: np.append(arr=x, values=x, axis=0) + np.delete(arr=x, obj=[], axis=0)[0],
+    "no matter": lambda x: np.sort(a=x, kind="stable") + np.ravel(a=x, order="C").reshape(2, 3),
+}
+
+
+@pytest.mark.parametrize("name", BY_NAME)
+def test_arguments_by_the_names_that_numpy_gives_them(name: str) -> None:
+    """NumPy says `a`, `m`, `ary`; the answer and the gradient are those of the same call on an array."""
+    f = BY_NAME[name]
+    out = f(Tensor(X))
+    assert isinstance(out, Tensor)
+    np.testing.assert_allclose(out.data, f(X))
+    ag.check_grads(f, (X,))
+
+
 SPECIAL = ["erf", "erfc", "expit", "log_expit", "logit", "ndtr"]
 
 
