@@ -136,7 +136,10 @@
     connect();
   }
   const whole = () => Math.min((view.clientWidth - 4) / natural[0], (view.clientHeight - 4) / natural[1]);
-  const across = () => scale(Math.min(1.2, Math.max(0.62, (view.clientWidth - 18) / natural[0])));
+  const open = () => { // the whole picture where that is readable, else its width
+    const across = Math.max(0.62, (view.clientWidth - 18) / natural[0]);
+    scale(Math.min(1.2, whole() >= 0.68 ? whole() : across));
+  };
   view.addEventListener("pointerdown", (event) => {
     dragged = false;
     if (event.pointerType === "mouse" && event.button === 0) grip = [event.clientX, event.clientY, view.scrollLeft, view.scrollTop];
@@ -160,6 +163,6 @@
   find("fit").onclick = () => scale(Math.min(1.5, whole()));
   for (const frame of [view, program]) frame.addEventListener("scroll", connect);
   window.addEventListener("resize", () => connect());
-  across();
+  open();
   light(null);
 })();
