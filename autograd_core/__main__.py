@@ -9,7 +9,10 @@ from __future__ import annotations
 import argparse
 import ast
 import math
+import re
+import shutil
 import sys
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -20,6 +23,7 @@ __all__ = ["ExpressionError", "compute", "main"]
 
 _BINARY = {ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.Div: "div", ast.Pow: "power"}
 _CONSTANTS = {"pi": math.pi, "e": math.e, "inf": math.inf}
+_OPTION = re.compile(r"-h|--([a-z]+(=.*)?)?", re.DOTALL)  # what else begins with a minus is an expression
 _MOST_CHARACTERS, _MOST_NODES, _MOST_POWER, _MOST_DEPTH = 2000, 500, 1000, 60
 
 
@@ -90,6 +94,8 @@ class _Reader:
             return self._apply(name, left, right)
         if isinstance(tree, ast.Call):
             return self._call(tree, depth)
+        if isinstance(tree, ast.BinOp) and isinstance(tree.op, ast.BitXor):
+            raise self._refused("the operator ^", "a power is written **")
         raise self._refused(_KINDS.get(type(tree), f"{type(tree).__name__.lower()}"))
 
     def _constant(self, value: object) -> float:
@@ -182,12 +188,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     try:
         pairs = [_assignment(text) for text in given.values]
-        root = compute(given.expression, dict(pairs))
+        for name, count in Counter(name for name, _ in pairs).items():
+            if count > 1:
+                raise ExpressionError(f"{name}= was received {count} times, expected once.")
+        root = compute(given.expression.strip(), dict(pairs))
         from .viz import explain
 
         root.label = root.label or "out"
         explanation = explain(root)
-        _say(str(explanation))
+        _say(explanation.table(width=shutil.get_terminal_size((200, 24)).columns))
         leaves = [name for name, _ in pairs]
         final = explanation.gradients()
         _say("")
@@ -205,11 +214,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parsed(parser: argparse.ArgumentParser, arguments: Sequence[str] | None) -> argparse.Namespace:
-    """Arguments in any order: `x=-1` after an option belongs to the values too."""
-    given, more = parser.parse_known_args(arguments)
+    """Arguments in any order: `x=-1` after an option belongs to the values too, and an expression may begin with a minus."""
+    words = sys.argv[1:] if arguments is None else arguments
+    words = [f" {text}" if text.startswith("-") and not _OPTION.fullmatch(text) else text for text in words]
+    given, more = parser.parse_known_args(words)
     unknown = [text for text in more if text.startswith("-")]
     if unknown:
-        parser.error(f"unrecognised: {' '.join(unknown)}")
+        parser.error(f"unrecognised: {' '.join(map(_shown, unknown))}")
     if more and given.command != "explain":
         parser.error(f"unrecognised: {' '.join(more)}")
     given.values = [*getattr(given, "values", []), *more]

@@ -146,7 +146,7 @@ def placed_by_dot(graph: Graph, direction: Direction = "right", *, seconds: floa
         width, height = sized.sizes[box.id]
         return f"n{box.id} [width={width / 72:.3f}, height={height / 72:.3f}]"
 
-    gaps = "nodesep=0.25, ranksep=0.4"
+    gaps = "nodesep=0.25, ranksep=0.4, searchsize=1000"  # network simplex: fewer, better turns
     lines = [f'digraph {{ graph [rankdir={_RANKDIR[direction]}, {gaps}] node [shape=box, fixedsize=true, label=""]']
     lines += _clusters(graph, node)
     for edge, (symbol, value) in zip(graph.edges, sized.labels, strict=True):

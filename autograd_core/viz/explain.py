@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from textwrap import wrap
 from typing import Any
 
 import numpy as np
@@ -113,6 +114,11 @@ def explain(
         0.0
     """
     check_root(root, "explain")
+    if seed is None and np.size(root._value) != 1:
+        raise AutogradError(
+            f"explain: received a tensor of shape {np.shape(root._value)}, expected one element; explain a sum or a mean of it, "
+            "or pass seed= with an array of the same shape."
+        )
     network = read(root, parameters)
     with LOCK:
         saved = [(node, node.grad if node._flowed else None) for node in network.nodes if isinstance(node, Node)]
@@ -192,6 +198,16 @@ def _summed_axes(out: tuple[int, ...], operand: tuple[int, ...]) -> str:
     return f"{word} {', '.join(map(str, axes))}" if axes else ""
 
 
+def _listed(row: tuple[str, ...], width: int) -> list[str]:
+    """One row of the table in lines of their own."""
+    number_, formula, what, incoming, local, contribution, after = row
+    product = f"{incoming} × {local} = {contribution}" if local else contribution
+    found = ["", f"{number_:>4}  {formula}"[:width]]
+    for line in (what, product, after):
+        found += wrap(line, width, initial_indent="      ", subsequent_indent="        ")
+    return found
+
+
 def _count(products: int) -> str:
     return "1 product" if products == 1 else f"{products} products"
 
@@ -234,8 +250,8 @@ class Explanation:
         """The chain rule as a table of text."""
         return self.table()
 
-    def table(self, most: int = 2000) -> str:
-        """The chain rule as a table, its first `most` steps."""
+    def table(self, most: int = 2000, *, width: int | None = None) -> str:
+        """The chain rule as a table, its first `most` steps; as a list where the table is wider than `width` characters."""
         root = self._network.names[self._network.root]
         head = ("", "operation", "local derivative", "incoming", "× local", "= contribution", "accumulated")
         rows: list[tuple[str, ...]] = [head, ("seed", root, f"∂{root}/∂{root}", "", "", "", f"{root}.grad = {brief(self.seed, 4)}")]
@@ -255,7 +271,10 @@ class Explanation:
             for row in rows
         ]
         title = f"The chain rule for {root} = {brief(self._network.data(self._network.root), 4)}: {_count(len(self))}"
-        table = [title, "", lines[0].rstrip(), "─" * max(map(len, lines[:most])), *(line.rstrip() for line in lines[1:])]
+        if width is not None and max(map(len, lines)) > width:
+            table = [*wrap(title, width), *(line for row in rows[1:] for line in _listed(row, max(width, 20)))]
+        else:
+            table = [title, "", lines[0].rstrip(), "─" * max(map(len, lines[:most])), *(line.rstrip() for line in lines[1:])]
         if len(self.steps) > most:
             table.append(f"… and {len(self.steps) - most} more")
         return "\n".join(table)

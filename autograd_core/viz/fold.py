@@ -161,10 +161,11 @@ def _with_context(
                     if box is None or box.kind == "node":
                         around[j] = every[j] = Unit("node", [j], faded=True)
                         continue
-                    there = around.setdefault((id(box), side), Unit(box.kind, [], None, box.call, box.parts, faded=True))
-                    for i_ in box.members if box.kind == "sum" else (j,):
-                        every[i_] = there
-                        there.members.append(i_)
+                    if (id(box), side) not in around:
+                        parts = [[max(box.members)]] if box.kind == "sum" else box.parts
+                        around[id(box), side] = Unit(box.kind, [], None, box.call, parts, faded=True)
+                    every[j] = around[id(box), side]
+                    every[j].members.append(j)
         found = [*units, *around.values()]
         if not _cycle(network, found, every):
             break

@@ -56,11 +56,7 @@ def page(
     if explanation is not None:
         table = f"<details><summary>The chain rule as a table</summary><pre>{escape(explanation.table(_TABLE))}</pre></details>"
         data |= _steps(explanation, min(most, len(explanation)), pack)
-    final = explanation._final() if explanation is not None else {}
-
-    def inside(graph: Graph) -> dict[str, Any]:
-        return _nodes(graph) if explanation is None else _stepping(explanation._network, graph, final)
-
+    inside = _nodes if explanation is None else _Stepping(explanation, most)
     data["scenes"] = [
         {
             "title": f"{'Backpropagation' if stepping else 'Graph'} of {scene.title}" if scene is first else scene.title,
@@ -160,23 +156,33 @@ _PANEL = (
 
 
 def _nodes(graph: Graph) -> dict[str, Any]:
-    return {"nodes": [box.members for box in graph.boxes], "uses": []}
+    """One node of each box, by which it is found in another picture."""
+    return {"nodes": [box.members[:1] for box in graph.boxes], "uses": []}
 
 
-def _stepping(network: Network, graph: Graph, final: dict[int, Any]) -> dict[str, Any]:
-    """For each box its nodes, the one node whose gradient it shows, or the text that a folded box ends with."""
-    live: list[int | None] = []
-    ends: list[str] = []
-    for box in graph.boxes:
-        single = box.role not in ("module", "rest") and box.count == 1 and bool(box.members)
-        live.append(result_of(network, box.members) if single else None)
-        ends.append("" if single else _norm_of([final[i] for i in box.members if i in final]))
-    return {
-        "nodes": [box.members for box in graph.boxes],
-        "uses": [edge.members for edge in graph.edges],
-        "live": live,
-        "final": ends,
-    }
+class _Stepping:
+    """For each box of a picture the nodes that the first `most` steps touch, the one whose gradient it shows, or how it ends."""
+
+    def __init__(self, explanation: Explanation, most: int) -> None:
+        self.network, self.final = explanation._network, explanation._final()
+        numbers = [step.numbers for step in explanation.steps[:most]]
+        self.touched = {self.network.root, *(i for node, operand, _ in numbers for i in (node, operand))}
+        self.used = {use for _, _, use in numbers}
+
+    def __call__(self, graph: Graph) -> dict[str, Any]:
+        """What a page knows about a picture: `nodes` and `live` by box, `uses` by edge."""
+        live: list[int | None] = []
+        ends: list[str] = []
+        for box in graph.boxes:
+            single = box.role not in ("module", "rest") and box.count == 1 and bool(box.members)
+            live.append(result_of(self.network, box.members) if single else None)
+            ends.append("" if single else _norm_of([self.final[i] for i in box.members if i in self.final]))
+        return {
+            "nodes": [[i for i in box.members if i in self.touched] or box.members[:1] for box in graph.boxes],
+            "uses": [[use for use in edge.members if use in self.used] for edge in graph.edges],
+            "live": live,
+            "final": ends,
+        }
 
 
 def _norm_of(gradients: Iterable[Any]) -> str:

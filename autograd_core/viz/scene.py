@@ -142,10 +142,11 @@ def _box(network: Network, unit: Unit, k: int, show: frozenset[str]) -> Box:
         name, formula, role = network.names[i], header_of(network, i), network.roles[i]
         hint = f"{name} {formula}".strip()
     elif unit.kind == "sum":
-        i = result_of(network, unit.members)
+        i = result_of(network, unit.members) if not unit.faded else unit.parts[0][0]
         rows, grids = node_content(network, i, show)
-        terms = sum(network.uses[j].operand not in set(unit.members) for m in unit.members for j in network.incoming[m])
-        name, formula, role = network.names[i], f"= Σ of {terms} terms", "sum"
+        inside = set(unit.members)
+        terms = sum(network.uses[j].operand not in inside for m in inside for j in network.incoming[m])
+        name, formula, role = network.names[i], "= Σ" if unit.faded else f"= Σ of {terms:,} terms", "sum"
         hint = f"{len(unit.members)} additions"
     else:
         first = unit.parts[0] if unit.parts else unit.members
@@ -190,9 +191,10 @@ def _edges(
 ) -> tuple[tuple[Edge, ...], dict[int, int]]:
     """One edge per use between open boxes; uses that a folded box takes or gives are one edge per pair of boxes."""
     bundles: dict[tuple[int, int, int], list[int]] = {}
-    for k, use in enumerate(network.uses):
-        a, b = view.unit_of.get(use.operand), view.unit_of.get(use.node)
-        if a is None or b is None or a is b:
+    for k in sorted(k for i in view.unit_of for k in network.incoming[i]):
+        use = network.uses[k]
+        a, b = view.unit_of.get(use.operand), view.unit_of[use.node]
+        if a is None or a is b:
             continue
         apart = a.kind in ("node", "sum") and b.kind in ("node", "sum")
         bundles.setdefault((number_of[id(a)], number_of[id(b)], k if apart else -1), []).append(k)

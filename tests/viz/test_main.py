@@ -46,6 +46,7 @@ def test_arithmetic(text, values, expected):
         ("x @ x", "this operator is not allowed"),
         ("(y := 3)", "an assignment is not allowed"),
         ("f'{x}'", "a string is not allowed"),
+        ("x ^ 2", r"the operator \^ is not allowed; a power is written \*\*"),
         ("x ** 99999", "a power of 99999 is not allowed; the largest is 1000"),
         ("9**9**9**9 * x", "a power of"),
         ("x + 1" + "0" * 400, "too large"),
@@ -75,6 +76,28 @@ def test_errors_go_to_stderr_with_status_2(capsys):
     assert "w= received 'one', expected a number" in capsys.readouterr().err
     assert main(["explain", "w*w", "w=1", "--html", "x.txt"]) == 2
     assert "expected a name ending in .html" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["-x**2", "x=3"], ["--", "-x**2", "x=3"], ["--x*-x", "x=-3"]])
+def test_an_expression_may_begin_with_a_minus(words, capsys):
+    assert main(["explain", *words]) == 0
+    assert "∂out/∂x = " in capsys.readouterr().out
+
+
+def test_a_name_has_one_value(capsys):
+    assert main(["explain", "x*x", "x=1", "x=2"]) == 2
+    assert "x= was received 2 times" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("columns", [40, 80, 120])
+def test_the_table_fits_the_terminal(columns, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    assert main(["explain", "tanh(w*x + b)", "w=2", "x=-1", "b=0.5"]) == 0
+    text = capsys.readouterr().out
+    assert max(map(len, text.splitlines())) <= columns
+    for part in ("1 − out²", "+0.1807", "w.grad = −0.1807"):
+        assert part in " ".join(text.split())
+    assert ("────" in text) == (columns == 120)
 
 
 def test_as_a_program():
