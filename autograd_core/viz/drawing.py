@@ -72,13 +72,9 @@ def draw(
         >>> picture.svg.startswith("<svg"), picture.source.startswith("digraph")
         (True, True)
     """
-    options = {"direction": ("right", "down", "left", "up"), "theme": ("auto", "light", "dark"), "layout": ("auto", "dot", "builtin")}
-    for name, given in (("direction", direction), ("theme", theme), ("layout", layout)):
-        if given not in options[name]:
-            raise AutogradError(f"draw: received {name}={given!r}, expected one of {', '.join(map(repr, options[name]))}.")
-    wanted = frozenset((show,) if isinstance(show, str) else show)
-    if not wanted <= SHOW:
-        raise AutogradError(f"draw: received show={sorted(wanted)}, expected some of {sorted(SHOW)}.")
+    check_options("draw", direction=direction, theme=theme, layout=layout, depth=depth, limit=limit)
+    if not isinstance(show, Iterable) or not (wanted := frozenset((show,) if isinstance(show, str) else show)) <= SHOW:
+        raise AutogradError(f"draw: received show={show!r}, expected some of {sorted(SHOW)}.")
     from autograd_core.lifting import Program
 
     if isinstance(root, Program) or (isinstance(root, tuple) and len(root) == 2 and isinstance(root[0], Program)):
@@ -86,7 +82,7 @@ def draw(
 
         return draw_lifted(root, direction=direction, theme=theme, limit=limit)
     check_root(root, "draw")
-    network = read(root, parameters)
+    network = read(root, check_nodes("draw", parameters))
     network.keep_gradients()
     middle = None
     if around is not None:
@@ -99,6 +95,32 @@ def draw(
         view = view_of(network, depth=depth, fold=fold, limit=limit, most=limit)
         graph = picture(network, view, wanted)
     return Drawing(graph, lambda: scenes(network, view, wanted, limit=limit), direction, theme, layout)
+
+
+_CHOICES = {
+    "direction": ("right", "down", "left", "up"), "theme": ("auto", "light", "dark"), "layout": ("auto", "dot", "builtin"),
+}  # fmt: skip
+_LEAST = {"depth": 0, "limit": 1}
+
+
+def check_options(who: str, **options: object) -> None:
+    """Raise unless every option is one that pictures have."""
+    for name, given in options.items():
+        if name in _CHOICES and given not in _CHOICES[name]:
+            raise AutogradError(f"{who}: received {name}={given!r}, expected one of {', '.join(map(repr, _CHOICES[name]))}.")
+        if name in _LEAST and given is not None and (not isinstance(given, int) or given < _LEAST[name]):
+            raise AutogradError(f"{who}: received {name}={given!r}, expected a whole number from {_LEAST[name]}.")
+
+
+def check_nodes(who: str, parameters: object) -> list[Node]:
+    """The nodes to show as parameters, as a list."""
+    from autograd_core.node import Node
+
+    found: list[Any] = list(parameters) if isinstance(parameters, Iterable) else [parameters]
+    for one in found:
+        if not isinstance(one, Node):
+            raise AutogradError(f"{who}: received {type(one).__name__} in parameters=, expected Values and Tensors.")
+    return found
 
 
 def check_root(root: object, who: str) -> None:

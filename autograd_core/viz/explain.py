@@ -21,13 +21,14 @@ from autograd_core.node import LOCK, Node
 
 from .animation import animation
 from .boxes import brief, derivative_symbol, header_of, shape_text
-from .drawing import check_root
+from .drawing import check_nodes, check_options, check_root
 from .fold import view_of
 from .network import Network, Use, read
 from .notebook import bundle
 from .page import page
 from .scene import SHOW, Scene, picture, scenes
 from .svg import Direction, svg
+from .text import clean
 from .theme import Theme
 
 __all__ = ["ChainStep", "Explanation", "explain"]
@@ -114,12 +115,15 @@ def explain(
         0.0
     """
     check_root(root, "explain")
+    check_options("explain", direction=direction, theme=theme, depth=depth, limit=limit)
+    if seed is not None and np.asarray(seed).dtype.kind not in "fiub":
+        raise AutogradError(f"explain: received seed={clean(repr(seed))}, expected a number, or an array of the shape of the root.")
     if seed is None and np.size(root._value) != 1:
         raise AutogradError(
             f"explain: received a tensor of shape {np.shape(root._value)}, expected one element; explain a sum or a mean of it, "
             "or pass seed= with an array of the same shape."
         )
-    network = read(root, parameters)
+    network = read(root, check_nodes("explain", parameters))
     with LOCK:
         saved = [(node, node.grad if node._flowed else None) for node in network.nodes if isinstance(node, Node)]
         emitted: list[Step] = []

@@ -8,9 +8,9 @@ import xml.etree.ElementTree as ET
 import numpy as np
 import pytest
 
-from autograd_core import Op, Tensor, Value
+from autograd_core import Op, Tensor, Value, no_grad
 from autograd_core.errors import AutogradError
-from autograd_core.viz import draw
+from autograd_core.viz import draw, explain
 from autograd_core.viz.dot import _command, placed_by_dot
 from autograd_core.viz.heat import grid_of
 from autograd_core.viz.network import read
@@ -328,8 +328,63 @@ def test_options_are_checked():
         draw(out, direction="sideways")
     with pytest.raises(AutogradError, match="show="):
         draw(out, show=["everything"])
-    with pytest.raises(AutogradError, match="received float, expected a Value or a Tensor"):
-        draw(1.0)
+    for bad in (1.0, None, [out], "out", np.ones(2), Value):
+        with pytest.raises(AutogradError, match=f"draw: received {type(bad).__name__}, expected a Value or a Tensor"):
+            draw(bad)
+    wrong = {"depth": (-1, "a", 0.5), "limit": (0, "x"), "theme": ("blue", []), "direction": (None,), "parameters": (5, [1], "w")}
+    for name, values in wrong.items():
+        for value in values:
+            for picture in (draw, explain):
+                with pytest.raises(AutogradError, match=f"{picture.__name__}: received .*{name}"):
+                    picture(out, **{name: value})
+    for value in (5, ["everything"], "all"):
+        with pytest.raises(AutogradError, match=r"show=.*expected some of"):
+            draw(out, show=value)
+    with pytest.raises(AutogradError, match="received seed='a'"):
+        explain(out, seed="a")
+    with pytest.raises(AutogradError, match=r"explain: received a tensor of shape \(2,\), expected one element"):
+        explain(Tensor([1.0, 2.0]) * 2.0)
+
+
+ODD = {
+    "leaf": lambda: Value(1.0), "leaf of an array": lambda: Tensor([1.0, 2.0]), "constant": lambda: Tensor([1.0], requires_grad=False),
+    "constants": lambda: Tensor([1.0, 2.0], requires_grad=False).sum() * 2.0, "empty": lambda: Tensor(np.zeros((0, 3))).sum(),
+    "empty array": lambda: Tensor(np.zeros((0, 3))) * 2.0, "0-d": lambda: Tensor(2.0) * Tensor(3.0),
+    "5-D": lambda: (Tensor(np.ones((2, 3, 2, 3, 2))) ** 2).sum(), "float32": lambda: Tensor(np.ones((5, 5), dtype=np.float32)).sum(),
+    "nan": lambda: Value(float("nan")) * Value(float("inf")), "nan array": lambda: (Tensor([np.nan, np.inf, -np.inf] * 9) * 2.0)[0],
+    "tiny": lambda: (Value(1e-300, label="x") * 1e-300).exp(), "long": lambda: Value(1.0, label="x" * 100_000) * 2.0,
+    "wide": lambda: sum((Value(1.0) * 2.0 for _ in range(3000)), Value(0.0)), "chain": lambda: chain(3000),
+}  # fmt: skip
+
+
+REFUSED = {
+    "leaf of an array": "expected one element", "empty array": "expected one element",
+    "constant": "does not depend on anything differentiable", "constants": "does not depend on anything differentiable",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_odd_graphs_are_shown_or_refused_clearly(name):
+    root = ODD[name]()
+    assert set(draw(root)._repr_mimebundle_()) == {"text/plain", "image/svg+xml", "text/html"}
+    if name in REFUSED:
+        with pytest.raises(AutogradError, match=REFUSED[name]):
+            explain(root)
+        return
+    found = explain(root)
+    assert "<iframe" in found._repr_mimebundle_()["text/html"] and len(found.html) < 1_000_000
+
+
+def test_without_a_graph_there_is_a_leaf():
+    with no_grad():
+        y = Value(2.0, label="x") * 3.0
+    assert len(draw(y).graph.boxes) == 1 and len(explain(y)) == 0
+
+
+def test_opening_a_wide_sum_takes_no_long_time():
+    root = sum((Value(1.0) * Value(2.0) for _ in range(2000)), Value(0.0))
+    start = time.perf_counter()
+    assert len(draw(root).html) < 1_000_000 and time.perf_counter() - start < 6
 
 
 # ------------------------------------------------------------------------------------- dot, and without it
