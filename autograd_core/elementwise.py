@@ -28,6 +28,14 @@ LN2, LN10, PI = math.log(2.0), math.log(10.0), math.pi
 TWO_OVER_SQRT_PI = 2.0 / math.sqrt(math.pi)
 
 
+def _power_slope(m: Any, x: Any, y: Any) -> Any:
+    """y·x^(y − 1), and 0 where y is 0, whatever x is; a plain exponent that is not 0 needs no look."""
+    slope = y * m.power(x, y - 1.0)
+    if isinstance(y, (float, int)) and y != 0.0:
+        return slope
+    return m.where((y == 0.0) & ((x == 0.0) | (x != x)), 0.0, slope)
+
+
 def _difference(x: Any, y: Any) -> Any:
     return x - y
 
@@ -57,7 +65,7 @@ Op(name="div", dunder="truediv", symbol="÷", latex=r"\frac{{{0}}}{{{1}}}", scal
 Op(name="power", dunder="pow", symbol="^", latex="{0}^{{{1}}}", scalar=ieee.power, array=operator.pow,
    domain=(POSITIVE, REAL), numpy=(np.power, np.float_power),
    doc="xʸ; nan for a negative x and a fractional y. x⁰ has derivative 0, and ∂/∂y at x = 0 is 0 for y ≥ 0.",
-   d=(lambda m, out, x, y: m.where((y == 0.0) & ((x == 0.0) | (x != x)), 0.0, y * m.power(x, y - 1.0)),
+   d=(lambda m, out, x, y: _power_slope(m, x, y),
       lambda m, out, x, y: m.where((x == 0.0) & (y >= 0.0), 0.0, out * m.log(x))))
 Op(name="mod", dunder="mod", symbol="mod", text="{0} mod {1}", latex=r"{0} \bmod {1}", scalar=quiet(operator.mod, np.mod),
    array=np.mod, domain=(REAL, Interval(0.5, 2.0)), kinks=_whole_quotient,

@@ -127,16 +127,14 @@ def unchecked() -> Iterator[None]:
         _anomaly.reset(token)
 
 
-@contextmanager
-def transform() -> Iterator[None]:
+class transform:  # noqa: N801
     """Inside a transform recording is on, and a number must not leave the graph unseen."""
-    with _switch:
-        WATCHED.append(_depth.name)
-    depth, recorded = _depth.set(_depth.get() + 1), _recording.set(True)
-    try:
-        yield
-    finally:
-        _recording.reset(recorded)
-        _depth.reset(depth)
-        with _switch:
-            WATCHED.remove(_depth.name)
+
+    __slots__ = ("_depth", "_recorded")
+
+    def __enter__(self) -> None:
+        self._depth, self._recorded = _depth.set(_depth.get() + 1), _recording.set(True)
+
+    def __exit__(self, *_: object) -> None:
+        _recording.reset(self._recorded)
+        _depth.reset(self._depth)
