@@ -10,11 +10,12 @@ from typing import Any
 from .boxes import derivative_symbol, derivative_value, header_of, module_rows, node_content
 from .fold import Unit, View, view_of
 from .graph import Box, Edge, Graph, Grid, Group, Row
-from .network import Network
+from .network import Network, formula_of
 from .text import clean, sign_of, signed
 
 __all__ = ["SHOW", "Scene", "picture", "scenes", "without_cycles"]
 
+_INDEX = "0123456789₀₁₂₃₄₅₆₇₈₉"
 SHOW = frozenset({"data", "grad", "derivatives", "values"})
 
 
@@ -161,7 +162,7 @@ def _box(network: Network, unit: Unit, k: int, show: frozenset[str]) -> Box:
         else:
             last = result_of(network, first)
             role = "module" if network.op(last) is not None else network.roles[last]
-            name, formula = _stack_name(network, first), ""
+            name, formula = _stack_name(network, unit.parts), ""
         hint = f"{len(unit.members)} nodes"
     return Box(
         id=k, role=role, name=name, formula=formula, rows=rows, grids=grids, root=root, faded=unit.faded,
@@ -177,13 +178,25 @@ def result_of(network: Network, part: Iterable[int]) -> int:
     return max(inside - used or inside)
 
 
-def _stack_name(network: Network, part: list[int]) -> str:
-    """What one part of a stack of equal terms computes."""
-    last = result_of(network, part)
-    op = network.op(last)
+def _stack_name(network: Network, parts: list[list[int]]) -> str:
+    """What one part of a stack of equal terms computes, with what the names of the parts share: "w × x" for w1 × x1, w2 × x2."""
+    tops = [result_of(network, part) for part in (parts[0], parts[-1])]
+    op = network.op(tops[0])
     if op is None:
-        return f"{network.roles[last]}s"
-    return header_of(network, last).removeprefix("= ") if len(part) <= 3 else f"terms: {op.name}"
+        return f"{network.roles[tops[0]]}s"
+    if len(parts[0]) > 3:
+        return f"terms: {op.name}"
+    named = ([network.names[network.uses[k].operand] for k in network.incoming[top]] for top in tops)
+    words = [_shared(first, last) for first, last in zip(*named, strict=False)]
+    return formula_of(op, words, getattr(network.nodes[tops[0]], "_params", None))
+
+
+def _shared(first: str, last: str) -> str:
+    """What two names have in common: "w" for w1 and w16."""
+    if first == last:
+        return first
+    base = first.rstrip(_INDEX)
+    return base if base and base == last.rstrip(_INDEX) else "…"
 
 
 def _edges(
@@ -250,10 +263,9 @@ def scenes(network: Network, view: View, show: frozenset[str] = SHOW, *, limit: 
         parts = parts_of(network, unit, limit)
         base = unit.call if unit.call is not None and unit.kind in ("module", "stack") else unit.around
         inner = view_of(
-            network, inside=parts[part], outer=outer, base=base, limit=limit, fold=False if unit.kind == "sum" else None
-        )
-        if len(inner.units) > 4 * limit:
-            return 0
+            network, inside=parts[part], outer=outer, base=base, limit=limit, fold=False if unit.kind == "sum" else None,
+            most=4 * limit,
+        )  # fmt: skip
         title = found[at].graph.boxes[k].name
         found.append(
             _scene(

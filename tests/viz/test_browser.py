@@ -256,6 +256,17 @@ def test_steps_are_followed_into_what_was_cut(open_page):
     assert page.locator(".b.act").count() == 1
 
 
+def test_a_sum_too_wide_for_one_picture_opens_as_a_walk(open_page):
+    page = open_page(draw(sum((Value(1.0) * Value(2.0) for _ in range(500)), Value(0.0))).html)
+    page.locator(".opens", has_text="Σ").click()
+    assert page.locator("#title").text_content() == "Graph of out › out" and page.locator("#seek").is_visible()
+    page.locator(".opens", has_text="more").first.click()
+    assert "around" in page.locator("#title").text_content() and page.evaluate(OVERLAPS) == []
+    page.keyboard.press("Escape")
+    page.keyboard.press("Escape")
+    assert page.locator("#title").text_content() == "Graph of out"
+
+
 def test_zoom_buttons(open_page):
     page = open_page(draw(mlp_loss(2, 2, 1)).html)
     width = lambda: page.evaluate("document.querySelector('.view>svg').getBoundingClientRect().width")  # noqa: E731

@@ -172,6 +172,8 @@ def test_equal_terms_become_a_stack_and_shared_weights_stay_outside():
     drawing = draw(loss)
     assert [box.count for box in drawing.graph.boxes if box.count > 1] == [40]
     assert "w" in boxes(drawing)
+    drawing = draw(sum((Value(1.0, label=f"w{i}") * Value(2.0, label=f"x{i}") for i in range(40)), Value(0.0)))
+    assert [(box.name, box.count) for box in drawing.graph.boxes if box.count > 1] == [("w × x", 40)], "what the names share"
 
 
 def test_the_same_module_called_twice_shares_its_parameters_outside_of_both():
