@@ -380,6 +380,14 @@ def test_the_notebook_piece_shows_the_page_and_without_scripts_the_picture(open_
     assert still.locator("img").bounding_box()["width"] > 300
 
 
+@pytest.mark.parametrize(("make", "opened"), [(lambda: mlp_loss(2, 16, 16, 1), "Graph of L › Neuron"), (lambda: chain(1100), "Graph of out › around")])
+def test_what_is_packed_opens_in_the_sandbox_of_a_notebook(open_page, make, opened):
+    html = draw(make())._repr_mimebundle_()["text/html"]
+    frame = open_page("<!doctype html><meta charset=utf-8>" + html).frame_locator("iframe")
+    frame.locator(".opens").first.click()
+    assert frame.locator("#title").text_content().startswith(opened)
+
+
 def test_the_animation_runs_in_an_image(open_page):
     import base64
 
