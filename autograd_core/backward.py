@@ -22,13 +22,14 @@ import numpy as np
 
 from .algebra import ARRAYS, NUMBERS, symbolic_partial
 from .anomaly import check_gradients, check_seeds, check_unwritten, describe
-from .errors import GraphError, NotScalarError, OperandError, ShapeError
+from .arguments import as_numbers
+from .errors import GraphError, LinAlgError, NotScalarError, ShapeError
 from .modes import WATCHED, anomaly_detected
 from .node import LOCK, OVERWRITTEN, Node, operands, stale, trace
 from .op import INSTALLERS, TABLE, Op
 from .structural import sum_to
 
-__all__ = ["Step", "backpropagate", "local_of", "needed_for", "one_step", "restore", "run_pass", "times"]
+__all__ = ["Step", "as_ieee", "backpropagate", "local_of", "needed_for", "one_step", "restore", "run_pass", "times"]
 
 
 _QUIET = np.errstate(all="ignore")
@@ -138,6 +139,14 @@ def local_of(node: Any, slot: int) -> float:
             return float(rule(ARRAYS, np.float64(node._value), *numpy_values, **params))
 
 
+def as_ieee(rule: Callable[..., Any], m: Any, *operands: Any, **params: Any) -> Any:
+    """What a rule gives; where Python's arithmetic raises (1 / 0), with the numbers as NumPy's, which follow IEEE."""
+    try:
+        return rule(m, *operands, **params)
+    except ArithmeticError:
+        return rule(m, *[np.float64(x) if x.__class__ is float or x.__class__ is int else x for x in operands], **params)
+
+
 def _all_locals(node: Any) -> tuple[Any, ...]:
     """The local derivatives of a variadic `Value`, all at once."""
     return node.op.d[0](NUMBERS, node._value, *node._x, **(node._params or {}))  # type: ignore[no-any-return]
@@ -177,7 +186,7 @@ def _contributions(node: Any, g: Any) -> Any:
             elif op.d[slot] is None:
                 continue
             else:
-                local = local_of(node, slot) if scalar else op.d[slot](m, node._value, *values, **params)
+                local = local_of(node, slot) if scalar else as_ieee(op.d[slot], m, node._value, *values, **params)
             yield slot, operand, local, times(g, local, op, careful=True)
         elif op.variadic:
             together = together or op.vjp[0](m, g, node._value, *values, **params)
@@ -232,6 +241,18 @@ def _variadic_rules(op: Op, g: Any, out: Any, values: tuple[Any, ...], params: d
     if op.d:
         return tuple(g * local for local in rule(ARRAYS, out, *values, **params))
     return rule(ARRAYS, g, out, *values, **params)  # type: ignore[no-any-return]
+
+
+def _sweep(order: list[Any]) -> bool:
+    """The chain rule over tensors, and then over the numbers below them; False where Python's arithmetic raised (1 / 0)."""
+    try:
+        tensors = [node for node in order if node.is_array]
+        _sweep_arrays(tensors)
+    except ArithmeticError:
+        return False
+    if len(tensors) != len(order):
+        _sweep_values([node for node in order if not node.is_array])
+    return True
 
 
 def _accumulate(operand: Any, c: Any, g: Any, summed: set[int]) -> Any:
@@ -290,6 +311,8 @@ def one_step(node: Any) -> None:
 # ------------------------------------------------------------------------------------------ whole passes
 def _seed(root: Any, seed: Any) -> Any:
     """The gradient to start from, checked against the root."""
+    if seed is not None:
+        seed = as_numbers(seed, "backward", "gradient")
     if not root.is_array:
         if seed is None:
             return 1.0
@@ -304,9 +327,6 @@ def _seed(root: Any, seed: Any) -> Any:
                 "first, or pass gradient= with an array of the same shape."
             )
         return np.array(1.0, data.dtype).reshape(data.shape)
-    seed = np.asarray(getattr(seed, "_value", seed))
-    if seed.dtype.kind not in "biuf":
-        raise OperandError(f"backward: received a gradient of dtype {seed.dtype}, expected real numbers of shape {data.shape}.")
     if seed.shape != data.shape:
         raise ShapeError(f"backward: received a gradient of shape {seed.shape}, expected {data.shape}, the shape of the tensor.")
     if not np.can_cast(seed.dtype, data.dtype, "same_kind"):
@@ -362,16 +382,19 @@ def run_pass(
         if emit is not None:
             _sweep_carefully(order, emit)
         else:
-            tensors = [] if values_only else [node for node in order if node.is_array]
-            if tensors:
-                _sweep_arrays(tensors)
-            if len(tensors) != len(order):
-                _sweep_values([node for node in order if not node.is_array] if tensors else order)
-            if _has_nan(leaves):
+            if values_only:
+                _sweep_values(order)
+                done = True
+            else:
+                done = _sweep(order)
+            if not done or _has_nan(leaves):
                 fresh()
                 _sweep_carefully(order, None)
         if anomalies:
             check_gradients(order, operands)
+    except np.linalg.LinAlgError as error:
+        restore(saved)
+        raise LinAlgError(f"backward: received a matrix whose inverse the derivative needs, expected one that is not singular: {error}.") from error
     except BaseException:
         restore(saved)
         raise
@@ -428,6 +451,9 @@ def backpropagate(root: Any, seed: Any = None, *, emit: Callable[[Step], None] |
         try:
             for leaf, old in saved:
                 new = leaf.grad
+                if old is not None and new is not None:
+                    fits = old.__class__ is float or (old.__class__ is np.ndarray and old.dtype.kind == "f")
+                    old = old if fits else as_numbers(old, "backward", "the .grad of a leaf")
                 if old is not None and new is not None and np.shape(old) != np.shape(leaf._value):
                     raise ShapeError(
                         f"backward: the .grad of {describe(leaf)} was set to {type(old).__name__} of shape {np.shape(old)}, expected "

@@ -16,11 +16,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
 from .algebra import ARRAYS, NUMBERS, symbolic_partial
+from .arguments import Count, as_numbers, checked
 from .errors import AutogradError, DTypeError, OperandError
 from .node import Node
 from .op import Interval, Op
@@ -31,6 +32,7 @@ from .tree import flatten
 __all__ = ["CheckReport", "Comparison", "GradientCheckError", "check_grads", "check_op"]
 
 EPS = float(np.finfo(np.float64).eps)
+MOST_ORDERS = 10
 ROUNDING = 32.0 * EPS
 """What is left where numbers of size 1 cancel inside a function: the only absolute tolerance, 7e-15."""
 
@@ -107,14 +109,15 @@ def _badness(c: Comparison) -> float:
     return c.error / c.tolerance if c.tolerance > 0.0 else (math.inf if c.error else 0.0)
 
 
+@checked
 def check_grads(
     f: Callable[..., Any],
-    args: Sequence[Any],
-    order: int = 2,
+    args: tuple[Any, ...] | list[Any],
+    order: Count = 2,
     modes: Sequence[str] = ("rev", "fwd"),
     *,
     rtol: float = 1e-6,
-    seed: int = 0,
+    seed: Annotated[int, 0] = 0,
     raises: bool = True,
 ) -> CheckReport:
     """Compare the derivatives of f by rule with derivatives by number, up to `order`.
@@ -141,13 +144,13 @@ def check_grads(
         >>> len(report.failures)
         0
     """
-    if not isinstance(args, (tuple, list)):
-        raise OperandError(f"check_grads: received args of type {type(args).__name__}, expected a tuple with one entry per argument: (x,).")
     unknown = set(modes) - {"rev", "fwd"}
     if unknown or not modes:
         raise OperandError(f"check_grads: received modes={tuple(modes)}, expected 'rev', 'fwd' or both.")
-    if not isinstance(order, int) or order < 1:
-        raise OperandError(f"check_grads: received order={order!r}, expected 1, 2 or more.")
+    if order > MOST_ORDERS:
+        raise OperandError(f"check_grads: received order={order}, expected at most {MOST_ORDERS}; each order costs several times the one before.")
+    if not 0.0 <= rtol < 1.0:
+        raise OperandError(f"check_grads: received rtol={rtol!r}, expected a number from 0 to below 1.")
     report = CheckReport()
     point = [_float64(a) for a in args]
     with np.errstate(all="ignore"):
@@ -164,6 +167,7 @@ def _float64(argument: Any) -> Any:
     leaves, build = flatten(argument)
     for leaf in leaves:
         data = leaf._value if isinstance(leaf, Node) else leaf
+        as_numbers(data, "check_grads", "args")
         if isinstance(data, (np.ndarray, np.generic)) and data.dtype.kind == "f" and data.dtype != np.float64:
             raise DTypeError(f"check_grads: received {data.dtype}, expected float64; convert with .astype(np.float64).")
     return build([leaf._value if isinstance(leaf, Node) else np.array(leaf, dtype=np.float64) if isinstance(leaf, np.ndarray)
@@ -323,7 +327,8 @@ def _ridders(f: Callable[[float], float], x: float, h: float) -> _Estimate:
 
 
 # --------------------------------------------------------------------------------- a whole operation at once
-def check_op(op: Op, *, order: int = 2, seed: int = 0) -> CheckReport:
+@checked
+def check_op(op: Op, *, order: Count = 2, seed: Annotated[int, 0] = 0) -> CheckReport:
     """Run every generated test on one operation: both kernels, every rule, broadcasting, dtypes, labels.
 
     Random operands come from the entry's `domain` (or its `samples`), away from its kinks. Use it as the one line of a

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from .algebra import ARRAYS, NODES, NUMBERS
-from .backward import local_of
+from .backward import as_ieee, local_of
 from .gradients import gradients
 from .modes import unchecked
 from .node import LOCK, Node, operands, stale, trace
@@ -72,7 +72,7 @@ def _push(node: Any, pairs: Any, directions: list[Any], graph: bool) -> Any:
 def _partial(m: Any, node: Any, slot: int, out: Any, values: list[Any], params: dict[str, Any]) -> Any:
     if m is NUMBERS:
         return local_of(node, slot)
-    return node.op.d[slot](m, out, *values, **params)
+    return as_ieee(node.op.d[slot], m, out, *values, **params)
 
 
 def _strong(m: Any, local: Any, t: Any, selects: bool) -> Any:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from .algebra import ARRAYS, NODES, NUMBERS
-from .backward import local_of, needed_for, restore, run_pass, times
+from .backward import as_ieee, local_of, needed_for, restore, run_pass, times
 from .modes import unchecked
 from .node import LOCK, operands, stale, trace
 from .op import Op
@@ -61,7 +61,7 @@ def _gradient_graph(roots: Sequence[Any], seeds: Sequence[Any], wrt: Sequence[An
         for slot, (operand, _) in enumerate(pairs):
             if operand is None or id(operand) not in needed or (not op.variadic and rules[slot] is None):
                 continue
-            c = together[slot] if together is not None else rules[slot](NODES, *head, node, *nodes, **params)
+            c = together[slot] if together is not None else as_ieee(rules[slot], NODES, *head, node, *nodes, **params)
             if op.d:
                 c = _multiply_nodes(g, c, op, careful)
             shape = np.shape(operand._value)
@@ -114,7 +114,7 @@ def _batched(root: Any, wrt: Sequence[Any], careful: bool) -> list[Any]:
                 continue
             if op.d:
                 local = together[slot] if together is not None else (
-                    op.d[slot](m, out, *values, **params) if node.is_array else local_of(node, slot))
+                    as_ieee(op.d[slot], m, out, *values, **params) if node.is_array else local_of(node, slot))
                 c = times(g, local, op, careful)
             elif pulled is not None:
                 c = np.stack([row[slot] for row in pulled])

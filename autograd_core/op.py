@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from .arguments import checked, shown
 from .errors import RuleError
 
 __all__ = [
@@ -47,6 +48,13 @@ class Interval:
     high: float = 4.0
     avoid: tuple[float, ...] = ()
 
+    def __post_init__(self) -> None:
+        """Raise at bounds that are no numbers, or in the wrong order."""
+        numbers = (self.low, self.high, *(self.avoid if isinstance(self.avoid, (tuple, list)) else (None,)))
+        if not all(isinstance(x, (int, float)) for x in numbers) or not self.low <= self.high:
+            raise RuleError(f"Interval: received {shown(numbers)}, expected two numbers, the smaller one first, and a tuple of numbers to avoid.")
+
+    @checked
     def contains(self, x: float, margin: float = 0.0) -> bool:
         """Whether x lies in the interval and further than `margin` from every point to avoid."""
         return self.low <= x <= self.high and all(abs(x - point) > margin for point in self.avoid)
@@ -135,8 +143,12 @@ class Op:
         self._check()
         object.__setattr__(self, "arity", None if self.variadic else len(self.d or self.vjp))
         TABLE[self.name] = self
-        for install in INSTALLERS:
-            install(self)
+        try:
+            for install in INSTALLERS:
+                install(self)
+        except BaseException:                  # half an operation is none
+            del TABLE[self.name]
+            raise
 
     def _check(self) -> None:
         name = self.name
@@ -147,18 +159,25 @@ class Op:
         if name in TABLE and not (self.replace and name not in _FROZEN):
             hint = "it is built in, choose another name" if name in _FROZEN else "pass replace=True to declare it again"
             raise RuleError(f"Op: an operation named {name!r} exists already; {hint}.")
-        if bool(self.d) == bool(self.vjp):
-            received = "both" if self.d else "neither"
-            raise RuleError(
-                f"Op {name!r}: received {received} of d= and vjp=, expected exactly one; "
-                "give d= for an elementwise operation and vjp= for one that changes shape."
-            )
         for which, rules in (("d", self.d), ("vjp", self.vjp)):
             if not isinstance(rules, tuple) or not all(rule is None or callable(rule) for rule in rules):
                 raise RuleError(
                     f"Op {name!r}: {which}= must be a tuple of functions, one per operand (a single function needs "
                     f"a trailing comma: {which}=(rule,)); received {type(rules).__name__}."
                 )
+        if bool(self.d) == bool(self.vjp):
+            received = "both" if self.d else "neither"
+            raise RuleError(
+                f"Op {name!r}: received {received} of d= and vjp=, expected exactly one; "
+                "give d= for an elementwise operation and vjp= for one that changes shape."
+            )
+        for which in ("doc", "symbol", "text", "latex", "dunder", "source"):
+            if not isinstance(getattr(self, which), str):
+                raise RuleError(f"Op {name!r}: received {which}={shown(getattr(self, which))}, expected a text.")
+        if not isinstance(self.numpy, tuple) or not all(map(callable, self.numpy)):
+            raise RuleError(f"Op {name!r}: received numpy={shown(self.numpy)}, expected a tuple of NumPy's functions.")
+        if not isinstance(self.domain, tuple) or not all(isinstance(part, Interval) for part in self.domain):
+            raise RuleError(f"Op {name!r}: received domain={shown(self.domain)}, expected a tuple of Intervals, one per operand.")
         if not callable(self.array) or not (self.scalar is None or callable(self.scalar)):
             raise RuleError(f"Op {name!r}: array= and scalar= must be functions.")
         if self.variadic and len(self.d or self.vjp) != 1:
@@ -229,7 +248,10 @@ def operation(
     """
 
     def as_rules(rules: Rule | Iterable[Rule | None]) -> tuple[Rule | None, ...]:
-        return (rules,) if callable(rules) else tuple(rules)
+        if callable(rules) or not isinstance(rules, (tuple, list)):
+            # What is no function is named by Op's own check.
+            return (rules,)  # type: ignore[return-value]
+        return tuple(rules)
 
     def declare(kernel: Callable[..., Any]) -> Op:
         settings: dict[str, Any] = {"name": kernel.__name__, "doc": (kernel.__doc__ or "").strip(), **entry}

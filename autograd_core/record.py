@@ -15,6 +15,7 @@ import numpy as np
 from . import op as _op
 from .algebra import NUMBERS
 from .anomaly import check_forward, origin
+from .arguments import shown
 from .errors import (
     AutogradError,
     AxisError,
@@ -29,7 +30,10 @@ from .modes import WATCHED, anomaly_detected, recording
 from .node import Node
 from .op import TABLE, Op
 
-__all__ = ["apply", "as_array", "as_float", "joined", "record_tensor", "record_value", "translated"]
+__all__ = ["KERNEL_ERRORS", "apply", "as_array", "as_float", "floating", "joined", "record_tensor", "record_value", "translated", "unwrapped"]
+
+KERNEL_ERRORS = (ValueError, TypeError, IndexError, ArithmeticError, AttributeError)
+"""What NumPy raises at operands that do not fit; `translated` says it in our words."""
 
 
 def as_float(x: Any, who: str) -> float:
@@ -43,17 +47,41 @@ def as_float(x: Any, who: str) -> float:
         raise OperandError(f"{who}: received {x!r} of type {type(x).__name__}, expected a real number{hint}.")
     if np.ndim(x) != 0:
         raise OperandError(f"{who}: received an array of shape {np.shape(x)}, expected one number; use Tensor for arrays.")
-    return float(x)
+    try:
+        return float(x)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise OperandError(f"{who}: received {shown(x)}, expected a real number ({error}).") from error
+
+
+def unwrapped(x: Any, who: str) -> np.ndarray:
+    """Anything array-like as a plain array."""
+    try:
+        return np.asarray(x)
+    except (ValueError, TypeError) as error:   # a list that is ragged, or of things that are no numbers
+        raise ShapeError(f"{who}: received {x!r:.60}, a ragged list or one of other things than numbers, expected rows of one length.") from error
+
+
+def floating(dtype: Any, who: str) -> np.dtype[Any]:
+    """A dtype that can hold a gradient."""
+    try:
+        target = np.dtype(dtype) if isinstance(dtype, (str, type, np.dtype)) else None
+    except TypeError:
+        target = None
+    if target is None:
+        raise DTypeError(f"{who}: received dtype={shown(dtype)}, expected a floating dtype such as np.float64.")
+    if target.kind != "f":
+        raise DTypeError(
+            f"{who}: dtype {target} cannot hold a gradient, expected a floating dtype; use float64 or float32, or keep "
+            "integers in a plain array (a plain array in an expression is a constant)."
+        )
+    return target
 
 
 def as_array(x: Any, who: str, dtype: Any = None) -> np.ndarray:
     """Data for a tensor: floats keep their dtype, integers and booleans become float64, in native byte order."""
     if isinstance(x, np.ma.MaskedArray):
         raise DTypeError(f"{who}: received a masked array, whose mask would be lost; fill it first with .filled(value).")
-    try:
-        array = np.asarray(x)
-    except ValueError as error:
-        raise ShapeError(f"{who}: the nested list is ragged, expected rows of one length ({error}).") from error
+    array = unwrapped(x, who)
     if array.dtype.kind in "biu" and dtype is None:
         return array.astype(np.float64)
     if array.dtype.kind not in "biuf":
@@ -61,13 +89,7 @@ def as_array(x: Any, who: str, dtype: Any = None) -> np.ndarray:
         hint = "; np.stack joins Values and Tensors" if array.dtype.kind == "O" and any(isinstance(x, Node) for x in array.flat) else ""
         raise DTypeError(f"{who}: received {what}, expected real numbers{hint}.")
     if dtype is not None:
-        target = np.dtype(dtype)
-        if target.kind != "f":
-            raise DTypeError(
-                f"{who}: dtype {target} cannot hold a gradient, expected a floating dtype; use float64 or float32, or keep "
-                "integers in a plain array (a plain array in an expression is a constant)."
-            )
-        return array.astype(target, copy=False)
+        return array.astype(floating(dtype, who), copy=False)
     return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
 
 
@@ -130,22 +152,28 @@ def apply(op: Op, operands: tuple[Any, ...], params: dict[str, Any] | None = Non
             else:
                 scalar = True
         elif isinstance(x, (np.ndarray, list, tuple, np.generic)):
-            x = np.asarray(x)
+            x = unwrapped(x, op.name)
             array = array or not scalar_like(operands)
             objects = objects or x.dtype == object
         elif not isinstance(x, (int, float)):
             _refuse(op, x)
     if objects and op.elementwise and not any(isinstance(x, Node) and x.is_array for x in operands):
-        return np.frompyfunc(lambda *xs: apply(op, xs, params), len(operands), 1)(
-            *(np.array(x, dtype=object) if isinstance(x, Node) else x for x in operands)
-        )
+        try:
+            return np.frompyfunc(lambda *xs: apply(op, xs, params), len(operands), 1)(
+                *(np.array(x, dtype=object) if isinstance(x, Node) else x for x in operands)
+            )
+        except KERNEL_ERRORS as error:
+            raise translated(op, operands, params, error) from error
     if objects:                                # arrays and lists of nodes: joined into one Tensor
         operands, array = tuple(joined(x) for x in operands), True
     if array:
         return record_tensor(op, operands, params)
     if scalar:
         return record_value(op, operands, params)
-    return getattr(NUMBERS, op.name)(*map(_plain, operands), **params)
+    try:
+        return getattr(NUMBERS, op.name)(*map(_plain, operands), **params)
+    except KERNEL_ERRORS as error:
+        raise translated(op, operands, params, error) from error
 
 
 _new = object.__new__
@@ -172,7 +200,7 @@ def _tensors_only(op: Op, operands: tuple[Any, ...], params: dict[str, Any]) -> 
         return None
     try:
         data = op.array(*values, **params) if params else op.array(*values)
-    except (ValueError, TypeError, IndexError) as error:
+    except KERNEL_ERRORS as error:
         raise translated(op, operands, params, error) from error
     if data.__class__ is not np.ndarray:
         data = np.asarray(data)
@@ -203,7 +231,7 @@ def joined(x: Any) -> Any:
     if isinstance(x, Node) or np.asarray(x).dtype != object:
         return x
     items = np.asarray(x)
-    flat = [apply(TABLE["reshape"], (v,), {"shape": (1,)}) if isinstance(v, Node) else np.array([float(v)]) for v in items.ravel()]
+    flat = [apply(TABLE["reshape"], (v,), {"shape": (1,)}) if isinstance(v, Node) else np.array([as_float(v, "a list of Values")]) for v in items.ravel()]
     return apply(TABLE["reshape"], (apply(TABLE["concatenate"], tuple(flat), {"axis": 0}),), {"shape": items.shape})
 
 
@@ -236,12 +264,13 @@ def _refuse(op: Op, x: Any) -> None:
 def record_value(op: Op, operands: tuple[Any, ...], params: dict[str, Any]) -> Any:
     """An operation on `Value`s and numbers: a `Value`, or a constant one under `no_grad()`."""
     values = tuple(
-        x._value if isinstance(x, Node) else x if isinstance(x, (bool, np.bool_)) else as_float(x, op.name) for x in operands
+        x._value if isinstance(x, Node) else x if isinstance(x, (bool, np.bool_)) and None in op.d else as_float(x, op.name)
+        for x in operands
     )
     try:
         data = getattr(NUMBERS, op.name)(*values, **params)
-    except TypeError as error:
-        raise OperandError(f"{op.name}: {error}.") from error
+    except KERNEL_ERRORS as error:
+        raise translated(op, operands, params, error) from error
     out = Node.SCALAR._of(data if data.__class__ is float else float(data))
     if WATCHED and not recording():
         watch(out, values, op)
@@ -276,7 +305,7 @@ def record_tensor(op: Op, operands: tuple[Any, ...], params: dict[str, Any]) -> 
             values.append(x if x.__class__ in _PLAIN else _constant(op, x))
     try:
         data = op.array(*values, **params)
-    except (ValueError, TypeError, IndexError) as error:
+    except KERNEL_ERRORS as error:
         raise translated(op, operands, params, error) from error
     if not known:
         return data
@@ -301,7 +330,7 @@ def _constant(op: Op, x: Any) -> Any:
     """A constant operand as a plain array: a subclass such as np.matrix would multiply in its own way."""
     if isinstance(x, np.ma.MaskedArray):
         raise OperandError(f"{op.name}: received a masked array, whose mask would be lost; fill it first with .filled(value).")
-    return np.asarray(x)
+    return unwrapped(x, op.name)
 
 
 def _floating(op: Op, data: Any, values: list[Any]) -> Any:
@@ -349,6 +378,9 @@ def give_method(
         if reflected is not None:
             setattr(cls, f"__r{op.dunder}__", reflected)
     if op.name not in reserved:
+        if reflected is not None:              # an operator may leave the answer to the other operand, a method may not
+            method = lambda self, other: apply(op, (self, other))
+            method.__name__, method.__doc__ = op.name, op.doc
         setattr(cls, op.name, method)
 
 

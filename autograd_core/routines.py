@@ -6,12 +6,14 @@ import builtins
 import functools
 import math
 import string
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from .arguments import as_numbers, shown
 from .errors import MissingRuleError, OperandError, ShapeError
+from .node import Node
 from .op import TABLE
 from .record import NODE_DATA
 from .shaping import (
@@ -35,20 +37,29 @@ from .shaping import (
     swapaxes,
     transpose,
     where,
+    whole,
+    wholes,
 )
 
 __all__: list[str] = []
 
 
 # ---------------------------------------------------------------------------------------------- reductions
+def flag(keepdims: Any, who: str) -> bool:
+    if not isinstance(keepdims, (bool, np.bool_)):
+        raise OperandError(f"{who}: received keepdims={shown(keepdims)}, expected True or False.")
+    return bool(keepdims)
+
+
 def _reduction(name: str, *functions: Any, **defaults: Any) -> None:
     ddof = "ddof" in defaults
 
     def reduce(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
-        return record_op(name, x, **({"axis": axes_of(axis, name)} if axis is not None else {}), **({"keepdims": True} if keepdims else {}))
+        kept = keepdims is not False and flag(keepdims, name)
+        return record_op(name, x, **({"axis": axes_of(axis, name)} if axis is not None else {}), **({"keepdims": True} if kept else {}))
 
     def reduce_with_ddof(x: Any, axis: Any = None, *, ddof: float = 0, correction: float | None = None, keepdims: bool = False) -> Any:
-        return record_op(name, x, axis=axes_of(axis, name), ddof=ddof if correction is None else correction, keepdims=keepdims)
+        return record_op(name, x, axis=axes_of(axis, name), ddof=ddof if correction is None else correction, keepdims=flag(keepdims, name))
 
     function: Any = reduce_with_ddof if ddof else reduce
     function.__name__ = function.__qualname__ = name
@@ -69,6 +80,8 @@ _reduction("logsumexp")
 @answers(np.average)
 def average(x: Any, axis: Any = None, weights: Any = None, *, keepdims: bool = False) -> Any:
     """The mean, or Σwx / Σw with weights of the shape of x (or of its one axis)."""
+    if weights is not None and not isinstance(weights, Node):
+        weights = as_numbers(weights, "average", "weights")
     if weights is None:
         return NUMPY[np.mean](x, axis, keepdims=keepdims)
     if shape_of(weights) != shape_of(x) and isinstance(axis, int):
@@ -84,6 +97,8 @@ def norm(x: Any, ord: Any = None, axis: Any = None, *, keepdims: bool = False) -
     Of a matrix also the spectral norm (2, or -2 for the smallest singular value) and the nuclear norm ("nuc").
     """
     axis, matrix = axes_of(axis, "norm"), False
+    if not (ord is None or isinstance(ord, (str, int, float, np.number))) or (isinstance(ord, int) and abs(ord) >= 2**63):
+        raise OperandError(f"norm: received ord={ord!r:.60}, expected a number, 'fro' or None.")
     ndim = ndim_of(x)
     if ord is not None:
         if axis is None and ndim > 2:
@@ -118,16 +133,25 @@ def norm(x: Any, ord: Any = None, axis: Any = None, *, keepdims: bool = False) -
     return where(nothing, 0.0, where(nothing, 1.0, total) ** (1.0 / ord))
 
 
+def _line(x: Any, axis: int | None, who: str) -> tuple[Any, int]:
+    """What is run along, and its axis: flattened where `axis` is None, and one element where x is a number."""
+    if axis is None or (not ndim_of(x) and axis in (0, -1)):
+        return ravel(x), 0
+    return x, axis_of(axis, ndim_of(x), who)
+
+
 @answers(np.cumsum)
 def cumsum(x: Any, axis: int | None = None) -> Any:
     """Running sums along an axis; of the flattened array where `axis` is None."""
-    return record_op("cumsum", ravel(x) if axis is None or not ndim_of(x) else x, axis=axis or 0)
+    line, at = _line(x, axis, "cumsum")
+    return record_op("cumsum", line, axis=at)
 
 
 @answers(np.cumprod)
 def cumprod(x: Any, axis: int | None = None) -> Any:
     """Running products along an axis; of the flattened array where `axis` is None."""
-    return record_op("cumprod", ravel(x) if axis is None or not ndim_of(x) else x, axis=axis or 0)
+    line, at = _line(x, axis, "cumprod")
+    return record_op("cumprod", line, axis=at)
 
 
 @answers(np.sort)
@@ -152,7 +176,7 @@ def log_softmax(x: Any, axis: int = -1) -> Any:
 def diff(x: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = None) -> Any:
     """Differences of neighbours along an axis, n times, of x with values before and after it."""
     at = axis_of(axis, ndim_of(x), "diff")
-    if n < 0:
+    if whole(n, "diff", "n") < 0:
         raise OperandError(f"diff: received n={n}, expected 0 or more.")
     if n == 0:
         return x
@@ -160,7 +184,7 @@ def diff(x: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = 
     before, after = ([] if end is None else [broadcast_to(end, row) if ndim_of(end) == 0 else end] for end in (prepend, append))
     if before or after:
         x = concatenate([*before, x, *after], at)
-    for _ in range(n):
+    for _ in range(builtins.min(n, shape_of(x)[at])):
         x = getitem(x, (slice(None),) * at + (slice(1, None),)) - getitem(x, (slice(None),) * at + (slice(None, -1),))
     return x
 
@@ -200,16 +224,21 @@ def outer(x: Any, y: Any) -> Any:
 def tensordot(x: Any, y: Any, axes: Any = 2) -> Any:
     """Sums of products over the given axes of x and y."""
     nx, ny = ndim_of(x), ndim_of(y)
-    if isinstance(axes, int):
-        left, right = list(range(nx - axes, nx)), list(range(axes))
+    if not isinstance(axes, Iterable):
+        count = whole(axes, "tensordot", "axes")
+        if not 0 <= count <= builtins.min(nx, ny):
+            raise ShapeError(f"tensordot: received axes={count} for {nx} and {ny} axes, expected at most as many as both have.")
+        left, right = list(range(nx - count, nx)), list(range(count))
+    elif isinstance(axes, (tuple, list)) and len(axes) == 2:
+        left, right = (list(wholes(a, "tensordot", "axes")) for a in axes)
     else:
-        left, right = ([a] if isinstance(a, int) else list(a) for a in axes)
+        raise OperandError(f"tensordot: received axes={axes!r:.60}, expected a number of axes, or those of the first and those of the second.")
     if len(left) != len(right):
         raise ShapeError(f"tensordot: received {len(left)} axes of the first and {len(right)} of the second, expected as many of each.")
     left, right = [axis_of(a, nx, "tensordot") for a in left], [axis_of(a, ny, "tensordot") for a in right]
     for a, b in zip(left, right, strict=True):
         if shape_of(x)[a] != shape_of(y)[b]:
-            raise ShapeError(f"tensordot: axis {a} of shape {shape_of(x)} and axis {b} of shape {shape_of(y)} differ in length.")
+            raise ShapeError(f"tensordot: received axis {a} of shape {shape_of(x)} and axis {b} of shape {shape_of(y)}, expected axes of one length.")
     keep_x, keep_y = [i for i in range(nx) if i not in left], [i for i in range(ny) if i not in right]
     inside = math.prod(shape_of(x)[i] for i in left)
     rows = reshape(transpose(x, keep_x + left), (math.prod(shape_of(x)[i] for i in keep_x), inside))
@@ -247,7 +276,7 @@ def einsum(subscripts: Any, *operands: Any, optimize: Any = None) -> Any:
     text = subscripts.replace(" ", "")
     terms = text.split("->")[0].split(",")
     if len(terms) != len(operands):
-        raise ShapeError(f"einsum: {subscripts!r} names {len(terms)} operands, received {len(operands)}.")
+        raise ShapeError(f"einsum: received {len(operands)} operands, expected {len(terms)}, as {subscripts!r} names them.")
     spare = [c for c in "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz" if c not in text]
     hidden = [ndim_of(x) - len(t) + 3 if "..." in t else 0 for t, x in zip(terms, operands, strict=True)]
     dots = "".join(spare[: builtins.max(hidden, default=0)])
@@ -259,7 +288,7 @@ def einsum(subscripts: Any, *operands: Any, optimize: Any = None) -> Any:
         result = dots + "".join(sorted(c for c in set(joined) - set(dots) if joined.count(c) == 1))
     for t, x in zip(terms, operands, strict=True):
         if len(t) != ndim_of(x):
-            raise ShapeError(f"einsum: {subscripts!r} gives {len(t)} labels to an operand of shape {shape_of(x)}.")
+            raise ShapeError(f"einsum: received an operand of shape {shape_of(x)}, expected {len(t)} axes, as {subscripts!r} names them.")
     return record_op("einsum", *operands, subscripts=f"{','.join(terms)}->{result}")
 
 
@@ -311,7 +340,8 @@ class SlogdetResult(NamedTuple):
 @answers(np.linalg.slogdet)
 def slogdet(x: Any) -> SlogdetResult:
     """(sign, ln |det|); the sign is a constant."""
-    return SlogdetResult(np.linalg.slogdet(NODE_DATA(x))[0], record_op("logabsdet", x))
+    logabsdet = record_op("logabsdet", x)
+    return SlogdetResult(np.linalg.slogdet(NODE_DATA(x))[0], logabsdet)
 
 
 @answers(np.linalg.inv)

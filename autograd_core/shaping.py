@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from .errors import AxisError, MissingRuleError, OperandError, ShapeError
+from .errors import AxisError, GraphError, MissingRuleError, OperandError, ShapeError
 from .node import Node
 from .op import TABLE
-from .record import NODE_DATA, apply
+from .record import NODE_DATA, apply, unwrapped
 
 __all__ = ["NUMPY", "answers"]
 
@@ -39,7 +39,7 @@ def answers(*functions: Any) -> Callable[[Callable[..., Any]], Callable[..., Any
 
 
 def shape_of(x: Any) -> tuple[int, ...]:
-    return np.shape(NODE_DATA(x))
+    return x._value.shape if isinstance(x, Node) and x.is_array else unwrapped(NODE_DATA(x), "an array").shape
 
 
 def ndim_of(x: Any) -> int:
@@ -72,6 +72,33 @@ def axes_of(axis: Any, who: str) -> Any:
         raise OperandError(f"{who}: received axis={axis!r}, expected an integer, a tuple of integers or None.") from None
 
 
+def whole(x: Any, who: str, name: str) -> int:
+    """An integer; a clear error for anything else."""
+    found = wholes(x, who, name)
+    if np.ndim(x):
+        raise OperandError(f"{who}: received {name}={x!r:.60}, expected an integer.")
+    return found[0]
+
+
+def wholes(x: Any, who: str, name: str) -> tuple[int, ...]:
+    """One integer or several, as a tuple."""
+    try:
+        found = tuple(map(operator.index, x)) if np.ndim(x) else (operator.index(x),)
+        if all(-(2**63) <= n < 2**63 for n in found):
+            return found
+        raise ValueError
+    except (TypeError, ValueError):
+        raise OperandError(f"{who}: received {name}={x!r:.60}, expected an integer or a tuple of integers.") from None
+
+
+def listed(x: Any, who: str) -> list[Any]:
+    """What is to be joined, as a list."""
+    try:
+        return list(x)
+    except (TypeError, GraphError):
+        raise OperandError(f"{who}: received {x!r:.60}, expected a list of arrays.") from None
+
+
 def record_op(name: str, *operands: Any, **params: Any) -> Any:
     return apply(TABLE[name], operands, params)
 
@@ -82,7 +109,7 @@ def reshape(x: Any, shape: Any, order: str = "C") -> Any:
     """The same elements in another shape; one side may be −1."""
     if order != "C":
         raise MissingRuleError(f"reshape: order={order!r} has no rule here; transpose first.")
-    return record_op("reshape", x, shape=(int(shape),) if np.ndim(shape) == 0 else tuple(int(n) for n in shape))
+    return record_op("reshape", x, shape=wholes(shape, "reshape", "shape"))
 
 
 @answers(np.ravel)
@@ -94,7 +121,7 @@ def ravel(x: Any) -> Any:
 @answers(np.transpose, np.permute_dims)
 def transpose(x: Any, axes: Any = None) -> Any:
     """The axes in another order; reversed where `axes` is None."""
-    return record_op("transpose", x, **({} if axes is None else {"axes": tuple(int(a) for a in axes)}))
+    return record_op("transpose", x, **({} if axes is None else {"axes": wholes(axes, "transpose", "axes")}))
 
 
 @answers(np.matrix_transpose, np.linalg.matrix_transpose)
@@ -116,8 +143,8 @@ def swapaxes(x: Any, axis1: int, axis2: int) -> Any:
 def moveaxis(x: Any, source: Any, destination: Any) -> Any:
     """Axes moved to other places, the rest in order."""
     n = ndim_of(x)
-    froms = [axis_of(a, n, "moveaxis") for a in ([source] if isinstance(source, int) else source)]
-    tos = [axis_of(a, n, "moveaxis") for a in ([destination] if isinstance(destination, int) else destination)]
+    froms = [axis_of(a, n, "moveaxis") for a in wholes(source, "moveaxis", "source")]
+    tos = [axis_of(a, n, "moveaxis") for a in wholes(destination, "moveaxis", "destination")]
     if len(froms) != len(tos) or len(set(froms)) != len(froms) or len(set(tos)) != len(tos):
         raise ShapeError(f"moveaxis: received source {source} and destination {destination}, expected as many distinct axes of each.")
     order = [i for i in range(n) if i not in froms]
@@ -132,7 +159,7 @@ def squeeze(x: Any, axis: Any = None) -> Any:
     shape = shape_of(x)
     if axis is None:
         return reshape(x, tuple(n for n in shape if n != 1))
-    drop = {axis_of(a, len(shape), "squeeze") for a in ((axis,) if isinstance(axis, int) else axis)}
+    drop = {axis_of(a, len(shape), "squeeze") for a in wholes(axis, "squeeze", "axis")}
     if any(shape[a] != 1 for a in drop):
         raise ShapeError(f"squeeze: received axis={axis} for shape {shape}, expected axes of length 1.")
     return reshape(x, tuple(n for i, n in enumerate(shape) if i not in drop))
@@ -141,7 +168,7 @@ def squeeze(x: Any, axis: Any = None) -> Any:
 @answers(np.expand_dims)
 def expand_dims(x: Any, axis: Any) -> Any:
     """With new axes of length 1 at the given places of the result."""
-    places = (axis,) if isinstance(axis, int) else tuple(axis)
+    places = wholes(axis, "expand_dims", "axis")
     ndim = ndim_of(x) + len(places)
     new = {axis_of(a, ndim, "expand_dims") for a in places}
     if len(new) != len(places):
@@ -171,14 +198,14 @@ def atleast_2d(x: Any) -> Any:
 @answers(np.broadcast_to)
 def broadcast_to(x: Any, shape: Any) -> Any:
     """Repeated to a shape, as NumPy broadcasts."""
-    return record_op("broadcast_to", x, shape=(int(shape),) if np.ndim(shape) == 0 else tuple(int(n) for n in shape))
+    return record_op("broadcast_to", x, shape=wholes(shape, "broadcast_to", "shape"))
 
 
 @answers(np.flip)
 def flip(x: Any, axis: Any = None) -> Any:
     """Reversed along the given axes, or all."""
     n = ndim_of(x)
-    axes = set(range(n)) if axis is None else {axis_of(a, n, "flip") for a in ((axis,) if isinstance(axis, int) else axis)}
+    axes = set(range(n)) if axis is None else {axis_of(a, n, "flip") for a in wholes(axis, "flip", "axis")}
     return getitem(x, tuple(slice(None, None, -1) if i in axes else slice(None) for i in range(n)))
 
 
@@ -187,8 +214,10 @@ def roll(x: Any, shift: Any, axis: Any = None) -> Any:
     """Shifted around along axes; what leaves at one end enters at the other."""
     if axis is None:
         return reshape(roll(ravel(x), shift, 0), shape_of(x))
-    shifts, axes = np.broadcast_arrays(np.atleast_1d(shift), np.atleast_1d(axis))
-    for by, at in zip(shifts.tolist(), axes.tolist(), strict=True):
+    shifts, axes = wholes(shift, "roll", "shift"), wholes(axis, "roll", "axis")
+    if len(shifts) != len(axes) and 1 not in (len(shifts), len(axes)):
+        raise ShapeError(f"roll: received {len(shifts)} shifts for {len(axes)} axes, expected as many of each.")
+    for by, at in zip(shifts * (len(axes) if len(shifts) == 1 else 1), axes * (len(shifts) if len(axes) == 1 else 1), strict=True):
         at = axis_of(at, ndim_of(x), "roll")
         x = getitem(x, (slice(None),) * at + (np.roll(np.arange(shape_of(x)[at]), by),))
     return x
@@ -197,7 +226,9 @@ def roll(x: Any, shift: Any, axis: Any = None) -> Any:
 @answers(np.tile)
 def tile(x: Any, reps: Any) -> Any:
     """Copies side by side, `reps` times along each axis."""
-    times = (int(reps),) if np.ndim(reps) == 0 else tuple(int(r) for r in reps)
+    times = wholes(reps, "tile", "reps")
+    if any(r < 0 for r in times):
+        raise ShapeError(f"tile: received reps={reps}, expected counts of 0 or more.")
     n = builtins.max(len(times), ndim_of(x))
     shape = (1,) * (n - ndim_of(x)) + shape_of(x)
     times = (1,) * (n - len(times)) + times
@@ -212,9 +243,10 @@ def repeat(x: Any, repeats: Any, axis: int | None = None) -> Any:
     if axis is None:
         return repeat(ravel(x), repeats, 0)
     at = axis_of(axis, ndim_of(x), "repeat")
-    if np.any(np.asarray(repeats) < 0):
-        raise ShapeError(f"repeat: received repeats={repeats}, expected counts of 0 or more.")
-    return getitem(x, (slice(None),) * at + (np.repeat(np.arange(shape_of(x)[at]), repeats),))
+    counts, length = wholes(repeats, "repeat", "repeats"), shape_of(x)[at]
+    if any(count < 0 for count in counts) or len(counts) not in (1, length):
+        raise ShapeError(f"repeat: received repeats={repeats!r:.60} for {length} elements, expected a count of 0 or more, or one for each.")
+    return getitem(x, (slice(None),) * at + (np.repeat(np.arange(length), counts),))
 
 
 @answers(np.pad)
@@ -224,7 +256,13 @@ def pad(x: Any, pad_width: Any, mode: str = "constant", constant_values: float =
     if isinstance(pad_width, dict):
         pad_width = [pad_width.get(i, pad_width.get(i - n, 0)) for i in range(n)]
         pad_width = [(w, w) if np.ndim(w) == 0 else w for w in pad_width]
-    widths = np.broadcast_to(np.asarray(pad_width, dtype=int), (n, 2)).tolist()
+    try:
+        widths = np.broadcast_to(np.asarray(pad_width), (n, 2))
+    except (TypeError, ValueError):
+        widths = np.array(0.5)
+    if widths.dtype.kind not in "iu" or (widths < 0).any():
+        raise ShapeError(f"pad: received pad_width={pad_width!r:.60} for {n} axes, expected a width of 0 or more, a pair, or a pair for each axis.")
+    widths = widths.tolist()
     if np.ndim(constant_values) != 0:
         raise MissingRuleError(f"pad: constant_values={constant_values!r} has no rule here; give one number.")
     if mode == "constant":
@@ -257,23 +295,27 @@ def _index(k: Any) -> Any:
     """An index as it can be kept: what may change later is copied, and a Tensor gives its data as integers or booleans."""
     if isinstance(k, Node):
         raise OperandError("indexing: received a differentiable index, expected integers or booleans; take its .data and convert it.")
-    return np.array(k) if isinstance(k, (list, np.ndarray)) and not (isinstance(k, list) and not k) else (
-        np.array(k, dtype=int) if isinstance(k, list) else k)  # fmt: skip
+    if isinstance(k, list):
+        return np.array(unwrapped(k, "indexing")) if k else np.array(k, dtype=int)
+    return np.array(k) if isinstance(k, np.ndarray) else k
 
 
 @answers(np.take)
 def take(x: Any, indices: Any, axis: int | None = None) -> Any:
     """The elements at integer indices along an axis."""
     if axis is None:
-        return getitem(ravel(x), (np.asarray(indices),))
-    return getitem(x, (slice(None),) * axis_of(axis, ndim_of(x), "take") + (np.asarray(indices),))
+        return getitem(ravel(x), (unwrapped(indices, "take"),))
+    return getitem(x, (slice(None),) * axis_of(axis, ndim_of(x), "take") + (unwrapped(indices, "take"),))
 
 
 @answers(np.take_along_axis)
 def take_along_axis(x: Any, indices: Any, axis: int = -1) -> Any:
     """For each place along an axis the element that `indices` names, as given by argsort; the other axes broadcast."""
+    at, where_to = axis_of(axis, ndim_of(x), "take_along_axis"), unwrapped(NODE_DATA(indices), "take_along_axis")
+    if where_to.dtype.kind not in "iu" or where_to.ndim != ndim_of(x):
+        raise ShapeError(f"take_along_axis: received indices of shape {where_to.shape} and dtype {where_to.dtype}, expected integers with {ndim_of(x)} axes.")
     grid: list[Any] = list(np.ogrid[tuple(slice(n) for n in shape_of(x))])
-    grid[axis_of(axis, ndim_of(x), "take_along_axis")] = np.asarray(indices)
+    grid[at] = where_to
     return getitem(x, tuple(grid))
 
 
@@ -285,7 +327,7 @@ def diagonal(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
         raise ShapeError(f"diagonal: received shape {shape_of(x)}, expected at least two axes.")
     i, j = axis_of(axis1, n, "diagonal"), axis_of(axis2, n, "diagonal")
     moved = moveaxis(x, (i, j), (-2, -1))
-    rows, columns = np.nonzero(np.eye(shape_of(moved)[-2], shape_of(moved)[-1], k=offset))
+    rows, columns = np.nonzero(np.eye(shape_of(moved)[-2], shape_of(moved)[-1], k=whole(offset, "diagonal", "offset")))
     return getitem(moved, (Ellipsis, rows, columns))
 
 
@@ -296,7 +338,7 @@ def diag(x: Any, k: int = 0) -> Any:
         return diagonal(x, k)
     if ndim_of(x) != 1:
         raise ShapeError(f"diag: received shape {shape_of(x)}, expected a vector or a matrix.")
-    n = shape_of(x)[0]
+    n, k = shape_of(x)[0], whole(k, "diag", "k")
     rows = np.arange(n) + builtins.max(-k, 0)
     return record_op("scatter", x, key=(rows, rows + k), shape=(n + abs(k), n + abs(k)))
 
@@ -304,7 +346,7 @@ def diag(x: Any, k: int = 0) -> Any:
 def _triangle(x: Any, k: int) -> np.ndarray:
     if ndim_of(x) < 2:
         raise ShapeError(f"tril, triu: received shape {shape_of(x)}, expected at least two axes.")
-    return np.tri(shape_of(x)[-2], shape_of(x)[-1], k=k).astype(bool)
+    return np.tri(shape_of(x)[-2], shape_of(x)[-1], k=whole(k, "tril, triu", "k")).astype(bool)
 
 
 @answers(np.tril)
@@ -316,24 +358,24 @@ def tril(x: Any, k: int = 0) -> Any:
 @answers(np.triu)
 def triu(x: Any, k: int = 0) -> Any:
     """The upper triangle, zeros below."""
-    return record_op("where", ~_triangle(x, k - 1), x, 0.0)
+    return record_op("where", ~_triangle(x, whole(k, "triu", "k") - 1), x, 0.0)
 
 
 @answers(np.concatenate, np.concat)
 def concatenate(arrays: Sequence[Any], axis: int | None = 0) -> Any:
     """Arrays joined along an axis they have; flattened first where `axis` is None."""
-    parts = list(arrays)
+    parts = listed(arrays, "concatenate")
     if not parts:
         raise ShapeError("concatenate: received no arrays, expected at least one.")
     if axis is None:
         return concatenate([ravel(p) for p in parts], 0)
-    return record_op("concatenate", *parts, axis=int(axis))
+    return record_op("concatenate", *parts, axis=whole(axis, "concatenate", "axis"))
 
 
 @answers(np.stack)
 def stack(arrays: Sequence[Any], axis: int = 0) -> Any:
     """Arrays of one shape joined along a new axis."""
-    parts = list(arrays)
+    parts = listed(arrays, "stack")
     if len({shape_of(p) for p in parts}) != 1:
         raise ShapeError(f"stack: received shapes {[shape_of(p) for p in parts]}, expected at least one array and all of one shape.")
     return concatenate([expand_dims(p, axis) for p in parts], axis)
@@ -342,39 +384,43 @@ def stack(arrays: Sequence[Any], axis: int = 0) -> Any:
 @answers(np.vstack)
 def vstack(arrays: Sequence[Any]) -> Any:
     """Rows, or matrices, on top of each other."""
-    return concatenate([atleast_2d(a) for a in arrays], 0)
+    return concatenate([atleast_2d(a) for a in listed(arrays, "vstack")], 0)
 
 
 @answers(np.hstack)
 def hstack(arrays: Sequence[Any]) -> Any:
     """Vectors end to end, or matrices side by side."""
-    parts = [atleast_1d(a) for a in arrays]
+    parts = [atleast_1d(a) for a in listed(arrays, "hstack")]
     return concatenate(parts, 0 if parts and ndim_of(parts[0]) == 1 else 1)
 
 
 @answers(np.column_stack)
 def column_stack(arrays: Sequence[Any]) -> Any:
     """Vectors as the columns of a matrix."""
-    return concatenate([reshape(a, (-1, 1)) if ndim_of(a) < 2 else a for a in arrays], 1)
+    return concatenate([reshape(a, (-1, 1)) if ndim_of(a) < 2 else a for a in listed(arrays, "column_stack")], 1)
 
 
 @answers(np.array_split)
 def array_split(x: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
     """Parts along an axis: a number of parts as equal as can be, or split at the given places."""
     at = axis_of(axis, ndim_of(x), "split")
-    places = np.array_split(np.arange(shape_of(x)[at]), indices_or_sections)
-    starts = np.cumsum([0, *(len(p) for p in places)]).tolist()
+    places = wholes(indices_or_sections, "split", "indices_or_sections")
     if np.ndim(indices_or_sections):
-        edges = [0, *list(indices_or_sections), shape_of(x)[at]]
+        edges = [0, *places, shape_of(x)[at]]
         return [getitem(x, (slice(None),) * at + (slice(a, b),)) for a, b in itertools.pairwise(edges)]
+    if places[0] < 1:
+        raise ShapeError(f"split: received {places[0]} parts, expected at least 1.")
+    starts = np.cumsum([0, *(len(p) for p in np.array_split(np.arange(shape_of(x)[at]), places[0]))]).tolist()
     return [getitem(x, (slice(None),) * at + (slice(a, b),)) for a, b in itertools.pairwise(starts)]
 
 
 @answers(np.split)
 def split(x: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
     """Equal parts along an axis, or parts split at the given places."""
-    if np.ndim(indices_or_sections) == 0 and shape_of(x)[axis_of(axis, ndim_of(x), "split")] % int(indices_or_sections):
-        raise ShapeError(f"split: an axis of length {shape_of(x)[axis]} does not divide into {indices_or_sections} equal parts; see array_split.")
+    length = shape_of(x)[axis_of(axis, ndim_of(x), "split")]
+    parts = wholes(indices_or_sections, "split", "indices_or_sections")
+    if np.ndim(indices_or_sections) == 0 and parts[0] > 0 and length % parts[0]:
+        raise ShapeError(f"split: an axis of length {length} does not divide into {indices_or_sections} equal parts; see array_split.")
     return list(array_split(x, indices_or_sections, axis))
 
 
@@ -382,7 +428,15 @@ def split(x: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
 def where(condition: Any, x: Any, y: Any) -> Any:
     """x where the condition holds, else y; the branch that is not taken contributes exactly 0 to a gradient."""
     held = NODE_DATA(condition)
-    return record_op("where", held if np.ndim(held) == 0 and isinstance(held, bool) else np.asarray(held).astype(bool)[()], x, y)
+    return record_op("where", held if isinstance(held, bool) else _truths(held), x, y)
+
+
+def _truths(condition: Any) -> Any:
+    array = unwrapped(condition, "where")
+    if array.dtype.kind not in "biufO":
+        raise OperandError(f"where: received a condition of dtype {array.dtype}, expected booleans.")
+    return array.astype(bool)[()]
+
 
 
 @answers(np.clip)

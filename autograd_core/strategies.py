@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
+from .arguments import Count, checked
 from .errors import MissingExtraError, OperandError
 from .op import TABLE, Interval, Op
 from .record import apply
@@ -27,8 +28,10 @@ except ImportError as error:
 __all__ = ["Program", "arrays", "expressions", "floats_in", "operands", "shapes", "tensors", "values"]
 
 DEFAULT = Interval()
+LONGEST = 10_000
 
 
+@checked
 def floats_in(domain: Interval = DEFAULT, *, margin: float = 0.05, kinks: bool = False) -> st.SearchStrategy[float]:
     """Floats of a domain, at least `margin` away from the points it avoids; with `kinks`, those points too.
 
@@ -43,12 +46,16 @@ def floats_in(domain: Interval = DEFAULT, *, margin: float = 0.05, kinks: bool =
     return st.one_of(inside, st.sampled_from(points)) if kinks and points else inside
 
 
-def shapes(*, max_dims: int = 3, max_side: int = 3, min_side: int = 0) -> st.SearchStrategy[tuple[int, ...]]:
+@checked
+def shapes(*, max_dims: Annotated[int, 0] = 3, max_side: Annotated[int, 0] = 3, min_side: Annotated[int, 0] = 0) -> st.SearchStrategy[tuple[int, ...]]:
     """Shapes with sides of 0 and 1 among them."""
-    return st.lists(st.integers(min_side, max_side), max_size=max_dims).map(tuple)
+    if min_side > max_side:
+        raise OperandError(f"shapes: received min_side={min_side} and max_side={max_side}, expected the smaller one first.")
+    return st.lists(st.integers(min_side, max_side), max_size=int(max_dims)).map(tuple)
 
 
 @st.composite
+@checked
 def arrays(
     draw: Callable[..., Any], shape: Any = None, *, domain: Interval = DEFAULT, dtype: Any = np.float64, margin: float = 0.05, kinks: bool = False
 ) -> np.ndarray:
@@ -57,11 +64,14 @@ def arrays(
         shape = draw(shapes())
     elif isinstance(shape, st.SearchStrategy):
         shape = draw(shape)
+    if not isinstance(shape, tuple) or not all(isinstance(n, (int, np.integer)) and 0 <= n <= LONGEST for n in shape):
+        raise OperandError(f"arrays: received shape={shape!r:.60}, expected a tuple of integers from 0 to {LONGEST}, or a strategy for one.")
     size = int(np.prod(shape))
     elements = draw(st.lists(floats_in(domain, margin=margin, kinks=kinks), min_size=size, max_size=size))
     return np.array(elements, dtype=draw(dtype) if isinstance(dtype, st.SearchStrategy) else dtype).reshape(shape)
 
 
+@checked
 def values(domain: Interval = DEFAULT, *, kinks: bool = False) -> st.SearchStrategy[Value]:
     """Leaf `Value`s."""
     return floats_in(domain, kinks=kinks).map(Value)
@@ -84,6 +94,7 @@ def broadcastable(draw: Callable[..., Any], count: int, *, max_side: int = 3) ->
 
 
 @st.composite
+@checked
 def operands(draw: Callable[..., Any], op: Op, *, kinks: bool = False, scalar: bool = False) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """(operands, params) for an operation, from its domain or its samples; away from its kinks unless asked.
 
@@ -119,6 +130,12 @@ class Program:
     leaves: tuple[Any, ...]
     steps: tuple[tuple[str, tuple[int, ...]], ...]
 
+    def __post_init__(self) -> None:
+        """Raise at steps that are none."""
+        for step in self.steps if isinstance(self.steps, (tuple, list)) else (None,):
+            if not isinstance(step, tuple) or len(step) != 2 or step[0] not in TABLE or not isinstance(step[1], tuple):
+                raise OperandError(f"Program: received the step {step!r:.60}, expected (the name of an operation, indices of its operands).")
+
     def __call__(self, *leaves: Any) -> Any:
         """Run the program on other leaves: floats, arrays, `Value`s or `Tensor`s."""
         results = list(leaves)
@@ -149,8 +166,9 @@ def _smooth(ops: Sequence[Op] | None) -> list[Op]:
 
 
 @st.composite
+@checked
 def expressions(
-    draw: Callable[..., Any], *, ops: Sequence[Op] | None = None, max_steps: int = 8, shape: tuple[int, ...] | None = None
+    draw: Callable[..., Any], *, ops: Sequence[Op] | None = None, max_steps: Count = 8, shape: tuple[int, ...] | None = None
 ) -> Program:
     """Random programs over the elementwise operations of the table, kept inside every operation's domain.
 
@@ -162,6 +180,8 @@ def expressions(
         shape: The shape of the leaves; None for floats.
     """
     chosen = sorted(_smooth(ops), key=lambda op: op.name)
+    if not chosen:
+        raise OperandError("expressions: received no operations that act on each element, are smooth and state a domain; expected at least one.")
     count = draw(st.integers(1, 3))
     leaves = tuple(
         draw(floats_in(Interval(-2.0, 2.0))) if shape is None else draw(arrays(shape, domain=Interval(-2.0, 2.0))) for _ in range(count)

@@ -11,6 +11,7 @@ Cholesky; the rest is index arithmetic.
 from __future__ import annotations
 
 import math
+import operator
 from functools import lru_cache
 from typing import Any
 
@@ -240,12 +241,24 @@ def _permutation(order: Any, axis: int) -> tuple[Any, ...]:
     return tuple(grid)
 
 
+def _one(axis: Any) -> int:
+    """One axis: an operation has no flattened case, its function flattens first."""
+    return operator.index(axis)
+
+
+def _as_floats(x: Any) -> Any:
+    """Integers and booleans as float64, for kernels that need −∞."""
+    return x.astype(np.float64) if x.__class__ is np.ndarray and x.dtype.kind in "biu" else x
+
+
 def _softmax(x: Any, axis: int) -> Any:
+    x = _as_floats(x)
     e = np.exp(x - np.maximum.reduce(x, axis=axis, keepdims=True, initial=-np.inf))
     return np.divide(e, np.add.reduce(e, axis=axis, keepdims=True), out=e) if e.__class__ is np.ndarray else e / e.sum()
 
 
 def _logsumexp(x: Any, axis: Any, keepdims: bool) -> Any:
+    x = _as_floats(x)
     top = np.max(x, axis=axis, keepdims=True, initial=-np.inf)
     top = np.where(np.isfinite(top), top, 0.0).astype(top.dtype)
     with np.errstate(divide="ignore"):
@@ -257,12 +270,12 @@ def _log_softmax(x: Any, axis: int) -> Any:
     return x - _logsumexp(x, axis, True)
 
 
-Op(name="cumsum", array=lambda x, *, axis: np.cumsum(x, axis=axis), linear=True, doc="Running sums along an axis.",
+Op(name="cumsum", array=lambda x, *, axis: np.cumsum(x, axis=_one(axis)), linear=True, doc="Running sums along an axis.",
    samples=_along_axis, vjp=(lambda m, g, out, x, *, axis: _flip(m, m.cumsum(_flip(m, g, axis), axis=axis), axis),))
-Op(name="cumprod", array=lambda x, *, axis: np.cumprod(x, axis=axis), samples=_along_axis,
+Op(name="cumprod", array=lambda x, *, axis: np.cumprod(x, axis=_one(axis)), samples=_along_axis,
    doc="Running products along an axis; right with zeros.",
    vjp=(lambda m, g, out, x, *, axis: _pull_cumprod(m, g, out, x, axis),))
-Op(name="sort", array=lambda x, *, axis=-1: np.sort(x, axis=axis, kind="stable"), samples=_along_axis,
+Op(name="sort", array=lambda x, *, axis=-1: np.sort(x, axis=_one(axis), kind="stable"), samples=_along_axis,
    doc="In ascending order along an axis; the gradient goes back to where each element came from.",
    vjp=(lambda m, g, out, x, *, axis=-1: m.index(g, key=_permutation(
        np.argsort(np.argsort(m.data(x), axis=axis, kind="stable"), axis=axis), axis)),))
@@ -411,7 +424,7 @@ def _split_back(m: Any, g: Any, out: Any, *operands: Any, axis: int) -> tuple[An
     return tuple(pulled)
 
 
-Op(name="concatenate", variadic=True, linear=False, array=lambda *x, axis: np.concatenate(x, axis=axis), vjp=(_split_back,),
+Op(name="concatenate", variadic=True, linear=False, array=lambda *x, axis: np.concatenate(x, axis=_one(axis)), vjp=(_split_back,),
    doc="Join arrays along an axis they have.",
    samples=lambda rng: [((rng.normal(size=(2, 3)), rng.normal(size=(2, 1)), rng.normal(size=(2, 0))), {"axis": axis})
                         for axis in (1, -1)])

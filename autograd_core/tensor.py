@@ -4,19 +4,30 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterator
+from numbers import Number
 from typing import Any, ClassVar
 
 import numpy as np
 
 from . import routines, shaping
 from ._methods import ArrayMethods
+from .arguments import as_numbers, shown, text
 from .backward import backpropagate, one_step
-from .errors import DTypeError, GraphError, ItemAssignmentError, NotScalarError, OperandError
+from .errors import GraphError, ItemAssignmentError, NotScalarError, OperandError, ShapeError
 from .modes import WATCHED, tracing
 from .node import OVERWRITTEN, Node
 from .op import INSTALLERS, TABLE, Op
 from .protocols import array_function, array_ufunc
-from .record import NODE_DATA, apply, as_array, give_method, record_tensor, translated
+from .record import (
+    KERNEL_ERRORS,
+    NODE_DATA,
+    apply,
+    as_array,
+    floating,
+    give_method,
+    record_tensor,
+    translated,
+)
 from .value import leaves_graph
 
 __all__ = ["Tensor"]
@@ -57,9 +68,11 @@ class Tensor(Node, ArrayMethods):
         self.op = None
         self.grad = None
         self._mark = 0
+        if not isinstance(requires_grad, (bool, np.bool_)):
+            raise OperandError(f"Tensor: received requires_grad={shown(requires_grad)}, expected True or False.")
         self.requires_grad = bool(requires_grad)
-        if label:
-            self.label = label
+        if label.__class__ is not str or label:
+            self.label = text(label, "Tensor", "label")
 
     @classmethod
     def _of(cls, data: np.ndarray) -> Tensor:
@@ -143,9 +156,7 @@ class Tensor(Node, ArrayMethods):
 
     def astype(self, dtype: Any) -> Tensor:
         """In another floating dtype; the gradient comes back in this one."""
-        if np.dtype(dtype).kind != "f":
-            raise DTypeError(f"astype: dtype {np.dtype(dtype)} cannot hold a gradient, expected a floating dtype; use .data.astype.")
-        return apply(TABLE["cast"], (self,), {"dtype": np.dtype(dtype)})  # type: ignore[no-any-return]
+        return apply(TABLE["cast"], (self,), {"dtype": floating(dtype, "astype")})  # type: ignore[no-any-return]
 
     def backward(self, gradient: Any = None) -> None:
         """Fill `.grad` of everything below: leaves accumulate, inner nodes hold the gradients of this pass.
@@ -197,17 +208,20 @@ class Tensor(Node, ArrayMethods):
     def __len__(self) -> int:
         """The length of the first axis."""
         if self._value.ndim == 0:
-            raise OperandError("len() of a tensor without axes.")
+            raise OperandError("len: received a tensor without axes, which has no length, expected at least one axis.")
         return len(self._value)
 
     def __contains__(self, x: Any) -> bool:
         """Whether an element equals x."""
-        return bool(np.any(self._value == NODE_DATA(x)))
+        try:
+            return bool(np.any(self._value == as_numbers(x, "in", "x")))
+        except ValueError:
+            raise ShapeError(f"in: received an array of shape {np.shape(NODE_DATA(x))}, expected one that broadcasts to {self.shape}.") from None
 
     def __iter__(self) -> Iterator[Tensor]:
         """The parts along the first axis."""
         if self._value.ndim == 0:
-            raise OperandError("a tensor without axes cannot be iterated over; use .item().")
+            raise OperandError("iter: received a tensor without axes, which cannot be iterated over; use .item().")
         return (self[i] for i in range(len(self._value)))
 
     def __getitem__(self, key: Any) -> Tensor:
@@ -282,20 +296,22 @@ class Tensor(Node, ArrayMethods):
 
     def argmax(self, axis: int | None = None) -> Any:
         """Where the largest element is; plain integers."""
-        return self._value.argmax(axis)
+        return self._value.argmax(self._axis(axis, "argmax"))
 
     def argmin(self, axis: int | None = None) -> Any:
         """Where the smallest element is; plain integers."""
-        return self._value.argmin(axis)
+        return self._value.argmin(self._axis(axis, "argmin"))
 
     def argsort(self, axis: int = -1) -> Any:
         """The order that would sort; plain integers."""
-        return self._value.argsort(axis, kind="stable")
+        return self._value.argsort(self._axis(axis, "argsort"), kind="stable")
+
+    def _axis(self, axis: Any, who: str) -> int | None:
+        return None if axis is None else shaping.axis_of(axis, self.ndim, who)  # type: ignore[no-any-return]
 
 
 # --------------------------------------------------------------------------------- methods from the table
 _new: Callable[[type[Tensor]], Tensor] = object.__new__
-_ERRORS = (ValueError, TypeError, IndexError)
 
 _ROUTINES = ["sum", "mean", "var", "std", "prod", "max", "min", "logsumexp", "cumsum", "cumprod", "sort", "softmax", "log_softmax", "norm", "dot", "inner", "outer", "trace", "diagonal", "ravel", "swapaxes", "squeeze", "repeat", "take", "clip"]
 for _name in _ROUTINES:
@@ -303,10 +319,10 @@ for _name in _ROUTINES:
 
 
 def _refused(op: Op, other: Any, dunder: str) -> Any:
-    if not isinstance(other, (str, bytes, dict, set)) and hasattr(type(other), dunder):
+    if not isinstance(other, (str, bytes, dict, set, Number)) and hasattr(type(other), dunder):
         return NotImplemented
     raise OperandError(
-        f"{op.name}: received {other!r} of type {type(other).__name__}, expected a number, an array, a Value or a Tensor."
+        f"{op.name}: received {shown(other)} of type {type(other).__name__}, expected a number, an array, a Value or a Tensor."
     )
 
 
@@ -317,7 +333,10 @@ def _unary(op: Op) -> Callable[..., Any]:
         if WATCHED or not self.requires_grad:
             return record_tensor(op, (self,), {})
         x = self._value
-        data = kernel(x)
+        try:
+            data = kernel(x)
+        except KERNEL_ERRORS as error:
+            raise translated(op, (self,), {}, error) from error
         out = _new(Tensor)
         out._value = data if data.__class__ is np.ndarray else np.asarray(data)
         out.op = op
@@ -338,7 +357,7 @@ def _binary(op: Op) -> tuple[Callable[..., Any], Callable[..., Any]]:
     def record(operands: tuple[Any, ...], nodes: tuple[Any, ...], x: Any, y: Any) -> Any:
         try:
             data = kernel(x, y)
-        except _ERRORS as error:
+        except KERNEL_ERRORS as error:
             raise translated(op, operands, {}, error) from error
         if data.__class__ is not np.ndarray:
             data = np.asarray(data)

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from .arguments import as_numbers, checked
 from .errors import NotScalarError, OperandError, ShapeError, StructureError
 from .forward import pushforward
 from .gradients import gradients, jacobian_rows
@@ -100,8 +101,10 @@ def _holds_nodes(leaf: Any) -> bool:
 
 
 def _fresh(who: str, leaf: Any) -> Any:
-    if isinstance(leaf, Node):
+    if isinstance(leaf, Node) and leaf.requires_grad:
         return TABLE["identity"](leaf)
+    if isinstance(leaf, Node):                 # a constant, which is differentiated by all the same: that is what was asked
+        leaf = leaf._value
     if isinstance(leaf, (bool, np.bool_, str, bytes, complex)) or not isinstance(leaf, (int, float, np.ndarray, np.generic)):
         raise OperandError(
             f"{who}: received {leaf!r} of type {type(leaf).__name__} as something to differentiate by, expected floats, arrays, "
@@ -144,6 +147,7 @@ def _run(who: str, f: Function, argnums: Argnums, args: tuple[Any, ...], kwargs:
     return _Trace(who, f, [args[i] for i in chosen], call)
 
 
+@checked
 def value_and_grad(f: Function, argnums: Argnums = 0, *, has_aux: bool = False, _who: str = "value_and_grad") -> Function:
     """A function that gives (f(x), ∇f(x)) from one run of f.
 
@@ -178,6 +182,7 @@ def value_and_grad(f: Function, argnums: Argnums = 0, *, has_aux: bool = False, 
     return run
 
 
+@checked
 def grad(f: Function, argnums: Argnums = 0, *, has_aux: bool = False, _who: str = "grad") -> Function:
     """The gradient of a scalar function, as a function of the same arguments.
 
@@ -223,6 +228,7 @@ def vjp(f: Function, *primals: Any) -> tuple[Any, Function]:
     def pullback(cotangent: Any) -> Any:
         seeds, outs = same_structure("vjp", cotangent, trace.out)
         for seed, out in zip(seeds, outs, strict=True):
+            as_numbers(seed, "vjp", "cotangent")
             if np.shape(NODE_DATA(seed)) != np.shape(NODE_DATA(out)):
                 raise ShapeError(f"vjp: received a cotangent of shape {np.shape(NODE_DATA(seed))}, expected {np.shape(NODE_DATA(out))}, that of the result.")
         nested, trace.nested = trace.nested, trace.nested or tracing() > 0 or any(isinstance(s, Node) for s in seeds)
@@ -246,6 +252,7 @@ def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[A
             raise StructureError(f"jvp: received {name} of type {type(given).__name__}, expected a tuple with one entry per argument: (x,).")
     given_tangents, given_primals = same_structure("jvp", list(tangents), list(primals))
     for t, p in zip(given_tangents, given_primals, strict=True):
+        as_numbers(t, "jvp", "tangents")
         if np.shape(NODE_DATA(t)) != np.shape(NODE_DATA(p)):
             raise ShapeError(f"jvp: received a tangent of shape {np.shape(NODE_DATA(t))} for a primal of shape {np.shape(NODE_DATA(p))}, expected the same.")
     trace = _Trace("jvp", f, primals, lambda fresh: f(*fresh))
@@ -267,6 +274,7 @@ def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[A
     return trace.result(), trace.rebuild_out([tangent(leaf) for leaf in trace.leaves])
 
 
+@checked
 def jacobian(f: Function, argnums: Argnums = 0) -> Function:
     """All first derivatives: for an output of shape m and an argument of shape n, an array of shape m + n.
 
@@ -319,6 +327,7 @@ def _rows(trace: _Trace, out: Any) -> list[Any]:
     return blocks
 
 
+@checked
 def hessian(f: Function, argnums: Argnums = 0) -> Function:
     """All second derivatives of a scalar function: the Jacobian of its gradient.
 

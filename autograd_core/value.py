@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Sequence
+from numbers import Number
 from typing import Any, ClassVar
 
 import numpy as np
 
 from ._methods import ScalarMethods
 from .algebra import NUMBERS
+from .arguments import shown, text
 from .backward import backpropagate, one_step
 from .errors import GraphError, OperandError, ShapeError
 from .modes import WATCHED, tracing
@@ -60,8 +62,8 @@ class Value(Node, ScalarMethods):
         self._value: float = data if data.__class__ is float else as_float(data, "Value")
         self.op = None
         self._mark = 0
-        if label:
-            self.label = label
+        if label.__class__ is not str or label:
+            self.label = text(label, "Value", "label")
 
     @classmethod
     def _of(cls, data: float) -> Value:
@@ -171,12 +173,12 @@ _new: Callable[[type[Value]], Value] = object.__new__
 def _refused(op: Op, x: Any, y: Any, swapped: bool) -> Any:
     """An operator met something that is no number: let it try itself, or say clearly what was expected."""
     other = x if swapped else y
-    if not isinstance(other, (str, bytes, list, tuple, dict, set)) and hasattr(
+    if not isinstance(other, (str, bytes, list, tuple, dict, set, Number)) and hasattr(
         type(other), f"__{op.dunder}__" if swapped else f"__r{op.dunder}__"
     ):
         return NotImplemented
     raise OperandError(
-        f"{op.name}: received {other!r} of type {type(other).__name__}, expected a number, an array, a Value or a Tensor."
+        f"{op.name}: received {shown(other)} of type {type(other).__name__}, expected a number, an array, a Value or a Tensor."
     )
 
 
@@ -210,7 +212,10 @@ def _binary(op: Op) -> tuple[Callable[..., Any], Callable[..., Any]]:
         elif kind is float:
             y, other = other, None
         elif kind is int:
-            y, other = float(other), None
+            try:
+                y, other = float(other), None
+            except OverflowError:
+                return _refused(op, self, other, False)
         elif isinstance(other, (Node, float, int, np.ndarray, np.generic)):
             return apply(op, (self, other))
         else:
@@ -230,7 +235,10 @@ def _binary(op: Op) -> tuple[Callable[..., Any], Callable[..., Any]]:
 
     def reflected(self: Value, other: Any) -> Any:
         if other.__class__ is int:
-            other = float(other)
+            try:
+                other = float(other)
+            except OverflowError:
+                return _refused(op, other, self, True)
         elif other.__class__ is not float or WATCHED:
             if not isinstance(other, (Node, float, int, np.ndarray, np.generic)):
                 return _refused(op, other, self, True)
@@ -271,8 +279,11 @@ def weighted_sum(weights: Sequence[Any], inputs: Sequence[Any], bias: Any = 0.0)
     >>> y.data, [v.grad for v in w]
     (2.5, [3.0, 4.0])
     """
-    n = len(weights)
-    if len(inputs) != n:
+    try:
+        n, m = len(weights), len(inputs)
+    except TypeError:
+        raise OperandError(f"weighted_sum: received {shown(weights)} and {shown(inputs)}, expected two lists of Values or numbers.") from None
+    if m != n:
         raise ShapeError(f"weighted_sum: received {n} weights and {len(inputs)} inputs, expected as many of each.")
     nodes = (*weights, *inputs, bias)
     if not WATCHED:
@@ -282,8 +293,8 @@ def weighted_sum(weights: Sequence[Any], inputs: Sequence[Any], bias: Any = 0.0)
                 nodes = (*weights, *(None,) * n, bias)
             else:
                 values = tuple(map(_VALUE, nodes))
-        except AttributeError:                 # plain numbers among them
-            values = tuple([x._value if x.__class__ is Value else float(x) if x.__class__ is int else x for x in nodes])
+        except (AttributeError, TypeError, KeyError):  # plain numbers among them, or something else
+            values = tuple([x._value if x.__class__ is Value else float(x) if x.__class__ is int and abs(x) < 2**1000 else x for x in nodes])
             nodes = tuple([x if x.__class__ is Value else None for x in nodes])
             for node in nodes:
                 if node is not None:

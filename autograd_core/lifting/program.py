@@ -25,6 +25,7 @@ from typing import Any
 
 import numpy as np
 
+from autograd_core.arguments import as_numbers
 from autograd_core.errors import LiftError, OperandError, ShapeError
 from autograd_core.gradients import gradients
 from autograd_core.node import walk
@@ -102,7 +103,7 @@ class Program:
 
     @inputs.setter
     def inputs(self, batch: Any) -> None:
-        batch = np.asarray(batch, dtype=np.float64)
+        batch = as_numbers(batch, "program", "inputs")
         if batch.shape != self._inputs.shape:
             raise ShapeError(
                 f"program.inputs: received shape {batch.shape}, expected {self._inputs.shape}; a batch of another "

@@ -73,8 +73,11 @@ def draw(
         (True, True)
     """
     check_options("draw", direction=direction, theme=theme, layout=layout, depth=depth, limit=limit)
-    if not isinstance(show, Iterable) or not (wanted := frozenset((show,) if isinstance(show, str) else show)) <= SHOW:
+    shown = (show,) if isinstance(show, str) else show
+    listed = list(shown) if isinstance(shown, Iterable) and getattr(shown, "shape", None) != () else [shown]
+    if not all(isinstance(part, str) and part in SHOW for part in listed):
         raise AutogradError(f"draw: received show={show!r}, expected some of {sorted(SHOW)}.")
+    wanted = frozenset(listed)
     from autograd_core.lifting import Program
 
     if isinstance(root, Program) or (isinstance(root, tuple) and len(root) == 2 and isinstance(root[0], Program)):
@@ -106,7 +109,7 @@ _LEAST = {"depth": 0, "limit": 1}
 def check_options(who: str, **options: object) -> None:
     """Raise unless every option is one that pictures have."""
     for name, given in options.items():
-        if name in _CHOICES and given not in _CHOICES[name]:
+        if name in _CHOICES and not (isinstance(given, str) and given in _CHOICES[name]):
             raise AutogradError(f"{who}: received {name}={given!r}, expected one of {', '.join(map(repr, _CHOICES[name]))}.")
         if name in _LEAST and given is not None and (not isinstance(given, int) or given < _LEAST[name]):
             raise AutogradError(f"{who}: received {name}={given!r}, expected a whole number from {_LEAST[name]}.")
@@ -116,7 +119,7 @@ def check_nodes(who: str, parameters: object) -> list[Node]:
     """The nodes to show as parameters, as a list."""
     from autograd_core.node import Node
 
-    found: list[Any] = list(parameters) if isinstance(parameters, Iterable) else [parameters]
+    found: list[Any] = list(parameters) if isinstance(parameters, Iterable) and getattr(parameters, "shape", None) != () else [parameters]
     for one in found:
         if not isinstance(one, Node):
             raise AutogradError(f"{who}: received {type(one).__name__} in parameters=, expected Values and Tensors.")

@@ -1,0 +1,214 @@
+"""Arguments checked against annotations: the signature of a function is the one statement of what it takes.
+
+`@checked` reads the annotations once, when the function is first called, and from then on refuses an argument of another
+kind before anything is computed: "moons: received noise='a', expected a number." What an annotation cannot say (that a share lies
+between 0 and 1) is checked by the function itself.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import types
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
+
+import numpy as np
+
+from .errors import OperandError
+
+__all__ = ["Count", "DType", "Numbers", "as_numbers", "checked", "shown", "text"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+Numbers = Annotated[Any, "numbers"]
+"""The annotation of real numbers in any wrapping: a number, nested lists, an array, a `Value`, a `Tensor`."""
+DType = Annotated[Any, "dtype"]
+"""The annotation of a floating dtype: np.float32, "float64"."""
+Count = Annotated[int, 1]
+"""The annotation of an integer of at least 1; any other bound is written in the same way."""
+
+
+def shown(x: Any) -> str:
+    """An argument in a message: short, and arrays by their shape and dtype.
+
+    >>> shown(np.zeros((2, 3))), shown("text")
+    ('an array of shape (2, 3) and dtype float64', "'text'")
+    """
+    if isinstance(x, np.ndarray):
+        return f"an array of shape {x.shape} and dtype {x.dtype}"
+    text = "an integer of many digits" if isinstance(x, int) and abs(x) >= 2**63 else repr(x)
+    return text if len(text) <= 60 else f"{text[:57]}… of type {type(x).__name__}"
+
+
+def text(x: Any, who: str, name: str) -> str:
+    """A text; a clear error for anything else."""
+    if not isinstance(x, str):
+        raise OperandError(f"{who}: received {name}={shown(x)}, expected a text.")
+    return x
+
+
+def as_numbers(x: Any, who: str, name: str) -> np.ndarray:
+    """Real numbers in any wrapping as an array; a clear error for anything else."""
+    array = _array(x)
+    if array is None:
+        raise OperandError(f"{who}: received {name}={shown(x)}, expected real numbers: an array, or nested lists of one length.")
+    return array
+
+
+def _array(x: Any) -> np.ndarray | None:
+    """Real numbers as an array (one of nodes, where there are any), or None for what is none of this."""
+    if isinstance(x, np.ma.MaskedArray):
+        return None
+    try:
+        array = np.asarray(getattr(x, "_value", x))
+    except Exception:
+        return None
+    return array if array.dtype.kind in "biuf" or (array.dtype == object and array.size and _all_nodes(array)) else None
+
+
+def _all_nodes(array: np.ndarray) -> bool:
+    nodes = [hasattr(v, "_value") for v in array.ravel()]
+    return any(nodes) and all(node or isinstance(v, (float, int)) for node, v in zip(nodes, array.ravel(), strict=True))
+
+
+def _is_floating(x: Any) -> bool:
+    try:
+        return isinstance(x, (type, str, np.dtype)) and np.dtype(x).kind == "f"
+    except TypeError:
+        return False
+
+
+# ------------------------------------------------------------------------------------------- one annotation
+def _fits(x: Any, hint: Any) -> Any:
+    """Whether a value is what an annotation says; True for annotations that say nothing that can be checked."""
+    origin, inner = get_origin(hint), get_args(hint)
+    if hint is Any or hint is inspect.Parameter.empty:
+        return True
+    if hint is None or hint is type(None):
+        return x is None
+    if origin is Annotated:
+        kind, says = hint.__origin__, hint.__metadata__[0]
+        if says == "numbers":
+            return _array(x) is not None
+        return _is_floating(x) if says == "dtype" else _fits(x, kind) and x >= says
+    if origin in (Union, types.UnionType):
+        return any(_fits(x, part) for part in inner)
+    if origin is Literal:
+        return isinstance(x, str) and x in inner
+    if hint is int:
+        return isinstance(x, (int, np.integer)) and not isinstance(x, bool) and -(2**63) <= x < 2**63
+    if hint is float:
+        if isinstance(x, np.ndarray):
+            return x.ndim == 0 and x.dtype.kind in "fiu"
+        return isinstance(x, (float, np.floating)) or _fits(x, int)
+    if hint is bool:
+        return isinstance(x, (bool, np.bool_))
+    if origin is Callable or hint is Callable:
+        return callable(x)
+    if origin is type:
+        return isinstance(x, type)
+    kind = origin if origin is not None else hint
+    if kind in (tuple, list, Sequence):
+        if not isinstance(x, (tuple, list)):
+            return False
+        if kind is tuple and inner and inner[-1] is not Ellipsis:
+            return len(x) == len(inner) and all(_fits(v, part) for v, part in zip(x, inner, strict=True))
+        return not inner or all(_fits(v, inner[0]) for v in x)
+    if kind is Iterable:
+        return isinstance(x, Iterable) and not isinstance(x, (str, bytes)) and getattr(x, "shape", None) != ()
+    if kind in (dict, Mapping):
+        return isinstance(x, Mapping)
+    return not isinstance(kind, type) or isinstance(x, kind)
+
+
+_WORDS: dict[Any, str] = {int: "an integer", float: "a number", bool: "True or False", str: "a text", None: "None", type(None): "None"}
+_MANY: dict[Any, str] = {int: "integers", float: "numbers", str: "texts"}
+
+
+def _words(hint: Any) -> str:
+    """What an annotation says, in a sentence.
+
+    >>> _words(int | None), _words(tuple[float, float]), _words(Callable[..., Any])
+    ('an integer or None', '2 numbers', 'a function')
+    """
+    origin, inner = get_origin(hint), get_args(hint)
+    if origin in (Union, types.UnionType):
+        return " or ".join(dict.fromkeys(_words(part) for part in inner))
+    if origin is Literal:
+        return f"one of {', '.join(map(repr, inner))}"
+    if origin is Annotated:
+        says = hint.__metadata__[0]
+        named = {"numbers": "real numbers (an array, or nested lists of one length)", "dtype": "a floating dtype such as np.float64"}
+        return named.get(says) or f"{_words(hint.__origin__)} of at least {says}"
+    if hint in _WORDS:
+        return _WORDS[hint]
+    if origin is Callable or hint is Callable:
+        return "a function"
+    kind = origin if origin is not None else hint
+    if kind in (tuple, list, Sequence, Iterable):
+        item: Any = inner[0] if inner else Any
+        least = f" of at least {item.__metadata__[0]}" if get_origin(item) is Annotated else ""
+        item = item.__origin__ if least else item
+        many = _MANY.get(item, f"{_name(item)}s" if isinstance(item, type) else "these") + least
+        if kind is tuple and inner and inner[-1] is not Ellipsis:
+            return f"{len(inner)} {many}"
+        return f"a {'list' if kind is not tuple else 'tuple'} of {many}"
+    if kind in (dict, Mapping):
+        return "a dictionary"
+    name = _name(hint)
+    if name == "Node":
+        return "a Value or a Tensor"
+    return f"a{'n' if name[:1].lower() in 'aeio' else ''} {name}"
+
+
+def _name(hint: Any) -> str:
+    return str(getattr(hint, "__name__", "value"))
+
+
+# ------------------------------------------------------------------------------------------- a whole signature
+def _plan(function: Callable[..., Any]) -> tuple[tuple[str, ...], dict[str, Any]]:
+    """(the names of the positional parameters, what to check for which parameter)."""
+    parameters = inspect.signature(function).parameters
+    names = tuple(p.name for p in parameters.values() if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD))
+    hints = {}
+    for name, parameter in parameters.items():
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD) or name in ("self", "rng"):
+            continue
+        hint = parameter.annotation
+        if isinstance(hint, str):
+            try:
+                hint = eval(hint, function.__globals__)  # noqa: S307  (the annotations of our own functions)
+            except NameError:                  # a name for type checkers only
+                continue
+        if hint is not Any:
+            hints[name] = hint
+    return names, hints
+
+
+def checked(function: F) -> F:
+    """The function, which refuses arguments that are not what its annotations say.
+
+    Example:
+        >>> @checked
+        ... def scaled(x: Numbers, by: float = 2.0, *, times: int = 1):
+        ...     return np.asarray(x) * by**times
+        >>> scaled([1.0, 2.0], by="a")
+        Traceback (most recent call last):
+        ...
+        autograd_core.errors.OperandError: scaled: received by='a', expected a number.
+    """
+    who = function.__qualname__.removesuffix(".__init__").removeprefix("_")
+    plan: list[Any] = []
+
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        if not plan:
+            plan.extend(_plan(function))
+        names, hints = plan
+        for name, value in (*zip(names, args, strict=False), *kwargs.items()):
+            hint = hints.get(name)
+            if hint is not None and not _fits(value, hint):
+                raise OperandError(f"{who}: received {name}={shown(value)}, expected {_words(hint)}.")
+        return function(*args, **kwargs)
+
+    return call  # type: ignore[return-value]
