@@ -31,6 +31,7 @@ from .activations import (
     Step,
     Tanh,
 )
+from .clipping import clip_grad_norm_, clip_grad_value_
 from .convolution import Conv2d, MaxPool2d
 from .history import EarlyStopping, History, accuracy, r2_score
 from .inference import evaluate, predict
@@ -51,7 +52,7 @@ from .losses import (
 from .module import Module
 from .neuron import MLP, Layer, Neuron, Perceptron
 from .normalise import BatchNorm1d, LayerNorm
-from .optim import SGD, Adagrad, Adam, AdamW, Optimizer, RMSprop, clip_grad_norm_, clip_grad_value_
+from .optim import SGD, Adagrad, Adam, AdamW, Optimizer, RMSprop
 from .recurrent import LSTM, RNN, LSTMCell, RNNCell
 from .schedules import CosineAnnealingLR, ExponentialLR, LambdaLR, ReduceLROnPlateau, StepLR
 from .teaching import deltas

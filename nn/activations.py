@@ -14,6 +14,7 @@ import numpy as np
 
 import autograd_core as ag
 from autograd_core import Tensor, Value
+from autograd_core.arguments import Count, DType, as_numbers, checked
 from autograd_core.errors import OperandError, ShapeError
 
 from .module import Module
@@ -137,6 +138,7 @@ softmax = _enter(
 )  # fmt: skip
 
 
+@checked
 def activation_of(activation: str | Callable[[Any], Any]) -> Callable[[Any], Any]:
     """An activation by its name, or the function itself.
 
@@ -226,6 +228,7 @@ class LeakyReLU(_Elementwise):
 
     name = "leaky_relu"
 
+    @checked
     def __init__(self, slope: float = 0.01) -> None:
         """`slope` is the derivative for x ≤ 0 (torch's `negative_slope`)."""
         self.slope = float(slope)
@@ -248,6 +251,7 @@ class ELU(_Elementwise):
 
     name = "elu"
 
+    @checked
     def __init__(self, alpha: float = 1.0) -> None:
         """`alpha` is how far below 0 the function goes."""
         self.alpha = float(alpha)
@@ -270,12 +274,14 @@ class PReLU(_Elementwise):
 
     name = "prelu"
 
-    def __init__(self, count: int = 1, init: float = 0.25, *, dtype: Any = np.float64) -> None:
+    @checked
+    def __init__(self, count: Count = 1, init: float = 0.25, *, dtype: DType = np.float64) -> None:
         """One slope for all (`count` 1), or one for each channel along axis 1."""
         self.weight = Tensor(np.full(count, float(init)), dtype=dtype, label="a")
 
     def forward(self, x: Any) -> Any:
         """The function, of each element."""
+        x = x if isinstance(x, (Tensor, Value)) else as_numbers(x, "PReLU", "x")
         count, shape = self.weight.size, np.shape(x.data if isinstance(x, Tensor) else x)
         if count == 1:
             return prelu(x, self.weight)
@@ -297,6 +303,7 @@ class Softmax(_Elementwise):
 
     name = "softmax"
 
+    @checked
     def __init__(self, axis: int = -1) -> None:
         """`axis` is the one that sums to 1 (torch's `dim`)."""
         self.axis = int(axis)

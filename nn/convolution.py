@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from autograd_core import TABLE, Op, Tensor
+from autograd_core.arguments import DType, checked
 from autograd_core.errors import OperandError, ShapeError
 
 from .init import Generator, linear_default, resolve, rng_of
@@ -99,9 +100,10 @@ class Conv2d(Module):
         (2, 4, 8, 8)
     """
 
+    @checked
     def __init__(
         self, nin: int, nout: int, size: int | Pair, *, stride: int | Pair = 1, padding: int | Pair = 0, bias: bool = True,
-        dtype: Any = np.float64, init: str | Callable[..., np.ndarray] | None = None, rng: Generator = None,
+        dtype: DType = np.float64, init: str | Callable[..., np.ndarray] | None = None, rng: Generator = None,
     ) -> None:  # fmt: skip
         """Random kernels of shape (nout, nin, height, width)."""
         self.size, self.stride = _pair(size, "Conv2d: size"), _pair(stride, "Conv2d: stride")
@@ -146,6 +148,7 @@ class MaxPool2d(Module):
         [[[[5.0, 7.0], [13.0, 15.0]]]]
     """
 
+    @checked
     def __init__(self, size: int | Pair, *, stride: int | Pair | None = None, padding: int | Pair = 0) -> None:
         """`stride` is the size of the window where it is None."""
         self.size = _pair(size, "MaxPool2d: size")

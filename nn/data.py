@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from autograd_core.arguments import Count, Numbers, as_numbers, checked
 from autograd_core.errors import MissingExtraError, OperandError, ShapeError
 
 from .init import Generator, rng_of
@@ -33,6 +34,7 @@ _GATES = {
 }  # fmt: skip
 
 
+@checked
 def logic(gate: str) -> Data:
     """The truth table of a logic gate: "and", "or", "not", "xor", "nand", "nor", "xnor".
 
@@ -47,6 +49,7 @@ def logic(gate: str) -> Data:
     return np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]]), np.array(_GATES[name])
 
 
+@checked
 def moons(n: int = 100, *, noise: float = 0.1, rng: Generator = None) -> Data:
     """Two half circles that interlock; classes 0 and 1, in random order.
 
@@ -61,6 +64,7 @@ def moons(n: int = 100, *, noise: float = 0.1, rng: Generator = None) -> Data:
     return _shuffled(x + noise * generator.normal(size=x.shape), np.repeat([0, 1], [first, n - first]), generator)
 
 
+@checked
 def circles(n: int = 100, *, noise: float = 0.08, factor: float = 0.5, rng: Generator = None) -> Data:
     """A circle inside another; `factor` is the ratio of their radii."""
     generator, n = rng_of(rng), _size(n)
@@ -71,6 +75,7 @@ def circles(n: int = 100, *, noise: float = 0.08, factor: float = 0.5, rng: Gene
     return _shuffled(x + noise * generator.normal(size=x.shape), np.repeat([0, 1], [first, n - first]), generator)
 
 
+@checked
 def spirals(n: int = 150, *, classes: int = 2, turns: float = 1.5, noise: float = 0.05, rng: Generator = None) -> Data:
     """Interleaved arms of a spiral, one for each class."""
     generator, n = rng_of(rng), _size(n)
@@ -81,7 +86,8 @@ def spirals(n: int = 150, *, classes: int = 2, turns: float = 1.5, noise: float 
     return _shuffled(x + noise * generator.normal(size=x.shape), y, generator)
 
 
-def blobs(n: int = 150, *, classes: int = 3, features: int = 2, spread: float = 0.6, rng: Generator = None) -> Data:
+@checked
+def blobs(n: int = 150, *, classes: int = 3, features: Count = 2, spread: float = 0.6, rng: Generator = None) -> Data:
     """A normal cloud for each class, with centres spread evenly on a circle (or at random in more dimensions)."""
     generator, n = rng_of(rng), _size(n)
     y = np.arange(n) % _size(classes, "classes")
@@ -90,6 +96,7 @@ def blobs(n: int = 150, *, classes: int = 3, features: int = 2, spread: float = 
     return _shuffled(centres[y] + spread * generator.normal(size=(n, features)), y, generator)
 
 
+@checked
 def xor(n: int = 200, *, noise: float = 0.15, rng: Generator = None) -> Data:
     """Clouds around the four corners of a square, with the classes of XOR: no line separates them."""
     generator, n = rng_of(rng), _size(n)
@@ -97,13 +104,17 @@ def xor(n: int = 200, *, noise: float = 0.15, rng: Generator = None) -> Data:
     return corners + noise * generator.normal(size=(n, 2)), corners[:, 0] ^ corners[:, 1]
 
 
+@checked
 def sine(n: int = 100, *, noise: float = 0.1, low: float = -3.0, high: float = 3.0, rng: Generator = None) -> Data:
     """y = sin x + noise, to be fitted; x and y of shape (n, 1)."""
     generator, n = rng_of(rng), _size(n)
+    if not low < high or not np.isfinite(high - low):
+        raise OperandError(f"sine: received low={low!r} and high={high!r}, expected finite numbers, the smaller one first.")
     x = np.sort(generator.uniform(low, high, (n, 1)), axis=0)
     return x, np.sin(x) + noise * generator.normal(size=x.shape)
 
 
+@checked
 def regression_line(n: int = 50, *, slope: float = 2.0, offset: float = -1.0, noise: float = 0.3, rng: Generator = None) -> Data:
     """y = slope·x + offset + noise; x and y of shape (n, 1)."""
     generator, n = rng_of(rng), _size(n)
@@ -111,7 +122,8 @@ def regression_line(n: int = 50, *, slope: float = 2.0, offset: float = -1.0, no
     return x, slope * x + offset + noise * generator.normal(size=x.shape)
 
 
-def light_curves(n: int = 200, *, length: int = 64, noise: float = 0.3, rng: Generator = None) -> Data:
+@checked
+def light_curves(n: int = 200, *, length: Count = 64, noise: float = 0.3, rng: Generator = None) -> Data:
     """Brightness of periodic variable stars: (noisy, clean) curves of shape (n, length), two periods of a base wave with overtones."""
     generator, n = rng_of(rng), _size(n)
     phase = np.linspace(0.0, 4.0 * np.pi, length, endpoint=False)
@@ -122,6 +134,7 @@ def light_curves(n: int = 200, *, length: int = 64, noise: float = 0.3, rng: Gen
     return clean + noise * generator.normal(size=clean.shape), clean
 
 
+@checked
 def sklearn_data(name: str) -> Data:
     """A real data set that scikit-learn carries: "digits", "iris", "wine", "breast_cancer", "diabetes"."""
     try:
@@ -137,6 +150,7 @@ def sklearn_data(name: str) -> Data:
     return np.asarray(x, dtype=float), np.asarray(y)
 
 
+@checked
 def digits() -> Data:
     """The 1,797 handwritten digits of scikit-learn: x of shape (1797, 64) from 0 to 1, y from 0 to 9."""
     x, y = sklearn_data("digits")
@@ -154,12 +168,16 @@ def _shuffled(x: np.ndarray, y: np.ndarray, rng: np.random.Generator) -> Data:
 
 # ------------------------------------------------------------------------------------------------- preparing
 def _same_length(x: Any, y: Any, who: str) -> tuple[np.ndarray, np.ndarray]:
-    x, y = np.asarray(x), np.asarray(y)
+    try:
+        x, y = np.asarray(x), np.asarray(y)
+    except ValueError:
+        raise ShapeError(f"{who}: received ragged lists, expected rows of one length.") from None
     if x.ndim == 0 or y.ndim == 0 or len(x) != len(y):
         raise ShapeError(f"{who}: received x of shape {x.shape} and y of shape {y.shape}, expected as many samples of each.")
     return x, y
 
 
+@checked
 def train_test_split(x: Any, y: Any, *, test: float = 0.2, stratify: bool = False, rng: Generator = None) -> tuple[np.ndarray, ...]:
     """(x_train, x_test, y_train, y_test), in random order; `stratify` keeps the share of each class.
 
@@ -178,10 +196,11 @@ def train_test_split(x: Any, y: Any, *, test: float = 0.2, stratify: bool = Fals
     order = generator.permutation(len(x))
     train, out = order[~held[order]], order[held[order]]
     if not len(train) or not len(out):
-        raise ShapeError(f"train_test_split: {len(x)} samples and test={test} leave one side empty.")
+        raise ShapeError(f"train_test_split: received {len(x)} samples and test={test}, which leaves one side empty; expected at least one on each.")
     return x[train], x[out], y[train], y[out]
 
 
+@checked
 def batches(x: Any, y: Any, size: int | None = None, *, rng: Generator = None, shuffle: bool = True) -> Iterator[Data]:
     """Parts of `size` samples (all at once where it is None), in a new random order; the last may be smaller.
 
@@ -203,23 +222,32 @@ class Scaler(NamedTuple):
     mean: np.ndarray
     scale: np.ndarray
 
-    def __call__(self, x: Any) -> np.ndarray:
+    @checked
+    def __call__(self, x: Numbers) -> np.ndarray:
         """(x − mean) / scale."""
-        return np.asarray((np.asarray(x, dtype=float) - self.mean) / self.scale)
+        return np.asarray((self._features(x) - self.mean) / self.scale)
 
-    def inverse(self, x: Any) -> np.ndarray:
+    @checked
+    def inverse(self, x: Numbers) -> np.ndarray:
         """Back to the first units."""
-        return np.asarray(np.asarray(x, dtype=float) * self.scale + self.mean)
+        return np.asarray(self._features(x) * self.scale + self.mean)
+
+    def _features(self, x: Any) -> np.ndarray:
+        array, mean, scale = (as_numbers(v, "Scaler", name).astype(float) for v, name in ((x, "x"), (self.mean, "mean"), (self.scale, "scale")))
+        if mean.shape != scale.shape or array.shape[array.ndim - mean.ndim :] != mean.shape:
+            raise ShapeError(f"Scaler: received x of shape {array.shape}, expected {mean.shape[0] if mean.ndim else 'any number of'} features along the last axis.")
+        return array
 
 
-def standardize(x: Any, *others: Any) -> tuple[Any, ...]:
+@checked
+def standardize(x: Numbers, *others: Any) -> tuple[Any, ...]:
     """(x, *others, scaler) with mean 0 and standard deviation 1 per feature of the first; a constant feature is only centred.
 
     >>> train, test, scaler = standardize([[0.0], [2.0]], [[4.0]])
     >>> train.ravel(), test.ravel()
     (array([-1.,  1.]), array([3.]))
     """
-    data = np.asarray(x, dtype=float)
+    data = as_numbers(x, "standardize", "x").astype(float)
     if data.ndim != 2 or not len(data):
         raise ShapeError(f"standardize: received shape {data.shape}, expected (samples, features).")
     scale = data.std(axis=0)
@@ -227,17 +255,18 @@ def standardize(x: Any, *others: Any) -> tuple[Any, ...]:
     return (*(scaler(part) for part in (data, *others)), scaler)
 
 
-def one_hot(y: Any, classes: int | None = None) -> np.ndarray:
+@checked
+def one_hot(y: Numbers, classes: int | None = None) -> np.ndarray:
     """Class numbers as rows with a single 1.
 
     >>> one_hot([0, 2])
     array([[1., 0., 0.],
            [0., 0., 1.]])
     """
-    labels = np.asarray(y)
+    labels = as_numbers(y, "one_hot", "y")
     if labels.dtype.kind not in "iu" or (labels.size and labels.min() < 0):
         raise OperandError(f"one_hot: received {labels.dtype} from {labels.min() if labels.size else '?'}, expected class numbers from 0.")
-    count = int(labels.max(initial=-1)) + 1 if classes is None else classes
+    count = int(labels.max(initial=-1)) + 1 if classes is None else _size(classes, "one_hot: classes")
     if labels.size and labels.max() >= count:
         raise OperandError(f"one_hot: received class {labels.max()}, expected numbers below {count}.")
     return np.asarray(np.eye(count)[labels])

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
 
-from autograd_core import Tensor
-from autograd_core.errors import OperandError, ShapeError
+from autograd_core.arguments import Numbers, as_numbers, checked
+from autograd_core.errors import OperandError, ShapeError, StructureError
 
 from .module import Module
 
@@ -19,14 +19,16 @@ Metric = Callable[[np.ndarray, np.ndarray], float]
 
 
 def _arrays(prediction: Any, target: Any, who: str) -> tuple[np.ndarray, np.ndarray]:
-    p = prediction.data if isinstance(prediction, Tensor) else np.asarray(prediction)
-    t = target.data if isinstance(target, Tensor) else np.asarray(target)
+    p, t = as_numbers(prediction, who, "prediction"), as_numbers(target, who, "target")
+    if not p.ndim or not t.ndim:
+        raise ShapeError(f"{who}: received predictions of shape {p.shape} and targets of shape {t.shape}, expected an array of each.")
     if not len(p) or len(p) != len(t):
         raise ShapeError(f"{who}: received {len(p)} predictions and {len(t)} targets, expected as many of each, and at least one.")
     return p, t
 
 
-def accuracy(prediction: Any, target: Any, *, threshold: float | None = None) -> float:
+@checked
+def accuracy(prediction: Numbers, target: Numbers, *, threshold: float | None = None) -> float:
     """The share of samples whose class is right.
 
     Predictions of shape (n, classes) are scores; the class is the largest. One number per sample is compared with `threshold`:
@@ -48,7 +50,8 @@ def accuracy(prediction: Any, target: Any, *, threshold: float | None = None) ->
     return float(np.mean((p > cut) == (t > (0.0 if signed else 0.5))))
 
 
-def r2_score(prediction: Any, target: Any) -> float:
+@checked
+def r2_score(prediction: Numbers, target: Numbers) -> float:
     """1 − Σ(y − ŷ)² / Σ(y − ȳ)²: 1 is perfect, 0 no better than the mean.
 
     >>> r2_score([1.0, 2.0, 3.0], [1.0, 2.0, 3.0])
@@ -65,14 +68,19 @@ def r2_score(prediction: Any, target: Any) -> float:
 METRICS: dict[str, Metric] = {"accuracy": accuracy, "r2": r2_score}
 
 
-def metrics_of(metrics: Any, threshold: float | None) -> dict[str, Metric]:
+@checked
+def metrics_of(metrics: str | Callable[..., Any] | Iterable[Any], threshold: float | None) -> dict[str, Metric]:
     """Metrics by name: a name, functions, a list of either, or a dictionary."""
     if isinstance(metrics, dict):
+        if not all(map(callable, metrics.values())):
+            raise OperandError(f"metrics: received {metrics!r:.60}, expected functions metric(prediction, target) by name.")
         return dict(metrics)
     found: dict[str, Metric] = {}
-    for m in [metrics] if isinstance(metrics, str) or callable(metrics) else metrics:
+    for m in [metrics] if isinstance(metrics, str) or callable(metrics) else list(metrics):
         if callable(m):
             found[getattr(m, "__name__", "metric")] = m
+        elif not isinstance(m, str):
+            raise OperandError(f"metrics: received {m!r:.60}, expected a function metric(prediction, target) or one of {', '.join(METRICS)}.")
         elif m == "accuracy":
             found[m] = lambda p, t: accuracy(p, t, threshold=threshold)
         elif m in METRICS:
@@ -104,6 +112,7 @@ class History:
         self.best_epoch: int | None = None
         self.lifted = ""
 
+    @checked
     def append(self, row: dict[str, float]) -> None:
         """The numbers of one more epoch."""
         n = len(self)
@@ -131,10 +140,12 @@ class History:
         """The names of the columns."""
         return iter(self.columns)
 
+    @checked
     def last(self, name: str) -> float:
         """The newest number of a column."""
         return self[name][-1]
 
+    @checked
     def best(self, name: str = "val_loss") -> float:
         """The smallest number of a loss, the largest of a metric."""
         return (min if "loss" in name else max)(self[name])
@@ -144,8 +155,11 @@ class History:
         return {"columns": {k: list(v) for k, v in self.columns.items()}, "stopped": self.stopped, "best_epoch": self.best_epoch}
 
     @classmethod
+    @checked
     def from_dict(cls, data: dict[str, Any]) -> History:
         """From what `to_dict` gave."""
+        if not {"columns", "stopped", "best_epoch"} <= set(data):
+            raise StructureError(f"History.from_dict: received {sorted(map(str, data))}, expected what to_dict gave: columns, stopped, best_epoch.")
         history = cls()
         history.columns = {str(k): [float(x) for x in v] for k, v in data["columns"].items()}
         history.stopped, history.best_epoch = str(data["stopped"]), data["best_epoch"]
@@ -194,6 +208,7 @@ class EarlyStopping:
         [False, False, False, True]
     """
 
+    @checked
     def __init__(self, patience: int = 10, *, min_delta: float = 0.0, monitor: str | None = None, restore_best: bool = True) -> None:
         """Nothing seen yet."""
         if not isinstance(patience, int) or patience < 1:
@@ -208,6 +223,7 @@ class EarlyStopping:
         self.waited = 0
         self.weights: dict[str, np.ndarray] | None = None
 
+    @checked
     def seen(self, value: float, model: Module, epoch: int, *, larger_is_better: bool = False) -> bool:
         """Note the number of an epoch; True when it is time to stop."""
         cost = -value if larger_is_better else value
@@ -218,6 +234,7 @@ class EarlyStopping:
         self.waited += 1
         return self.waited >= self.patience
 
+    @checked
     def restore(self, model: Module) -> None:
         """Give the model its best weights back."""
         if self.restore_best and self.weights is not None:

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 
 from autograd_core import Tensor, Value, no_grad
+from autograd_core.arguments import Count, Numbers, as_numbers, checked
+from autograd_core.errors import ShapeError
 
 from .data import batches
 from .history import metrics_of
@@ -36,14 +38,17 @@ def as_plain(prediction: Any) -> np.ndarray:
     return np.asarray(prediction.data if isinstance(prediction, Tensor) else prediction)
 
 
-def predict(model: Module, x: Any, *, batch_size: int = 1024) -> np.ndarray:
+@checked
+def predict(model: Module, x: Numbers, *, batch_size: Count = 1024) -> np.ndarray:
     """The model's output for every sample, as a plain array, in evaluation mode.
 
     >>> from nn import Linear
     >>> predict(Linear(2, 3, rng=0), np.zeros((5, 2))).shape
     (5, 3)
     """
-    x, scalar = np.asarray(x), is_scalar(model)
+    x, scalar = as_numbers(x, "predict", "x"), is_scalar(model)
+    if not x.ndim or not len(x):
+        raise ShapeError(f"predict: received x of shape {x.shape}, expected at least one sample along the first axis.")
     modes = [(m, m.training) for m in model.modules()]
     model.eval()
     try:
@@ -57,7 +62,8 @@ def predict(model: Module, x: Any, *, batch_size: int = 1024) -> np.ndarray:
     return np.concatenate(parts)
 
 
-def evaluate(model: Module, x: Any, y: Any, *, loss: Any = "mse", metrics: Any = ()) -> dict[str, float]:
+@checked
+def evaluate(model: Module, x: Numbers, y: Numbers, *, loss: Any = "mse", metrics: Any = ()) -> dict[str, float]:
     """The loss, and the metrics, over a set of samples."""
     function = loss_of(loss)
     prediction = predict(model, x)

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
+from autograd_core.arguments import checked
 from autograd_core.errors import OperandError, ShapeError
 
 __all__ = [
@@ -33,7 +34,7 @@ __all__ = [
     "zeros",
 ]
 
-Shape = tuple[int, ...]
+Shape = tuple[Annotated[int, 0], ...]
 Generator = np.random.Generator | int | None
 
 GAINS: dict[str, float] = {
@@ -44,13 +45,15 @@ GAINS: dict[str, float] = {
 
 def rng_of(rng: Any) -> np.random.Generator:
     """A generator from a generator, a seed, or None (fresh from the operating system)."""
-    if rng is None or (isinstance(rng, (int, np.integer, np.random.Generator)) and not isinstance(rng, bool)):
+    seed = isinstance(rng, (int, np.integer)) and not isinstance(rng, bool) and rng >= 0
+    if rng is None or seed or isinstance(rng, np.random.Generator):
         return np.random.default_rng(rng)
     raise OperandError(
-        f"rng: received {rng!r} of type {type(rng).__name__}, expected np.random.default_rng(seed), a seed, or None."
+        f"rng: received {rng!r} of type {type(rng).__name__}, expected np.random.default_rng(seed), a seed (an integer of at least 0), or None."
     )
 
 
+@checked
 def fans(shape: Shape) -> tuple[int, int]:
     """(fan in, fan out): how many numbers go into one output, and how many outputs one input goes to.
 
@@ -63,48 +66,69 @@ def fans(shape: Shape) -> tuple[int, int]:
     return shape[1] * field, shape[0] * field
 
 
+def _uniform(who: str, rng: Any, low: float, high: float, shape: Shape) -> np.ndarray:
+    if not low <= high < math.inf or math.isinf(high - low):
+        raise OperandError(f"{who}: received bounds from {low} to {high}, expected finite numbers, the smaller one first.")
+    return rng_of(rng).uniform(low, high, shape)
+
+
+def _normal(who: str, rng: Any, mean: float, std: float, shape: Shape) -> np.ndarray:
+    if not 0.0 <= std < math.inf:
+        raise OperandError(f"{who}: received a standard deviation of {std}, expected a finite number of at least 0.")
+    return rng_of(rng).normal(mean, std, shape)
+
+
+@checked
 def zeros(shape: Shape, *, rng: Generator = None) -> np.ndarray:
     """All zeros; only for biases, since equal neurons stay equal."""
     return np.zeros(shape)
 
 
+@checked
 def constant(shape: Shape, value: float = 0.0, *, rng: Generator = None) -> np.ndarray:
     """All the same number."""
     return np.full(shape, float(value))
 
 
+@checked
 def uniform(shape: Shape, low: float = -1.0, high: float = 1.0, *, rng: Generator = None) -> np.ndarray:
     """Uniform in [low, high)."""
-    return rng_of(rng).uniform(low, high, shape)
+    return _uniform("uniform", rng, low, high, shape)
 
 
+@checked
 def normal(shape: Shape, mean: float = 0.0, std: float = 1.0, *, rng: Generator = None) -> np.ndarray:
     """Normal with a mean and a standard deviation."""
-    return rng_of(rng).normal(mean, std, shape)
+    return _normal("normal", rng, mean, std, shape)
 
 
+@checked
 def xavier_uniform(shape: Shape, gain: float = 1.0, *, rng: Generator = None) -> np.ndarray:
     """Uniform in ±gain·√(6 / (fan in + fan out)): for tanh and sigmoid (Glorot & Bengio 2010)."""
-    bound = gain * math.sqrt(6.0 / sum(fans(shape)))
-    return rng_of(rng).uniform(-bound, bound, shape)
+    bound = gain * math.sqrt(6.0 / max(sum(fans(shape)), 1))
+    return _uniform("xavier_uniform", rng, -bound, bound, shape)
 
 
+@checked
 def xavier_normal(shape: Shape, gain: float = 1.0, *, rng: Generator = None) -> np.ndarray:
     """Normal with the standard deviation gain·√(2 / (fan in + fan out))."""
-    return rng_of(rng).normal(0.0, gain * math.sqrt(2.0 / sum(fans(shape))), shape)
+    return _normal("xavier_normal", rng, 0.0, gain * math.sqrt(2.0 / max(sum(fans(shape)), 1)), shape)
 
 
+@checked
 def kaiming_uniform(shape: Shape, gain: float = math.sqrt(2.0), *, rng: Generator = None) -> np.ndarray:
     """Uniform in ±gain·√(3 / fan in): for ReLU (He et al. 2015)."""
     bound = gain * math.sqrt(3.0 / max(fans(shape)[0], 1))
-    return rng_of(rng).uniform(-bound, bound, shape)
+    return _uniform("kaiming_uniform", rng, -bound, bound, shape)
 
 
+@checked
 def kaiming_normal(shape: Shape, gain: float = math.sqrt(2.0), *, rng: Generator = None) -> np.ndarray:
     """Normal with the standard deviation gain / √(fan in)."""
-    return rng_of(rng).normal(0.0, gain / math.sqrt(max(fans(shape)[0], 1)), shape)
+    return _normal("kaiming_normal", rng, 0.0, gain / math.sqrt(max(fans(shape)[0], 1)), shape)
 
 
+@checked
 def linear_default(shape: Shape, *, rng: Generator = None) -> np.ndarray:
     """Uniform in ±1/√(fan in): what torch's `Linear` starts from.
 
@@ -114,8 +138,11 @@ def linear_default(shape: Shape, *, rng: Generator = None) -> np.ndarray:
     return kaiming_uniform(shape, math.sqrt(1.0 / 3.0), rng=rng)
 
 
+@checked
 def orthogonal(shape: Shape, gain: float = 1.0, *, rng: Generator = None) -> np.ndarray:
     """A matrix with orthonormal rows (or columns), times a gain: for recurrent layers (Saxe et al. 2014)."""
+    if not shape:
+        raise ShapeError(f"orthogonal: received shape {shape}, expected at least one axis.")
     rows, columns = shape[0], math.prod(shape[1:])
     square = rng_of(rng).normal(size=(max(rows, columns), min(rows, columns)))
     q, r = np.linalg.qr(square)
@@ -129,6 +156,7 @@ _BY_NAME: dict[str, Callable[..., np.ndarray]] = {
 }
 
 
+@checked
 def resolve(init: str | Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
     """An initialiser by its name, or the function itself.
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from autograd_core.arguments import checked
 from autograd_core.errors import AutogradError, MissingExtraError, OperandError
 
 from .history import History
@@ -97,6 +98,8 @@ def build(description: Any, *, limit: int = _MOST_PARAMETERS) -> Module:
 def write_atomically(path: str | Path, data: bytes) -> Path:
     """Write a file so that there is always a whole one: to a temporary name, flushed to the disk, then renamed."""
     target = Path(path)
+    if not target.name or target.is_dir():
+        raise FileError(f"{str(path)!r}: received a directory, expected the name of a file to write.")
     target.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent)
     try:
@@ -144,6 +147,7 @@ def _json(text: str | None, path: Any, what: str) -> Any:
         raise FileError(f"{path}: {what} in the file is missing or damaged; nothing was changed.") from error
 
 
+@checked
 def save(model: Module, path: str | Path, *, notes: dict[str, Any] | None = None) -> Path:
     """Write a model to a safetensors file.
 
@@ -158,10 +162,14 @@ def save(model: Module, path: str | Path, *, notes: dict[str, Any] | None = None
     with contextlib.suppress(OperandError):
         header["model"] = json.dumps(describe(model))
     if notes is not None:
-        header["notes"] = json.dumps(notes)
+        try:
+            header["notes"] = json.dumps(notes)
+        except (TypeError, ValueError) as error:
+            raise OperandError(f"save: received notes that JSON cannot hold ({error}), expected texts, numbers, lists and dictionaries.") from None
     return _write(path, model.state_dict(), header)
 
 
+@checked
 def load(path: str | Path, model: Module | None = None) -> Module:
     """Read a model from a file: into `model` if one is given, else a new one as the file describes it.
 

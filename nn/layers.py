@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from autograd_core import TABLE, Tensor
+from autograd_core import TABLE, Tensor, Value
+from autograd_core.arguments import DType, as_numbers, checked
 from autograd_core.errors import OperandError, ShapeError
 
 from .init import Generator, linear_default, resolve, rng_of
@@ -26,8 +27,8 @@ def count_of(n: Any, what: str) -> int:
 
 
 def shape_of(x: Any) -> tuple[int, ...]:
-    """The shape of a tensor or an array."""
-    return x.shape if isinstance(x, (Tensor, np.ndarray)) else np.shape(x)
+    """The shape of a tensor, an array, or nested lists."""
+    return x.shape if isinstance(x, (Tensor, np.ndarray)) else as_numbers(x, "a layer", "x").shape
 
 
 class Linear(Module):
@@ -50,8 +51,9 @@ class Linear(Module):
         (5, 2)
     """
 
+    @checked
     def __init__(
-        self, nin: int, nout: int, *, bias: bool = True, dtype: Any = np.float64,
+        self, nin: int, nout: int, *, bias: bool = True, dtype: DType = np.float64,
         init: str | Callable[..., np.ndarray] | None = None, rng: Generator = None,
     ) -> None:  # fmt: skip
         """Random weights, and a bias from ±1/√nin as torch has it (0 where an `init` is given)."""
@@ -130,7 +132,7 @@ class Flatten(Module):
         shape = shape_of(x)
         if len(shape) < 2:
             raise ShapeError(f"Flatten: received shape {shape}, expected (batch, …) with at least two axes.")
-        return x.reshape((shape[0], int(np.prod(shape[1:]))))
+        return (x if isinstance(x, Tensor) else as_numbers(x, "Flatten", "x")).reshape((shape[0], int(np.prod(shape[1:]))))
 
 
 class Dropout(Module):
@@ -146,6 +148,7 @@ class Dropout(Module):
         array([1., 1.])
     """
 
+    @checked
     def __init__(self, p: float = 0.5, *, rng: Generator = None) -> None:
         """`p` is the probability of being dropped."""
         if not 0.0 <= p <= 1.0:
@@ -155,9 +158,10 @@ class Dropout(Module):
 
     def forward(self, x: Any) -> Any:
         """x, thinned out in training."""
+        x = x if isinstance(x, (Tensor, Value)) else as_numbers(x, "Dropout", "x")
         if not self.training or self.p == 0.0:
             return x
-        dtype = x.dtype if isinstance(x, (Tensor, np.ndarray)) else np.float64
+        dtype = x.dtype if isinstance(x, (Tensor, np.ndarray)) and x.dtype.kind == "f" else np.float64
         kept = self.rng.random(shape_of(x)) >= self.p
         return x * (kept / (1.0 - self.p) if self.p < 1.0 else kept * 0.0).astype(dtype)
 
@@ -179,14 +183,15 @@ class Embedding(Module):
         (1, 3, 4)
     """
 
-    def __init__(self, count: int, width: int, *, dtype: Any = np.float64, rng: Generator = None) -> None:
+    @checked
+    def __init__(self, count: int, width: int, *, dtype: DType = np.float64, rng: Generator = None) -> None:
         """`count` vectors of `width` numbers from the standard normal."""
         shape = (count_of(count, "Embedding: count"), count_of(width, "Embedding: width"))
         self.weight = Tensor(rng_of(rng).normal(size=shape), dtype=dtype, label="weight")
 
     def forward(self, indices: Any) -> Tensor:
         """The vectors at integer indices; an index that occurs twice gets both gradients."""
-        at = np.asarray(indices)
+        at = as_numbers(indices, "Embedding", "indices")
         if at.dtype.kind not in "iu":
             raise OperandError(f"Embedding: received indices of dtype {at.dtype}, expected integers.")
         if at.size and (at.min() < 0 or at.max() >= self.weight.shape[0]):

@@ -17,6 +17,7 @@ from autograd_core import Value, lift, weighted_sum
 from autograd_core.errors import AutogradError
 
 from .activations import ACTIVATIONS
+from .clipping import clip_grad_norm_
 from .losses import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
@@ -28,7 +29,7 @@ from .losses import (
 )
 from .module import Module
 from .neuron import MLP, Layer, Neuron
-from .optim import Optimizer, clip_grad_norm_
+from .optim import Optimizer
 
 __all__ = ["LiftedStep", "liftable"]
 

@@ -45,6 +45,8 @@ def _softplus(z: float) -> float:
 
 
 def _logits_array(z: Any, t: Any, *, pos_weight: Any = 1.0) -> Any:
+    if np.iscomplexobj(t) or np.iscomplexobj(z):
+        raise TypeError("scores and targets are real numbers")
     tail = np.log1p(np.exp(-np.abs(z)))
     with np.errstate(invalid="ignore"):        # 0 · ∞ is 0 here: a class that is not there costs nothing
         yes = np.where(t == 0.0, 0.0, pos_weight * t * (np.maximum(-z, 0.0) + tail))

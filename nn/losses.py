@@ -15,6 +15,7 @@ import numpy as np
 
 import autograd_core as ag
 from autograd_core import Tensor, Value, weighted_sum
+from autograd_core.arguments import Numbers, as_numbers, checked
 from autograd_core.errors import OperandError, ShapeError
 
 from .activations import relu
@@ -37,7 +38,7 @@ def _shape(x: Any) -> tuple[int, ...]:
     if isinstance(x, (list, tuple)):
         inner = {_shape(item) for item in x}
         if len(inner) > 1:
-            raise ShapeError(f"a list of predictions is ragged: its items have shapes {sorted(inner)}.")
+            raise ShapeError(f"received a ragged list, whose items have shapes {sorted(inner)}; expected items of one shape.")
         return (len(x), *(inner.pop() if inner else ()))
     return ()
 
@@ -61,8 +62,10 @@ def _pair(name: str, prediction: Any, target: Any) -> tuple[Any, Any]:
     if isinstance(target, (Value, Tensor)) or (_scalars(target) and _scalars(prediction)):
         given = _shape(target)
     else:
-        target = np.asarray(target)
+        target = as_numbers(target, name, "target")
         given = target.shape
+    if not isinstance(prediction, (Tensor, Value)):
+        as_numbers(prediction, name, "prediction")
     expected = _shape(prediction)
     if given != expected:
         raise ShapeError(
@@ -80,7 +83,7 @@ def _pair(name: str, prediction: Any, target: Any) -> tuple[Any, Any]:
 
 
 def _check_reduction(name: str, reduction: str) -> None:
-    if reduction not in ("mean", "sum", "none"):
+    if not isinstance(reduction, str) or reduction not in ("mean", "sum", "none"):
         raise OperandError(f"{name}: received reduction={reduction!r}, expected 'mean', 'sum' or 'none'.")
 
 
@@ -95,7 +98,7 @@ def _reduce(losses: Any, reduction: str) -> Any:
 
 
 def _elementwise(
-    name: str, formula: Callable[[Any, Any], Any], prediction: Any, target: Any, reduction: str, weight: Any = None
+    name: str, formula: Callable[[Any, Any], Any], prediction: Any, target: Any, reduction: str, weight: Numbers | None = None
 ) -> Any:
     """A loss that looks at one prediction and one target at a time."""
     _check_reduction(name, reduction)
@@ -104,14 +107,24 @@ def _elementwise(
     if isinstance(prediction, list):
         losses: Any = [formula(p, t) for p, t in zip(prediction, target, strict=True)]
         if weight is not None:
-            losses = [loss * w for loss, w in zip(losses, np.broadcast_to(weight, shape).ravel().tolist(), strict=True)]
+            losses = [loss * w for loss, w in zip(losses, _weights(name, weight, shape).ravel().tolist(), strict=True)]
         return losses[0] if reduction == "none" and not shape else _reduce(losses, reduction)
     losses = formula(prediction, target)
-    return _reduce(losses if weight is None else losses * np.asarray(weight, dtype=losses.dtype), reduction)
+    return _reduce(losses if weight is None else losses * _weights(name, weight, shape).astype(losses.dtype), reduction)
+
+
+def _weights(name: str, weight: Any, shape: tuple[int, ...]) -> np.ndarray:
+    """What each element counts."""
+    array = as_numbers(weight, name, "weight").astype(float)
+    try:
+        return np.broadcast_to(array, shape)
+    except ValueError:
+        raise ShapeError(f"{name}: received weight of shape {array.shape}, expected a shape that broadcasts to {shape}, that of the predictions.") from None
 
 
 # --------------------------------------------------------------------------------------------- the losses
-def mse_loss(prediction: Any, target: Any, *, reduction: str = "mean", weight: Any = None) -> Any:
+@checked
+def mse_loss(prediction: Any, target: Any, *, reduction: str = "mean", weight: Numbers | None = None) -> Any:
     """Mean squared error: (ŷ − y)².
 
     >>> mse_loss(Tensor([1.0, 2.0]), [0.0, 4.0]).item()
@@ -120,7 +133,8 @@ def mse_loss(prediction: Any, target: Any, *, reduction: str = "mean", weight: A
     return _elementwise("mse_loss", lambda p, t: ag.square(p - t), prediction, target, reduction, weight)
 
 
-def squared_error(prediction: Any, target: Any, *, reduction: str = "mean", weight: Any = None) -> Any:
+@checked
+def squared_error(prediction: Any, target: Any, *, reduction: str = "mean", weight: Numbers | None = None) -> Any:
     """The lectures' ½(ŷ − y)², whose derivative by ŷ is the error ŷ − y.
 
     >>> squared_error(Value(3.0), 1.0).data
@@ -129,7 +143,8 @@ def squared_error(prediction: Any, target: Any, *, reduction: str = "mean", weig
     return _elementwise("squared_error", lambda p, t: 0.5 * ag.square(p - t), prediction, target, reduction, weight)
 
 
-def l1_loss(prediction: Any, target: Any, *, reduction: str = "mean", weight: Any = None) -> Any:
+@checked
+def l1_loss(prediction: Any, target: Any, *, reduction: str = "mean", weight: Numbers | None = None) -> Any:
     """Mean absolute error |ŷ − y|: less moved by outliers than the square.
 
     >>> l1_loss(Tensor([1.0, 2.0]), [0.0, 4.0]).item()
@@ -138,7 +153,8 @@ def l1_loss(prediction: Any, target: Any, *, reduction: str = "mean", weight: An
     return _elementwise("l1_loss", lambda p, t: ag.abs(p - t), prediction, target, reduction, weight)
 
 
-def huber_loss(prediction: Any, target: Any, *, delta: float = 1.0, reduction: str = "mean", weight: Any = None) -> Any:
+@checked
+def huber_loss(prediction: Any, target: Any, *, delta: float = 1.0, reduction: str = "mean", weight: Numbers | None = None) -> Any:
     """½d² where |d| = |ŷ − y| ≤ δ, else δ(|d| − ½δ): a square near 0 and a line further out.
 
     >>> huber_loss(Tensor([0.5, 4.0]), [0.0, 0.0], reduction="none").tolist()
@@ -155,6 +171,7 @@ def huber_loss(prediction: Any, target: Any, *, delta: float = 1.0, reduction: s
     return _elementwise("huber_loss", formula, prediction, target, reduction, weight)
 
 
+@checked
 def hinge_loss(prediction: Any, target: Any, *, margin: float = 1.0, reduction: str = "mean") -> Any:
     """max(0, margin − y·s) for a score s and a label y of −1 or +1: no cost once a sample is right by the margin.
 
@@ -167,14 +184,15 @@ def hinge_loss(prediction: Any, target: Any, *, margin: float = 1.0, reduction: 
     return _elementwise("hinge_loss", lambda s, y: relu(margin - y * s), prediction, target, reduction)
 
 
-def binary_cross_entropy(prediction: Any, target: Any, *, reduction: str = "mean", weight: Any = None) -> Any:
+@checked
+def binary_cross_entropy(prediction: Any, target: Any, *, reduction: str = "mean", weight: Numbers | None = None) -> Any:
     """−y·ln p − (1 − y)·ln(1 − p) for probabilities p; logarithms are held above −100, as in torch.
 
     >>> round(binary_cross_entropy(Tensor([0.9, 0.2]), [1, 0]).item(), 4)
     0.1643
     """
-    values = [float(v.data) if isinstance(v, Value) else v for v in _flat(prediction)] if _scalars(prediction) else getattr(prediction, "data", prediction)
-    p = np.asarray(values)
+    values = [float(v.data) if isinstance(v, Value) else v for v in _flat(prediction)] if _scalars(prediction) else prediction
+    p = as_numbers(values, "binary_cross_entropy", "prediction")
     if not ((p >= 0.0) & (p <= 1.0)).all():
         raise OperandError(
             f"binary_cross_entropy: received predictions from {np.min(p):g} to {np.max(p):g}, expected probabilities from 0 to 1; "
@@ -183,8 +201,9 @@ def binary_cross_entropy(prediction: Any, target: Any, *, reduction: str = "mean
     return _elementwise("binary_cross_entropy", BCE, prediction, target, reduction, weight)
 
 
+@checked
 def binary_cross_entropy_with_logits(
-    prediction: Any, target: Any, *, reduction: str = "mean", weight: Any = None, pos_weight: Any = None
+    prediction: Any, target: Any, *, reduction: str = "mean", weight: Numbers | None = None, pos_weight: Numbers | None = None
 ) -> Any:
     """Binary cross-entropy of σ(z), from the score z itself: exact however large |z| is.
 
@@ -200,7 +219,7 @@ def binary_cross_entropy_with_logits(
 def _classes(name: str, shape: tuple[int, ...], target: Any, ignore_index: int) -> np.ndarray:
     """Integer targets, checked against the number of classes; classes lie along axis 1 (or 0, of one sample)."""
     classes = shape[1] if len(shape) > 1 else shape[0]
-    labels = np.asarray(target)
+    labels = as_numbers(target, name, "target")
     if labels.dtype.kind == "f" and (labels == np.round(labels)).all() and labels.shape == shape[:1] + shape[2:]:
         labels = labels.astype(int)
     expected = (*shape[:1], *shape[2:]) if len(shape) > 1 else ()
@@ -214,7 +233,7 @@ def _classes(name: str, shape: tuple[int, ...], target: Any, ignore_index: int) 
 
 def _target_matrix(labels: np.ndarray, classes: int, weight: Any, ignore_index: int, smoothing: float, dtype: Any) -> tuple[np.ndarray, Any]:
     """(weights of ln p for each sample and class along the last axis, the total weight of the samples)."""
-    weights = np.ones(classes) if weight is None else np.asarray(getattr(weight, "data", weight), dtype=float)
+    weights = np.ones(classes) if weight is None else as_numbers(weight, "cross_entropy", "weight").astype(float)
     if weights.shape != (classes,):
         raise ShapeError(f"cross_entropy: received weight of shape {weights.shape}, expected one number for each of {classes} classes.")
     ignored = labels == ignore_index
@@ -230,7 +249,7 @@ def _target_matrix(labels: np.ndarray, classes: int, weight: Any, ignore_index: 
 
 
 def cross_entropy(
-    prediction: Any, target: Any, *, weight: Any = None, ignore_index: int = -100, label_smoothing: float = 0.0, reduction: str = "mean"
+    prediction: Any, target: Any, *, weight: Numbers | None = None, ignore_index: int = -100, label_smoothing: float = 0.0, reduction: str = "mean"
 ) -> Any:
     """−ln softmax(z)_y for scores (logits) z of shape (n, classes) and class numbers y of shape (n,).
 
@@ -246,14 +265,18 @@ def cross_entropy(
         >>> round(cross_entropy(Tensor([[2.0, 1.0, 0.0]]), [0]).item(), 6)
         0.407606
     """
-    if reduction == "mean" and weight is None and label_smoothing == 0.0 and prediction.__class__ is Tensor and prediction.ndim == 2:
-        labels = np.asarray(target)            # the usual case: one node, and no more work than by hand
+    if weight is None and prediction.__class__ is Tensor and prediction.ndim == 2 and (reduction, label_smoothing) == ("mean", 0.0):
+        labels = target if target.__class__ is np.ndarray else as_numbers(target, "cross_entropy", "target")  # one node, and no more work than by hand
         classes = prediction.shape[1]
         plain = labels.dtype == np.int64 and labels.shape == prediction.shape[:1] and labels.size and not 0 <= ignore_index < classes
         if plain and np.maximum.reduce(labels.view(np.uint64)) < classes:
             return CROSS_ENTROPY_OF_CLASSES(prediction, labels=labels, saved={})
     _check_reduction("cross_entropy", reduction)
-    if not 0.0 <= label_smoothing <= 1.0:
+    if not isinstance(ignore_index, (int, np.integer)) or isinstance(ignore_index, bool):
+        raise OperandError(f"cross_entropy: received ignore_index={ignore_index!r}, expected a class number.")
+    if not isinstance(prediction, (Tensor, Value)):
+        as_numbers(prediction, "cross_entropy", "prediction")
+    if not isinstance(label_smoothing, (float, int, np.floating)) or not 0.0 <= label_smoothing <= 1.0:
         raise OperandError(f"cross_entropy: received label_smoothing={label_smoothing!r}, expected a share from 0 to 1.")
     shape = _shape(prediction)
     if not shape:
@@ -261,12 +284,12 @@ def cross_entropy(
     many = len(shape) > 1
     classes = shape[1] if many else shape[0]
     dtype = prediction.dtype if isinstance(prediction, (Tensor, np.ndarray)) else np.float64
-    given = np.asarray(target)
+    given = as_numbers(target, "cross_entropy", "target")
     if given.shape == shape and given.dtype.kind == "f":
         matrix = given * (1.0 - label_smoothing) + label_smoothing / classes
         matrix = np.moveaxis(matrix, 1, -1) if many else matrix
         if weight is not None:
-            matrix = matrix * np.asarray(weight, dtype=float)
+            matrix = matrix * _weights("cross_entropy", weight, matrix.shape)
         matrix, total = matrix.astype(dtype), float(np.prod(matrix.shape[:-1]))
         plain = True
     else:
@@ -296,7 +319,8 @@ def _value_cross_entropy(scores: Any, targets: list[float]) -> Any:
     return weighted_sum([whole, *(t for t, _ in taken)], [log_sum, *(z for _, z in taken)], 0.0)
 
 
-def nll_loss(prediction: Any, target: Any, *, weight: Any = None, ignore_index: int = -100, reduction: str = "mean") -> Any:
+@checked
+def nll_loss(prediction: Any, target: Any, *, weight: Numbers | None = None, ignore_index: int = -100, reduction: str = "mean") -> Any:
     """−ln p_y for logarithms of probabilities of shape (n, classes), as `log_softmax` gives, and class numbers.
 
     >>> nll_loss(Tensor([[-0.5, -1.0], [-2.0, -0.25]]), [0, 1]).item()
@@ -306,6 +330,10 @@ def nll_loss(prediction: Any, target: Any, *, weight: Any = None, ignore_index: 
     if _scalars(prediction):
         raise OperandError("nll_loss: received Values, expected a Tensor; cross_entropy takes lists of Values.")
     shape = _shape(prediction)
+    if not isinstance(prediction, (Tensor, np.ndarray)) or not shape:
+        raise OperandError(f"nll_loss: received prediction={prediction!r:.60}, expected logarithms of probabilities of shape (n, classes).")
+    if prediction.__class__ is not Tensor:
+        as_numbers(prediction, "nll_loss", "prediction")
     labels = _classes("nll_loss", shape, target, ignore_index)
     many = len(shape) > 1
     matrix, total = _target_matrix(labels, shape[1] if many else shape[0], weight, ignore_index, 0.0, np.float64)
@@ -318,6 +346,7 @@ def nll_loss(prediction: Any, target: Any, *, weight: Any = None, ignore_index: 
 
 
 # ------------------------------------------------------------------------------------------- regularisation
+@checked
 def l2_penalty(model: Module, strength: float, *, half: bool = False, biases: bool = False) -> Any:
     """The penalty λ‖W‖²_F over the weights of a model; ½λ‖W‖²_F with `half`, whose gradient is λW.
 
@@ -355,6 +384,7 @@ LOSSES: dict[str, Loss] = {
 """Losses by the short names that `fit` takes."""
 
 
+@checked
 def loss_of(loss: str | Loss) -> Loss:
     """A loss by its name ("mse", "cross_entropy", …, or the function's own), or the function itself."""
     if callable(loss):

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 
 from autograd_core import Tensor, Value, record_scope
+from autograd_core.arguments import as_numbers, checked
 from autograd_core.errors import OperandError, ShapeError, StructureError
 
 __all__ = ["Entry", "Module"]
@@ -63,6 +64,7 @@ class Module:
             if not name.startswith("_"):
                 yield from ((n, v) for n, v in _items(name, value) if isinstance(v, Module))
 
+    @checked
     def named_modules(self, prefix: str = "") -> Iterator[tuple[str, Module]]:
         """This module and all below it, each once, with paths such as "layers.0.neurons.3"."""
         seen: set[int] = set()
@@ -105,6 +107,7 @@ class Module:
         for parameter in self.parameters():
             parameter.grad = None if isinstance(parameter, Tensor) else 0.0
 
+    @checked
     def train(self, mode: bool = True) -> Self:
         """Switch to training, here and below; returns self."""
         for module in self.modules():
@@ -137,6 +140,7 @@ class Module:
         """The children under the names they have in `state_dict`."""
         return self.children()
 
+    @checked
     def all_entries(self, prefix: str = "") -> Iterator[Entry]:
         """The state of this module and of all below it, each array once."""
         stack: list[tuple[str, Module]] = [(prefix, self)]
@@ -154,6 +158,7 @@ class Module:
         """Copies of all parameters and buffers by name; names and layouts are those of the equal `torch.nn.Sequential`."""
         return {entry.name: np.array(entry.read()) for entry in self.all_entries()}
 
+    @checked
     def load_state_dict(self, state: dict[str, Any]) -> Self:
         """Take the parameters and buffers from a dictionary as `state_dict` gives; returns self.
 
@@ -165,7 +170,7 @@ class Module:
         """
         entries = list(self.all_entries())
         names = {entry.name for entry in entries}
-        missing, unknown = sorted(names - set(state)), sorted(set(state) - names)
+        missing, unknown = sorted(names - set(state)), sorted(map(str, set(state) - names))
         if missing or unknown:
             raise StructureError(
                 f"load_state_dict: {type(self).__name__} expects {_listed(sorted(names))}; "
@@ -173,7 +178,7 @@ class Module:
             )
         arrays = []
         for entry in entries:
-            array, expected = np.asarray(state[entry.name]), np.shape(entry.read())
+            array, expected = as_numbers(state[entry.name], "load_state_dict", entry.name), np.shape(entry.read())
             if array.shape != expected or array.dtype.kind not in "fiub":
                 raise ShapeError(
                     f"load_state_dict: {entry.name!r} is an array of {array.dtype} of shape {array.shape}, "

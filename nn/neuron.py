@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
 from autograd_core import Tensor, Value, record_innermost, weighted_sum
+from autograd_core.arguments import Count, Numbers, as_numbers, checked
 from autograd_core.errors import OperandError, ShapeError
 
 from .activations import ACTIVATIONS, activation_of
@@ -32,6 +33,8 @@ def _inputs(x: Any, expected: int, who: str) -> tuple[Any, ...]:
         x = (x,)
     elif isinstance(x, Tensor):
         raise OperandError(f"{who}: received a Tensor, expected {expected} numbers or Values; Linear is the layer for tensors.")
+    if not isinstance(x, (list, tuple)):
+        raise OperandError(f"{who}: received {x!r:.60} of type {type(x).__name__}, expected {expected} numbers or Values.")
     xs = tuple(x)
     if len(xs) != expected:
         raise ShapeError(f"{who}: received {len(xs)} inputs, expected {expected}.")
@@ -64,6 +67,7 @@ class Neuron(Module):
 
     opaque = True
 
+    @checked
     def __init__(
         self, nin: int, *, activation: Name = "tanh", bias: bool = True, init: Callable[..., np.ndarray] | None = None, rng: Generator = None
     ) -> None:
@@ -137,6 +141,7 @@ class Layer(Module):
 
     opaque = True
 
+    @checked
     def __init__(self, nin: int, nout: int, *, rng: Generator = None, **options: Any) -> None:
         """Options as of `Neuron`."""
         if not isinstance(nout, (int, np.integer)) or isinstance(nout, bool) or nout < 1:
@@ -195,6 +200,7 @@ class MLP(Module):
 
     opaque = False
 
+    @checked
     def __init__(
         self, nin: int, nouts: Sequence[int], *, activation: Name | Sequence[Name] = "tanh", output: Name = "identity",
         rng: Generator = None, **options: Any,
@@ -217,8 +223,11 @@ class MLP(Module):
             x = layer(x)
         return x
 
-    def on_arrays(self, x: np.ndarray) -> np.ndarray:
+    def on_arrays(self, x: Any) -> np.ndarray:
         """The outputs for many samples at once, out of the graph: the same numbers by matrix products, to rounding."""
+        x = as_numbers(x, "MLP.on_arrays", "x")
+        if x.ndim != 2 or x.shape[1] != self.nin:
+            raise ShapeError(f"MLP.on_arrays: received shape {x.shape}, expected (n, {self.nin}).")
         for layer in self.layers:
             arrays = [entry.read() for entry in layer.entries()]
             x = layer.neurons[0]._function(x @ arrays[0].T + (arrays[1] if len(arrays) > 1 else 0.0))
@@ -291,7 +300,8 @@ class Perceptron(Module):
         array([1, 0])
     """
 
-    def __init__(self, nin: int, *, rng: Generator = None) -> None:
+    @checked
+    def __init__(self, nin: Count, *, rng: Generator = None) -> None:
         """Zero weights, or small random ones where there is an `rng`."""
         start = [0.0] * int(nin) if rng is None else rng_of(rng).uniform(-0.1, 0.1, nin).tolist()
         self.w = [Value(w, label=f"w{i}") for i, w in enumerate(start, start=1)]
@@ -307,12 +317,14 @@ class Perceptron(Module):
         """As of a neuron."""
         return _weights([self])  # type: ignore[list-item]
 
-    def predict(self, x: Any) -> np.ndarray:
+    @checked
+    def predict(self, x: Numbers) -> np.ndarray:
         """0 or 1 for each row."""
         rows, _ = self._checked(x, None)
         return (self._scores(rows) > 0.0).astype(int)
 
-    def fit(self, x: Any, y: Any, *, lr: float = 1.0, epochs: int = 100) -> Perceptron:
+    @checked
+    def fit(self, x: Numbers, y: Numbers, *, lr: float = 1.0, epochs: Annotated[int, 0] = 100) -> Perceptron:
         """Rosenblatt's rule, sample by sample, until an epoch goes by without a mistake; returns self.
 
         Afterwards `mistakes` has their number for each epoch. If no epoch was without (XOR has no separating line), `converged`
@@ -320,7 +332,8 @@ class Perceptron(Module):
         """
         return self._train(x, y, lr, epochs, delta=False)
 
-    def fit_delta(self, x: Any, y: Any, *, lr: float = 0.1, epochs: int = 100) -> Perceptron:
+    @checked
+    def fit_delta(self, x: Numbers, y: Numbers, *, lr: float = 0.1, epochs: Annotated[int, 0] = 100) -> Perceptron:
         """The delta rule, w += η (y − z) x with z before the step and targets taken as ±1; stops when all are right."""
         return self._train(x, y, lr, epochs, delta=True)
 

@@ -9,6 +9,7 @@ import numpy as np
 
 import autograd_core as ag
 from autograd_core import Tensor
+from autograd_core.arguments import DType, checked
 from autograd_core.errors import OperandError, ShapeError
 
 from .layers import count_of, shape_of
@@ -31,7 +32,8 @@ class BatchNorm1d(Module):
 
     buffers = ("running_mean", "running_var", "num_batches_tracked")
 
-    def __init__(self, features: int, *, eps: float = 1e-5, momentum: float = 0.1, affine: bool = True, dtype: Any = np.float64) -> None:
+    @checked
+    def __init__(self, features: int, *, eps: float = 1e-5, momentum: float = 0.1, affine: bool = True, dtype: DType = np.float64) -> None:
         """γ = 1, β = 0; `momentum` is the share of the newest batch in the running averages."""
         features = count_of(features, "BatchNorm1d: features")
         self.weight = Tensor(np.ones(features), dtype=dtype, label="γ") if affine else None
@@ -86,7 +88,8 @@ class LayerNorm(Module):
         [[-1.0, 1.0]]
     """
 
-    def __init__(self, shape: int | tuple[int, ...], *, eps: float = 1e-5, dtype: Any = np.float64) -> None:
+    @checked
+    def __init__(self, shape: int | tuple[int, ...], *, eps: float = 1e-5, dtype: DType = np.float64) -> None:
         """`shape` is that of the last axes."""
         self.shape = (int(shape),) if isinstance(shape, (int, np.integer)) else tuple(int(n) for n in shape)
         if not self.shape or min(self.shape) < 1:

@@ -16,9 +16,10 @@ from typing import Any, ClassVar
 import numpy as np
 
 from autograd_core import Tensor, Value
+from autograd_core.arguments import checked, shown
 from autograd_core.errors import OperandError, ShapeError, StructureError
 
-__all__ = ["SGD", "Adagrad", "Adam", "AdamW", "Optimizer", "RMSprop", "clip_grad_norm_", "clip_grad_value_"]
+__all__ = ["SGD", "Adagrad", "Adam", "AdamW", "Optimizer", "RMSprop", "bounded"]
 
 Array = np.ndarray
 State = dict[str, Array]
@@ -65,11 +66,12 @@ class _ValuesSlot:
         return (len(self.parameters),)
 
 
-def _number(name: str, value: Any, low: float = 0.0, high: float = math.inf) -> Any:
+def bounded(name: str, value: Any, low: float = 0.0, high: float = math.inf) -> Any:
     """A hyper-parameter, checked."""
-    if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)) or not low <= value <= high:
+    whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool) and -(2**63) <= int(value) < 2**63
+    if not (whole or isinstance(value, (float, np.floating))) or not low <= value <= high:
         bounds = f"from {low:g} to {high:g}" if high < math.inf else f"of at least {low:g}"
-        raise OperandError(f"{name}: received {value!r}, expected a number {bounds}.")
+        raise OperandError(f"{name}: received {shown(value)}, expected a number {bounds}.")
     return value
 
 
@@ -86,10 +88,11 @@ class Optimizer:
 
     bounds: ClassVar[dict[str, tuple[float, float]]] = {"lr": (0.0, math.inf), "weight_decay": (0.0, math.inf)}
 
+    @checked
     def __init__(self, params: Any, **settings: Any) -> None:
         """Check parameters and settings; nothing is changed by that."""
         who = type(self).__name__
-        if isinstance(params, (Value, Tensor)) or not isinstance(params, Iterable):
+        if isinstance(params, (Value, Tensor, np.ndarray, str, bytes)) or not isinstance(params, Iterable):
             raise OperandError(f"{who}: received {type(params).__name__}, expected a list of parameters such as model.parameters().")
         given = list(params)
         groups = [dict(g) for g in given] if given and isinstance(given[0], dict) else [{"params": given}]
@@ -119,11 +122,12 @@ class Optimizer:
             self._slots.append(slots + ([_ValuesSlot(values)] if values else []))
             self.param_groups.append({"params": members, **merged})
 
+    @checked
     def check(self, settings: dict[str, Any]) -> None:
         """Raise at a setting out of bounds."""
         for name, (low, high) in {**Optimizer.bounds, **self.bounds}.items():
             if name in settings:
-                _number(f"{type(self).__name__}: {name}", settings[name], low, high)
+                bounded(f"{type(self).__name__}: {name}", settings[name], low, high)
 
     @property
     def lr(self) -> float:
@@ -132,6 +136,7 @@ class Optimizer:
 
     @lr.setter
     def lr(self, lr: float) -> None:
+        bounded(f"{type(self).__name__}: lr", lr)
         for group in self.param_groups:
             group["lr"] = lr
 
@@ -176,11 +181,12 @@ class Optimizer:
             "state": [[{k: np.array(v) for k, v in slot.state.items() if k != "work"} for slot in slots] for slots in self._slots],
         }
 
+    @checked
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take over what `state_dict` gave, of an optimiser with the same parameters; checked before anything is changed."""
         who = type(self).__name__
         if set(state) != {"steps", "groups", "state"} or [len(s) for s in state["state"]] != [len(s) for s in self._slots]:
-            raise StructureError(f"{who}.load_state_dict: the state belongs to an optimiser with other parameters or groups.")
+            raise StructureError(f"{who}.load_state_dict: received the state of an optimiser with other parameters or groups, expected what state_dict() of an equal one gave.")
         for group, saved in zip(self.param_groups, state["groups"], strict=True):
             if set(saved) != set(group) - {"params"}:
                 raise StructureError(f"{who}.load_state_dict: received the settings {sorted(saved)}, expected {sorted(set(group) - {'params'})}.")
@@ -237,12 +243,13 @@ class SGD(Optimizer):
         2.4
     """
 
+    @checked
     def __init__(
         self, params: Any, lr: float = 1e-3, momentum: float = 0.0, nesterov: bool = False, weight_decay: float = 0.0,
         *, dampening: float = 0.0, maximize: bool = False,
     ) -> None:  # fmt: skip
         """torch's names and defaults."""
-        _number("SGD: momentum", momentum)
+        bounded("SGD: momentum", momentum)
         if nesterov and (momentum <= 0 or dampening != 0):
             raise OperandError(f"SGD: nesterov needs momentum > 0 and dampening 0, received momentum={momentum} and dampening={dampening}.")
         super().__init__(params, lr=lr, momentum=momentum, nesterov=nesterov, weight_decay=weight_decay, dampening=dampening, maximize=maximize)
@@ -279,6 +286,7 @@ class Adam(Optimizer):
     bounds: ClassVar[dict[str, tuple[float, float]]] = {"eps": (0.0, math.inf)}
     decoupled: ClassVar[bool] = False
 
+    @checked
     def __init__(
         self, params: Any, lr: float = 1e-3, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8, weight_decay: float = 0.0,
         amsgrad: bool = False, *, maximize: bool = False,
@@ -320,6 +328,7 @@ class AdamW(Adam):
 
     decoupled: ClassVar[bool] = True
 
+    @checked
     def __init__(
         self, params: Any, lr: float = 1e-3, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8, weight_decay: float = 1e-2,
         amsgrad: bool = False, *, maximize: bool = False,
@@ -333,6 +342,7 @@ class RMSprop(Optimizer):
 
     bounds: ClassVar[dict[str, tuple[float, float]]] = {"eps": (0.0, math.inf), "alpha": (0.0, math.inf), "momentum": (0.0, math.inf)}
 
+    @checked
     def __init__(
         self, params: Any, lr: float = 1e-2, alpha: float = 0.99, eps: float = 1e-8, weight_decay: float = 0.0, momentum: float = 0.0,
         centered: bool = False, *, maximize: bool = False,
@@ -373,6 +383,7 @@ class Adagrad(Optimizer):
         "eps": (0.0, math.inf), "lr_decay": (0.0, math.inf), "initial_accumulator_value": (0.0, math.inf),
     }  # fmt: skip
 
+    @checked
     def __init__(
         self, params: Any, lr: float = 1e-2, lr_decay: float = 0.0, weight_decay: float = 0.0, initial_accumulator_value: float = 0.0,
         eps: float = 1e-10, *, maximize: bool = False,
@@ -391,41 +402,3 @@ class Adagrad(Optimizer):
         rate = group["lr"] / (1.0 + (_count(state) - 1) * group["lr_decay"])
         total += gradient * gradient
         data -= rate * gradient / (np.sqrt(total) + group["eps"])
-
-
-# ------------------------------------------------------------------------------------------- gradient clipping
-def _gradients(params: Any) -> list[Any]:
-    """The parameters that have a gradient."""
-    given = [params] if isinstance(params, (Value, Tensor)) else list(params)
-    return [p for p in given if p.grad is not None]
-
-
-def clip_grad_norm_(params: Any, max_norm: float, norm_type: float = 2.0) -> float:
-    """Scale all gradients down so that their joint norm is at most `max_norm`; returns the norm before.
-
-    >>> x, y = Value(3.0), Value(4.0)
-    >>> (x * x / 2 + y * y / 2).backward()
-    >>> clip_grad_norm_([x, y], 1.0), round(x.grad, 3)
-    (5.0, 0.6)
-    """
-    _number("clip_grad_norm_: max_norm", max_norm)
-    chosen = _gradients(params)
-    arrays = [np.asarray(p.grad, dtype=float).ravel() for p in chosen]
-    if norm_type == math.inf:
-        total = max((float(np.abs(a).max(initial=0.0)) for a in arrays), default=0.0)
-    elif norm_type == 2.0:
-        total = math.sqrt(sum(float(a @ a) for a in arrays))
-    else:
-        total = sum(float(np.sum(np.abs(a) ** norm_type)) for a in arrays) ** (1.0 / norm_type)
-    factor = max_norm / (total + 1e-6)
-    if factor < 1.0:
-        for p in chosen:
-            p.grad = p.grad * factor
-    return total
-
-
-def clip_grad_value_(params: Any, clip_value: float) -> None:
-    """Hold every gradient between −clip_value and +clip_value."""
-    _number("clip_grad_value_: clip_value", clip_value)
-    for p in _gradients(params):
-        p.grad = np.clip(p.grad, -clip_value, clip_value) if isinstance(p, Tensor) else min(max(p.grad, -clip_value), clip_value)

@@ -6,12 +6,13 @@ and each is doubled by a marker, a line style or a number.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from autograd_core import no_grad
+from autograd_core.arguments import Count, Numbers, as_numbers, checked
 from autograd_core.errors import MissingExtraError, OperandError, ShapeError
 
 from .history import History
@@ -57,6 +58,7 @@ def pyplot() -> Any:
     return plt
 
 
+@checked
 def new_axes(ax: Any, size: tuple[float, float] = (6.0, 4.2), **options: Any) -> Any:
     """The axes given, or those of a new figure."""
     return ax if ax is not None else pyplot().subplots(figsize=size, layout="constrained", **options)[1]
@@ -76,13 +78,14 @@ def tidy(ax: Any, title: str, xlabel: str = "", ylabel: str = "", grid: bool = T
 
 
 def _points(x: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
-    x, y = np.asarray(x, dtype=float), np.asarray(y).ravel()
+    x, y = as_numbers(x, "plot", "x").astype(float), np.asarray(y).ravel()
     if x.ndim != 2 or x.shape[1] != 2 or len(x) != len(y):
         raise ShapeError(f"plot: received x of shape {x.shape} and {len(y)} classes, expected (n, 2) and n.")
     return x, y
 
 
-def data_scatter(x: Any, y: Any, *, ax: Any = None, title: str = "", legend: bool = True, size: float = 26.0) -> Any:
+@checked
+def data_scatter(x: Numbers, y: Numbers, *, ax: Any = None, title: str = "", legend: bool = True, size: float = 26.0) -> Any:
     """Points in the plane, a colour and a marker for each class."""
     x, y = _points(x, y)
     ax = new_axes(ax)
@@ -97,9 +100,10 @@ def data_scatter(x: Any, y: Any, *, ax: Any = None, title: str = "", legend: boo
     return tidy(ax, title, "x₁", "x₂", grid=False)
 
 
+@checked
 def decision_boundary(
-    model: Module | Callable[[np.ndarray], Any], x: Any, y: Any, *, ax: Any = None, title: str = "Decision boundary",
-    resolution: int | None = None, threshold: float | None = None,
+    model: Module | Callable[[np.ndarray], Any], x: Numbers, y: Numbers, *, ax: Any = None, title: str = "Decision boundary",
+    resolution: Count | None = None, threshold: float | None = None,
 ) -> Any:  # fmt: skip
     """What a model of two features says all over the plane, with the points it was trained on.
 
@@ -153,9 +157,12 @@ def decision_boundary(
     return ax
 
 
-def regression_fit(model: Module, x: Any, y: Any, *, ax: Any = None, title: str = "Fit") -> Any:
+@checked
+def regression_fit(model: Module, x: Numbers, y: Numbers, *, ax: Any = None, title: str = "Fit") -> Any:
     """A model of one feature as a curve, with the points it was trained on."""
-    x, y = np.asarray(x, dtype=float).ravel(), np.asarray(y, dtype=float).ravel()
+    x, y = as_numbers(x, "regression_fit", "x").astype(float).ravel(), as_numbers(y, "regression_fit", "y").astype(float).ravel()
+    if len(x) != len(y) or not len(x):
+        raise ShapeError(f"regression_fit: received {len(x)} numbers as x and {len(y)} as y, expected as many of each, and at least one.")
     ax = new_axes(ax)
     line = np.linspace(x.min(), x.max(), 300)
     ax.scatter(x, y, s=18, c=COLOURS[0], alpha=0.7, label="samples", edgecolors="none")
@@ -164,6 +171,7 @@ def regression_fit(model: Module, x: Any, y: Any, *, ax: Any = None, title: str 
     return tidy(ax, title, "x", "y")
 
 
+@checked
 def loss_curves(history: History, *, ax: Any = None, title: str = "Training", log: bool | None = None, metrics: bool = True) -> Any:
     """Training and validation loss over the epochs, the gap between them shaded, and the metrics on a second axis.
 
@@ -206,9 +214,18 @@ def loss_curves(history: History, *, ax: Any = None, title: str = "Training", lo
     return ax
 
 
-def image_grid(images: Any, titles: Any = None, *, columns: int = 8, ax: Any = None, title: str = "", cmap: str = "gray_r", colours: Any = None) -> Any:
+@checked
+def image_grid(images: Numbers, titles: Any = None, *, columns: Count = 8, ax: Any = None, title: str = "", cmap: str = "gray_r", colours: Any = None) -> Any:
     """Small square pictures side by side, each with a line of text below."""
-    pictures = [np.asarray(image, dtype=float) for image in images]
+    if not isinstance(images, (list, tuple)) and np.ndim(images) == 0:
+        raise ShapeError(f"image_grid: received images={images!r:.60}, expected a list of pictures.")
+    pictures = [as_numbers(image, "image_grid", "images").astype(float) for image in images]
+    for picture in pictures:
+        side = round(picture.size**0.5)
+        if not picture.size or (picture.ndim == 1 and side * side != picture.size) or picture.ndim not in (1, 2):
+            raise ShapeError(f"image_grid: received a picture of shape {picture.shape}, expected (height, width) or a square number of pixels.")
+    if titles is not None and (not isinstance(titles, (list, tuple)) or len(titles) != len(pictures)):
+        raise ShapeError(f"image_grid: received titles={titles!r:.60}, expected a list of {len(pictures)} texts, one for each picture.")
     ax = new_axes(ax, (max(1.15 * min(columns, len(pictures)) + 0.3, 5.0), (1.2 if titles is None else 1.45) * -(-max(len(pictures), 1) // columns) + 0.5))
     ax.set_axis_off()
     ax.set_title(title)
@@ -229,9 +246,12 @@ def image_grid(images: Any, titles: Any = None, *, columns: int = 8, ax: Any = N
     return ax
 
 
-def misclassified(model: Module, x: Any, y: Any, *, ax: Any = None, most: int = 24, columns: int = 8, title: str | None = None) -> Any:
+@checked
+def misclassified(model: Module, x: Numbers, y: Numbers, *, ax: Any = None, most: Count = 24, columns: Count = 8, title: str | None = None) -> Any:
     """The images that a classifier gets wrong, the surest errors first, with the true class and the one it said."""
-    x, y = np.asarray(x, dtype=float), np.asarray(y)
+    x, y = as_numbers(x, "misclassified", "x").astype(float), as_numbers(y, "misclassified", "y")
+    if not x.ndim or y.ndim != 1 or len(x) != len(y):
+        raise ShapeError(f"misclassified: received x of shape {x.shape} and y of shape {y.shape}, expected one class for each image.")
     scores = predict(model, x)
     if scores.ndim != 2 or scores.shape[1] < 2:
         raise ShapeError(f"misclassified: the model gives shape {scores.shape}, expected a score for each class.")
@@ -246,11 +266,12 @@ def misclassified(model: Module, x: Any, y: Any, *, ax: Any = None, most: int = 
     return image_grid(x[shown], texts, columns=columns, ax=ax, title=heading)
 
 
-def weight_images(layer: Any, *, ax: Any = None, columns: int = 8, most: int = 32, title: str = "Weights of each neuron (blue +, orange −)") -> Any:
+@checked
+def weight_images(layer: Any, *, ax: Any = None, columns: Count = 8, most: Count = 32, title: str = "Weights of each neuron (blue +, orange −)") -> Any:
     """The weights of each neuron of a first layer as an image: blue pulls it up, orange down, white is 0."""
-    weight = np.asarray(layer.weight.data if hasattr(layer, "weight") else layer)
-    side = round(float(np.sqrt(weight[0].size)))
-    if weight.ndim < 2 or (side * side != weight[0].size and weight.ndim < 3):
+    weight = as_numbers(layer.weight if hasattr(layer, "weight") else layer, "weight_images", "layer")
+    side = round(float(np.sqrt(weight[0].size))) if weight.ndim > 1 and weight.size else 0
+    if side == 0 or (side * side != weight[0].size and weight.ndim < 3):
         raise ShapeError(f"weight_images: received weights of shape {weight.shape}, expected (neurons, a square number of inputs).")
     from matplotlib.colors import LinearSegmentedColormap
 
@@ -263,7 +284,8 @@ def weight_images(layer: Any, *, ax: Any = None, columns: int = 8, most: int = 3
     return ax
 
 
-def activation_gallery(names: Any = None, *, ax: Any = None, columns: int = 5) -> Any:
+@checked
+def activation_gallery(names: Sequence[str] | None = None, *, ax: Any = None, columns: Count = 5) -> Any:
     """Each activation function (solid) and its derivative (dashed), the derivative from the engine itself."""
     from autograd_core import Tensor
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
 from autograd_core import Tensor, Value
+from autograd_core.arguments import Numbers, checked
 from autograd_core.errors import OperandError, ShapeError
 
 from .layers import Linear, Sequential
@@ -45,7 +46,8 @@ def _matrices(model: Any, gradients: bool) -> tuple[list[np.ndarray], list[np.nd
     return weights, biases
 
 
-def network(model: Module, *, by: str = "weight", ax: Any = None, title: str | None = None, most: int = 18, values: bool | None = None) -> Any:
+@checked
+def network(model: Module, *, by: str = "weight", ax: Any = None, title: str | None = None, most: Annotated[int, 3] = 18, values: bool | None = None) -> Any:
     """The classic drawing: neurons in columns, an edge for each weight, blue for positive and orange dashed for negative.
 
     Widths grow with the size of the weight, or of its gradient with `by="gradient"`. Columns of more than `most` neurons are cut,
@@ -136,7 +138,8 @@ def _inside(model: Any, x: Any, y: Any, loss: Any) -> list[tuple[str, str, np.nd
     return found
 
 
-def layer_histograms(model: Module, x: Any, y: Any, *, loss: str | Callable[..., Any] = "mse", only_activations: bool = True) -> Any:
+@checked
+def layer_histograms(model: Module, x: Numbers, y: Numbers, *, loss: str | Callable[..., Any] = "mse", only_activations: bool = True) -> Any:
     """Histograms of what each layer puts out (top) and of ∂L/∂output (bottom), with the share that is saturated or dead.
 
     Saturated: an output of tanh or sigmoid within 3 % of its bounds, where hardly any gradient passes. Dead: a ReLU unit
@@ -144,6 +147,8 @@ def layer_histograms(model: Module, x: Any, y: Any, *, loss: str | Callable[...,
     Returns the array of axes, of shape (2, layers).
     """
     rows = _inside(model, x, y, loss)
+    if not all(np.isfinite(outputs).all() and np.isfinite(gradients).all() for *_, outputs, gradients in rows):
+        raise OperandError("layer_histograms: received samples that give nan or inf, expected finite outputs and gradients.")
     if only_activations and isinstance(model, Sequential):
         chosen = [r for r in rows if r[1] not in ("Linear", "Flatten", "Dropout", "Conv2d", "BatchNorm1d", "LayerNorm", "MaxPool2d")]
         rows = chosen or rows
@@ -171,6 +176,7 @@ def layer_histograms(model: Module, x: Any, y: Any, *, loss: str | Callable[...,
 
 
 # --------------------------------------------------------------------------------------- the loss surface
+@checked
 def optimizer_paths(
     f: Callable[[Any], Any], start: Any, optimizers: Mapping[str, Callable[[list[Any]], Any]], *, steps: int = 60
 ) -> dict[str, np.ndarray]:
@@ -182,6 +188,8 @@ def optimizer_paths(
     [[1.0, 2.0], [0.5, 1.0], [0.25, 0.5]]
     """
     found = {}
+    if not all(map(callable, optimizers.values())):
+        raise OperandError(f"optimizer_paths: received optimizers={optimizers!r:.60}, expected functions that make an optimiser for a list of parameters.")
     for name, make in optimizers.items():
         theta = Tensor(start)
         optimizer, places = make([theta]), [theta.data.copy()]
@@ -194,9 +202,10 @@ def optimizer_paths(
     return found
 
 
+@checked
 def loss_surface(
     f: Callable[[Any], Any], *, paths: Mapping[str, np.ndarray] | None = None, xlim: tuple[float, float] = (-2.0, 2.0),
-    ylim: tuple[float, float] = (-2.0, 2.0), resolution: int = 60, log: bool = False, view: tuple[float, float] = (52.0, -75.0), ax: Any = None, title: str = "Loss surface",
+    ylim: tuple[float, float] = (-2.0, 2.0), resolution: Annotated[int, 2] = 60, log: bool = False, view: tuple[float, float] = (52.0, -75.0), ax: Any = None, title: str = "Loss surface",
 ) -> Any:  # fmt: skip
     """The surface of a function of two parameters in three dimensions, with the paths that optimisers took over it.
 
@@ -215,6 +224,12 @@ def loss_surface(
         ax = pyplot().subplots(figsize=(7.4, 5.6), layout="constrained", subplot_kw={"projection": "3d"})[1]
     if not hasattr(ax, "plot_surface"):
         raise OperandError("loss_surface: received flat axes, expected three-dimensional ones; leave ax= out.")
+    for name, (low, high) in (("xlim", xlim), ("ylim", ylim)):
+        if not low < high:
+            raise OperandError(f"loss_surface: received {name}={(low, high)}, expected two numbers, the smaller one first.")
+    for places in (paths or {}).values():
+        if np.ndim(places) != 2 or np.shape(places)[1] != 2:
+            raise ShapeError(f"loss_surface: received a path of shape {np.shape(places)}, expected (steps, 2).")
     u, v = np.linspace(*xlim, resolution), np.linspace(*ylim, resolution)
 
     def height(points: np.ndarray) -> np.ndarray:

@@ -9,6 +9,7 @@ import numpy as np
 
 import autograd_core as ag
 from autograd_core import Tensor
+from autograd_core.arguments import DType, checked
 from autograd_core.errors import OperandError, ShapeError
 
 from .init import Generator, rng_of
@@ -18,7 +19,7 @@ from .module import Module
 __all__ = ["LSTM", "RNN", "LSTMCell", "RNNCell"]
 
 
-def _weights(module: Any, suffix: str, nin: int, nhid: int, gates: int, dtype: Any, rng: np.random.Generator) -> None:
+def _weights(module: Any, suffix: str, nin: int, nhid: int, gates: int, dtype: DType, rng: np.random.Generator) -> None:
     """The four parameters of a cell, from ±1/√nhid as in torch."""
     bound = 1.0 / math.sqrt(nhid)
     for name, shape in (("weight_ih", (gates * nhid, nin)), ("weight_hh", (gates * nhid, nhid)), ("bias_ih", (gates * nhid,)), ("bias_hh", (gates * nhid,))):
@@ -45,6 +46,17 @@ def _checked(x: Any, nin: int, axes: tuple[int, ...], who: str) -> None:
         raise ShapeError(f"{who}: received shape {shape}, expected {' or '.join(map(str, axes))} axes, the last of length {nin}.")
 
 
+def _states(state: Any, count: int, shape: tuple[int, ...], who: str) -> Any:
+    """One or two states to start from, checked: arrays or tensors of one shape."""
+    parts = (state,) if count == 1 else state if isinstance(state, (tuple, list)) else ()
+    if len(parts) != count:
+        raise ShapeError(f"{who}: received a state of type {type(state).__name__}, expected (h, c), each of shape {shape}.")
+    for part in parts:
+        if shape_of(part) != shape:
+            raise ShapeError(f"{who}: received a state of shape {shape_of(part)}, expected {shape}.")
+    return parts
+
+
 class RNNCell(Module):
     """One step of a simple recurrent network: h' = tanh(W x + b + U h + c).
 
@@ -53,7 +65,8 @@ class RNNCell(Module):
         (2, 4)
     """
 
-    def __init__(self, nin: int, nhid: int, *, activation: str = "tanh", dtype: Any = np.float64, rng: Generator = None) -> None:
+    @checked
+    def __init__(self, nin: int, nhid: int, *, activation: str = "tanh", dtype: DType = np.float64, rng: Generator = None) -> None:
         """Random weights; `activation` is "tanh" or "relu"."""
         if activation not in ("tanh", "relu"):
             raise OperandError(f"RNNCell: received activation={activation!r}, expected 'tanh' or 'relu'.")
@@ -63,7 +76,8 @@ class RNNCell(Module):
     def forward(self, x: Any, h: Any = None) -> Any:
         """The next state for inputs (n, nin) and a state (n, nhid), zeros where it is None."""
         _checked(x, self.nin, (1, 2), "RNNCell")
-        h = np.zeros((*shape_of(x)[:-1], self.nhid)) if h is None else h
+        shape = (*shape_of(x)[:-1], self.nhid)
+        (h,) = (np.zeros(shape),) if h is None else _states(h, 1, shape, "RNNCell")
         return _rnn_step(x, h, self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh, getattr(ag, self.activation))  # type: ignore[attr-defined]
 
     def config(self) -> dict[str, Any]:
@@ -84,7 +98,8 @@ class LSTMCell(Module):
         ((2, 4), (2, 4))
     """
 
-    def __init__(self, nin: int, nhid: int, *, dtype: Any = np.float64, rng: Generator = None) -> None:
+    @checked
+    def __init__(self, nin: int, nhid: int, *, dtype: DType = np.float64, rng: Generator = None) -> None:
         """Random weights; the gates are in torch's order: input, forget, candidate, output."""
         self.nin, self.nhid = count_of(nin, "LSTMCell: nin"), count_of(nhid, "LSTMCell: nhid")
         _weights(self, "", nin, nhid, 4, dtype, rng_of(rng))
@@ -93,7 +108,7 @@ class LSTMCell(Module):
         """(h', c') for inputs (n, nin) and a state (h, c), zeros where it is None."""
         _checked(x, self.nin, (1, 2), "LSTMCell")
         zeros = np.zeros((*shape_of(x)[:-1], self.nhid))
-        h, c = (zeros, zeros) if state is None else state
+        h, c = (zeros, zeros) if state is None else _states(state, 2, zeros.shape, "LSTMCell")
         return _lstm_step(x, h, c, self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh)  # type: ignore[attr-defined]
 
     def config(self) -> dict[str, Any]:
@@ -108,8 +123,9 @@ class LSTMCell(Module):
 class _Recurrent(Module):
     gates = 1
 
+    @checked
     def __init__(
-        self, nin: int, nhid: int, num_layers: int = 1, *, batch_first: bool = False, dtype: Any = np.float64, rng: Generator = None
+        self, nin: int, nhid: int, num_layers: int = 1, *, batch_first: bool = False, dtype: DType = np.float64, rng: Generator = None
     ) -> None:
         """Random weights, named "weight_ih_l0", … as in torch."""
         who = type(self).__name__
@@ -153,6 +169,7 @@ class RNN(_Recurrent):
     def forward(self, x: Any, h0: Any = None) -> tuple[Any, Any]:
         """(states, last states); `h0` has shape (num_layers, n, nhid)."""
         steps, n = self._sequence(x)
+        h0 = None if h0 is None else _states(h0, 1, (self.num_layers, n, self.nhid), "RNN")[0]
         last = []
         for k in range(self.num_layers):
             w, u, b, c = self._parameters_of(k)
@@ -180,6 +197,7 @@ class LSTM(_Recurrent):
     def forward(self, x: Any, state: Any = None) -> tuple[Any, tuple[Any, Any]]:
         """(states, (h, c)); `state` is (h0, c0), each of shape (num_layers, n, nhid)."""
         steps, n = self._sequence(x)
+        state = None if state is None else _states(state, 2, (self.num_layers, n, self.nhid), "LSTM")
         states, memories = [], []
         for k in range(self.num_layers):
             weights = self._parameters_of(k)

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+from autograd_core.arguments import checked
 from autograd_core.errors import OperandError, StructureError
 
 from .optim import Optimizer
@@ -16,6 +17,7 @@ __all__ = ["CosineAnnealingLR", "ExponentialLR", "LambdaLR", "ReduceLROnPlateau"
 class Schedule:
     """The base: `step()` after each epoch sets the rate of every group to its first rate times `factor(epoch)`."""
 
+    @checked
     def __init__(self, optimizer: Optimizer) -> None:
         """Remember the first rates, and set those of epoch 0."""
         if not isinstance(optimizer, Optimizer):
@@ -25,6 +27,7 @@ class Schedule:
         self.epoch = 0
         self._apply()
 
+    @checked
     def rate(self, base: float, epoch: int) -> float:
         """The rate of a group whose first rate was `base`."""
         raise NotImplementedError
@@ -46,10 +49,11 @@ class Schedule:
         """What must be known to go on: plain numbers."""
         return {"epoch": self.epoch, "base_lrs": list(self.base_lrs)}
 
+    @checked
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from where `state_dict` was taken."""
         if set(state) != set(self.state_dict()) or len(state["base_lrs"]) != len(self.base_lrs):
-            raise StructureError(f"{type(self).__name__}.load_state_dict: the state belongs to another schedule.")
+            raise StructureError(f"{type(self).__name__}.load_state_dict: received the state of another schedule, expected what state_dict() of an equal one gave.")
         for name, value in state.items():
             setattr(self, name, value)
         self._apply()
@@ -58,6 +62,7 @@ class Schedule:
 class StepLR(Schedule):
     """η · γ^⌊epoch / step_size⌋: down by a factor every few epochs."""
 
+    @checked
     def __init__(self, optimizer: Optimizer, step_size: int, gamma: float = 0.1) -> None:
         """`step_size` epochs between the steps."""
         if not isinstance(step_size, int) or step_size < 1:
@@ -65,6 +70,7 @@ class StepLR(Schedule):
         self.step_size, self.gamma = step_size, float(gamma)
         super().__init__(optimizer)
 
+    @checked
     def rate(self, base: float, epoch: int) -> float:
         """The rate of an epoch."""
         return base * self.gamma ** (epoch // self.step_size)
@@ -73,11 +79,13 @@ class StepLR(Schedule):
 class ExponentialLR(Schedule):
     """η · γ^epoch."""
 
+    @checked
     def __init__(self, optimizer: Optimizer, gamma: float) -> None:
         """`gamma` is the factor from epoch to epoch."""
         self.gamma = float(gamma)
         super().__init__(optimizer)
 
+    @checked
     def rate(self, base: float, epoch: int) -> float:
         """The rate of an epoch."""
         return base * self.gamma**epoch
@@ -86,6 +94,7 @@ class ExponentialLR(Schedule):
 class CosineAnnealingLR(Schedule):
     """η_min + ½(η − η_min)(1 + cos(π·epoch / T_max)): from η down to η_min along half a cosine (Loshchilov & Hutter 2017)."""
 
+    @checked
     def __init__(self, optimizer: Optimizer, T_max: int, eta_min: float = 0.0) -> None:
         """`T_max` epochs from the first rate to `eta_min`."""
         if T_max <= 0:
@@ -93,6 +102,7 @@ class CosineAnnealingLR(Schedule):
         self.T_max, self.eta_min = T_max, float(eta_min)
         super().__init__(optimizer)
 
+    @checked
     def rate(self, base: float, epoch: int) -> float:
         """The rate of an epoch."""
         return self.eta_min + 0.5 * (base - self.eta_min) * (1.0 + math.cos(math.pi * epoch / self.T_max))
@@ -101,6 +111,7 @@ class CosineAnnealingLR(Schedule):
 class LambdaLR(Schedule):
     """η · f(epoch) for a function of your own (or one for each group)."""
 
+    @checked
     def __init__(self, optimizer: Optimizer, lr_lambda: Callable[[int], float] | list[Callable[[int], float]]) -> None:
         """`lr_lambda(epoch)` is the factor on the first rate."""
         count = len(optimizer.param_groups)
@@ -109,6 +120,7 @@ class LambdaLR(Schedule):
             raise OperandError(f"LambdaLR: expected a function of the epoch, or {count} of them, one for each group.")
         super().__init__(optimizer)
 
+    @checked
     def rate(self, base: float, epoch: int) -> float:
         """The rate of an epoch, of the first group."""
         return base * float(self._factors[0](epoch))
@@ -121,6 +133,7 @@ class LambdaLR(Schedule):
 class ReduceLROnPlateau(Schedule):
     """Down by a factor when the validation loss has not fallen for more than `patience` epochs."""
 
+    @checked
     def __init__(self, optimizer: Optimizer, factor: float = 0.1, patience: int = 10, threshold: float = 1e-4, min_lr: float = 0.0) -> None:
         """`threshold` is the relative improvement that counts."""
         if not 0.0 < factor < 1.0:
@@ -129,10 +142,12 @@ class ReduceLROnPlateau(Schedule):
         self.best, self.bad, self.reductions = math.inf, 0, 0
         super().__init__(optimizer)
 
+    @checked
     def rate(self, base: float, epoch: int) -> float:  # noqa: ARG002
         """The rate after the reductions so far."""
         return max(base * self.factor**self.reductions, self.min_lr)
 
+    @checked
     def step(self, metric: float | None = None) -> None:
         """An epoch has gone by, with this loss."""
         if metric is None:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from autograd_core import Tensor, Value
+from autograd_core.arguments import Numbers, checked
 from autograd_core.errors import OperandError
 
 from .layers import Linear, Sequential
@@ -40,8 +41,9 @@ class LayerTerms:
     bias_grad: np.ndarray | None
 
 
+@checked
 def deltas(
-    model: Module, x: Any, y: Any, loss: str | Callable[..., Any] = "squared_error", *, penalty: Callable[[Module], Any] | None = None
+    model: Module, x: Numbers, y: Numbers, loss: str | Callable[..., Any] = "squared_error", *, penalty: Callable[[Module], Any] | None = None
 ) -> list[LayerTerms]:
     """The error terms δ⁽ˡ⁾ and gradients of every layer, as one backward pass of the engine left them in the graph.
 

@@ -20,8 +20,10 @@ from typing import Any
 import numpy as np
 
 from autograd_core import Tensor, no_grad
+from autograd_core.arguments import Count, Numbers, as_numbers, checked
 from autograd_core.errors import MissingExtraError, OperandError, ShapeError
 
+from .clipping import clip_grad_norm_
 from .data import batches, train_test_split
 from .history import EarlyStopping, History, metrics_of
 from .inference import as_plain, forward, is_scalar, number_of, predict, target_for, threshold_of
@@ -29,7 +31,7 @@ from .init import Generator, rng_of
 from .lifted import LiftedStep, liftable, lifted_step
 from .losses import loss_of
 from .module import Module
-from .optim import SGD, Adagrad, Adam, AdamW, Optimizer, RMSprop, clip_grad_norm_
+from .optim import SGD, Adagrad, Adam, AdamW, Optimizer, RMSprop
 from .schedules import ReduceLROnPlateau, Schedule
 
 __all__ = ["OPTIMIZERS", "Training", "fit", "optimizer_of"]
@@ -66,10 +68,11 @@ class Training:
         self.stopped = True
 
 
+@checked
 def fit(
     model: Module,
-    x: Any,
-    y: Any,
+    x: Numbers,
+    y: Numbers,
     *,
     loss: str | Callable[..., Any] = "mse",
     optimizer: str | Optimizer = "adam",
@@ -86,7 +89,7 @@ def fit(
     rng: Generator = None,
     progress: bool | None = None,
     checkpoint: str | Path | None = None,
-    checkpoint_every: int = 1,
+    checkpoint_every: Count = 1,
     resume: str | Path | bool | None = None,
     lift: bool | None = None,
     live: bool | str | Path = False,
@@ -127,30 +130,41 @@ def fit(
         >>> history.last("loss") < 0.05
         True
     """
-    x, y = np.asarray(x), np.asarray(y)
-    _check(model, x, y, epochs, batch_size)
+    x, y = as_numbers(x, "fit", "x"), as_numbers(y, "fit", "y")
+    _check(model, x, y, epochs, batch_size, clip_norm)
     generator, function = rng_of(rng), loss_of(loss)
     held: tuple[np.ndarray, np.ndarray] | None = None
-    if isinstance(validation, float):
-        x, x_held, y, y_held = train_test_split(x, y, test=validation, rng=generator)
-        held = (x_held, y_held)
+    if isinstance(validation, (tuple, list)):
+        held = as_numbers(validation[0], "fit", "validation[0]"), as_numbers(validation[1], "fit", "validation[1]")
+        if not held[0].ndim or not held[1].ndim or len(held[0]) != len(held[1]) or not len(held[0]):
+            raise ShapeError(f"fit: received validation of shapes {held[0].shape} and {held[1].shape}, expected as many samples of each, and at least one.")
+        function(predict(model, held[0][:1]), target_for(held[1][:1], predict(model, held[0][:1])))  # raises before anything is changed
     elif validation is not None:
-        held = (np.asarray(validation[0]), np.asarray(validation[1]))
+        x, x_held, y, y_held = train_test_split(x, y, test=float(validation), rng=generator)
+        held = (x_held, y_held)
+    clip_norm = None if clip_norm is None else float(clip_norm)
+    resume = bool(resume) if isinstance(resume, np.bool_) else resume
+    live = bool(live) if isinstance(live, np.bool_) else live
     chosen = optimizer_of(optimizer, model, lr)
     plan = schedule if schedule is None or isinstance(schedule, Schedule) else schedule(chosen)
-    stopping = EarlyStopping(early_stopping) if isinstance(early_stopping, int) else early_stopping
+    stopping = early_stopping if early_stopping is None or isinstance(early_stopping, EarlyStopping) else EarlyStopping(early_stopping)
     measures = metrics_of(metrics, threshold_of(function))
     picture = _live(live, x, y, threshold_of(function))
     training = Training(model, chosen, plan, stopping, generator)
     if stopping is not None:
         stopping.reset()
     _resume(training, checkpoint, resume)
+    if checkpoint is not None and (not Path(checkpoint).name or Path(checkpoint).is_dir()):
+        raise OperandError(f"fit: received checkpoint={str(checkpoint)!r}, expected the name of a file.")
+    modes = [(module, module.training) for module in model.modules()]
     model.train()
     step = _step_of(model, function, penalty)
     fast = _lifted(lift, model, function, penalty, chosen, x, y, batch_size, epochs)
     per_epoch = math.ceil(len(x) / (batch_size or len(x)))
     bar = _bar(progress, epochs * per_epoch, training.epoch * per_epoch)
     followers = list(callbacks)
+    if not all(map(callable, followers)):
+        raise OperandError(f"fit: received callbacks={followers!r:.60}, expected functions of the Training.")
     followers += [picture] if picture is not None else []
     history = training.history
     history.stopped = "finished"
@@ -177,10 +191,14 @@ def fit(
                 save_checkpoint(checkpoint, training)
     except KeyboardInterrupt:
         history.stopped = "interrupted"
+    except BaseException:                      # a model that could not be trained is left in the mode it was in
+        for module, mode in modes:
+            module.training = mode
+        raise
     finally:
         if bar is not None:
             bar.close()
-        model.eval()
+    model.eval()
     if stopping is not None and stopping.best_epoch is not None:
         stopping.restore(model)
         history.best_epoch = stopping.best_epoch if stopping.restore_best else None
@@ -189,7 +207,7 @@ def fit(
     return history
 
 
-def _check(model: Any, x: np.ndarray, y: np.ndarray, epochs: Any, batch_size: Any) -> None:
+def _check(model: Any, x: np.ndarray, y: np.ndarray, epochs: Any, batch_size: Any, clip_norm: Any) -> None:
     """Everything that can be wrong with the arguments, before anything is changed."""
     if not isinstance(model, Module):
         raise OperandError(f"fit: received {type(model).__name__} as model, expected a Module such as MLP(2, [16, 1]).")
@@ -198,11 +216,13 @@ def _check(model: Any, x: np.ndarray, y: np.ndarray, epochs: Any, batch_size: An
     if x.dtype.kind not in "fiub" or y.dtype.kind not in "fiub":
         raise OperandError(f"fit: received x of dtype {x.dtype} and y of dtype {y.dtype}, expected numbers.")
     if (x.dtype.kind == "f" and not np.isfinite(x).all()) or (y.dtype.kind == "f" and not np.isfinite(y).all()):
-        raise OperandError("fit: x or y has nan or inf among its numbers; remove or replace those samples first (np.isfinite finds them).")
+        raise OperandError("fit: x or y has nan or inf among its numbers, expected finite ones; remove or replace those samples first (np.isfinite finds them).")
     if not isinstance(epochs, (int, np.integer)) or isinstance(epochs, bool) or epochs < 0:
         raise OperandError(f"fit: received epochs={epochs!r}, expected a number of at least 0.")
     if batch_size is not None and (not isinstance(batch_size, (int, np.integer)) or isinstance(batch_size, bool) or batch_size < 1):
         raise OperandError(f"fit: received batch_size={batch_size!r}, expected None (all samples), or a number of at least 1.")
+    if clip_norm is not None and not clip_norm > 0.0:
+        raise OperandError(f"fit: received clip_norm={clip_norm!r}, expected a positive number.")
     if not model.parameters():
         raise OperandError(f"fit: {type(model).__name__} has no parameters to train.")
 

@@ -1,0 +1,65 @@
+"""Gradient clipping: all gradients scaled, or each held between bounds, so that one bad batch cannot throw a model far away.
+
+Source: Pascanu, Mikolov & Bengio (2013).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from autograd_core import Tensor, Value
+from autograd_core.arguments import checked
+from autograd_core.errors import OperandError
+
+from .optim import bounded
+
+__all__ = ["clip_grad_norm_", "clip_grad_value_"]
+
+
+def _gradients(params: Any) -> list[Any]:
+    """The parameters that have a gradient."""
+    try:
+        given = [params] if isinstance(params, (Value, Tensor)) else list(params)
+    except TypeError:                          # nothing to go through
+        given = [params]
+    if not all(isinstance(p, (Value, Tensor)) for p in given):
+        raise OperandError(f"clip_grad: received {type(params).__name__} as params, expected parameters such as model.parameters().")
+    return [p for p in given if p.grad is not None]
+
+
+@checked
+def clip_grad_norm_(params: Any, max_norm: float, norm_type: float = 2.0) -> float:
+    """Scale all gradients down so that their joint norm is at most `max_norm`; returns the norm before.
+
+    >>> x, y = Value(3.0), Value(4.0)
+    >>> (x * x / 2 + y * y / 2).backward()
+    >>> clip_grad_norm_([x, y], 1.0), round(x.grad, 3)
+    (5.0, 0.6)
+    """
+    bounded("clip_grad_norm_: max_norm", max_norm)
+    if not norm_type > 0.0:
+        raise OperandError(f"clip_grad_norm_: received norm_type={norm_type!r}, expected a positive number, or inf.")
+    chosen = _gradients(params)
+    arrays = [np.asarray(p.grad, dtype=float).ravel() for p in chosen]
+    if norm_type == math.inf:
+        total = max((float(np.abs(a).max(initial=0.0)) for a in arrays), default=0.0)
+    elif norm_type == 2.0:
+        total = math.sqrt(sum(float(a @ a) for a in arrays))
+    else:
+        total = sum(float(np.sum(np.abs(a) ** norm_type)) for a in arrays) ** (1.0 / norm_type)
+    factor = max_norm / (total + 1e-6)
+    if factor < 1.0:
+        for p in chosen:
+            p.grad = p.grad * factor
+    return total
+
+
+@checked
+def clip_grad_value_(params: Any, clip_value: float) -> None:
+    """Hold every gradient between −clip_value and +clip_value."""
+    bounded("clip_grad_value_: clip_value", clip_value)
+    for p in _gradients(params):
+        p.grad = np.clip(p.grad, -clip_value, clip_value) if isinstance(p, Tensor) else min(max(p.grad, -clip_value), clip_value)
