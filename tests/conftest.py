@@ -1,14 +1,15 @@
-"""What every test shares: hypothesis profiles, the guard against leaked state, and the rule about skipping in CI."""
+"""What every test shares: hypothesis profiles, the guard against leaked state, the rule about skipping in CI, and the figures."""
 
 import os
 import threading
+from collections import Counter, defaultdict
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 
 import nn  # noqa: F401  (its losses are operations of their own: declare them before anybody counts)
-from autograd_core import TABLE
+from autograd_core import TABLE, Op
 from autograd_core.modes import WATCHED, anomaly_detected, recording, tracing
 from autograd_core.node import LOCK
 
@@ -16,6 +17,63 @@ settings.register_profile("dev", max_examples=50, deadline=None, suppress_health
 settings.register_profile("ci", max_examples=200, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 settings.register_profile("intense", max_examples=10_000, deadline=None, suppress_health_check=list(HealthCheck))
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
+
+
+class Figures:
+    """What a run has really done: tests say so as they do it, and a passed test of one operation counts by itself."""
+
+    def __init__(self):
+        self.sums, self.largest, self.properties = Counter(), {}, defaultdict(set)
+
+    def __call__(self, what, n=1):
+        """`n` more of something."""
+        self.sums[what] += n
+
+    def most(self, what, n):
+        """The largest of something."""
+        self.largest[what] = max(n, self.largest.get(what, 0))
+
+    def lines(self):
+        """The figures, a line each; nothing that did not run."""
+        if self.properties:
+            pairs = sum(map(len, self.properties.values()))
+            operations = len(set().union(*self.properties.values()))
+            yield f"{operations} operations × {len(self.properties)} properties: {pairs:,} pairs checked"
+        for what in sorted([*self.sums, *self.largest]):
+            yield f"{self.sums.get(what) or self.largest[what]:,} {what}"
+
+
+FIGURES = Figures()
+
+
+@pytest.fixture(scope="session")
+def count():
+    """`count("mutants planted")` as a mutant is planted; printed at the end of the run."""
+    return FIGURES
+
+
+def pytest_runtest_logreport(report):
+    """A test that passed with an operation as its parameter is one property of that operation."""
+    if report.when == "call" and report.passed:
+        for test, op in (value for name, value in report.user_properties if name == "operation"):
+            FIGURES.properties[test].add(op)
+
+
+def pytest_terminal_summary(terminalreporter):
+    """The figures of this run, whatever was selected."""
+    lines = list(FIGURES.lines())
+    if lines:
+        terminalreporter.section("checked in this run")
+        for line in lines:
+            terminalreporter.write_line(line)
+
+
+@pytest.fixture(autouse=True)
+def operation_under_test(request):
+    """Which operation a test is about, for the figures."""
+    op = getattr(request.node, "callspec", None) and request.node.callspec.params.get("op")
+    if isinstance(op, Op) and "rules" not in request.node.callspec.params:
+        request.node.user_properties.append(("operation", (request.node.originalname, op.name)))
 
 
 @pytest.fixture(autouse=True)

@@ -2,6 +2,7 @@
 
 import gc
 import linecache
+import os
 import sys
 import tracemalloc
 
@@ -68,7 +69,7 @@ by_line = pytest.mark.skipif(
 
 @by_line
 @pytest.mark.parametrize("make", [scalars, tensors])
-def test_an_interrupt_at_any_point_leaves_gradients_untouched_or_complete_and_the_next_pass_right(make):
+def test_an_interrupt_at_any_point_leaves_gradients_untouched_or_complete_and_the_next_pass_right(make, count):
     leaves, root = make()
     root.backward()
     once = copies(leaves)
@@ -92,11 +93,12 @@ def test_an_interrupt_at_any_point_leaves_gradients_untouched_or_complete_and_th
             assert same(copies(leaves), twice)
             break
     assert interrupted > 20
+    count("interrupts in the middle of a backward pass", interrupted)
 
 
 @pytest.mark.parametrize("n", range(5))
 @pytest.mark.parametrize("kind", [Value, Tensor])
-def test_an_interrupt_in_a_rule_leaves_gradients_untouched(kind, n):
+def test_an_interrupt_in_a_rule_leaves_gradients_untouched(kind, n, count):
     left = [1_000]
 
     def rule(m, out, x):
@@ -113,6 +115,7 @@ def test_an_interrupt_in_a_rule_leaves_gradients_untouched(kind, n):
         x.grad, y.grad = (3.0, 4.0) if kind is Value else (np.array(3.0), np.array(4.0))
         with pytest.raises(KeyboardInterrupt):
             root.backward()
+        count("interrupts in the middle of a backward pass")
         assert (float(x.grad), float(y.grad)) == (3.0, 4.0)
         assert not LOCK._is_owned()
         root.backward()
@@ -134,8 +137,23 @@ def test_an_interrupt_releases_the_lock():
 
 
 # ------------------------------------------------------------------------------------------------------ memory
-@pytest.mark.slow
-def test_memory_is_flat_over_ten_thousand_steps():
+def resident():
+    """The bytes of this process that are in memory now, or None where the system does not say."""
+    try:
+        import psutil
+
+        return psutil.Process().memory_info().rss
+    except ImportError:
+        pass
+    try:
+        with open("/proc/self/statm") as file:
+            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError, AttributeError):
+        return None
+
+
+def training():
+    """A step of a small training run."""
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(8, 3)), rng.integers(0, 2, 8)
     model = nn.Sequential(nn.Linear(3, 4, rng=0), nn.Tanh(), nn.Linear(4, 2, rng=1))
@@ -147,6 +165,12 @@ def test_memory_is_flat_over_ten_thousand_steps():
         loss.backward()
         optimizer.step()
 
+    return step
+
+
+@pytest.mark.slow
+def test_memory_is_flat_over_ten_thousand_steps(count):
+    step = training()
     for _ in range(200):
         step()
     gc.collect()
@@ -161,6 +185,26 @@ def test_memory_is_flat_over_ten_thousand_steps():
         tracemalloc.stop()
         gc.enable()
     assert grown < 20_000, f"{grown} bytes more after 10,000 steps, without the garbage collector"
+    count.most("training steps without growth of Python's memory", 10_000)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(resident() is None, reason="this system does not say how much memory a process has; install psutil")
+def test_the_process_does_not_grow_over_ten_thousand_steps(count):
+    step = training()
+    for _ in range(1_000):
+        step()
+    gc.collect()
+    gc.disable()
+    try:
+        before = resident()
+        for _ in range(10_000):
+            step()
+        grown = resident() - before
+    finally:
+        gc.enable()
+    assert grown < 2**20, f"{grown} bytes more after 10,000 steps, without the garbage collector"
+    count.most("training steps without growth of the process", 10_000)
 
 
 # ------------------------------------------------------------------------------------------- wrong input of every kind

@@ -130,12 +130,14 @@ def test_every_entry_has_a_sentence(op):
 
 
 @given(program=strategies.expressions())
-def test_random_scalar_programs(program):
+def test_random_scalar_programs(program, count):
+    count("random programs against differences")
     assert check_grads(program, program.leaves).failures == []
 
 
 @given(program=strategies.expressions(shape=(2,), max_steps=5))
-def test_random_array_programs(program):
+def test_random_array_programs(program, count):
+    count("random programs against differences")
     assert check_grads(program, program.leaves).failures == []
 
 

@@ -35,7 +35,7 @@ def nodes() -> int:
     return sum(type(o) in (Value, Tensor) for o in gc.get_objects())
 
 
-def test_a_chain_of_a_million_values(collector_off: None) -> None:
+def test_a_chain_of_a_million_values(collector_off: None, count: Any) -> None:
     """Forward, backward and freeing, within the default recursion limit; memory is back where it was."""
     blocks = sys.getallocatedblocks()
     x = Value(1.0)
@@ -45,6 +45,7 @@ def test_a_chain_of_a_million_values(collector_off: None) -> None:
     y.backward()
     assert x.grad == pytest.approx(1.0000001**MILLION, rel=1e-9)
     assert y.data == pytest.approx(1.0000001**MILLION, rel=1e-9)
+    count.most("nodes in one graph", MILLION)
     assert sys.getallocatedblocks() - blocks > MILLION
     start = time.perf_counter()
     del y
@@ -179,7 +180,7 @@ def test_no_reference_cycles(make: Any, collector_off: None) -> None:
     assert nodes() == rounds[2], "the collector found nodes in cycles"
 
 
-def test_eight_threads_share_parameters() -> None:
+def test_eight_threads_share_parameters(count: Any) -> None:
     """Each thread does its own forward and backward on the same leaves: no gradient is lost."""
     w, b, t = Value(2.0), Value(1.0), Tensor([1.0, 2.0, 3.0])
     rounds, errors = 100, []
@@ -208,6 +209,7 @@ def test_eight_threads_share_parameters() -> None:
     total = sum(range(8)) * rounds
     assert w.grad == total + 6.0 * total
     assert b.grad == 8 * rounds
+    count.most("threads sharing parameters", len(workers))
     np.testing.assert_array_equal(t.grad, np.full(3, 2.0 * total))
 
 

@@ -262,10 +262,11 @@ print(reached)
 
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
-def test_killed_at_any_moment_a_whole_checkpoint_is_left(tmp_path):
+def test_killed_at_any_moment_a_whole_checkpoint_is_left(tmp_path, count):
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "OPENBLAS_NUM_THREADS": "1"}
     done = subprocess.run(
-        [sys.executable, "-c", DRIVER, str(tmp_path / "run.safetensors"), "50"], env=environment, capture_output=True, text=True, timeout=120
+        [sys.executable, "-c", DRIVER, str(tmp_path / "run.safetensors"), str(kills := 50)], env=environment, capture_output=True, text=True, timeout=120
     )
     assert done.returncode == 0, done.stderr
+    count("processes killed while they wrote a checkpoint", kills)
     assert int(done.stdout) > 20              # and each run went on where the one before was killed
