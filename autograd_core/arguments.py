@@ -17,7 +17,7 @@ import numpy as np
 
 from .errors import OperandError
 
-__all__ = ["Count", "DType", "Numbers", "as_numbers", "checked", "shown", "text"]
+__all__ = ["Count", "DType", "Numbers", "as_numbers", "checked", "shown", "text", "truth"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 Numbers = Annotated[Any, "numbers"]
@@ -38,6 +38,13 @@ def shown(x: Any) -> str:
         return f"an array of shape {x.shape} and dtype {x.dtype}"
     text = "an integer of many digits" if isinstance(x, int) and abs(x) >= 2**63 else repr(x)
     return text if len(text) <= 60 else f"{text[:57]}… of type {type(x).__name__}"
+
+
+def truth(x: Any, who: str, name: str) -> bool:
+    """True or False; a clear error for anything else."""
+    if not isinstance(x, (bool, np.bool_)):
+        raise OperandError(f"{who}: received {name}={shown(x)}, expected True or False.")
+    return bool(x)
 
 
 def text(x: Any, who: str, name: str) -> str:

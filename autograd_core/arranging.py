@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from .errors import OperandError, ShapeError
+from .node import Node
 from .record import NODE_DATA
 from .shaping import (
     answers,
@@ -144,6 +145,8 @@ def delete(x: Any, obj: Any, axis: int | None = None) -> Any:
     if axis is None:
         return delete(ravel(x), obj, 0)
     at = axis_of(axis, ndim_of(x), "delete")
+    if isinstance(obj, Node):
+        raise OperandError("delete: received a node as the places, expected integers or booleans; take its .data and convert it.")
     return getitem(x, (slice(None),) * at + (np.delete(np.arange(shape_of(x)[at]), obj),))
 
 

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .arguments import truth
 from .errors import MissingRuleError
 from .op import Op
 from .record import NODE_DATA
@@ -180,6 +181,7 @@ def eigvalsh(x: Any, UPLO: str = "L") -> Any:
 def svd(x: Any, full_matrices: bool = True, compute_uv: bool = True) -> Any:
     """(U, S, Vᵀ) with U · diag(S) · Vᵀ = x, or S alone where `compute_uv` is False."""
     rows, columns = shape_of(x)[-2:]
+    full_matrices, compute_uv = truth(full_matrices, "svd", "full_matrices"), truth(compute_uv, "svd", "compute_uv")
     if compute_uv and full_matrices and rows != columns:
         raise MissingRuleError(f"svd: of shape {shape_of(x)} the full matrices are not determined and have no rule; use full_matrices=False.")
     both = record_op("svd", x)

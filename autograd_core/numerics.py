@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from .arguments import as_numbers, truth
 from .errors import MissingRuleError, OperandError, ShapeError
 from .node import Node
 from .op import TABLE
@@ -186,6 +187,7 @@ def ptp(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
 @answers(np.quantile)
 def quantile(x: Any, q: Any, axis: Any = None, *, method: str = "linear", keepdims: bool = False) -> Any:
     """What a share q of the elements lies below, interpolated linearly between neighbours; several q give a first axis."""
+    keepdims = truth(keepdims, "quantile", "keepdims")
     if method != "linear":
         raise MissingRuleError(f"quantile: method={method!r} has no rule here; use 'linear'.")
     share = np.asarray(q, dtype=np.float64)
@@ -265,7 +267,8 @@ def _gradient_along(f: Any, spacing: Any, axis: int, edge_order: int) -> Any:
     n, ndim = shape_of(f)[axis], ndim_of(f)
     if edge_order not in (1, 2) or n <= edge_order:
         raise ShapeError(f"gradient: received {n} samples with edge_order={edge_order}, expected order 1 or 2 and more samples than that.")
-    h = in_dtype_of(f, np.full(n - 1, spacing) if np.ndim(spacing) == 0 else np.diff(spacing))
+    spacing = as_numbers(spacing, "gradient", "varargs")
+    h = in_dtype_of(f, np.full(n - 1, spacing) if spacing.ndim == 0 else np.diff(spacing))
     if len(h) != n - 1:
         raise ShapeError(f"gradient: received {len(h) + 1} coordinates for an axis of length {n}, expected as many.")
 

@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 
 from . import arranging, decompositions  # noqa: F401  (importing them fills NUMPY)
-from .errors import MissingRuleError
+from .errors import AutogradError, OperandError
 from .node import Node
 from .numerics import SCIPY
 from .op import INSTALLERS, TABLE, Op
-from .record import NODE_DATA, apply, missing
+from .record import KERNEL_ERRORS, NODE_DATA, apply, missing, refused
 from .shaping import NUMPY, reshape
 
 __all__ = ["UFUNCS", "array_function", "array_ufunc"]
@@ -84,7 +84,10 @@ def array_ufunc(self: Any, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs:
         return ufunc(*map(NODE_DATA, inputs), **kwargs)
     _options(ufunc, kwargs)
     if ufunc in NUMPY:
-        return NUMPY[ufunc](*inputs)
+        try:
+            return NUMPY[ufunc](*map(_bare, inputs))
+        except KERNEL_ERRORS as error:
+            raise refused(ufunc.__name__, inputs, error) from error
     op = UFUNCS.get(ufunc)
     if op is None:
         if ufunc.__name__ not in SCIPY:
@@ -105,11 +108,20 @@ def array_function(self: Any, function: Callable[..., Any], types: Any, args: An
         raise missing(function)
     names, positional = _parameters(ours)
     try:
-        return ours(*args, **_options(function, _renamed(function, kwargs, names, positional), names))
-    except TypeError as error:
-        if isinstance(error, MissingRuleError) or "positional argument" not in str(error):
-            raise
-        raise missing(function, " with these positional arguments") from error
+        return ours(*map(_bare, args), **_options(function, _renamed(function, kwargs, names, positional), names))
+    except KERNEL_ERRORS as error:
+        if isinstance(error, TypeError) and not isinstance(error, AutogradError) and "positional argument" in str(error):
+            raise missing(function, " with these positional arguments") from error
+        raise refused(function.__name__, (*args, *kwargs.values()), error) from error
+
+
+def _bare(x: Any) -> Any:
+    """A constant as a plain array: a subclass such as np.matrix would multiply in its own way."""
+    if not isinstance(x, np.ndarray) or x.__class__ is np.ndarray:
+        return x
+    if isinstance(x, np.ma.MaskedArray):
+        raise OperandError("received a masked array, whose mask would be lost, expected a plain one; fill it first with .filled(value).")
+    return np.asarray(x)
 
 
 def _renamed(function: Any, kwargs: dict[str, Any], names: tuple[str, ...], positional: int) -> dict[str, Any]:

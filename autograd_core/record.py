@@ -30,7 +30,7 @@ from .modes import WATCHED, anomaly_detected, recording
 from .node import Node
 from .op import TABLE, Op
 
-__all__ = ["KERNEL_ERRORS", "apply", "as_array", "as_float", "floating", "joined", "record_tensor", "record_value", "translated", "unwrapped"]
+__all__ = ["KERNEL_ERRORS", "apply", "as_array", "as_float", "floating", "joined", "record_tensor", "record_value", "refused", "translated", "unwrapped"]
 
 KERNEL_ERRORS = (ValueError, TypeError, IndexError, ArithmeticError, AttributeError)
 """What NumPy raises at operands that do not fit; `translated` says it in our words."""
@@ -104,13 +104,24 @@ def translated(op: Op, operands: tuple[Any, ...], params: dict[str, Any], error:
         ndim = np.ndim(NODE_DATA(operands[0]))
         expected = f"an axis from {-ndim} to {ndim - 1}" if ndim else "no axis, since there is none"
         return AxisError(f"{received}; expected {expected}: {error}.")
-    kind: type[AutogradError] = (
+    return _our_kind(error)(f"{received}; {_expectation(op, operands)}: {error}.")
+
+
+def refused(who: str, arguments: tuple[Any, ...], error: Exception) -> Exception:
+    """The same for a function that is made of several operations."""
+    if isinstance(error, AutogradError):
+        return error
+    received = ", ".join(shown(NODE_DATA(x)) for x in arguments)
+    return _our_kind(error)(f"{who}: received {received}; expected what NumPy expects there: {error}.")
+
+
+def _our_kind(error: Exception) -> type[AutogradError]:
+    return (
         IndexingError if isinstance(error, IndexError)
         else LinAlgError if isinstance(error, np.linalg.LinAlgError)
         else OperandError if isinstance(error, TypeError)
         else ShapeError
     )  # fmt: skip
-    return kind(f"{received}; {_expectation(op, operands)}: {error}.")
 
 
 def _odd_dtype(x: Any) -> str:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .arguments import as_numbers, shown
+from .arguments import as_numbers, truth
 from .errors import MissingRuleError, OperandError, ShapeError
 from .node import Node
 from .op import TABLE
@@ -45,21 +45,15 @@ __all__: list[str] = []
 
 
 # ---------------------------------------------------------------------------------------------- reductions
-def flag(keepdims: Any, who: str) -> bool:
-    if not isinstance(keepdims, (bool, np.bool_)):
-        raise OperandError(f"{who}: received keepdims={shown(keepdims)}, expected True or False.")
-    return bool(keepdims)
-
-
 def _reduction(name: str, *functions: Any, **defaults: Any) -> None:
     ddof = "ddof" in defaults
 
     def reduce(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
-        kept = keepdims is not False and flag(keepdims, name)
+        kept = keepdims is not False and truth(keepdims, name, "keepdims")
         return record_op(name, x, **({"axis": axes_of(axis, name)} if axis is not None else {}), **({"keepdims": True} if kept else {}))
 
     def reduce_with_ddof(x: Any, axis: Any = None, *, ddof: float = 0, correction: float | None = None, keepdims: bool = False) -> Any:
-        return record_op(name, x, axis=axes_of(axis, name), ddof=ddof if correction is None else correction, keepdims=flag(keepdims, name))
+        return record_op(name, x, axis=axes_of(axis, name), ddof=ddof if correction is None else correction, keepdims=truth(keepdims, name, "keepdims"))
 
     function: Any = reduce_with_ddof if ddof else reduce
     function.__name__ = function.__qualname__ = name
@@ -113,7 +107,7 @@ def norm(x: Any, ord: Any = None, axis: Any = None, *, keepdims: bool = False) -
         first, second = axis if axis is not None else (0, 1)
         if ord in (2, -2, "nuc"):
             values = getitem(record_op("svd", moveaxis(x, (first, second), (-2, -1))), (..., 0, slice(None)))
-            out = NUMPY[np.sum if ord == "nuc" else np.max if ord > 0 else np.min](values, -1)
+            out = NUMPY[np.sum if ord == "nuc" else np.max if ord == 2 else np.min](values, -1)
             return expand_dims(out, tuple(sorted((first % ndim, second % ndim)))) if keepdims else out
         if ord not in (1, -1, np.inf, -np.inf):
             raise MissingRuleError(f"norm: ord={ord!r} of a matrix has no derivative rule here; use 'fro', 'nuc', ±1, ±2 or ±inf.")
@@ -378,6 +372,7 @@ def multi_dot(arrays: Sequence[Any]) -> Any:
 @answers(np.linalg.matrix_power)
 def matrix_power(x: Any, n: int) -> Any:
     """A square matrix multiplied with itself n times; its inverse where n is negative."""
+    n = whole(n, "matrix_power", "n")
     if n < 0:
         return matrix_power(inv(x), -n)
     if n == 0:

@@ -11,7 +11,7 @@ import numpy as np
 
 from . import routines, shaping
 from ._methods import ArrayMethods
-from .arguments import as_numbers, shown, text
+from .arguments import as_numbers, shown, text, truth
 from .backward import backpropagate, one_step
 from .errors import GraphError, ItemAssignmentError, NotScalarError, OperandError, ShapeError
 from .modes import WATCHED, tracing
@@ -68,9 +68,7 @@ class Tensor(Node, ArrayMethods):
         self.op = None
         self.grad = None
         self._mark = 0
-        if not isinstance(requires_grad, (bool, np.bool_)):
-            raise OperandError(f"Tensor: received requires_grad={shown(requires_grad)}, expected True or False.")
-        self.requires_grad = bool(requires_grad)
+        self.requires_grad = requires_grad if requires_grad.__class__ is bool else truth(requires_grad, "Tensor", "requires_grad")
         if label.__class__ is not str or label:
             self.label = text(label, "Tensor", "label")
 

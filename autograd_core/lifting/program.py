@@ -159,7 +159,7 @@ class Program:
 
         Empty for a program that is no array program of matrices.
         """
-        if section not in ("forward", "backward"):
+        if not isinstance(section, str) or section not in ("forward", "backward"):
             raise LiftError(f"statements: received {section!r}, expected 'forward' or 'backward'")
         listing = self._compiled.listing
         return [] if listing is None else listing.statements(section)

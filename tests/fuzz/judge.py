@@ -24,7 +24,7 @@ from autograd_core.node import Node
 __all__ = ["Call", "Fault", "answer", "numbers", "run"]
 
 ROOMS = tuple(str(Path(m.__file__).parent) for m in (autograd_core, nn))
-CLEAR = re.compile(r"received|expected|must |cannot |is not|not a |has no|has nan|defines no|there is no|unknown|needs|does not|missing|refused|would |takes ")
+CLEAR = re.compile(r"received|expected|must |cannot |is not|not a |has no|have no|has nan|defines no|there is no|unknown|needs|does not|missing|refused|would |takes ")
 SECONDS = 20.0
 
 
@@ -166,10 +166,10 @@ def run(call: Call, what: str) -> tuple[list[np.ndarray], list[np.ndarray]] | Ex
 
 def _must_be_clear(error: Exception, what: str) -> None:
     text = f"{type(error).__name__}: {error}"
-    if isinstance(error, Warning):
-        raise Fault(f"{what} warned: {text}") from error
     if not _of_ours(error.__traceback__):      # NumPy, or Python's operators, refused before anything of ours was asked
         return
+    if isinstance(error, Warning):
+        raise Fault(f"{what} warned: {text}") from error
     if not isinstance(error, AutogradError) and not _raised_by_us(error.__traceback__):
         raise Fault(f"{what} let an error through that is not ours: {text}") from error
     if not CLEAR.search(str(error)):

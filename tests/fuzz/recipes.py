@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import operator
-import tempfile
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -23,28 +22,10 @@ from autograd_core.shaping import NUMPY
 from nn import data, init, plot
 
 from .judge import Call
+from .numpy_recipes import NUMPY_RECIPES
+from .samples import CLASSES, FOLDER, IMAGE, A, B, P, S, Y, call, t
 
 __all__ = ["DERIVED", "LISTED", "RECIPES", "public_names"]
-
-A = np.array([[0.3, -0.8, 1.2], [0.5, 0.9, -0.4]])
-B = np.array([[0.7, 0.2, -0.6], [-0.1, 0.4, 1.1]])
-S = np.array([[2.0, 0.3], [0.1, 1.5]])
-P = np.array([[0.2, 0.7, 0.4], [0.9, 0.6, 0.3]])
-Y = np.array([0.0, 1.0])
-CLASSES = np.array([2, 0])
-IMAGE = np.linspace(-1.0, 1.0, 32).reshape(1, 2, 4, 4)
-FOLDER = Path(tempfile.gettempdir())
-
-
-def call(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Call:
-    """The function with its arguments, not called yet."""
-    return Call(function, list(args), kwargs)
-
-
-def t(x: Any = A) -> Tensor:
-    """A fresh tensor."""
-    return Tensor(x)
-
 
 def model() -> Any:
     """A small tensor model."""
@@ -222,6 +203,8 @@ LISTED: dict[str, Callable[[], Call]] = {
     "operation": lambda: call(decorated, d=lambda m, out, x: 2.0 * x, doc="x²."),
     "Program": lambda: call(lambda root, w: ag.lift(root, params=w)(), *(lambda w: (w[0] * 2.0 + w[1], w))([Value(0.5), Value(1.0)])),
     "Program.backward": lambda: call(program().backward),
+    "Program.leaf_names": lambda: call(program().leaf_names),
+    "Program.statements": lambda: call(program().statements, "backward"),
     "Program.write_back": lambda: call(program().write_back),
     "Program.inputs": lambda: call(replayed, np.array([3.0])),
     "lift": lambda: call(ag.lift, *(lambda w: (w[0] * 2.0 + w[1],))([Value(0.5), Value(1.0)]), params=None, inputs=None),
@@ -297,59 +280,7 @@ LISTED: dict[str, Callable[[], Call]] = {
     "strategies.shapes": lambda: call(drawn(ag.strategies.shapes), max_dims=2, max_side=3, min_side=0),
     "strategies.tensors": lambda: call(drawn(ag.strategies.tensors), (2, 3), domain=ag.Interval(), kinks=False),
     "strategies.values": lambda: call(drawn(ag.strategies.values), ag.Interval(), kinks=False),
-    # ---------------------------------------------------------------------------------------- NumPy's functions
-    "np.reshape": lambda: call(np.reshape, t(), (3, 2)),
-    "np.ravel": lambda: call(np.ravel, t()),
-    "np.transpose": lambda: call(np.transpose, t(), (1, 0)),
-    "np.matrix_transpose": lambda: call(np.matrix_transpose, t()),
-    "np.swapaxes": lambda: call(np.swapaxes, t(), 0, 1),
-    "np.moveaxis": lambda: call(np.moveaxis, t(), 0, 1),
-    "np.squeeze": lambda: call(np.squeeze, Tensor([[1.0, 2.0]]), 0),
-    "np.expand_dims": lambda: call(np.expand_dims, t(), 1),
-    "np.copy": lambda: call(np.copy, t()),
-    "np.atleast_1d": lambda: call(np.atleast_1d, t()),
-    "np.atleast_2d": lambda: call(np.atleast_2d, t()),
-    "np.broadcast_to": lambda: call(np.broadcast_to, t(), (2, 2, 3)),
-    "np.flip": lambda: call(np.flip, t(), 0),
-    "np.roll": lambda: call(np.roll, t(), 1, axis=1),
-    "np.tile": lambda: call(np.tile, t(), (2, 1)),
-    "np.repeat": lambda: call(np.repeat, t(), 2, axis=0),
-    "np.pad": lambda: call(np.pad, t(), 1),
-    "np.take": lambda: call(np.take, t(), CLASSES, axis=1),
-    "np.take_along_axis": lambda: call(np.take_along_axis, t(), CLASSES[:, None], 1),
-    "np.diagonal": lambda: call(np.diagonal, t(), 0, 0, 1),
-    "np.diag": lambda: call(np.diag, t(), 0),
-    "np.tril": lambda: call(np.tril, t(), 0),
-    "np.triu": lambda: call(np.triu, t(), 0),
-    "np.concatenate": lambda: call(np.concatenate, [t(), B], axis=0),
-    "np.stack": lambda: call(np.stack, [t(), B], axis=0),
-    "np.vstack": lambda: call(np.vstack, [t(), B]),
-    "np.hstack": lambda: call(np.hstack, [t(), B]),
-    "np.column_stack": lambda: call(np.column_stack, [t(), B]),
-    "np.array_split": lambda: call(np.array_split, t(), 2, axis=1),
-    "np.split": lambda: call(np.split, t(), 3, axis=1),
-    "np.where": lambda: call(np.where, A > 0.0, t(), B),
-    "np.clip": lambda: call(np.clip, t(), -0.5, 0.5),
-    "np.amax": lambda: call(np.amax, t(), 1),
-    "np.amin": lambda: call(np.amin, t(), 1),
-    "np.average": lambda: call(np.average, t(), 1, P),
-    "np.linalg.norm": lambda: call(np.linalg.norm, t(), 1, axis=1),
-    "np.diff": lambda: call(np.diff, t(), 1, axis=1),
-    "np.matmul": lambda: call(np.matmul, t(), B.T),
-    "np.dot": lambda: call(np.dot, t(), B.T),
-    "np.inner": lambda: call(np.inner, t(), B),
-    "np.outer": lambda: call(np.outer, t(), B),
-    "np.tensordot": lambda: call(np.tensordot, t(), B, axes=2),
-    "np.kron": lambda: call(np.kron, t(), S),
-    "np.einsum": lambda: call(np.einsum, "ij,ij->i", t(), B),
-    "np.trace": lambda: call(np.trace, t(), 0),
-    "np.linalg.slogdet": lambda: call(np.linalg.slogdet, t(S)),
-    "np.linalg.inv": lambda: call(np.linalg.inv, t(S)),
-    "np.linalg.det": lambda: call(np.linalg.det, t(S)),
-    "np.linalg.solve": lambda: call(np.linalg.solve, t(S), S),
-    "np.linalg.cholesky": lambda: call(np.linalg.cholesky, t(S @ S.T)),
-    "np.identity": lambda: call(np.positive, t()),
-    "np.sinc": lambda: call(np.sinc, t()),
+    **NUMPY_RECIPES,
     # ---------------------------------------------------------------------------------------------- nn: functions
     "nn.accuracy": lambda: call(nn.accuracy, P, np.array([1, 0]), threshold=0.5),
     "nn.r2_score": lambda: call(nn.r2_score, A, B),

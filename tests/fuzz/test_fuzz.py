@@ -25,6 +25,9 @@ TAKEN = {
     ("index", 0): {"None"},                    # a new axis
     ("index by arrays", 1): {"None"},
     ("np.pad", 1): {"dict"},                   # widths by axis
+    ("mod: operator, reflected", 0): {"str", "empty str", "str of a number", "bytes"},  # Python's formatting
+    ("np.broadcast_arrays", 1): TEXTS,         # a constant comes back as it is
+    ("np.meshgrid", 1): TEXTS,
     ("nn.init.rng_of", 0): {"None"},           # a fresh generator
     **{("nn.data.batches", slot): TEXTS for slot in (0, 1)},             # samples may be anything that has an order
     **{("nn.data.train_test_split", slot): TEXTS for slot in (0, 1)},
