@@ -190,7 +190,7 @@ def quantile(x: Any, q: Any, axis: Any = None, *, method: str = "linear", keepdi
     keepdims = truth(keepdims, "quantile", "keepdims")
     if method != "linear":
         raise MissingRuleError(f"quantile: method={method!r} has no rule here; use 'linear'.")
-    share = np.asarray(q, dtype=np.float64)
+    share = as_numbers(q, "quantile", "q").astype(np.float64)
     if np.any((share < 0.0) | (share > 1.0)):
         raise OperandError(f"quantile: received q={q!r}, expected shares from 0 to 1.")
     ndim, axis = ndim_of(x), axes_of(axis, "quantile")
@@ -210,7 +210,7 @@ def quantile(x: Any, q: Any, axis: Any = None, *, method: str = "linear", keepdi
 @answers(np.percentile)
 def percentile(x: Any, q: Any, axis: Any = None, *, method: str = "linear", keepdims: bool = False) -> Any:
     """What q per cent of the elements lie below; see quantile."""
-    return quantile(x, np.asarray(q, dtype=np.float64) / 100.0, axis, method=method, keepdims=keepdims)
+    return quantile(x, as_numbers(q, "percentile", "q").astype(np.float64) / 100.0, axis, method=method, keepdims=keepdims)
 
 
 @answers(np.median)

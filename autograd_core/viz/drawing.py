@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from autograd_core.arguments import truth
 from autograd_core.errors import AutogradError
 
 from .dot import as_dot, placed_by_dot, rendered
@@ -77,7 +78,9 @@ def draw(
     listed = list(shown) if isinstance(shown, Iterable) and getattr(shown, "shape", None) != () else [shown]
     if not all(isinstance(part, str) and part in SHOW for part in listed):
         raise AutogradError(f"draw: received show={show!r}, expected some of {sorted(SHOW)}.")
-    wanted = frozenset(listed)
+    wanted: frozenset[str] = frozenset(map(str, listed))
+    if fold is not None:
+        fold = truth(fold, "draw", "fold")
     from autograd_core.lifting import Program
 
     if isinstance(root, Program) or (isinstance(root, tuple) and len(root) == 2 and isinstance(root[0], Program)):
