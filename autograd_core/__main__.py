@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import ast
 import math
+import os
 import re
 import shutil
 import sys
@@ -230,7 +231,9 @@ def _parsed(parser: argparse.ArgumentParser, arguments: Sequence[str] | None) ->
 def _say(text: str) -> None:
     """Print, also where the terminal cannot write a ∂."""
     try:
-        print(text)
+        print(text, flush=True)
+    except BrokenPipeError:  # the reader has seen enough, as `head` has
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
     except UnicodeEncodeError:
         encoding = sys.stdout.encoding or "ascii"
         print(text.encode(encoding, "replace").decode(encoding))

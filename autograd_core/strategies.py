@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import wraps
 from typing import Annotated, Any
 
 import numpy as np
@@ -18,17 +19,29 @@ from .record import apply
 from .tensor import Tensor
 from .value import Value
 
-try:
-    from hypothesis import strategies as st
-except ImportError as error:
-    raise MissingExtraError(
-        "autograd_core.strategies needs hypothesis; install it with: pip install 'autograd-core[test]'"
-    ) from error
-
 __all__ = ["Program", "arrays", "expressions", "floats_in", "operands", "shapes", "tensors", "values"]
 
 DEFAULT = Interval()
 LONGEST = 10_000
+
+
+class _Absent:
+    """In the place of hypothesis where it is not installed: whatever is asked of it says what to install."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise MissingExtraError(
+            f"autograd_core.strategies needs hypothesis (for {name}); install it with: pip install 'autograd-core[test]'"
+        )
+
+    def composite(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """A strategy that cannot be had."""
+        return wraps(function)(lambda *_, **__: self.__getattr__(function.__name__))
+
+
+try:
+    from hypothesis import strategies as st
+except ImportError:
+    st = _Absent()  # type: ignore[assignment]
 
 
 @checked

@@ -92,7 +92,7 @@ class Optimizer:
     def __init__(self, params: Any, **settings: Any) -> None:
         """Check parameters and settings; nothing is changed by that."""
         who = type(self).__name__
-        if isinstance(params, (Value, Tensor, np.ndarray, str, bytes)) or not isinstance(params, Iterable):
+        if isinstance(params, (Value, Tensor, np.ndarray, str, bytes)) or hasattr(params, "parameters") or not isinstance(params, Iterable):
             raise OperandError(f"{who}: received {type(params).__name__}, expected a list of parameters such as model.parameters().")
         given = list(params)
         groups = [dict(g) for g in given] if given and isinstance(given[0], dict) else [{"params": given}]

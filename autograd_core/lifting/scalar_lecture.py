@@ -22,6 +22,7 @@ _SPEAKING = re.compile(r"[^\W\d]\w{0,11}(\[\d{1,4}\]){0,3}")
 _WORD = re.compile(r"\b([vg])(\d+)\b|\b(f\d+)\b|(\()?(-?\d+(?:\.\d+)?(?:e[-+]?\d+)?)(?(4)\))")
 
 _SQUARE, _MINUS = re.compile(r"(?<![\w\]* /] )(?<![\w*/])([^\W\d][\w\[\]]*) \* \1(?![\w\[(])"), re.compile(r"\+ \(-([\w.]+)\)")
+_SQUARE_OF = re.compile(r"\bsquare\(([^\W\d][\w\[\]]*)\)")
 
 
 class ScalarListing:
@@ -42,7 +43,7 @@ class ScalarListing:
             return f"({number_text(float(number))})" if number.startswith("-") else number_text(float(number))
 
         spaced = _WORD.sub(word, text).replace("*", " * ").replace(" *  * ", "**")
-        return _SQUARE.sub(r"\1²", _MINUS.sub(r"- \1", spaced))
+        return _SQUARE_OF.sub(r"\1²", _SQUARE.sub(r"\1²", _MINUS.sub(r"- \1", spaced)))
 
     def leaf_names(self) -> list[str]:
         """Each leaf is called by a name of its own."""

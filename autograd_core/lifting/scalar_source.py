@@ -16,6 +16,8 @@ from typing import Any
 
 import numpy as np
 
+from autograd_core.op import TABLE
+
 from .canonical import Canonical
 from .compiled import SCALAR_LINE, Compiled
 from .rules import LocalDerivative, scalar_kernel, write_scalar
@@ -41,6 +43,12 @@ def _strong(g: float, local: float) -> float:
 def _strong_select(g: float, local: float) -> float:
     """g · local, and 0 where either is 0: for operations that choose between branches."""
     return 0.0 if g == 0.0 or local == 0.0 else g * local
+
+
+def _spoken(function: Any) -> str:
+    """A function's own name, or that of the entry whose kernel it is."""
+    name = str(getattr(function, "__name__", "f"))
+    return name if name != "<lambda>" else next((op.name for op in TABLE.values() if op.scalar is function), "f")
 
 
 class _Writer:
@@ -225,7 +233,7 @@ def compile_scalars(graph: Canonical) -> Compiled:
     lines = count_lines(graph)
     listing = None
     if len(graph.kept) <= FEW:
-        functions = {name: getattr(thing, "__name__", "f") for name, thing in writer.scope.items() if callable(thing)}
+        functions = {name: _spoken(thing) for name, thing in writer.scope.items() if callable(thing)}
         functions |= {name: str(key[0]) for key, name in writer.kernels.items()}
         listing = ScalarListing(graph, {"forward": writer.forward, "backward": writer.backward}, functions)
     return Compiled(

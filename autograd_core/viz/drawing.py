@@ -135,7 +135,8 @@ def check_root(root: object, who: str) -> None:
 
     if not isinstance(root, Node):
         raise AutogradError(
-            f"{who}: received {type(root).__name__}, expected a Value or a Tensor: the result of a computation."
+            f"{who}: received {type(root).__name__}, expected a Value or a Tensor: the result of a computation"
+            f"{', such as model(x)' if callable(root) else ''}."
         )
 
 

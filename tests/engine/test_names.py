@@ -376,3 +376,19 @@ def test_import_is_light() -> None:
     code = f"import sys, autograd_core; print(sorted(set({heavy}) & set(sys.modules)))"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"
+
+
+def test_everything_can_be_imported_without_the_extras() -> None:
+    """Where hypothesis is missing a star import works, and a strategy says what to install."""
+    code = """
+import sys
+sys.modules["hypothesis"] = None
+from autograd_core import *
+for strategy in (strategies.expressions, strategies.floats_in, strategies.values):
+    try:
+        strategy()
+    except ImportError as error:
+        print(error)
+"""
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.count("pip install 'autograd-core[test]'") == 3

@@ -114,6 +114,13 @@ def test_a_short_scalar_program_is_told_line_by_line() -> None:
     assert "dw = dw + dv1 * x0" in text and "dloss = 1" in text
 
 
+def test_rules_of_a_short_scalar_program_are_told_in_words() -> None:
+    x = Value(1.0, label="x")
+    text = str(lift((2.0 * x).tanh().cbrt(), params=[x]))
+    assert "lambda" not in text
+    assert "* (1 - v2²)" in text and "cbrt" in text
+
+
 def test_labels_that_cannot_be_names() -> None:
     a, b = Value(2.0, label="v1"), Value(3.0, label="__import__('os')")
     text = str(lift(a * b + a.exp(), params=[a, b]))

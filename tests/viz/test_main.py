@@ -108,3 +108,9 @@ def test_as_a_program():
         env={"PYTHONIOENCODING": "ascii", "PATH": ""},
     )  # fmt: skip
     assert b"= 6.0" in plain.stdout
+
+
+def test_a_reader_may_stop_listening():
+    from_table = subprocess.Popen([sys.executable, "-m", "autograd_core", "operations"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    from_table.stdout.close()
+    assert from_table.communicate()[1] == b""
