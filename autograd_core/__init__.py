@@ -25,7 +25,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from . import elementwise, structural  # noqa: F401  (importing them fills the table)
+from . import elementwise, products, structural  # noqa: F401  (importing them fills the table)
 from .functions import *  # noqa: F403
 from .functions import __all__ as _functions
 from .modes import detect_anomaly, no_grad

@@ -11,18 +11,15 @@ import numpy as np
 from .errors import OperandError, ShapeError
 from .node import Node
 from .record import NODE_DATA
+from .registry import answers, axis_of, ndim_of, shape_of
 from .shaping import (
-    answers,
-    axis_of,
     broadcast_to,
     concatenate,
     flip,
     getitem,
     moveaxis,
-    ndim_of,
     ravel,
     reshape,
-    shape_of,
     split,
     swapaxes,
     take_along_axis,

@@ -21,9 +21,10 @@ import numpy as np
 from .arguments import truth
 from .errors import MissingRuleError
 from .op import Op
+from .products import swap_last
 from .record import NODE_DATA
-from .shaping import answers, getitem, in_dtype_of, matrix_transpose, record_op, shape_of
-from .structural import swap_last
+from .registry import answers, in_dtype_of, record_op, shape_of
+from .shaping import getitem, matrix_transpose
 
 __all__ = ["EighResult", "QRResult", "SVDResult"]
 

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 
 from .algebra import ARRAYS, NODES, NUMBERS
-from .backward import as_ieee, local_of
 from .gradients import gradients
 from .modes import unchecked
 from .node import LOCK, Node, operands, stale, trace
+from .sweeps import as_ieee, local_of
 
 __all__ = ["pushforward"]
 

@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 
 from .algebra import ARRAYS, NODES, NUMBERS
-from .backward import as_ieee, local_of, needed_for, restore, run_pass, times
+from .backward import needed_for, restore, run_pass
 from .modes import unchecked
 from .node import LOCK, operands, stale, trace
 from .op import Op
 from .structural import sum_to
+from .sweeps import as_ieee, local_of, times
 
 __all__ = ["gradients", "jacobian_rows"]
 

@@ -14,28 +14,22 @@ import numpy as np
 
 from .arguments import as_numbers, truth
 from .errors import MissingRuleError, OperandError, ShapeError
+from .linear_algebra import matmul
 from .node import Node
 from .op import TABLE
 from .record import NODE_DATA
-from .routines import diff, matmul
+from .registry import NUMPY, answers, axes_of, axis_of, in_dtype_of, ndim_of, record_op, shape_of
+from .routines import diff
 from .shaping import (
-    NUMPY,
-    answers,
-    axes_of,
-    axis_of,
     concatenate,
     diagonal,
     flip,
     getitem,
-    in_dtype_of,
     matrix_transpose,
     moveaxis,
-    ndim_of,
     pad,
     ravel,
-    record_op,
     reshape,
-    shape_of,
     where,
 )
 

@@ -20,7 +20,8 @@ from .node import Node
 from .numerics import SCIPY
 from .op import INSTALLERS, TABLE, Op
 from .record import KERNEL_ERRORS, NODE_DATA, apply, missing, refused
-from .shaping import NUMPY, reshape
+from .registry import NUMPY
+from .shaping import reshape
 
 __all__ = ["UFUNCS", "array_function", "array_ufunc"]
 

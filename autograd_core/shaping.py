@@ -1,107 +1,26 @@
 """Shapes, indexing and joining under NumPy's names, for numbers, arrays, `Value`s and `Tensor`s.
 
 Few need an entry of their own: `swapaxes` is a transpose, `stack` a concatenation, `diag` an index, so their
-derivatives are those of the entries they are made of. Each function also answers for its NumPy namesake (`NUMPY`), so
-that `np.stack([t, a])` comes here.
+derivatives are those of the entries they are made of. Each function also answers for its NumPy namesake, so that
+`np.stack([t, a])` comes here.
 """
 
 from __future__ import annotations
 
 import builtins
 import itertools
-import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from .errors import AxisError, GraphError, MissingRuleError, OperandError, ShapeError
+from .errors import MissingRuleError, OperandError, ShapeError
 from .node import Node
 from .op import TABLE
-from .record import NODE_DATA, apply, unwrapped
+from .record import NODE_DATA, unwrapped
+from .registry import answers, axis_of, listed, ndim_of, record_op, shape_of, whole, wholes
 
-__all__ = ["NUMPY", "answers"]
-
-NUMPY: dict[Any, Callable[..., Any]] = {}
-"""NumPy function → the function here that answers for it."""
-
-
-def answers(*functions: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Register a function for the NumPy functions it answers for, and export it."""
-
-    def register(function: Callable[..., Any]) -> Callable[..., Any]:
-        for theirs in functions:
-            NUMPY[theirs] = function
-        __all__.append(function.__name__)
-        return function
-
-    return register
-
-
-def shape_of(x: Any) -> tuple[int, ...]:
-    return x._value.shape if isinstance(x, Node) and x.is_array else unwrapped(NODE_DATA(x), "an array").shape
-
-
-def ndim_of(x: Any) -> int:
-    return len(shape_of(x))
-
-
-def in_dtype_of(x: Any, constants: Any) -> Any:
-    """Constants that go with x in a formula, as floats of its kind: float64 numbers would widen float32 ones."""
-    dtype = getattr(NODE_DATA(x), "dtype", np.dtype(np.float64))
-    return np.asarray(constants, dtype if dtype.kind == "f" else np.float64)
-
-
-def axis_of(axis: Any, ndim: int, who: str) -> int:
-    """An axis counted from the front; a clear error where there is none such."""
-    try:
-        at = operator.index(axis)
-    except TypeError:
-        raise OperandError(f"{who}: received axis={axis!r}, expected an integer.") from None
-    if not -ndim <= at < ndim:
-        expected = f"an axis from {-ndim} to {ndim - 1}" if ndim else "no axis, since there is none"
-        raise AxisError(f"{who}: received axis={axis} for {ndim} axes, expected {expected}.")
-    return at % ndim
-
-
-def axes_of(axis: Any, who: str) -> Any:
-    """An axis, a tuple of them, or None; as Python integers."""
-    try:
-        return tuple(map(operator.index, axis)) if isinstance(axis, (tuple, list)) else None if axis is None else operator.index(axis)
-    except TypeError:
-        raise OperandError(f"{who}: received axis={axis!r}, expected an integer, a tuple of integers or None.") from None
-
-
-def whole(x: Any, who: str, name: str) -> int:
-    """An integer; a clear error for anything else."""
-    found = wholes(x, who, name)
-    if np.ndim(x):
-        raise OperandError(f"{who}: received {name}={x!r:.60}, expected an integer.")
-    return found[0]
-
-
-def wholes(x: Any, who: str, name: str) -> tuple[int, ...]:
-    """One integer or several, as a tuple."""
-    try:
-        found = tuple(map(operator.index, x)) if np.ndim(x) else (operator.index(x),)
-        if all(-(2**63) <= n < 2**63 for n in found):
-            return found
-        raise ValueError
-    except (TypeError, ValueError):
-        raise OperandError(f"{who}: received {name}={x!r:.60}, expected an integer or a tuple of integers.") from None
-
-
-def listed(x: Any, who: str) -> list[Any]:
-    """What is to be joined, as a list."""
-    try:
-        return list(x)
-    except (TypeError, GraphError):
-        raise OperandError(f"{who}: received {x!r:.60}, expected a list of arrays.") from None
-
-
-def record_op(name: str, *operands: Any, **params: Any) -> Any:
-    return apply(TABLE[name], operands, params)
-
+__all__: list[str] = []
 
 # ------------------------------------------------------------------------------------------------- shapes
 @answers(np.reshape)

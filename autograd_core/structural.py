@@ -1,11 +1,8 @@
-"""The structural entries of the rule book: operations that change shape, join, choose or solve.
+"""The structural entries of the rule book: operations that reduce, change shape, join or choose.
 
 Each rule is a pull-back, `rule(m, g, out, *operands, **params)`: what the incoming gradient g, which has the shape of
 the result, becomes for one operand. Broadcasting is never undone in a rule; the backward loop does that, in one place.
 An entry that is linear in each operand says so, and forward mode applies the operation itself to the tangents.
-
-Sources: M. Giles, *An extended collection of matrix derivative results* (2008), for inverse, determinant, solve and
-Cholesky; the rest is index arithmetic.
 """
 
 from __future__ import annotations
@@ -19,7 +16,7 @@ import numpy as np
 
 from .op import Op
 
-__all__ = ["kept_shape", "sum_to", "swap_last"]
+__all__ = ["kept_shape", "sum_to"]
 
 Shape = tuple[int, ...]
 
@@ -287,103 +284,6 @@ Op(name="log_softmax", array=lambda x, *, axis=-1: _log_softmax(x, axis), sample
    vjp=(lambda m, g, out, x, *, axis=-1: g - m.exp(out) * m.sum(g, axis=axis, keepdims=True),))
 
 
-# --------------------------------------------------------------------------------------------- products
-def swap_last(m: Any, x: Any) -> Any:
-    """The last two axes exchanged."""
-    ndim = m.ndim(x)
-    return m.transpose(x, axes=(*range(ndim - 2), ndim - 1, ndim - 2)) if ndim != 2 else m.transpose(x)
-
-
-def _as_matrix(m: Any, x: Any, column: bool) -> Any:
-    shape = m.shape(x)
-    return m.reshape(x, shape=(*shape, 1) if column else (1, *shape)) if len(shape) == 1 else x
-
-
-def _grown(m: Any, g: Any, x: Any, y: Any) -> Any:
-    """g with the axes that a vector operand of `@` lost."""
-    shape = list(m.shape(g))
-    if m.ndim(y) == 1:
-        shape.append(1)
-    if m.ndim(x) == 1:
-        shape.insert(len(shape) - 1, 1)
-    return m.reshape(g, shape=tuple(shape)) if len(shape) != m.ndim(g) else g
-
-
-def _pull_right(m: Any, g: Any, x: Any, y: Any) -> Any:
-    pulled = m.matmul(swap_last(m, _as_matrix(m, x, False)), _grown(m, g, x, y))
-    return m.reshape(pulled, shape=m.shape(pulled)[:-1]) if m.ndim(y) == 1 else pulled
-
-
-def _matrix_pairs(rng: Any) -> list[Any]:
-    shapes = (((2, 3), (3, 4)), ((3,), (3,)), ((2, 3), (3,)), ((3,), (3, 2)), ((4, 2, 3), (3, 2)), ((2, 3), (4, 3, 1)),
-              ((3,), (2, 3, 2)), ((2, 1, 3), (3,)), ((0, 3), (3, 2)))
-    return [((rng.normal(size=s), rng.normal(size=t)), {}) for s, t in shapes]
-
-
-def _matmul(x: Any, y: Any) -> Any:
-    """`np.matmul`; two matrices have the same product by `dot`, which is quicker to start."""
-    if x.__class__ is y.__class__ is np.ndarray and x.ndim == 2 and y.ndim == 2:
-        return x.dot(y)
-    return np.matmul(x, y)
-
-
-Op(name="matmul", dunder="matmul", symbol="@", latex="{0}\\,{1}", array=_matmul, numpy=(np.matmul,), linear=True, samples=_matrix_pairs,
-   doc="The matrix product; vectors and stacks of matrices as in NumPy.",
-   vjp=(lambda m, g, out, x, y: m.matmul(_grown(m, g, x, y), swap_last(m, _as_matrix(m, y, True))),
-        lambda m, g, out, x, y: _pull_right(m, g, x, y)))
-
-
-def _linear_weight(m: Any, g: Any, x: Any) -> Any:
-    """gᵀ x, with all leading axes taken as one."""
-    if len(x.shape) == 2:
-        return m.matmul(g.T, x)
-    rows = math.prod(m.shape(x)[:-1])
-    flat = m.reshape(g, shape=(rows, m.shape(g)[-1]))
-    return m.matmul(m.transpose(flat), m.reshape(x, shape=(rows, m.shape(x)[-1])))
-
-
-def _linear(x: Any, weight: Any, bias: Any) -> Any:
-    out = _matmul(x, weight.T)
-    return np.add(out, bias, out=out) if out.__class__ is np.ndarray and bias.dtype is out.dtype else out + bias
-
-
-Op(name="linear", symbol="xWᵀ + b", latex="{0}\\,{1}^T + {2}", array=_linear,
-   doc="x @ Wᵀ + b in one step: a layer before its activation.",
-   samples=lambda rng: [((rng.normal(size=s), rng.normal(size=(2, 3)), rng.normal(size=2)), {}) for s in ((4, 3), (3,), (2, 4, 3))],
-   vjp=(lambda m, g, out, x, weight, bias: m.matmul(g, weight),
-        lambda m, g, out, x, weight, bias: _linear_weight(m, g, x),
-        lambda m, g, out, x, weight, bias: g))
-
-
-def _einsum_rule(m: Any, g: Any, out: Any, *operands: Any, subscripts: str) -> tuple[Any, ...]:
-    inputs, result = subscripts.split("->")
-    terms = inputs.split(",")
-    sizes = {c: n for t, x in zip(terms, operands, strict=True) for c, n in zip(t, m.shape(x), strict=True) if n != 1}
-    spare = [c for c in "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ" if c not in subscripts]
-    pulled = []
-    for i, term in enumerate(terms):
-        others: list[tuple[str, Any]] = [(result, g)]
-        others += [(t, x) for j, (t, x) in enumerate(zip(terms, operands, strict=True)) if j != i]
-        target, fresh = "", iter(spare)
-        for c in term:                         # a repeated label is a diagonal: an identity matrix restores it
-            label = c if c not in target else next(fresh)
-            if label != c:
-                others.append((c + label, np.eye(sizes.get(c, 1))))
-            target += label
-        full = {c for t, x in others for c, n in zip(t, m.shape(x), strict=True) if n == sizes.get(c, 1)}
-        others += [(c, np.ones(sizes.get(c, 1))) for c in target if c not in full and c in sizes]   # spread again
-        others += [(c, np.ones(1)) for c in target if c not in sizes and not any(c in t for t, _ in others)]
-        pulled.append(m.einsum(*(x for _, x in others), subscripts=f"{','.join(t for t, _ in others)}->{target}"))
-    return tuple(pulled)
-
-
-Op(name="einsum", variadic=True, linear=True, array=lambda *x, subscripts: np.einsum(subscripts, *x, optimize=len(x) > 2),
-   doc="A sum of products over labelled axes, with an explicit result: 'ij,jk->ik'.", vjp=(_einsum_rule,),
-   samples=lambda rng: [(tuple(rng.normal(size=s) for s in shapes), {"subscripts": subscripts}) for subscripts, *shapes in (
-       ("ij,jk->ik", (2, 3), (3, 2)), ("ii->i", (3, 3)), ("ii->", (3, 3)), ("ij->j", (2, 3)), ("i,i,i->", (3,), (3,), (3,)),
-       ("bij,bjk->bik", (2, 2, 3), (2, 3, 2)), ("i,j->ij", (2,), (3,)), ("ij,ij->i", (2, 3), (2, 1)))])
-
-
 # --------------------------------------------------------------------------------------- indexing and joining
 def _scatter(x: Any, *, key: Any, shape: Shape) -> Any:
     x = np.asarray(x)
@@ -430,66 +330,5 @@ Op(name="concatenate", variadic=True, linear=False, array=lambda *x, axis: np.co
                         for axis in (1, -1)])
 
 
-# ------------------------------------------------------------------------------------------ linear algebra
-def _square(rng: Any) -> list[Any]:
-    return [((rng.normal(size=s) + 3.0 * np.eye(s[-1]),), {}) for s in ((3, 3), (2, 2, 2), (1, 1))]
-
-
-def _positive_definite(rng: Any) -> list[Any]:
-    def matrix(shape: Shape) -> Any:
-        a = rng.normal(size=shape)
-        return a @ np.swapaxes(a, -1, -2) + 2.0 * np.eye(shape[-1])
-    return [((matrix(s),), {}) for s in ((3, 3), (2, 2, 2))]
-
-
-def _cofactors(m: Any, x: Any) -> Any:
-    """∂det/∂x. From the inverse where there is a good one; else from the minors, which exist for every matrix."""
-    n, data = m.shape(x)[-1], m.data(x)
-    if data.size == 0 or np.all(np.linalg.cond(data) < 1e8):
-        return m.reshape(m.det(x), shape=(*m.shape(x)[:-2], 1, 1)) * swap_last(m, m.inv(x))
-    if n == 1:
-        return np.ones(m.shape(x))
-    rows = [np.delete(np.arange(n), i) for i in range(n)]
-    minors = [(-1.0) ** (i + j) * m.reshape(
-        m.det(m.index(x, key=(Ellipsis, rows[i][:, None], rows[j][None, :]))), shape=(*m.shape(x)[:-2], 1))
-        for i in range(n) for j in range(n)]
-    return m.reshape(m.concatenate(*minors, axis=-1), shape=m.shape(x))
-
-
-def _per_matrix(m: Any, g: Any) -> Any:
-    return m.reshape(g, shape=(*m.shape(g), 1, 1))
-
-
-def _solve_left(m: Any, g: Any, out: Any, a: Any, b: Any) -> Any:
-    pulled = m.solve(swap_last(m, a), g)
-    return -m.matmul(_as_matrix(m, pulled, True), swap_last(m, _as_matrix(m, out, True)))
-
-
-def _cholesky_pull(m: Any, g: Any, out: Any) -> Any:
-    n = m.shape(out)[-1]
-    half = np.tril(np.ones((n, n))) - 0.5 * np.eye(n)         # Φ: the lower triangle with half the diagonal
-    inverse = m.inv(out)
-    middle = m.matmul(swap_last(m, out), g) * half
-    pulled = m.matmul(m.matmul(swap_last(m, inverse), middle), inverse)
-    return 0.5 * (pulled + swap_last(m, pulled))
-
-
-Op(name="inv", text="{0}⁻¹", latex="{0}^{{-1}}", array=np.linalg.inv, doc="The inverse of a square matrix.", samples=_square,
-   numpy=(np.linalg.inv,),
-   vjp=(lambda m, g, out, x: -m.matmul(m.matmul(swap_last(m, out), g), swap_last(m, out)),))
-Op(name="det", array=np.linalg.det, doc="The determinant; its gradient is right for singular matrices too.", samples=_square,
-   numpy=(np.linalg.det,), vjp=(lambda m, g, out, x: _per_matrix(m, g) * _cofactors(m, x),))
-Op(name="logabsdet", array=lambda x: np.linalg.slogdet(x)[1], doc="ln |det x|.", samples=_square,
-   vjp=(lambda m, g, out, x: _per_matrix(m, g) * swap_last(m, m.inv(x)),))
-Op(name="solve", array=np.linalg.solve, doc="The x with a @ x = b.", numpy=(np.linalg.solve,),
-   samples=lambda rng: [((a[0][0], rng.normal(size=s)), {}) for a, s in zip(_square(rng)[:2] + _square(rng)[:1],
-                                                                            ((3,), (2, 2, 1), (3, 2)), strict=True)],
-   vjp=(lambda m, g, out, a, b: _solve_left(m, g, out, a, b),
-        lambda m, g, out, a, b: m.solve(swap_last(m, a), g)))
-Op(name="cholesky", array=lambda x: np.linalg.cholesky(0.5 * (x + np.swapaxes(x, -1, -2))),
-   doc="The lower triangular L with L @ Lᵀ = x, for a positive definite x (its symmetric part is taken).",
-   numpy=(np.linalg.cholesky,), samples=_positive_definite, vjp=(lambda m, g, out, x: _cholesky_pull(m, g, out),))
-
 Op(name="cast", symbol="dtype", array=lambda x, *, dtype: np.asarray(x).astype(dtype), doc="x in another floating dtype.", linear=True,
    vjp=(lambda m, g, out, x, *, dtype: g,), samples=lambda rng: [((rng.normal(size=3),), {"dtype": np.float64})])
-

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from . import routines, shaping
+from . import linear_algebra, routines, shaping
 from ._methods import ArrayMethods
 from .arguments import as_numbers, shown, text, truth
 from .backward import backpropagate, one_step
@@ -28,6 +28,7 @@ from .record import (
     record_tensor,
     translated,
 )
+from .registry import axis_of
 from .value import leaves_graph
 
 __all__ = ["Tensor"]
@@ -305,7 +306,7 @@ class Tensor(Node, ArrayMethods):
         return self._value.argsort(self._axis(axis, "argsort"), kind="stable")
 
     def _axis(self, axis: Any, who: str) -> int | None:
-        return None if axis is None else shaping.axis_of(axis, self.ndim, who)  # type: ignore[no-any-return]
+        return None if axis is None else axis_of(axis, self.ndim, who)  # type: ignore[no-any-return]
 
 
 # --------------------------------------------------------------------------------- methods from the table
@@ -313,7 +314,7 @@ _new: Callable[[type[Tensor]], Tensor] = object.__new__
 
 _ROUTINES = ["sum", "mean", "var", "std", "prod", "max", "min", "logsumexp", "cumsum", "cumprod", "sort", "softmax", "log_softmax", "norm", "dot", "inner", "outer", "trace", "diagonal", "ravel", "swapaxes", "squeeze", "repeat", "take", "clip"]
 for _name in _ROUTINES:
-    setattr(Tensor, _name, getattr(routines, _name, None) or getattr(shaping, _name))
+    setattr(Tensor, _name, next(getattr(room, _name) for room in (routines, linear_algebra, shaping) if hasattr(room, _name)))
 
 
 def _refused(op: Op, other: Any, dunder: str) -> Any:

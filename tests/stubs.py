@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from autograd_core import TABLE, functions, routines, shaping
+from autograd_core import TABLE, functions, linear_algebra, routines, shaping
 from autograd_core.op import built_in
 
 HERE = Path(__file__).resolve().parent.parent / "autograd_core"
@@ -68,7 +68,7 @@ def function_stubs():
     ]
     for name in functions.__all__:
         op = TABLE[name]
-        if hasattr(routines, name) or hasattr(shaping, name):
+        if any(hasattr(room, name) for room in (routines, linear_algebra, shaping)):
             arguments = "*args: Any, **kwargs: Any"
         else:
             names = ["x", "y", "z"][: op.arity]

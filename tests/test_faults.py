@@ -11,14 +11,14 @@ import pytest
 
 import autograd_core as ag
 import nn
-from autograd_core import Tensor, Value, backward, detect_anomaly, grad
+from autograd_core import Tensor, Value, backward, detect_anomaly, grad, sweeps
 from autograd_core.errors import AnomalyError, AutogradError
 from autograd_core.node import LOCK
 
 
 # -------------------------------------------------------------------------------------------------- interrupts
 class Interrupter:
-    """Raises KeyboardInterrupt at the n-th line that runs in backward.py."""
+    """Raises KeyboardInterrupt at the n-th line that runs in backward.py or sweeps.py."""
 
     def __init__(self, n):
         self.left = n
@@ -30,7 +30,7 @@ class Interrupter:
         sys.settrace(None)
 
     def call(self, frame, event, arg):
-        return self.line if frame.f_code.co_filename == backward.__file__ else None
+        return self.line if frame.f_code.co_filename in (backward.__file__, sweeps.__file__) else None
 
     def line(self, frame, event, arg):
         # CPython looks for signals at calls and jumps, never between entering a block and being bound to leave it.

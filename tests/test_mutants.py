@@ -7,7 +7,7 @@ import textwrap
 import numpy as np
 import pytest
 
-from autograd_core import TABLE, Op, Tensor, Value, backward, check_grads, check_op
+from autograd_core import TABLE, Op, Tensor, Value, check_grads, check_op, sweeps
 from autograd_core.check import GradientCheckError
 from autograd_core.op import built_in
 
@@ -157,21 +157,21 @@ def mixture(x, y, t):
 
 POINT = (0.7, -1.3, np.array([[0.5, 2.0, -1.0]]))
 PASSES = {
-    "= for += in the scalar sweep": ("_sweep_values", "b.grad += g * q", "b.grad = g * q"),
-    "= for += on the first operand": ("_sweep_values", "a.grad += g * p", "a.grad = g * p"),
-    "the other partial": ("_sweep_values", "b.grad += g * q", "b.grad += g * p"),
-    "the incoming gradient forgotten": ("_sweep_values", "b.grad += g * q", "b.grad += q"),
-    "x for y in a product": ("_sweep_values", "p, q = y, x", "p, q = x, y"),
-    "no accumulation of tensors": ("_accumulate", "np.asarray(before + c)", "np.asarray(c)"),
-    "no un-broadcasting but a slice": ("_accumulate", "c = sum_to(c, shape=data.shape)", "c = sum_to(c, shape=data.shape) / 2"),
-    "no accumulation into a Value": ("_accumulate", "operand.grad = before + (", "operand.grad = ("),
+    "= for += in the scalar sweep": ("sweep_values", "b.grad += g * q", "b.grad = g * q"),
+    "= for += on the first operand": ("sweep_values", "a.grad += g * p", "a.grad = g * p"),
+    "the other partial": ("sweep_values", "b.grad += g * q", "b.grad += g * p"),
+    "the incoming gradient forgotten": ("sweep_values", "b.grad += g * q", "b.grad += q"),
+    "x for y in a product": ("sweep_values", "p, q = y, x", "p, q = x, y"),
+    "no accumulation of tensors": ("accumulate", "np.asarray(before + c)", "np.asarray(c)"),
+    "no un-broadcasting but a slice": ("accumulate", "c = sum_to(c, shape=data.shape)", "c = sum_to(c, shape=data.shape) / 2"),
+    "no accumulation into a Value": ("accumulate", "operand.grad = before + (", "operand.grad = ("),
 }
 
 
 @pytest.mark.parametrize("what", PASSES)
 def test_a_mistake_in_a_pass_is_caught(what, monkeypatch, count):
     name, old, new = PASSES[what]
-    monkeypatch.setattr(backward, name, rewritten(getattr(backward, name), old, new))
+    monkeypatch.setattr(sweeps, name, rewritten(getattr(sweeps, name), old, new))
 
     count("mutants planted")
     with pytest.raises(GradientCheckError):

@@ -21,9 +21,9 @@ from typing import Any
 import numpy as np
 
 from autograd_core.algebra import ARRAYS, NUMBERS
-from autograd_core.backward import CONSTANT, OTHER
 from autograd_core.errors import LiftError, OperandError
 from autograd_core.op import Op
+from autograd_core.sweeps import CONSTANT, OTHER
 from autograd_core.value import Value
 
 __all__ = ["Tape", "leaves_of", "record", "reference_adjoints"]

@@ -15,9 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from autograd_core.backward import Step, backpropagate
+from autograd_core.backward import backpropagate
 from autograd_core.errors import AutogradError
 from autograd_core.node import LOCK, Node
+from autograd_core.sweeps import Step
 
 from .animation import animation
 from .boxes import brief, derivative_symbol, header_of, shape_text

@@ -18,7 +18,7 @@ import nn
 from autograd_core import TABLE, Op, Tensor, Value
 from autograd_core.op import built_in
 from autograd_core.protocols import UFUNCS
-from autograd_core.shaping import NUMPY
+from autograd_core.registry import NUMPY
 from nn import data, init, plot
 
 from .judge import Call
