@@ -255,7 +255,7 @@ def cross_entropy(
 
     Args:
         prediction: Scores, with the classes along axis 1 (axis 0 for one sample); or lists of Values.
-        target: Class numbers, or probabilities of the shape of the prediction.
+        target: Class numbers, or probabilities of the shape of the prediction (a Tensor of them gets a gradient).
         weight: One number for each class; the mean is then over the weights.
         ignore_index: Samples with this class number do not count.
         label_smoothing: Share ε of the target that is spread evenly over all classes.
@@ -265,7 +265,8 @@ def cross_entropy(
         >>> round(cross_entropy(Tensor([[2.0, 1.0, 0.0]]), [0]).item(), 6)
         0.407606
     """
-    if weight is None and prediction.__class__ is Tensor and prediction.ndim == 2 and (reduction, label_smoothing) == ("mean", 0.0):
+    soft = isinstance(target, Tensor) and target.requires_grad and not _scalars(prediction)  # probabilities that are learnt themselves
+    if weight is None and not soft and prediction.__class__ is Tensor and prediction.ndim == 2 and (reduction, label_smoothing) == ("mean", 0.0):
         labels = target if target.__class__ is np.ndarray else as_numbers(target, "cross_entropy", "target")  # one node, and no more work than by hand
         classes = prediction.shape[1]
         plain = labels.dtype == np.int64 and labels.shape == prediction.shape[:1] and labels.size and not 0 <= ignore_index < classes
@@ -284,7 +285,7 @@ def cross_entropy(
     many = len(shape) > 1
     classes = shape[1] if many else shape[0]
     dtype = prediction.dtype if isinstance(prediction, (Tensor, np.ndarray)) else np.float64
-    given = as_numbers(target, "cross_entropy", "target")
+    given = target if soft else as_numbers(target, "cross_entropy", "target")
     if given.shape == shape and given.dtype.kind == "f":
         matrix = given * (1.0 - label_smoothing) + label_smoothing / classes
         matrix = np.moveaxis(matrix, 1, -1) if many else matrix
@@ -292,6 +293,8 @@ def cross_entropy(
             matrix = matrix * _weights("cross_entropy", weight, matrix.shape)
         matrix, total = matrix.astype(dtype), float(np.prod(matrix.shape[:-1]))
         plain = True
+    elif soft:
+        raise ShapeError(f"cross_entropy: received a target of shape {given.shape}, expected probabilities of the shape {shape} of the scores, or class numbers as plain integers.")
     else:
         labels = _classes("cross_entropy", shape, target, ignore_index)
         matrix, total = _target_matrix(labels, classes, weight, ignore_index, label_smoothing, dtype)
@@ -301,7 +304,7 @@ def cross_entropy(
         if reduction == "mean":
             return weighted_sum([1.0 / total if total else math.nan] * len(losses), losses, 0.0) if len(losses) > 1 or total != 1.0 else losses[0]
         return losses[0] if not many else _reduce(losses, reduction)
-    scores = prediction if len(shape) <= 2 else ag.moveaxis(prediction, 1, -1) if hasattr(ag, "moveaxis") else np.moveaxis(prediction, 1, -1)
+    scores = prediction if len(shape) <= 2 else np.moveaxis(prediction, 1, -1)
     losses = CROSS_ENTROPY(scores, matrix)
     if reduction == "mean":
         return losses.mean() if plain else losses.sum() * (1.0 / total if total else math.nan)

@@ -222,3 +222,26 @@ def test_bad_input():
         nn.cross_entropy(Tensor(np.zeros((2, 3))), [0, 1], label_smoothing=2)
     with pytest.raises(ShapeError, match="received one score"):
         nn.cross_entropy(Value(1.0), 0)
+
+
+@pytest.mark.parametrize("shape", [(3,), (4, 3), (2, 3, 5)])
+@pytest.mark.parametrize("options", [{}, {"label_smoothing": 0.1}, {"weight": [0.5, 2.0, 1.0]}, {"reduction": "sum"}, {"weight": [0.5, 2.0, 1.0], "label_smoothing": 0.2}])
+def test_target_probabilities_of_a_tensor_get_their_gradient_as_in_torch(shape, options):
+    torch = pytest.importorskip("torch")
+    rng = np.random.default_rng(0)
+    z, t = rng.normal(size=shape), rng.uniform(size=shape)
+    ours, target = Tensor(z), Tensor(t)
+    loss = nn.cross_entropy(ours, target, **options)
+    loss.backward()
+    theirs, their_target = torch.tensor(z, requires_grad=True), torch.tensor(t, requires_grad=True)
+    named = {k: torch.tensor(v, dtype=torch.float64) if k == "weight" else v for k, v in options.items()}
+    expected = torch.nn.functional.cross_entropy(theirs, their_target, **named)
+    expected.backward()
+    np.testing.assert_allclose(loss.item(), expected.item(), rtol=1e-12)
+    np.testing.assert_allclose(ours.grad, theirs.grad, rtol=1e-10, atol=1e-14)
+    np.testing.assert_allclose(target.grad, their_target.grad, rtol=1e-10, atol=1e-14)
+
+
+def test_target_probabilities_of_another_shape_are_refused():
+    with pytest.raises(ShapeError, match=r"received a target of shape \(4,\).*expected probabilities of the shape \(4, 3\)"):
+        nn.cross_entropy(Tensor(np.zeros((4, 3))), Tensor(np.zeros(4)))
