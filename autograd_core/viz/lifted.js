@@ -12,6 +12,8 @@
     { own: rows, other: boxes, view: program, opposite: view, reach: (k) => boxesOf[k], text: (k) => data.rows[k].say },
     { own: boxes, other: rows, view, opposite: program, reach: (k) => data.boxes[k].rows, text: (k) => data.boxes[k].say },
   ];
+  const free = () => window.top === window && document.documentElement.scrollHeight <= window.innerHeight;
+  const glass = lens(view, free, () => connect()); // a page that scrolls keeps its wheel
   let held = null, lit = null;
 
   // ------------------------------------------------------------------------------------------ lighting
@@ -85,7 +87,7 @@
   }
 
   // ------------------------------------------------------------------------------------- pointer and keys
-  let last = [-1, -1], grip = null, dragged = false;
+  let last = [-1, -1];
   const moved = (event) => event.clientX !== last[0] || event.clientY !== last[1]; // scrolling below a resting pointer is no pointing
   for (const side of sides) {
     side.own.forEach((element, k) => {
@@ -93,12 +95,12 @@
       element.setAttribute("aria-pressed", "false");
       if (side === sides[1]) { element.setAttribute("role", "button"); element.setAttribute("aria-label", side.text(k)); }
       element.addEventListener("pointermove", (event) => {
-        if (!held && !grip && moved(event) && !(lit && lit[0] === side && lit[1] === k)) light(side, k);
+        if (!held && !glass.gripped() && moved(event) && !(lit && lit[0] === side && lit[1] === k)) light(side, k);
       });
       element.addEventListener("pointerleave", (event) => { if (!held && moved(event)) rest(); });
       element.addEventListener("focus", () => { if (!held && element.matches(":focus-visible")) light(side, k); });
       element.addEventListener("blur", () => { if (!held) rest(); });
-      element.addEventListener("click", (event) => { event.stopPropagation(); if (!dragged) hold(side, k); });
+      element.addEventListener("click", (event) => { event.stopPropagation(); if (!glass.dragged()) hold(side, k); });
       element.addEventListener("keydown", (event) => {
         if (event.altKey || event.ctrlKey || event.metaKey) return;
         const n = side.own.length;
@@ -119,48 +121,17 @@
   document.addEventListener("pointermove", (event) => { last = [event.clientX, event.clientY]; });
   document.addEventListener("keydown", (event) => {
     if (event.key === "Escape") hold(null, null);
-    else if (!event.ctrlKey && !event.metaKey && (event.key === "+" || event.key === "-")) scale(zoom * (event.key === "+" ? 1.25 : 0.8));
+    else if (!event.ctrlKey && !event.metaKey && (event.key === "+" || event.key === "-")) glass.by(event.key === "+" ? 1.25 : 0.8);
   });
-  main.addEventListener("click", (event) => { if (held && !dragged && !event.target.closest("button,#inside")) hold(null, null); });
+  main.addEventListener("click", (event) => { if (held && !glass.dragged() && !event.target.closest("button,#inside")) hold(null, null); });
 
   // ---------------------------------------------------------------------------------- moving and enlarging
-  const natural = [svg.viewBox.baseVal.width, svg.viewBox.baseVal.height];
-  let zoom = 1;
-  function scale(to, x = view.clientWidth / 2, y = view.clientHeight / 2) {
-    const old = zoom, left = view.scrollLeft + x, top = view.scrollTop + y;
-    zoom = Math.min(4, Math.max(0.05, to));
-    svg.setAttribute("width", natural[0] * zoom);
-    svg.setAttribute("height", natural[1] * zoom);
-    view.scrollLeft = left * zoom / old - x;
-    view.scrollTop = top * zoom / old - y;
-    connect();
-  }
-  const whole = () => Math.min((view.clientWidth - 4) / natural[0], (view.clientHeight - 4) / natural[1]);
+  glass.show(svg);
   const open = () => { // the whole picture where that is readable, else its width
-    const across = Math.max(0.62, (view.clientWidth - 18) / natural[0]);
-    scale(Math.min(1.2, whole() >= 0.68 ? whole() : across));
+    const whole = glass.whole();
+    glass.scale(Math.min(1.2, whole >= 0.68 ? whole : Math.max(0.62, glass.across())));
   };
-  view.addEventListener("pointerdown", (event) => {
-    dragged = false;
-    if (event.pointerType === "mouse" && event.button === 0) grip = [event.clientX, event.clientY, view.scrollLeft, view.scrollTop];
-  });
-  window.addEventListener("pointermove", (event) => {
-    if (!grip) return;
-    const dx = event.clientX - grip[0], dy = event.clientY - grip[1];
-    if (Math.abs(dx) + Math.abs(dy) > 4) { dragged = true; view.classList.add("drag"); }
-    if (dragged) { view.scrollLeft = grip[2] - dx; view.scrollTop = grip[3] - dy; }
-  });
-  window.addEventListener("pointerup", () => { grip = null; view.classList.remove("drag"); setTimeout(() => { dragged = false; }); });
-  view.addEventListener("wheel", (event) => { // a page that scrolls keeps its wheel
-    const free = window.top === window && document.documentElement.scrollHeight <= window.innerHeight;
-    if (!event.ctrlKey && !event.metaKey && !free) return;
-    event.preventDefault();
-    const frame = view.getBoundingClientRect();
-    scale(zoom * Math.exp(-event.deltaY / 500), event.clientX - frame.left, event.clientY - frame.top);
-  }, { passive: false });
-  find("larger").onclick = () => scale(zoom * 1.25);
-  find("smaller").onclick = () => scale(zoom / 1.25);
-  find("fit").onclick = () => scale(Math.min(1.5, whole()));
+  find("fit").onclick = () => glass.scale(Math.min(1.5, glass.whole()));
   for (const frame of [view, program]) frame.addEventListener("scroll", connect);
   window.addEventListener("resize", () => connect());
   open();

@@ -151,8 +151,8 @@ class LiftedDrawing(Drawing):
             '<svg id="links" aria-hidden="true"></svg><p id="say" role="status" aria-live="polite"></p></main>'
         )
         here = files(__package__)
-        script, style = ((here / f"lifted.{kind}").read_text(encoding="utf-8") for kind in ("js", "css"))
-        return document("Lifted program", body, data=data, script=script, style=style, theme=self._theme)
+        lens, script, style = ((here / name).read_text(encoding="utf-8") for name in ("lens.js", "lifted.js", "lifted.css"))
+        return document("Lifted program", body, data=data, script=lens + script, style=style, theme=self._theme)
 
     def _box_says(self, box: int, rows: list[dict[str, Any]]) -> str:
         """What a box holds, and where the program computes it and its gradient."""

@@ -6,7 +6,8 @@
   const page = document.querySelector(".page"), view = page.querySelector(".view");
   const find = (id) => document.getElementById(id);
   const { scenes } = data, trail = [], walkers = new Map();
-  let pack = [], steps = data.steps, scene, zoom = 1, svg, boxOf, edgeOf, boxes, edges, natural, control = null;
+  let pack = [], steps = data.steps, scene, svg, boxOf, edgeOf, boxes, edges, control = null;
+  const glass = lens(view, () => false, () => {});
 
   // ------------------------------------------------------------------------------------------ pictures
   function picture(one) { // of a scene that lies in the pack; its nodes and wires come with it
@@ -19,7 +20,7 @@
     scene = one;
     svg = drawn;
     view.replaceChildren(svg);
-    natural = [svg.viewBox.baseVal.width, svg.viewBox.baseVal.height];
+    glass.show(svg);
     boxes = [...svg.querySelectorAll(".b")];
     edges = [...svg.querySelectorAll(".e")];
     boxOf = new Map(); edgeOf = new Map();
@@ -36,7 +37,7 @@
     const walk = guide();
     if (walk) for (const [stub, to] of stubs(walk)) button(stub, walk.beyond(to) ? "More" : "Show the graph around " + walk.names[to], () => wander(to));
     boxes.forEach((element, box) => {
-      if (!element.classList.contains("opens")) element.addEventListener("click", () => { if (!dragged) click(box); });
+      if (!element.classList.contains("opens")) element.addEventListener("click", () => { if (!glass.dragged()) click(box); });
     });
     header();
     fit();
@@ -48,7 +49,7 @@
     element.setAttribute("tabindex", "0");
     element.setAttribute("role", "button");
     element.setAttribute("aria-label", label);
-    element.addEventListener("click", () => { if (!dragged) action(); });
+    element.addEventListener("click", () => { if (!glass.dragged()) action(); });
     element.addEventListener("keydown", (event) => {
       if (event.key === "Enter" || event.key === " ") { event.preventDefault(); event.stopPropagation(); action(); }
     });
@@ -92,9 +93,9 @@
   function turn(to) { // to another part, in the place of this one
     const next = siblings()[to];
     if (!next) return header();
-    const place = [zoom, view.scrollLeft, view.scrollTop];
+    const place = [glass.zoom(), view.scrollLeft, view.scrollTop];
     open(next);
-    scale(place[0]);
+    glass.scale(place[0]);
     [view.scrollLeft, view.scrollTop] = place.slice(1);
   }
   find("before").onclick = () => turn(scene.part[0] - 1);
@@ -137,18 +138,9 @@
   };
 
   // ---------------------------------------------------------------------------------- moving and enlarging
-  function scale(to, x = view.clientWidth / 2, y = view.clientHeight / 2) {
-    const old = zoom, left = view.scrollLeft + x, top = view.scrollTop + y;
-    zoom = Math.min(4, Math.max(0.08, to));
-    svg.setAttribute("width", natural[0] * zoom);
-    svg.setAttribute("height", natural[1] * zoom);
-    view.scrollLeft = left * zoom / old - x;
-    view.scrollTop = top * zoom / old - y;
-  }
   function fit() {
-    const whole = Math.min((view.clientWidth - 4) / natural[0], (view.clientHeight - 4) / natural[1]);
-    zoom = 1;
-    scale(whole < 0.8 ? 0.9 : Math.min(1.5, whole)); // what does not fit is at least read with ease
+    const whole = glass.whole();
+    glass.scale(whole < 0.8 ? 0.9 : Math.min(1.5, whole)); // what does not fit is at least read with ease
     view.scrollLeft = view.scrollTop = 0;
     const centre = svg.querySelector(".centre");
     if (!centre) return;
@@ -173,31 +165,9 @@
       view.scrollTop += shift(top, bottom, frame.top, frame.bottom);
     }
   }
-  let dragged = false, grip = null;
-  view.addEventListener("pointerdown", (event) => {
-    dragged = false;
-    if (event.pointerType === "mouse" && event.button === 0)
-      grip = [event.clientX, event.clientY, view.scrollLeft, view.scrollTop];
-  });
-  window.addEventListener("pointermove", (event) => {
-    if (!grip) return;
-    const dx = event.clientX - grip[0], dy = event.clientY - grip[1];
-    if (Math.abs(dx) + Math.abs(dy) > 4) { dragged = true; view.classList.add("drag"); }
-    if (dragged) { view.scrollLeft = grip[2] - dx; view.scrollTop = grip[3] - dy; }
-  });
-  window.addEventListener("pointerup", () => { grip = null; view.classList.remove("drag"); });
-  view.addEventListener("wheel", (event) => {
-    if (!event.ctrlKey && !event.metaKey) return;
-    event.preventDefault();
-    const frame = view.getBoundingClientRect();
-    scale(zoom * Math.exp(-event.deltaY / 300), event.clientX - frame.left, event.clientY - frame.top);
-  }, { passive: false });
-  find("larger").onclick = () => scale(zoom * 1.25);
-  find("smaller").onclick = () => scale(zoom / 1.25);
   find("fit").onclick = () => {
     fit();
-    const whole = Math.min((view.clientWidth - 4) / natural[0], (view.clientHeight - 4) / natural[1]);
-    scale(Math.min(1.5, whole));
+    glass.scale(Math.min(1.5, glass.whole()));
   };
   find("back").onclick = back;
 
@@ -289,7 +259,7 @@
   document.addEventListener("keydown", (event) => {
     if (event.altKey || event.ctrlKey || event.metaKey || event.target.tagName === "INPUT") return;
     if (event.key === "Escape") back();
-    if (event.key === "+" || event.key === "-") scale(event.key === "+" ? zoom * 1.25 : zoom / 1.25);
+    if (event.key === "+" || event.key === "-") glass.by(event.key === "+" ? 1.25 : 0.8);
     if (event.key === "PageUp" || event.key === "PageDown") {
       if (find("parts").hidden) return;
       event.preventDefault();

@@ -74,7 +74,7 @@ def page(
         f'<main class="page{" steps" if stepping else ""}">{_HEADER}{_PANEL if stepping else ""}{table}</main>'
         f'<template id="scene">{drawn}</template>'
     )
-    return document(title, body, data=data, script=walk + _file("page.js"), theme=theme, player=stepping)
+    return document(title, body, data=data, script=_file("lens.js") + walk + _file("page.js"), theme=theme, player=stepping)
 
 
 def _packed(
