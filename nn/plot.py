@@ -151,7 +151,7 @@ def decision_boundary(
             margin = (share[:, k] - others).reshape(n, n)
             if margin.min() < 0 < margin.max():
                 ax.contour(u, v, margin, levels=[0.0], colors="black", linewidths=1.2)
-    data_scatter(points, labels, ax=ax, title=title)
+    data_scatter(points, labels, ax=ax, title=title, size=26.0 if len(points) > 20 else 80.0)
     ax.set_xlim(u[0], u[-1])
     ax.set_ylim(v[0], v[-1])
     return ax
