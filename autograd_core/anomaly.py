@@ -5,6 +5,7 @@ from __future__ import annotations
 import linecache
 import os
 import sys
+import weakref
 import zlib
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -13,10 +14,28 @@ import numpy as np
 
 from .errors import AnomalyError
 
-__all__ = ["Origin", "check_forward", "check_gradients", "check_seeds", "check_unwritten", "describe", "origin"]
+__all__ = ["LIVE", "Origin", "check_flow", "check_forward", "check_gradients", "check_seeds", "check_unwritten", "describe", "origin"]
 
 _HERE = os.path.dirname(os.path.abspath(__file__))
 _OURS = (_HERE + os.sep, os.path.join(os.path.dirname(_HERE), "nn") + os.sep, os.path.dirname(np.__file__) + os.sep)
+
+
+class _Alive:
+    """Held by every origin there is, and by nothing else."""
+
+    __slots__ = ("__weakref__",)
+
+
+LIVE: list[weakref.ref[_Alive]] = []
+"""Empty unless a node that was recorded under `detect_anomaly()` exists: then a pass outside of it looks for arrays written into."""
+
+
+def _alive() -> _Alive:
+    held = LIVE[-1]() if LIVE else None
+    if held is None:
+        held = _Alive()
+        LIVE.append(weakref.ref(held, LIVE.remove))
+    return held
 
 
 class Origin(NamedTuple):
@@ -27,6 +46,7 @@ class Origin(NamedTuple):
     line: str
     checksums: tuple[int | None, ...]
     result: int | None
+    alive: object
 
     def __str__(self) -> str:
         """The place as a traceback shows it."""
@@ -51,7 +71,7 @@ def origin(saved: Sequence[Any], result: Any) -> Origin:
     while frame.f_back is not None and frame.f_code.co_filename.startswith(_OURS):
         frame = frame.f_back
     filename, lineno = frame.f_code.co_filename, frame.f_lineno
-    return Origin(filename, lineno, linecache.getline(filename, lineno).strip(), tuple(map(_checksum, saved)), _checksum(result))
+    return Origin(filename, lineno, linecache.getline(filename, lineno).strip(), tuple(map(_checksum, saved)), _checksum(result), _alive())
 
 
 def _checksum(x: Any) -> int | None:
@@ -110,6 +130,20 @@ def check_seeds(roots: Sequence[Any], seeds: Sequence[Any]) -> None:
             raise AnomalyError(f"backward: received a gradient with {_example(seed)} in it for {describe(root)}.", root)
 
 
+def _place(node: Any) -> str:
+    return f"; the operation was recorded at {node._origin}" if node._origin is not None else (
+        "; run the forward pass under detect_anomaly() too, to see the line that recorded it"
+    )
+
+
+def check_flow(node: Any, saved: Sequence[Any], came: Sequence[Any], went: Any, sweep: str) -> None:
+    """Raise if an operation turned what came in, all finite, into a tangent or gradient that is not."""
+    if not _finite(went) and all(map(_finite, came)):
+        raise AnomalyError(
+            f"the {sweep} of {_shapes(node.op, saved)} gave {_example(went)} at {describe(node)}{_place(node)}", node
+        )
+
+
 def check_gradients(order: Sequence[Any], operands: Callable[[Any], Any]) -> None:
     """Raise at the first operation, in the order of the backward pass, that turned a finite gradient into nan or inf."""
     for node in reversed(order):
@@ -117,12 +151,9 @@ def check_gradients(order: Sequence[Any], operands: Callable[[Any], Any]) -> Non
             continue
         for operand, _ in operands(node):
             if operand is not None and operand.requires_grad and not _finite(operand.grad):
-                place = f"; the operation was recorded at {node._origin}" if node._origin is not None else (
-                    "; run the forward pass under detect_anomaly() too, to see the line that recorded it"
-                )
                 saved = [value for _, value in operands(node)]
                 raise AnomalyError(
                     f"the backward pass of {_shapes(node.op, saved)} gave a gradient of {_example(operand.grad)} for "
-                    f"{describe(operand)}{place}",
+                    f"{describe(operand)}{_place(node)}",
                     node,
                 )

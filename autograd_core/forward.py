@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 
 from .algebra import ARRAYS, NODES, NUMBERS
+from .anomaly import LIVE, check_flow, check_unwritten
 from .gradients import gradients
-from .modes import unchecked
+from .modes import anomaly_detected, unchecked
 from .node import LOCK, Node, operands, stale, trace
 from .sweeps import as_ieee, local_of
 
@@ -25,6 +26,9 @@ def pushforward(roots: Sequence[Any], wrt: Sequence[Any], tangents: Sequence[Any
     """The tangent of each root when the leaves `wrt` move along `tangents`; None where a root does not depend on them."""
     with LOCK:
         order, _ = trace(roots, stop=wrt)
+        anomalies = anomaly_detected()
+        if LIVE:
+            check_unwritten(order, operands)
         moved: dict[int, Any] = {}
         for w, t in zip(wrt, tangents, strict=True):
             moved[id(w)] = t
@@ -35,7 +39,10 @@ def pushforward(roots: Sequence[Any], wrt: Sequence[Any], tangents: Sequence[Any
                 if all(t is None for t in directions):
                     continue
                 stale(node)
-                moved[id(node)] = _push(node, pairs, directions, graph)
+                moved[id(node)] = moves = _push(node, pairs, directions, graph)
+                if anomalies:
+                    came = [NODES.data(t) for t in directions if t is not None]
+                    check_flow(node, [value for _, value in pairs], came, NODES.data(moves), "forward sweep")
         return [moved.get(id(root)) for root in roots]
 
 

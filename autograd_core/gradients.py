@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from .algebra import ARRAYS, NODES, NUMBERS
+from .anomaly import LIVE, check_flow, check_unwritten
 from .backward import needed_for, restore, run_pass
-from .modes import unchecked
+from .modes import anomaly_detected, unchecked
 from .node import LOCK, operands, stale, trace
 from .op import Op
 from .structural import sum_to
@@ -30,7 +31,10 @@ def gradients(roots: Sequence[Any], seeds: Sequence[Any], wrt: Sequence[Any], *,
     """
     with LOCK:
         if graph:
+            check = anomaly_detected()
             with np.errstate(all="ignore"), unchecked():
+                if check:
+                    return _gradient_graph(roots, seeds, wrt, careful=True, check=True)
                 results = _gradient_graph(roots, seeds, wrt, careful=False)
                 if any(r is not None and np.isnan(NODES.data(r)).any() for r in results):
                     results = _gradient_graph(roots, seeds, wrt, careful=True)
@@ -42,8 +46,10 @@ def gradients(roots: Sequence[Any], seeds: Sequence[Any], wrt: Sequence[Any], *,
         return results
 
 
-def _gradient_graph(roots: Sequence[Any], seeds: Sequence[Any], wrt: Sequence[Any], careful: bool) -> list[Any]:
+def _gradient_graph(roots: Sequence[Any], seeds: Sequence[Any], wrt: Sequence[Any], careful: bool, check: bool = False) -> list[Any]:
     order, _ = trace(roots, stop=wrt)
+    if LIVE:
+        check_unwritten(order, operands)
     needed = needed_for(order, wrt)
     total: dict[int, Any] = {}
     for root, seed in zip(roots, seeds, strict=True):
@@ -68,6 +74,8 @@ def _gradient_graph(roots: Sequence[Any], seeds: Sequence[Any], wrt: Sequence[An
             shape = np.shape(operand._value)
             if NODES.shape(c) != shape:
                 c = NODES.sum_to(c, shape=shape)
+            if check:
+                check_flow(node, [value for _, value in pairs], [NODES.data(g)], NODES.data(c), "backward pass")
             total[id(operand)] = total[id(operand)] + c if id(operand) in total else c
     return [total.get(id(w)) for w in wrt]
 
@@ -87,15 +95,20 @@ def jacobian_rows(root: Any, wrt: Sequence[Any]) -> list[Any]:
     A partial has the shape of the result, so a gradient with one more axis in front multiplies it as it is. Pull-backs
     know nothing of that axis; they are called row by row.
     """
+    check = anomaly_detected()
     with LOCK, np.errstate(all="ignore"):
+        if check:
+            return _batched(root, wrt, careful=True, check=True)
         rows = _batched(root, wrt, careful=False)
         if any(r is not None and np.isnan(r).any() for r in rows):
             rows = _batched(root, wrt, careful=True)
     return rows
 
 
-def _batched(root: Any, wrt: Sequence[Any], careful: bool) -> list[Any]:
+def _batched(root: Any, wrt: Sequence[Any], careful: bool, check: bool = False) -> list[Any]:
     order, _ = trace([root], stop=wrt)
+    if LIVE:
+        check_unwritten(order, operands)
     needed = needed_for(order, wrt)
     shape = np.shape(root._value)
     n = int(np.prod(shape))
@@ -124,5 +137,7 @@ def _batched(root: Any, wrt: Sequence[Any], careful: bool) -> list[Any]:
             target = np.shape(operand._value)
             if c.shape[1:] != target:
                 c = sum_to(c, shape=(n, *(1,) * (c.ndim - 1 - len(target)), *target)).reshape(n, *target)
+            if check:
+                check_flow(node, values, [g], c, "backward pass")
             total[id(operand)] = total[id(operand)] + c if id(operand) in total else c
     return [total.get(id(w)) for w in wrt]

@@ -3,12 +3,15 @@
 Modes belong to a context (`contextvars`), so one thread or task never switches another's. Asking a context variable
 costs as much as adding two floats; so the hot path asks only whether *anybody* has switched a mode on (`WATCHED` is a
 list, empty in ordinary running), and looks closer only then.
+
+A copy of a context (`contextvars.copy_context`, a task of asyncio) keeps the mode it was made in, also when the block has
+ended. So what the variable holds is an object, and it is watched for until the last context that has it is gone.
 """
 
 from __future__ import annotations
 
 import functools
-import threading
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar, Token
@@ -17,21 +20,36 @@ from typing import Any, ClassVar, TypeVar
 __all__ = ["WATCHED", "anomaly_detected", "detect_anomaly", "no_grad", "recording", "tracing", "transform", "unchecked"]
 
 F = TypeVar("F", bound=Callable[..., Any])
-WATCHED: list[str] = []
-_switch = threading.Lock()
-_recording: ContextVar[bool] = ContextVar("autograd_core.recording", default=True)
-_anomaly: ContextVar[bool] = ContextVar("autograd_core.anomaly", default=False)
+
+
+class _Setting:
+    """What a context holds: a mode that is on or off, for as long as any context has it."""
+
+    __slots__ = ("__weakref__", "name", "on")
+
+    def __init__(self, name: str, on: bool) -> None:
+        self.name, self.on = name, on
+
+    def __repr__(self) -> str:
+        return f"{self.name} {'on' if self.on else 'off'}"
+
+
+WATCHED: list[weakref.ref[_Setting]] = []
+"""A reference to every setting that a block has made and that some context still has."""
+_RECORD, _UNCHECKED = _Setting("recording", on=True), _Setting("anomaly", on=False)
+_recording: ContextVar[_Setting] = ContextVar("autograd_core.recording", default=_RECORD)
+_anomaly: ContextVar[_Setting] = ContextVar("autograd_core.anomaly", default=_UNCHECKED)
 _depth: ContextVar[int] = ContextVar("autograd_core.depth", default=0)
 
 
 def recording() -> bool:
     """Whether operations are being recorded in this context."""
-    return _recording.get()
+    return _recording.get().on
 
 
 def anomaly_detected() -> bool:
     """Whether `detect_anomaly()` is on in this context."""
-    return _anomaly.get()
+    return _anomaly.get().on
 
 
 def tracing() -> int:
@@ -42,21 +60,19 @@ def tracing() -> int:
 class _Mode:
     """A context manager, and a decorator, that sets a context variable; it may be used again, and nested."""
 
-    _variable: ClassVar[ContextVar[bool]]
+    _variable: ClassVar[ContextVar[_Setting]]
     _value: ClassVar[bool]
 
     def __init__(self) -> None:
-        self._tokens: list[Token[bool]] = []
+        self._tokens: list[Token[_Setting]] = []
 
     def __enter__(self) -> None:
-        with _switch:
-            WATCHED.append(self._variable.name)
-        self._tokens.append(self._variable.set(self._value))
+        setting = _Setting(type(self).__name__, self._value)
+        WATCHED.append(weakref.ref(setting, WATCHED.remove))
+        self._tokens.append(self._variable.set(setting))
 
     def __exit__(self, *_: object) -> None:
         self._variable.reset(self._tokens.pop())
-        with _switch:
-            WATCHED.remove(self._variable.name)
 
     def __call__(self, function: F) -> F:
         """The function, run in this mode; a generator function too, step by step."""
@@ -102,8 +118,8 @@ class detect_anomaly(_Mode):  # noqa: N801
     """Raise `AnomalyError` at the first nan or inf, in a value or in a gradient, naming the line that recorded it.
 
     Each operation inside remembers the line of your program that recorded it, and checksums of the arrays it saved, so
-    that writing into an array between forward and backward is caught too. Run the forward and the backward pass inside.
-    It is slow; use it to look for a fault.
+    that writing into an array between forward and backward is caught too, also where backward runs after the block. Run the
+    forward and the backward pass inside to see the first nan or inf of both. It is slow; use it to look for a fault.
 
     Example:
         >>> from autograd_core import Value
@@ -120,7 +136,7 @@ class detect_anomaly(_Mode):  # noqa: N801
 @contextmanager
 def unchecked() -> Iterator[None]:
     """Where rules run: what they compute on the way to a gradient is not the user's, and may be inf where nothing flows."""
-    token = _anomaly.set(False)
+    token = _anomaly.set(_UNCHECKED)
     try:
         yield
     finally:
@@ -133,7 +149,7 @@ class transform:  # noqa: N801
     __slots__ = ("_depth", "_recorded")
 
     def __enter__(self) -> None:
-        self._depth, self._recorded = _depth.set(_depth.get() + 1), _recording.set(True)
+        self._depth, self._recorded = _depth.set(_depth.get() + 1), _recording.set(_RECORD)
 
     def __exit__(self, *_: object) -> None:
         _recording.reset(self._recorded)

@@ -1,5 +1,7 @@
 """Faults and load: interrupts in the middle of a pass, memory over many steps, and input of every wrong kind."""
 
+import asyncio
+import contextvars
 import gc
 import linecache
 import os
@@ -11,8 +13,9 @@ import pytest
 
 import autograd_core as ag
 import nn
-from autograd_core import Tensor, Value, backward, detect_anomaly, grad, sweeps
+from autograd_core import Tensor, Value, anomaly, backward, detect_anomaly, grad, sweeps
 from autograd_core.errors import AnomalyError, AutogradError
+from autograd_core.modes import WATCHED
 from autograd_core.node import LOCK
 
 
@@ -308,6 +311,77 @@ def test_anomaly_in_a_gradient_points_to_the_line_of_the_user():
             y = np.sqrt(x)
             y.sum().backward()
     assert x.grad is None
+
+
+def test_a_tangent_that_is_not_finite_points_to_the_line_of_the_user():
+    with pytest.raises(AnomalyError, match=r"forward sweep of sqrt.*gave inf.*test_faults.py.*np.sqrt"):
+        with detect_anomaly(), np.errstate(all="ignore"):
+            ag.jvp(lambda x: np.sqrt(x) * 2.0, (np.array([1.0, 0.0]),), (np.ones(2),))
+    assert np.isinf(ag.jvp(np.sqrt, (np.array([0.0]),), (np.ones(1),))[1]).all()
+
+
+@pytest.mark.parametrize("transform", [lambda f: grad(lambda x: grad(f)(x)), ag.jacobian, lambda f: ag.hessian(f)])
+def test_transforms_point_to_the_line_of_the_user(transform):
+    def f(x):
+        return np.sqrt(x) * 2.0
+
+    with pytest.raises(AnomalyError, match=r"backward pass of .*(inf|nan).*recorded at .*test_faults.py"), detect_anomaly():
+        transform(f)(0.0)
+
+
+@pytest.mark.parametrize("look", [
+    lambda x, y: y.sum().backward(), lambda x, y: ag.gradients.gradients([y.sum()], [1.0], [x], graph=True),
+    lambda x, y: ag.gradients.jacobian_rows(y, [x]), lambda x, y: ag.forward.pushforward([y], [x], [np.ones(2)], graph=False),
+])
+def test_what_was_written_into_is_noticed_after_the_block_too(look):
+    with detect_anomaly():
+        x = Tensor([1.0, 2.0], label="x")
+        y = np.exp(x) * 2.0
+    x.data[0] = 5.0
+    with pytest.raises(AnomalyError, match=r"'x'.*was written into after exp had saved it.*test_faults.py"):
+        look(x, y)
+    x.data[0] = 1.0
+    look(x, y)
+
+
+def test_looking_for_what_was_written_into_ends_with_the_graph():
+    with detect_anomaly():
+        y = np.exp(Tensor([1.0, 2.0]))
+    assert len(anomaly.LIVE) == 1
+    del y
+    assert anomaly.LIVE == []
+
+
+def test_a_context_that_was_copied_inside_no_grad_records_nothing_later_either():
+    x = Value(3.0)
+    with ag.no_grad():
+        inside = contextvars.copy_context()
+    assert (x * x).parents and not inside.run(lambda: (x * x).parents)
+    assert inside.run(lambda: grad(lambda t: t * t)(3.0)) == 6.0
+    with detect_anomaly():
+        careful = contextvars.copy_context()
+    with pytest.raises(AnomalyError):
+        careful.run(Value(0.0).log)
+    assert Value(0.0).log().data == -np.inf
+    del inside, careful
+    assert WATCHED == []
+
+
+def test_a_task_that_was_started_inside_no_grad_records_nothing():
+    x = Tensor([3.0])
+
+    async def later():
+        await asyncio.sleep(0.0)
+        return (x * x).requires_grad
+
+    async def main():
+        with ag.no_grad():
+            task = asyncio.create_task(later())
+        return await task, (x * x).requires_grad
+
+    assert asyncio.run(main()) == (False, True)
+    gc.collect()
+    assert WATCHED == []
 
 
 def test_an_anomaly_can_be_drawn():
