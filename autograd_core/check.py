@@ -3,12 +3,13 @@
 **The numbers.** For each element the derivative of Σ wₖ·fₖ with fixed random weights w (so that no output can hide) is
 found by the complex step where the function takes complex numbers, which is exact to the last places (Squire & Trapp
 1998), and else by central differences extrapolated to step 0, with the step chosen per element and an estimate of the
-error (Ridders 1982; Press et al., *Numerical Recipes*, section 5.7).
+error (see `differences`).
 
 **The tolerance** is relative to the derivative itself, plus what the numbers cannot resolve: a gradient of 1e-7 that is five
 times too large is caught.
 
-**Kinks.** Where the two one-sided derivatives differ, any convention between them is right, and the report says so.
+**Kinks.** Where the two one-sided derivatives differ, any convention between them is right, and the report says so; so it does at
+jumps, upright tangents and edges of the domain.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import numpy as np
 
 from .algebra import ARRAYS, NUMBERS, symbolic_partial
 from .arguments import Count, as_numbers, checked
+from .differences import EPS, Estimate, estimate
 from .errors import AutogradError, DTypeError, OperandError
 from .node import Node
 from .op import Interval, Op
@@ -31,8 +33,9 @@ from .tree import flatten
 
 __all__ = ["CheckReport", "Comparison", "GradientCheckError", "check_grads", "check_op"]
 
-EPS = float(np.finfo(np.float64).eps)
 MOST_ORDERS = 10
+WIDTH = 100
+"""What a cell of a notebook shows without folding a line."""
 ROUNDING = 32.0 * EPS
 """What is left where numbers of size 1 cancel inside a function: the only absolute tolerance, 7e-15."""
 
@@ -65,13 +68,16 @@ class Comparison:
         return bool(self.note) or self.analytic == self.numeric or self.error <= self.tolerance
 
     def __str__(self) -> str:
-        """One line of the report."""
+        """One line of the report, or two where one would be wider than WIDTH."""
         place = f"argument {self.argument}" + (f"{list(self.index)}" if self.index else "")
-        note = f"  ({self.note})" if self.note else ""
-        return (
-            f"{self.what:<22} {place:<18} by rule {self.analytic: .12g}   by number {self.numeric: .12g}   "
-            f"error {self.error:.2g} (allowed {self.tolerance:.2g})   step {self.step:.2g}{note}"
+        numbers = (
+            f"by rule {self.analytic:.9g}  by number {self.numeric:.9g}  error {self.error:.2g} (allowed {self.tolerance:.2g})  step {self.step:.2g}"
         )
+        lines = [f"{self.what}  {place}", numbers, *([f"({self.note})"] if self.note else [])]
+        folded = lines[0]
+        for line in lines[1:]:                 # as much on a line as fits
+            folded += f"  {line}" if len(folded.rsplit("\n", 1)[-1]) + len(line) + 2 <= WIDTH else f"\n    {line}"
+        return folded
 
 
 @dataclass(slots=True)
@@ -151,6 +157,8 @@ def check_grads(
         raise OperandError(f"check_grads: received order={order}, expected at most {MOST_ORDERS}; each order costs several times the one before.")
     if not 0.0 <= rtol < 1.0:
         raise OperandError(f"check_grads: received rtol={rtol!r}, expected a number from 0 to below 1.")
+    if not args:
+        raise OperandError("check_grads: received no arguments, expected at least one to differentiate by.")
     report = CheckReport()
     point = [_float64(a) for a in args]
     with np.errstate(all="ignore"):
@@ -167,7 +175,8 @@ def _float64(argument: Any) -> Any:
     leaves, build = flatten(argument)
     for leaf in leaves:
         data = leaf._value if isinstance(leaf, Node) else leaf
-        as_numbers(data, "check_grads", "args")
+        if as_numbers(data, "check_grads", "args").dtype.kind == "b":
+            raise DTypeError(f"check_grads: received {data!r:.60}, expected real numbers; there is no derivative by a condition: close over it.")
         if isinstance(data, (np.ndarray, np.generic)) and data.dtype.kind == "f" and data.dtype != np.float64:
             raise DTypeError(f"check_grads: received {data.dtype}, expected float64; convert with .astype(np.float64).")
     return build([leaf._value if isinstance(leaf, Node) else np.array(leaf, dtype=np.float64) if isinstance(leaf, np.ndarray)
@@ -179,42 +188,55 @@ def _check_order(
 ) -> None:
     out, pull = vjp(f, *args)
     out_leaves, out_build = flatten(out)
+    if not out_leaves and not over:
+        raise OperandError(f"check_grads: the function returned {out!r}, expected numbers or arrays.")
+    for leaf in out_leaves:
+        as_numbers(leaf, "check_grads", "the result of the function")
     weights = [rng.uniform(0.5, 1.5, np.shape(o)) * rng.choice([-1.0, 1.0], np.shape(o)) for o in out_leaves]
 
     def weighted(*point: Any) -> Any:
         leaves, _ = flatten(f(*point))
         return sum(np.sum(w * np.asarray(leaf._value if isinstance(leaf, Node) else leaf)) for w, leaf in zip(weights, leaves, strict=True))
 
+    first, again = weighted(*args), weighted(*args)
+    if first != again and not (first != first and again != again):
+        raise OperandError(
+            f"check_grads: the function gives {first:.9g} and then {again:.9g} for the same arguments, expected the same number; "
+            "does it draw random numbers? Give it a seed."
+        )
     numeric = _numeric_gradient(weighted, args, complex_step=not over)
     cotangent = out_build([w if isinstance(o, np.ndarray) else float(w) for w, o in zip(weights, out_leaves, strict=True)])
     pulled = [flatten(p)[0] for p in pull(cotangent)]
     position = 0
-    moved, expected, allowed, usable = [], 0.0, 0.0, True
+    moved, expected, allowed = [], 0.0, 0.0
     for i, argument in enumerate(args):
         leaves, build = flatten(argument)
-        directions = []
+        directions: list[Any] = []
         for leaf, analytic in zip(leaves, pulled[i], strict=True):
             if np.shape(analytic) != np.shape(leaf):
                 raise GradientCheckError(
                     f"check_grads: the gradient of argument {i} has shape {np.shape(analytic)}, expected {np.shape(leaf)}."
                 )
             direction = rng.uniform(0.5, 1.5, np.shape(leaf)) * rng.choice([-1.0, 1.0], np.shape(leaf))
-            directions.append(direction if isinstance(leaf, np.ndarray) else float(direction))
+            direction = np.asarray(direction)
             for index in np.ndindex(np.shape(leaf)):
-                estimate = numeric[position]
+                found = numeric[position]
                 position += 1
                 a = float(np.asarray(analytic)[index])
-                note = estimate.note(a, rtol)
-                tolerance = rtol * max(abs(a), abs(estimate.value)) + estimate.uncertainty + ROUNDING
+                note = found.note(a, rtol)
+                tolerance = rtol * max(abs(a), abs(found.value)) + found.uncertainty + ROUNDING
                 if "rev" in modes:
                     report.comparisons.append(
-                        Comparison(f"{over}reverse", i, index, a, estimate.value, tolerance, estimate.step, note)
+                        Comparison(f"{over}reverse", i, index, a, found.value, tolerance, found.step, note)
                     )
-                usable = usable and not note and math.isfinite(estimate.value)
-                expected += estimate.value * float(np.asarray(direction)[index])
-                allowed += tolerance * abs(float(np.asarray(direction)[index]))
+                if note or not math.isfinite(found.value):
+                    direction[index] = 0.0     # forward mode is checked along the rest
+                    continue
+                expected += found.value * float(direction[index])
+                allowed += tolerance * abs(float(direction[index]))
+            directions.append(direction if isinstance(leaf, np.ndarray) else float(direction))
         moved.append(build(directions))
-    if "fwd" in modes and usable:
+    if "fwd" in modes and allowed < math.inf:
         tangents = flatten(jvp(f, args, moved)[1])[0]
         along = float(sum(np.sum(w * t) for w, t in zip(weights, tangents, strict=True)))
         report.comparisons.append(Comparison(f"{over}forward", 0, (), along, expected, allowed, 0.0, ""))
@@ -226,29 +248,7 @@ def _check_order(
 
 
 # --------------------------------------------------------------------------------- derivatives by number
-@dataclass(slots=True)
-class _Estimate:
-    value: float
-    uncertainty: float
-    step: float
-    left: float
-    right: float
-
-    def note(self, analytic: float, rtol: float) -> str:
-        """Why a disagreement is none: the function has a kink or a jump here."""
-        scale = max(abs(self.left), abs(self.right))
-        if not math.isfinite(scale) or abs(self.left - self.right) <= 1e-3 * scale + 10.0 * self.uncertainty:
-            return ""
-        low, high = sorted((self.left, self.right))
-        slack = rtol * scale + 1e-5 * (high - low)
-        if abs(high - low) * self.step > 1e-3 and scale * self.step > 1e-2:
-            return f"a jump; the convention is {analytic:.4g}"
-        if low - slack <= analytic <= high + slack:
-            return f"a kink; one-sided {self.left:.4g} and {self.right:.4g}"
-        return ""
-
-
-def _numeric_gradient(f: Callable[..., Any], args: list[Any], complex_step: bool) -> list[_Estimate]:
+def _numeric_gradient(f: Callable[..., Any], args: list[Any], complex_step: bool) -> list[Estimate]:
     """∂f/∂x for every element of every argument, in order."""
     flat = [flatten(a) for a in args]
     estimates = []
@@ -265,65 +265,33 @@ def _numeric_gradient(f: Callable[..., Any], args: list[Any], complex_step: bool
                     return f(*args[:i], build([*leaves[:j], new, *leaves[j + 1 :]]), *args[i + 1 :])
 
                 x = float(np.asarray(leaf)[index])
-                estimate = _differences(lambda t, at=at: float(at(t)), x)  # type: ignore[misc]
-                if complex_step:
-                    _refine(estimate, at, x)
-                estimates.append(estimate)
+                found = estimate(lambda t, at=at: _number(at, t), x)  # type: ignore[misc]
+                if complex_step and not found.kind:
+                    _refine(found, at, x)
+                estimates.append(found)
     return estimates
 
 
-def _refine(estimate: _Estimate, at: Callable[[Any], Any], x: float) -> None:
+def _number(at: Callable[[float], Any], x: float) -> float:
+    """The function at a point near by; nan where it raises, as 1 / 0 does."""
+    try:
+        value = at(np.float64(x))              # NumPy's number: a power of a negative one is nan, not complex
+        return math.nan if np.iscomplexobj(value) else float(value)
+    except (ArithmeticError, ValueError):
+        return math.nan
+
+
+def _refine(found: Estimate, at: Callable[[Any], Any], x: float) -> None:
     """Take the complex step's derivative where the function allows one and the differences bear it out."""
     try:
         moved = complex(at(complex(x, 1e-150)))
     except Exception:
         return
     exact = moved.imag / 1e-150
-    if math.isfinite(exact) and abs(exact - estimate.value) <= 1e-4 * abs(estimate.value) + 10.0 * estimate.uncertainty:
+    if math.isfinite(exact) and abs(exact - found.value) <= 1e-4 * abs(found.value) + 10.0 * found.uncertainty:
         # What cancels inside the rule and inside the complex step is of the size of f/x, not of the derivative.
-        estimate.value = exact
-        estimate.uncertainty = 8.0 * EPS * (abs(exact) + abs(moved.real) / max(abs(x), 0.1))
-
-
-def _differences(f: Callable[[float], float], x: float) -> _Estimate:
-    """Ridders' extrapolation of central differences; on a bad fit, one-sided differences tell a kink."""
-    here = f(x)
-    best = _Estimate(math.nan, math.inf, 0.0, math.nan, math.nan)
-    for start in (1e-2, 1e-4):
-        found = _ridders(f, x, start * max(abs(x), 0.1))
-        if found.uncertainty < best.uncertainty:
-            best = found
-        if best.uncertainty <= 1e-8 * abs(best.value):
-            break
-    h = max(abs(x), 0.1) * 1e-6
-    ahead, behind = f(x + h), f(x - h)
-    noise = 4.0 * EPS * max(abs(here), abs(ahead), abs(behind)) / h
-    best.right, best.left = (ahead - here) / h, (here - behind) / h
-    if not math.isfinite(best.value):
-        best.value = (ahead - behind) / (2.0 * h)
-        best.uncertainty = noise
-    if abs(best.right - best.left) <= 10.0 * noise:
-        best.left = best.right = best.value
-    return best
-
-
-def _ridders(f: Callable[[float], float], x: float, h: float) -> _Estimate:
-    shrink, rows = 1.6, 8
-    table: list[list[float]] = []
-    best = _Estimate(math.nan, math.inf, h, math.nan, math.nan)
-    for i in range(rows):
-        ahead, behind = f(x + h), f(x - h)
-        row = [(ahead - behind) / (2.0 * h)]
-        noise = 2.0 * EPS * max(abs(ahead), abs(behind)) / h
-        for k in range(1, i + 1):
-            factor = shrink ** (2 * k)
-            row.append((factor * row[k - 1] - table[i - 1][k - 1]) / (factor - 1.0))
-            error = max(abs(row[k] - row[k - 1]), abs(row[k] - table[i - 1][k - 1])) + 4.0 * noise
-            if error < best.uncertainty:
-                best = _Estimate(row[k], error, h, math.nan, math.nan)
-        table.append(row)
-        h /= shrink
-    return best
+        found.value = exact
+        found.uncertainty = 8.0 * EPS * (abs(exact) + abs(moved.real) / max(abs(x), 0.1))
 
 
 # --------------------------------------------------------------------------------- a whole operation at once
@@ -354,15 +322,16 @@ def check_op(op: Op, *, order: Count = 2, seed: Annotated[int, 0] = 0) -> CheckR
                 full[i] = x
             return apply(op, tuple(full), dict(params))
 
+        _check_untouched(op, operands, params)
+        if op.elementwise:
+            _check_kernels(op, operands, params)
+            _check_float32(op, operands, params)
         point = [operands[i] for i in differentiable]
         try:
             report.comparisons += check_grads(f, point, order=order, seed=seed).comparisons
         except GradientCheckError as error:
             shapes = ", ".join(str(np.shape(x)) for x in operands)
-            raise GradientCheckError(f"check_op: {op.name}({shapes}){params or ''}: {error}") from None
-        if op.elementwise:
-            _check_kernels(op, operands, params)
-            _check_float32(op, operands, params)
+            raise GradientCheckError(f"check_op: {op.name}({shapes}){params or ''}\n{error}") from None
     if op.elementwise and not op.variadic:
         for slot, rule in enumerate(op.d):
             if rule is not None:
@@ -406,6 +375,14 @@ def _draw(rng: Any, domain: Interval, shape: tuple[int, ...]) -> Any:
             break
         x = np.where(bad, rng.uniform(domain.low, domain.high, shape), x)
     return x if shape else float(x)
+
+
+def _check_untouched(op: Op, operands: tuple[Any, ...], params: dict[str, Any]) -> None:
+    given = [np.array(x) for x in operands]
+    op.array(*given, **params)
+    for i, (before, after) in enumerate(zip(operands, given, strict=True)):
+        if not np.array_equal(before, after, equal_nan=np.asarray(after).dtype.kind == "f"):
+            raise GradientCheckError(f"check_op: the array kernel of {op.name} writes into its operand {i}; it must make a new array.")
 
 
 def _check_kernels(op: Op, operands: tuple[Any, ...], params: dict[str, Any]) -> None:

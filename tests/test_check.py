@@ -1,0 +1,220 @@
+"""The checker at points where numbers are hard to come by, and with functions and operations that are not what they should be."""
+
+
+import numpy as np
+import pytest
+
+import autograd_core as ag
+from autograd_core import Interval, Op, Value, check_grads, check_op
+from autograd_core.check import WIDTH, GradientCheckError
+from autograd_core.errors import AutogradError, OperandError
+
+
+def noise(x, size):
+    """The same random number for the same x, which no derivative follows."""
+    x = getattr(x, "data", x)
+    if isinstance(x, complex):
+        raise TypeError("no complex numbers")
+    return size * np.random.default_rng(np.float64(x).view(np.uint64)).normal()
+
+
+PASSES = {
+    **{f"a square at {x:g}": (lambda x: x * x, x) for x in (0.0, 1e-9, 1e-6, 1.0, 1e3, 1e150)},
+    "a cube at 0": (lambda x: x**3, 0.0),
+    "a fourth power near 0": (lambda x: x**4, 1e-8),
+    "a huge slope": (lambda x: 1e8 * x, 0.3),
+    "a huge offset": (lambda x: 1e8 + ag.sin(x), 0.3),
+    "huge numbers": (lambda x: 1e300 * x * x, 0.3),
+    "tiny numbers": (lambda x: 1e-200 * x * x, 0.3),
+    "a steep exponential": (lambda x: ag.exp(20.0 * x), 1.5),
+    "a fast oscillation": (lambda x: ag.sin(1e5 * x), 0.5),
+    "a large argument": (lambda x: ag.sin(x), 1e6),
+    "a logarithm near 0": (lambda x: ag.log(x), 1e-9),
+    "a root near 0": (lambda x: ag.sqrt(x), 1e-12),
+    "a pole near by": (lambda x: 1.0 / x, 1e-8),
+    "an arcsine near its edge": (lambda x: ag.arcsin(x), 1.0 - 1e-6),
+    "an edge with a slope": (lambda x: x**2.5, 0.0),
+    "saturation": (lambda x: ag.sigmoid(x), 40.0),
+    "a constant": (lambda x: 3.0, 1.0),
+    "an integer": (lambda x: x * x, 2),
+    "integers": (lambda x: (x * x).sum(), np.array([1, 2])),
+    "no elements": (lambda x: x.sum(), np.zeros((0, 3))),
+    "no complex numbers": (lambda x: x * x if isinstance(x, (Value, float)) else 1 / 0, 0.5),
+    "a tree": (lambda p: {"a": p["w"] * 2.0, "b": [p["b"], p["w"].sum()]}, {"w": np.ones(2), "b": 0.5}),
+    **{f"noise of {a:g}": (lambda x, a=a: x * x + noise(x, a), 0.5) for a in (1e-6, 1e-9, 1e-12)},
+    "a kink 1e-9 away": (lambda x: ag.abs(x - 1e-9), 0.0),
+    "a kink 1e-5 away": (lambda x: ag.abs(x - 1e-5), 0.0),
+    "a step 1e-9 away": (lambda x: np.floor(x) + x, 1.0 + 1e-9),
+}
+SPECIAL = {
+    "a kink": (lambda x: ag.abs(x), 0.0, "kink"),
+    "a tie": (lambda x: np.max(x), np.array([1.0, 1.0, 0.0]), "kink"),
+    "ties in a sort": (lambda x: np.sort(x) * np.arange(3.0), np.array([1.0, 1.0, 0.0]), "kink"),
+    "a norm at 0": (lambda x: np.linalg.norm(x), np.zeros(3), "kink"),
+    "a jump": (lambda x: ag.step(x) + x * x, 0.0, "jump"),
+    "a floor": (lambda x: np.floor(x) + x, 1.0, "jump"),
+    "an upright tangent": (lambda x: np.cbrt(x), 0.0, "upright"),
+    "an edge": (lambda x: ag.sqrt(x), 0.0, "upright tangent at the edge"),
+    "an arcsine at its edge": (lambda x: ag.arcsin(x), 1.0, "upright tangent at the edge"),
+    "nan": (lambda x: ag.log(x), -1.0, "nan here"),
+    "infinity": (lambda x: ag.exp(x), 1000.0, "inf here"),
+}
+
+
+@pytest.mark.parametrize("name", PASSES)
+def test_a_right_gradient_passes(name):
+    f, x = PASSES[name]
+    report = check_grads(f, (x,))
+    assert report.failures == []
+    if "kink" not in name:
+        assert report.kinks == []
+
+
+@pytest.mark.parametrize("name", SPECIAL)
+def test_a_special_point_is_named(name):
+    f, x, what = SPECIAL[name]
+    report = check_grads(f, (x,))
+    assert report.failures == []
+    assert any(what in c.note for c in report.kinks), str(report)
+
+
+def wrong(kernel, rule):
+    return Op(name="wrong", array=kernel, scalar=kernel, d=(rule,), numpy=(len,), replace=True)
+
+
+FAILS = {
+    **{f"five times too large at {x:g}": (lambda x: x * x, lambda m, out, x: 10.0 * x, x, 1) for x in (1e-9, 1e-6, 1.0, 1e3)},
+    "off by 1e-8 where the slope is 0": (lambda x: x * x, lambda m, out, x: 2.0 * x + 1e-8, 0.0, 1),
+    "off by 1e-5": (np.sin, lambda m, out, x: m.cos(x) + 1e-5, 0.3, 1),
+    "five times 1e-12": (lambda x: 1e-12 * x, lambda m, out, x: 5e-12 + 0.0 * x, 0.3, 1),
+    "second order dropped": (np.tanh, lambda m, out, x: m.data(1.0 - out * out), 0.5, 2),
+    **{f"wrong {d:g} beside a kink": (np.abs, lambda m, out, x: 0.5 * m.sign(x), d, 1) for d in (1e-9, 1e-7, 1e-4, 0.1)},
+    "beyond the slopes of a kink": (np.abs, lambda m, out, x: 1.5 + 0.0 * x, 0.0, 1),
+}
+
+
+@pytest.mark.parametrize("modes", [("rev",), ("fwd",)])
+@pytest.mark.parametrize("name", FAILS)
+def test_a_wrong_gradient_fails(name, modes, count):
+    kernel, rule, x, order = FAILS[name]
+    if modes == ("fwd",) and "slopes of a kink" in name:
+        pytest.skip("forward mode is checked away from kinks")
+    f = wrong(kernel, rule)
+    try:
+        count("mutants planted")
+        with pytest.raises(GradientCheckError):
+            check_grads(f, (x,), order=order, modes=modes)
+        count("mutants caught")
+    finally:
+        f.forget()
+
+
+def test_forward_mode_is_checked_beside_a_kink():
+    f = wrong(np.square, lambda m, out, x: 3.0 * x)
+    try:
+        with pytest.raises(GradientCheckError, match="forward"):
+            check_grads(lambda x, y: f(x) + ag.abs(y), (0.5, 0.0), modes=("fwd",))
+    finally:
+        f.forget()
+
+
+@pytest.mark.parametrize(("f", "args", "text"), [
+    (lambda x: x * np.random.default_rng().normal(), (0.5,), "for the same arguments"),
+    (lambda x: None, (0.5,), "returned None"),
+    (lambda x: "a", (0.5,), "the result of the function='a'"),
+    (lambda: 1.0, (), "no arguments"),
+    (lambda x: x.sum(), (np.array([True]),), "condition"),
+    (lambda x: x.sum(), (np.ones(2, np.float16),), "float64"),
+    (lambda x: x.sum(), (["a"],), "real numbers"),
+    ("f", (1.0,), "a function"),
+    (lambda x: x, 1.0, "args=1.0, expected a tuple"),
+])
+def test_what_cannot_be_checked_is_refused(f, args, text):
+    with pytest.raises(AutogradError, match=text):
+        check_grads(f, args)
+
+
+def test_a_report_fits_a_cell_of_a_notebook():
+    f = wrong(np.square, lambda m, out, x: 2.0000123456789 * x)
+    try:
+        report = check_grads(lambda x: f(x) + ag.abs(x), (-np.array([[[1.2345678e-7, 0.0, 123456.789]]]),), raises=False)
+        assert report.failures and report.kinks
+        assert max(map(len, str(report).split("\n"))) <= WIDTH == 100
+        with pytest.raises(GradientCheckError) as caught:
+            check_op(f)
+        assert max(map(len, str(caught.value).split("\n"))) <= WIDTH
+    finally:
+        f.forget()
+
+
+# ------------------------------------------------------------------------------------------ operations of a user's
+def declared(**entry):
+    return Op(name="users_own", replace=True, numpy=(len,), **entry)
+
+
+GOOD = {
+    "structural, with parameters": lambda: declared(
+        array=lambda x, *, axis=0: np.flip(x, axis), vjp=(lambda m, g, out, x, *, axis=0: m.index(g, key=(slice(None),) * axis + (slice(None, None, -1),)),),
+        samples=lambda rng: [((rng.normal(size=(2, 3)),), {"axis": axis}) for axis in (0, 1)]),
+    "structural, of two operands": lambda: declared(
+        array=lambda x, y: x @ y.T, vjp=(lambda m, g, out, x, y: m.matmul(g, y), lambda m, g, out, x, y: m.matmul(m.transpose(g), x)),
+        samples=lambda rng: [((rng.normal(size=(2, 3)), rng.normal(size=(4, 3))), {})]),
+    "structural, one operand without a derivative": lambda: declared(
+        array=lambda x, y: x * y, vjp=(lambda m, g, out, x, y: g * y, None), samples=lambda rng: [((rng.normal(size=3), rng.normal(size=3)), {})]),
+    "elementwise, with a parameter": lambda: declared(array=lambda x, *, k=2.0: np.tanh(k * x), d=(lambda m, out, x, *, k=2.0: k * (1.0 - out * out),)),
+    "elementwise, of three operands": lambda: declared(
+        array=lambda x, y, z: x * y + z, d=(lambda m, out, x, y, z: y, lambda m, out, x, y, z: x, lambda m, out, x, y, z: 1.0)),
+    "with a domain": lambda: declared(array=lambda x: np.log(x) / x, d=(lambda m, out, x: (1.0 / x - out) / x,), domain=(Interval(0.1, 3.0),)),
+    "with a kink": lambda: declared(
+        array=lambda x: np.where(x > 1.0, x, x * x), d=(lambda m, out, x: m.where(x > 1.0, 1.0, 2.0 * x),), domain=(Interval(-3.0, 3.0, avoid=(1.0,)),)),
+    "by a decorator": lambda: ag.operation(d=lambda m, out, x: 1.0 / m.square(1.0 + m.abs(x)))(softsign),
+}
+BAD = {
+    "a parameter forgotten in the rule": (lambda: declared(
+        array=lambda x, *, k=2.0: np.tanh(k * x), d=(lambda m, out, x, *, k=2.0: 1.0 - out * out,)), GradientCheckError, "by rule"),
+    "a parameter forgotten by a pull-back": (lambda: declared(
+        array=lambda x, *, k=2.0: k * np.cumsum(x), vjp=(lambda m, g, out, x, *, k=2.0: m.index(m.cumsum(m.index(g, key=slice(None, None, -1)), axis=0), key=slice(None, None, -1)),),
+        samples=lambda rng: [((rng.normal(size=3),), {"k": 3.0})]), GradientCheckError, r"users_own\(\(3,\)\)\{'k': 3.0\}"),
+    "kernels that differ": (lambda: declared(array=np.square, scalar=lambda x: x**3, d=(lambda m, out, x: 2.0 * x,)), GradientCheckError, "kernels"),
+    "float32 made float64": (lambda: declared(array=lambda x: x * np.float64(2.0) if np.ndim(x) else 2.0 * x, d=(lambda m, out, x: 2.0,)), GradientCheckError, "float32"),
+    "a structural one without samples": (lambda: declared(array=np.sum, vjp=(lambda m, g, out, x: g * m.data(x),)), OperandError, "samples="),
+    "a gradient of the wrong shape": (lambda: declared(
+        array=lambda x: np.sum(x, axis=0), vjp=(lambda m, g, out, x: g,), samples=lambda rng: [((rng.normal(size=(2, 3)),), {})]), (GradientCheckError, ValueError), "shape"),
+    "a rule that writes into its operand": (lambda: declared(array=np.square, d=(writes,)), (GradientCheckError, ValueError), "."),
+    "a kernel that writes into its operand": (lambda: declared(array=lambda x: np.multiply(x, 2.0, out=x), scalar=lambda x: 2.0 * x, d=(lambda m, out, x: 2.0,)), GradientCheckError, "writes into"),
+}  # fmt: skip
+
+
+def softsign(x):
+    "x / (1 + |x|)."
+    return x / (1.0 + abs(x))
+
+
+def writes(m, out, x):
+    if isinstance(x, np.ndarray) and x.ndim:
+        x += 1.0
+    return 2.0 * x
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_a_good_operation_of_a_users_passes(name):
+    op = GOOD[name]()
+    try:
+        report = check_op(op)
+        assert len(report.comparisons) > 3
+        assert report.failures == []
+    finally:
+        op.forget()
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_bad_operation_of_a_users_fails(name, count):
+    make, error, text = BAD[name]
+    op = make()
+    try:
+        count("mutants planted")
+        with pytest.raises(error, match=text):
+            check_op(op)
+        count("mutants caught")
+    finally:
+        op.forget()
