@@ -53,6 +53,10 @@ class Algebra:
         """The number of axes of an operand."""
         return np.ndim(self.data(x))
 
+    def named(self, name: str, make: Callable[[], Any]) -> Any:  # noqa: ARG002 - the name is for symbols
+        """A constant that a rule makes from data; a formula calls it by its name."""
+        return make()
+
 
 def _on_floats(op: Op) -> Callable[..., Any]:
     return op.scalar if op.scalar is not None else partial(as_numpy, op.array)
@@ -72,6 +76,10 @@ class _Symbols(Algebra):
     def mask(self, condition: Any) -> Any:
         """1 where a condition holds, else 0."""
         return self.where(condition, 1.0, 0.0)
+
+    def named(self, name: str, make: Callable[[], Any]) -> Any:  # noqa: ARG002 - there is no data to make it from
+        """A constant that a rule makes from data; a formula calls it by its name."""
+        return Symbol(name)
 
 
 class _Arrays(Algebra):

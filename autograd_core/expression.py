@@ -328,7 +328,8 @@ def _source(e: Expression, parts: list[tuple[str, int]]) -> tuple[str, int]:
 
 
 def _parameters(e: Expression) -> str:
-    return "".join(f", {key}={value!r}" for key, value in (e.params or {}).items())
+    usual = {} if isinstance(e.op, str) else getattr(e.op.array, "__kwdefaults__", None) or {}
+    return "".join(f", {key}={value!r}" for key, value in (e.params or {}).items() if not (key in usual and type(value) is type(usual[key]) and value == usual[key]))
 
 
 def _relation(e: Expression, parts: list[tuple[str, int]], signs: dict[str, str]) -> tuple[str, int]:

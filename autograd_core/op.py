@@ -70,7 +70,7 @@ INSTALLERS: list[Callable[[Op], None]] = []
 """What the other rooms derive from an entry: each is called with every operation, old and new."""
 
 _FROZEN: set[str] = set()
-_QUESTIONS = frozenset({"data", "mask", "ndim", "shape"})
+_QUESTIONS = frozenset({"data", "mask", "named", "ndim", "shape"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)

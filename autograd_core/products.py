@@ -78,7 +78,7 @@ def _linear(x: Any, weight: Any, bias: Any) -> Any:
     return np.add(out, bias, out=out) if out.__class__ is np.ndarray and bias.dtype is out.dtype else out + bias
 
 
-Op(name="linear", symbol="xWᵀ + b", latex="{0}\\,{1}^T + {2}", array=_linear,
+Op(name="linear", symbol="xWᵀ + b", text="{0} @ {1}ᵀ + {2}", latex="{0}\\,{1}^T + {2}", array=_linear,
    doc="x @ Wᵀ + b in one step: a layer before its activation.",
    samples=lambda rng: [((rng.normal(size=s), rng.normal(size=(2, 3)), rng.normal(size=2)), {}) for s in ((4, 3), (3,), (2, 4, 3))],
    vjp=(lambda m, g, out, x, weight, bias: m.matmul(g, weight),

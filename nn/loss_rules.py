@@ -124,7 +124,7 @@ def _error(m: Any, z: Any, labels: Any, saved: Any) -> Any:
     """softmax(z) − 1_y: from what the kernel has computed on its way, if these are the scores that it saw."""
     seen, powers, totals, at_labels = (saved or {}).get("error", (None, None, None, None))
     if seen is not z:                          # nodes, whose derivative may be taken again, or other scores
-        return m.softmax(z, axis=-1) - _truth(m.data(z), labels)
+        return m.softmax(z, axis=-1) - m.named("1_y", lambda: _truth(m.data(z), labels))
     error = np.divide(powers, totals[:, None], order="C")
     error.ravel()[at_labels] -= 1.0
     return error

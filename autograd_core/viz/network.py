@@ -222,11 +222,11 @@ def _names(network: Network) -> list[str]:
     taken: dict[str, int] = {}
     for name in names:
         taken.setdefault(name, 1)
-    found: list[str] = []
     used: set[str] = set()
     count = 0
-    for i, name in enumerate(names):
-        data = network.data(i)
+    forward = dict.fromkeys(use.operand for use in network.uses if not network.incoming[use.operand])  # leaves, as they come into play
+    for i in [*forward, *(i for i in range(len(names)) if i not in forward)]:
+        name, data = names[i], network.data(i)
         if not name and network.roles[i] == "constant":
             shape = getattr(data, "shape", ())
             name = "constant" if shape else number(data)
@@ -244,8 +244,8 @@ def _names(network: Network) -> list[str]:
                 name = base + str(taken[base]).translate(str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉"))
         if network.roles[i] != "constant":
             used.add(name)
-        found.append(name)
-    return found
+        names[i] = name
+    return names
 
 
 def formula_of(op: Op, names: list[str], params: dict[str, Any] | None = None) -> str:

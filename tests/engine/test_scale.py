@@ -47,9 +47,9 @@ def test_a_chain_of_a_million_values(collector_off: None, count: Any) -> None:
     assert y.data == pytest.approx(1.0000001**MILLION, rel=1e-9)
     count.most("nodes in one graph", MILLION)
     assert sys.getallocatedblocks() - blocks > MILLION
-    start = time.perf_counter()
+    start = time.process_time()
     del y
-    assert time.perf_counter() - start < 10
+    assert time.process_time() - start < 10
     assert sys.getallocatedblocks() - blocks < 1000
     assert (x * x).op is not None
 

@@ -6,6 +6,7 @@ import xml.etree.ElementTree as ET
 import numpy as np
 import pytest
 
+import nn
 from autograd_core import Tensor, Value
 from autograd_core.errors import AutogradError
 from autograd_core.viz import draw, explain
@@ -172,3 +173,19 @@ def test_wrong_roots_are_refused():
     with pytest.raises(AutogradError, match="explain: received list, expected a Value or a Tensor"):
         explain([1.0])
     assert draw(Value(1.0)) is not None
+
+
+def test_a_loss_on_classes_is_explained_by_the_formula_of_the_textbook():
+    scores = Tensor(np.zeros((4, 3)), label="z")
+    loss = nn.cross_entropy(scores, [0, 2, 1, 1])
+    loss.backward()
+    assert "z.grad += (softmax(z) − 1_y)·g/4" in str(explain(loss))
+
+
+def test_layers_are_told_as_products_and_weights_numbered_from_the_input_on():
+    model = nn.Sequential(nn.Linear(3, 4, rng=0), nn.ReLU(), nn.Linear(4, 2, rng=1))
+    loss = model(np.ones((5, 3))).sum()
+    loss.backward()
+    table = str(explain(loss))
+    assert "v1 = constant @ weightᵀ + bias" in table and "v3 = v2 @ weight₂ᵀ + bias₂" in table
+    assert "weight₂.grad += gᵀ @ v2" in table

@@ -101,6 +101,6 @@ def test_a_long_wire_is_straight():
 def test_a_thousand_boxes_in_a_second(n):
     items = {i: Item(100, 60, None, (-9, 9)) for i in range(n)}
     links = [Link(max(0, i - 1 - k * (i % 7)), i, k, 30) for i in range(1, n) for k in (0, 1)]
-    start = time.perf_counter()
+    start = time.process_time()
     place(items, links)
-    assert time.perf_counter() - start < 1.5
+    assert time.process_time() - start < 1.5
