@@ -24,6 +24,13 @@ LOCK = threading.RLock()
 """Walks mark nodes and passes write gradients; one at a time, so that threads may share parameters."""
 
 
+_ELSEWHERE = {
+    "view": "reshape", "permute": "transpose", "unsqueeze": "x[:, None]", "pow": "x ** y", "mm": "x @ y", "bmm": "x @ y", "t": "x.T",
+    "to": "astype", "requires_grad_": "Tensor(data, requires_grad=…)", "zero_grad": "x.grad = None (0.0 for a Value)",
+}  # fmt: skip
+"""How names that other libraries have are written here."""
+
+
 class Node:
     """What `Value` and `Tensor` have in common: a result, the operation that made it, and its operands.
 
@@ -60,7 +67,13 @@ class Node:
         try:
             return self._DEFAULTS[name]
         except KeyError:
-            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}") from None
+            said = f"; here it is written {_ELSEWHERE[name]}" if name in _ELSEWHERE else ""
+            text = f"{type(self).__name__!r} object has no attribute {name!r}{said}"
+            raise AttributeError(text, name=name, obj=self) from None
+
+    def __dir__(self) -> list[str]:
+        """What is of use to a reader; kernels of rules and marks of the class are left out."""
+        return sorted(set(super().__dir__()) - {"ARRAY", "SCALAR", "gap", "is_array", "strong_mul"})
 
     @property
     def parents(self) -> tuple[Node, ...]:

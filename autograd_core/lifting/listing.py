@@ -312,9 +312,10 @@ def _name_of(function: Any) -> str:
     rule = getattr(inner, "__self__", None)
     if isinstance(rule, LocalDerivative):
         return f"∂{rule.op.name}"
-    if getattr(inner, "__name__", "") == "<lambda>":
-        return next((op.name for op in TABLE.values() if op.array is inner), "f")
-    return str(getattr(inner, "__name__", type(inner).__name__))
+    name = str(getattr(inner, "__name__", type(inner).__name__))
+    if name.startswith(("<", "_")):  # a lambda, or a kernel of its module's own
+        return next((op.name for op in TABLE.values() if op.array is inner), "f" if name == "<lambda>" else name)
+    return name
 
 
 def _apply(name: str, arguments: list[_Term]) -> _Term:

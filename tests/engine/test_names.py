@@ -392,3 +392,21 @@ for strategy in (strategies.expressions, strategies.floats_in, strategies.values
 """
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.count("pip install 'autograd-core[test]'") == 3
+
+
+@pytest.mark.parametrize(("name", "here"), [("view", "reshape"), ("permute", "transpose"), ("mm", "x @ y"), ("pow", "x ** y")])
+def test_a_name_of_another_library_is_answered_with_ours(name: str, here: str) -> None:
+    for node in (Value(1.0), Tensor([1.0])):
+        with pytest.raises(AttributeError, match=f"no attribute '{name}'; here it is written ") as caught:
+            getattr(node, name)
+        assert here in str(caught.value)
+        assert caught.value.name == name, "the interpreter may suggest a name"
+    with pytest.raises(AttributeError, match="no attribute 'tanhh'$"):
+        Value(1.0).tanhh
+
+
+def test_completion_offers_what_readers_use() -> None:
+    for node in (Value(1.0), Tensor([1.0])):
+        names = dir(node)
+        assert {"data", "grad", "backward", "tanh", "label", "parents"} <= set(names)
+        assert not {"gap", "strong_mul", "ARRAY", "SCALAR"} & set(names)
