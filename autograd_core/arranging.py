@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from .arguments import as_numbers
 from .errors import OperandError, ShapeError
 from .node import Node
 from .record import NODE_DATA
@@ -151,6 +152,8 @@ def delete(x: Any, obj: Any, axis: int | None = None) -> Any:
 @answers(np.broadcast_arrays)
 def broadcast_arrays(*arrays: Any) -> tuple[Any, ...]:
     """All of one shape, as NumPy broadcasts."""
+    for a in arrays:
+        as_numbers(a, "broadcast_arrays", "an array")
     shape = np.broadcast_shapes(*map(shape_of, arrays))
     return tuple(broadcast_to(a, shape) for a in arrays)
 
@@ -160,6 +163,8 @@ def meshgrid(*xi: Any, sparse: bool = False, indexing: str = "xy") -> tuple[Any,
     """The coordinates of a grid from those along its sides."""
     if indexing not in ("xy", "ij"):
         raise OperandError(f"meshgrid: received indexing={indexing!r}, expected 'xy' or 'ij'.")
+    for x in xi:
+        as_numbers(x, "meshgrid", "coordinates")
     n = len(xi)
     place = [1, 0, *range(2, n)] if indexing == "xy" and n > 1 else list(range(n))
     open_grid = [reshape(x, tuple(-1 if i == at else 1 for i in range(n))) for x, at in zip(xi, place, strict=True)]

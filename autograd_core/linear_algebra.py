@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .arguments import truth
 from .errors import MissingRuleError, OperandError, ShapeError
 from .op import TABLE
 from .record import NODE_DATA
@@ -192,6 +193,7 @@ def norm(x: Any, ord: Any = None, axis: Any = None, *, keepdims: bool = False) -
     axis, matrix = axes_of(axis, "norm"), False
     if not (ord is None or isinstance(ord, (str, int, float, np.number))) or (isinstance(ord, int) and abs(ord) >= 2**63):
         raise OperandError(f"norm: received ord={ord!r:.60}, expected a number, 'fro' or None.")
+    truth(keepdims, "norm", "keepdims")
     ndim = ndim_of(x)
     if ord is not None:
         if axis is None and ndim > 2:

@@ -18,7 +18,7 @@ from .linear_algebra import matmul
 from .node import Node
 from .op import TABLE
 from .record import NODE_DATA
-from .registry import NUMPY, answers, axes_of, axis_of, in_dtype_of, ndim_of, record_op, shape_of
+from .registry import NUMPY, answers, axes_of, axis_of, in_dtype_of, ndim_of, record_op, shape_of, whole
 from .routines import diff
 from .shaping import (
     concatenate,
@@ -223,7 +223,7 @@ def cov(x: Any, y: Any = None, rowvar: bool = True, bias: bool = False, ddof: in
 
     both = rows(x) if y is None else concatenate([rows(x), rows(y)], 0)
     centred = both - _mean(both, 1, keepdims=True)
-    degrees = shape_of(both)[1] - (ddof if ddof is not None else 0 if bias else 1)
+    degrees = shape_of(both)[1] - (whole(ddof, "cov", "ddof") if ddof is not None else 0 if bias else 1)
     out = matmul(centred, matrix_transpose(centred)) / float(degrees)
     return reshape(out, tuple(n for n in shape_of(out) if n != 1))
 

@@ -303,7 +303,7 @@ def weighted_sum(weights: Sequence[Any], inputs: Sequence[Any], bias: Any = 0.0)
                 return apply(_WEIGHTED_SUM, values)
         try:
             data = sum(map(operator.mul, values[:n], values[n:-1]), values[-1])
-        except TypeError:
+        except (TypeError, OverflowError):
             data = None
         if data.__class__ is float:            # anything else is an array or no number: the general way knows
             out = _new(Value)

@@ -114,7 +114,7 @@ def check_options(who: str, **options: object) -> None:
     for name, given in options.items():
         if name in _CHOICES and not (isinstance(given, str) and given in _CHOICES[name]):
             raise AutogradError(f"{who}: received {name}={given!r}, expected one of {', '.join(map(repr, _CHOICES[name]))}.")
-        if name in _LEAST and given is not None and (not isinstance(given, int) or given < _LEAST[name]):
+        if name in _LEAST and not (given is None and name == "depth") and (not isinstance(given, int) or given < _LEAST[name]):
             raise AutogradError(f"{who}: received {name}={given!r}, expected a whole number from {_LEAST[name]}.")
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from autograd_core.arguments import as_numbers
 from autograd_core.backward import backpropagate
 from autograd_core.errors import AutogradError
 from autograd_core.node import LOCK, Node
@@ -29,7 +30,6 @@ from .notebook import bundle
 from .page import page
 from .scene import SHOW, Scene, picture, scenes
 from .svg import Direction, svg
-from .text import clean
 from .theme import Theme
 
 __all__ = ["ChainStep", "Explanation", "explain"]
@@ -117,8 +117,8 @@ def explain(
     """
     check_root(root, "explain")
     check_options("explain", direction=direction, theme=theme, depth=depth, limit=limit)
-    if seed is not None and np.asarray(seed).dtype.kind not in "fiub":
-        raise AutogradError(f"explain: received seed={clean(repr(seed))}, expected a number, or an array of the shape of the root.")
+    if seed is not None:
+        as_numbers(seed, "explain", "seed")
     if seed is None and np.size(root._value) != 1:
         raise AutogradError(
             f"explain: received a tensor of shape {np.shape(root._value)}, expected one element; explain a sum or a mean of it, "
