@@ -19,7 +19,7 @@ from .record import apply
 from .tensor import Tensor
 from .value import Value
 
-__all__ = ["Program", "arrays", "expressions", "floats_in", "operands", "shapes", "tensors", "values"]
+__all__ = ["Program", "arrays", "expressions", "floats_in", "operands", "shapes", "smooth", "tensors", "values"]
 
 DEFAULT = Interval()
 LONGEST = 10_000
@@ -173,7 +173,13 @@ class Program:
         return "\n".join(lines)
 
 
-def _smooth(ops: Sequence[Op] | None) -> list[Op]:
+@checked
+def smooth(ops: Sequence[Op] | None = None) -> list[Op]:
+    """The operations that random programs are made of: those that act on each element and state a domain.
+
+    >>> "tanh" in [op.name for op in smooth()], "sum" in [op.name for op in smooth()]
+    (True, False)
+    """
     chosen = TABLE.values() if ops is None else ops
     return [op for op in chosen if op.elementwise and op.domain and not op.variadic and op.d[0] is not None]
 
@@ -192,7 +198,7 @@ def expressions(
         max_steps: The longest program.
         shape: The shape of the leaves; None for floats.
     """
-    chosen = sorted(_smooth(ops), key=lambda op: op.name)
+    chosen = sorted(smooth(ops), key=lambda op: op.name)
     if not chosen:
         raise OperandError("expressions: received no operations that act on each element, are smooth and state a domain; expected at least one.")
     count = draw(st.integers(1, 3))

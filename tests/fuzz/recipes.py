@@ -278,6 +278,7 @@ LISTED: dict[str, Callable[[], Call]] = {
     "strategies.floats_in": lambda: call(drawn(ag.strategies.floats_in), ag.Interval(), margin=0.1, kinks=False),
     "strategies.operands": lambda: call(drawn(ag.strategies.operands), TABLE["tanh"], kinks=False, scalar=False),
     "strategies.shapes": lambda: call(drawn(ag.strategies.shapes), max_dims=2, max_side=3, min_side=0),
+    "strategies.smooth": lambda: call(lambda ops: [op.name for op in ag.strategies.smooth(ops)], [TABLE["tanh"], TABLE["sum"]]),
     "strategies.tensors": lambda: call(drawn(ag.strategies.tensors), (2, 3), domain=ag.Interval(), kinks=False),
     "strategies.values": lambda: call(drawn(ag.strategies.values), ag.Interval(), kinks=False),
     **NUMPY_RECIPES,
