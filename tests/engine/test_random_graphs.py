@@ -78,8 +78,9 @@ def inputs(seed: int) -> list[np.ndarray]:
 
 
 @pytest.mark.parametrize("seed", range(60))
-def test_every_node_of_a_random_graph(seed: int) -> None:
+def test_every_node_of_a_random_graph(seed: int, count: Any) -> None:
     """Twice over: leaves have twice the gradient, inner nodes the same."""
+    count("random graphs against PyTorch")
     run, arrays = program(seed), inputs(seed)
     theirs = [torch.tensor(a, requires_grad=True) for a in arrays]
     their_nodes: list[Any] = []
@@ -103,8 +104,9 @@ def test_every_node_of_a_random_graph(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(30))
-def test_higher_orders_of_a_random_graph(seed: int) -> None:
+def test_higher_orders_of_a_random_graph(seed: int, count: Any) -> None:
     """hvp two ways, jvp against grad, and the numbers of torch."""
+    count("random graphs against PyTorch")
     run, arrays = program(seed, length=8), inputs(seed)
     directions = list(np.random.default_rng([seed, 2]).standard_normal((3, 2, 3)))
     everything = (0, 1, 2)
@@ -155,8 +157,9 @@ SCALAR: list[tuple[int, Callable[..., Any]]] = [
 
 
 @pytest.mark.parametrize("seed", range(40))
-def test_values_agree_with_tensors_to_third_order(seed: int) -> None:
+def test_values_agree_with_tensors_to_third_order(seed: int, count: Any) -> None:
     """One program read on floats, on 0-d tensors, on a mixture, and by torch."""
+    count("random graphs against PyTorch")
     rng = np.random.default_rng([seed, 3])
     choices = [(int(rng.integers(len(SCALAR))), rng.integers(0, 10**6, 2)) for _ in range(8)]
     a, b = rng.uniform(-1, 1, 2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -73,7 +74,8 @@ def test_the_reference_is_the_engine(name: str) -> None:
 
 @settings(max_examples=FUZZED, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1))
-def test_random_graphs_agree(seed: int) -> None:
+def test_random_graphs_agree(seed: int, count: Any) -> None:
+    count("random graphs lifted in every way")
     graph = random_graph(seed)
     for way in WAYS:
         with pytest.MonkeyPatch.context() as monkeypatch:

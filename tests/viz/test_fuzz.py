@@ -28,7 +28,8 @@ def roots(draw):
 
 
 @given(roots(), st.sampled_from([None, 0, 1, 5]), st.sampled_from([None, True, False]), st.sampled_from([3, 10, 60]))
-def test_every_graph_is_drawn(root, depth, fold, limit):
+def test_every_graph_is_drawn(count, root, depth, fold, limit):
+    count("random graphs drawn")
     drawing = draw(root, depth=depth, fold=fold, limit=limit)
     ET.fromstring(drawing.svg)
     assert drawing.html and drawing.source
