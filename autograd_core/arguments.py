@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import functools
 import inspect
+import os
 import types
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
 
 import numpy as np
@@ -42,9 +44,13 @@ def shown(x: Any) -> str:
 
 def truth(x: Any, who: str, name: str) -> bool:
     """True or False; a clear error for anything else."""
-    if not isinstance(x, (bool, np.bool_)):
+    if not _is_truth(x):
         raise OperandError(f"{who}: received {name}={shown(x)}, expected True or False.")
     return bool(x)
+
+
+def _is_truth(x: Any) -> bool:
+    return isinstance(x, (bool, np.bool_)) or (isinstance(x, (int, np.integer)) and x in (0, 1))
 
 
 def text(x: Any, who: str, name: str) -> str:
@@ -109,16 +115,20 @@ def _fits(x: Any, hint: Any) -> Any:
             return x.ndim == 0 and x.dtype.kind in "fiu"
         return isinstance(x, (float, np.floating)) or _fits(x, int)
     if hint is bool:
-        return isinstance(x, (bool, np.bool_))
+        return _is_truth(x)
     if origin is Callable or hint is Callable:
         return callable(x)
     if origin is type:
         return isinstance(x, type)
     kind = origin if origin is not None else hint
+    if kind is Path:
+        return isinstance(x, os.PathLike)
     if kind in (tuple, list, Sequence):
-        if not isinstance(x, (tuple, list)):
+        fixed = kind is tuple and inner and inner[-1] is not Ellipsis
+        x = x.tolist() if isinstance(x, np.ndarray) and x.ndim == 1 and not fixed else x
+        if not isinstance(x, (tuple, list, range)):
             return False
-        if kind is tuple and inner and inner[-1] is not Ellipsis:
+        if fixed:
             return len(x) == len(inner) and all(_fits(v, part) for v, part in zip(x, inner, strict=True))
         return not inner or all(_fits(v, inner[0]) for v in x)
     if kind is Iterable:

@@ -17,6 +17,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from .arguments import checked, shown
 from .errors import RuleError
 
@@ -51,7 +53,7 @@ class Interval:
     def __post_init__(self) -> None:
         """Raise at bounds that are no numbers, or in the wrong order."""
         numbers = (self.low, self.high, *(self.avoid if isinstance(self.avoid, (tuple, list)) else (None,)))
-        if not all(isinstance(x, (int, float)) for x in numbers) or not self.low <= self.high:
+        if not all(isinstance(x, (int, float, np.number)) for x in numbers) or not self.low <= self.high:
             raise RuleError(f"Interval: received {shown(numbers)}, expected two numbers, the smaller one first, and a tuple of numbers to avoid.")
 
     @checked
@@ -174,9 +176,9 @@ class Op:
         for which in ("doc", "symbol", "text", "latex", "dunder", "source"):
             if not isinstance(getattr(self, which), str):
                 raise RuleError(f"Op {name!r}: received {which}={shown(getattr(self, which))}, expected a text.")
-        if not isinstance(self.numpy, tuple) or not all(map(callable, self.numpy)):
+        if not isinstance(self.numpy, (tuple, list)) or not all(map(callable, self.numpy)):
             raise RuleError(f"Op {name!r}: received numpy={shown(self.numpy)}, expected a tuple of NumPy's functions.")
-        if not isinstance(self.domain, tuple) or not all(isinstance(part, Interval) for part in self.domain):
+        if not isinstance(self.domain, (tuple, list)) or not all(isinstance(part, Interval) for part in self.domain):
             raise RuleError(f"Op {name!r}: received domain={shown(self.domain)}, expected a tuple of Intervals, one per operand.")
         if not callable(self.array) or not (self.scalar is None or callable(self.scalar)):
             raise RuleError(f"Op {name!r}: array= and scalar= must be functions.")

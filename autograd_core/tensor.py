@@ -71,7 +71,7 @@ class Tensor(Node, ArrayMethods):
         self._mark = 0
         self.requires_grad = requires_grad if requires_grad.__class__ is bool else truth(requires_grad, "Tensor", "requires_grad")
         if label.__class__ is not str or label:
-            self.label = text(label, "Tensor", "label")
+            self.label = text(label if label is not None else "", "Tensor", "label")
 
     @classmethod
     def _of(cls, data: np.ndarray) -> Tensor:

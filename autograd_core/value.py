@@ -63,7 +63,7 @@ class Value(Node, ScalarMethods):
         self.op = None
         self._mark = 0
         if label.__class__ is not str or label:
-            self.label = text(label, "Value", "label")
+            self.label = text(label if label is not None else "", "Value", "label")
 
     @classmethod
     def _of(cls, data: float) -> Value:

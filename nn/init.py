@@ -34,7 +34,7 @@ __all__ = [
     "zeros",
 ]
 
-Shape = tuple[Annotated[int, 0], ...]
+Shape = Annotated[int, 0] | tuple[Annotated[int, 0], ...]
 Generator = np.random.Generator | int | None
 
 GAINS: dict[str, float] = {
@@ -60,7 +60,7 @@ def fans(shape: Shape) -> tuple[int, int]:
     >>> fans((10, 64)), fans((8, 3, 5, 5))
     ((64, 10), (75, 200))
     """
-    if len(shape) < 2:
+    if isinstance(shape, (int, np.integer)) or len(shape) < 2:
         raise ShapeError(f"fans: received shape {shape}, expected at least (out, in).")
     field = math.prod(shape[2:])
     return shape[1] * field, shape[0] * field
@@ -141,7 +141,7 @@ def linear_default(shape: Shape, *, rng: Generator = None) -> np.ndarray:
 @checked
 def orthogonal(shape: Shape, gain: float = 1.0, *, rng: Generator = None) -> np.ndarray:
     """A matrix with orthonormal rows (or columns), times a gain: for recurrent layers (Saxe et al. 2014)."""
-    if not shape:
+    if isinstance(shape, (int, np.integer)) or not shape:
         raise ShapeError(f"orthogonal: received shape {shape}, expected at least one axis.")
     rows, columns = shape[0], math.prod(shape[1:])
     square = rng_of(rng).normal(size=(max(rows, columns), min(rows, columns)))

@@ -202,11 +202,11 @@ class MLP(Module):
 
     @checked
     def __init__(
-        self, nin: int, nouts: Sequence[int], *, activation: Name | Sequence[Name] = "tanh", output: Name = "identity",
+        self, nin: int, nouts: int | Sequence[int], *, activation: Name | Sequence[Name] = "tanh", output: Name = "identity",
         rng: Generator = None, **options: Any,
     ) -> None:  # fmt: skip
         """Random weights; options as of `Neuron`."""
-        sizes = [nin, *([nouts] if isinstance(nouts, int) else nouts)]
+        sizes = [nin, *([nouts] if isinstance(nouts, (int, np.integer)) else nouts)]
         if len(sizes) < 2:
             raise ShapeError("MLP: received no layers, expected the number of neurons of at least one.")
         hidden = [activation] * (len(sizes) - 2) if isinstance(activation, str) or callable(activation) else list(activation)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from autograd_core.arguments import checked
+from autograd_core.arguments import Numbers, as_numbers, checked
 from autograd_core.errors import OperandError, StructureError
 
 from .optim import Optimizer
@@ -148,10 +148,14 @@ class ReduceLROnPlateau(Schedule):
         return max(base * self.factor**self.reductions, self.min_lr)
 
     @checked
-    def step(self, metric: float | None = None) -> None:
-        """An epoch has gone by, with this loss."""
+    def step(self, metric: Numbers | None = None) -> None:
+        """An epoch has gone by, with this loss: a number, or a `Value` or `Tensor` of one element."""
         if metric is None:
             raise OperandError("ReduceLROnPlateau.step: received no loss, expected step(loss).")
+        metric = as_numbers(metric, "ReduceLROnPlateau.step", "metric")
+        if metric.size != 1:
+            raise OperandError(f"ReduceLROnPlateau.step: received an array of shape {metric.shape}, expected one number.")
+        metric = float(metric.reshape(()))
         if metric < self.best * (1.0 - self.threshold):
             self.best, self.bad = float(metric), 0
         else:

@@ -143,8 +143,8 @@ def fit(
         x, x_held, y, y_held = train_test_split(x, y, test=float(validation), rng=generator)
         held = (x_held, y_held)
     clip_norm = None if clip_norm is None else float(clip_norm)
-    resume = bool(resume) if isinstance(resume, np.bool_) else resume
-    live = bool(live) if isinstance(live, np.bool_) else live
+    resume = bool(resume) if isinstance(resume, (int, np.integer, np.bool_)) else resume
+    live = bool(live) if isinstance(live, (int, np.integer, np.bool_)) else live
     chosen = optimizer_of(optimizer, model, lr)
     plan = schedule if schedule is None or isinstance(schedule, Schedule) else schedule(chosen)
     stopping = early_stopping if early_stopping is None or isinstance(early_stopping, EarlyStopping) else EarlyStopping(early_stopping)
