@@ -92,6 +92,7 @@ def divmod(x: Any, y: Any) -> tuple[Any, Any]:
 @answers(np.round, np.around)
 def round(x: Any, decimals: int = 0) -> Any:
     """To a number of decimals; its derivative is 0."""
+    decimals = whole(decimals, "round", "decimals")
     return record_op("rint", x) if decimals == 0 else record_op("rint", x * 10.0**decimals) / 10.0**decimals
 
 
