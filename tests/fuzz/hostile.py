@@ -120,7 +120,9 @@ NUMBERS: dict[str, Callable[[], Any]] = {
 
 
 def memmap(x: np.ndarray) -> np.ndarray:
-    """The array in a file."""
+    """The array in a file; one without elements has nothing to put there."""
+    if not x.size:
+        return x.copy()
     with tempfile.TemporaryFile() as file:
         out = np.memmap(file, dtype=x.dtype, mode="w+", shape=x.shape or (1,))
     out[...] = x

@@ -26,6 +26,8 @@ __all__ = ["Call", "Fault", "answer", "numbers", "run"]
 ROOMS = tuple(str(Path(m.__file__).parent) for m in (autograd_core, nn))
 CLEAR = re.compile(r"received|expected|must |cannot |is not|not a |has no|have no|has nan|defines no|there is no|unknown|needs|does not|missing|refused|would |takes ")
 SECONDS = 20.0
+OLD_NUMPY = tuple(map(int, np.__version__.split(".")[:2])) < (2, 3)
+"""What is an error by now was a DeprecationWarning of NumPy's then."""
 
 
 class Fault(AssertionError):
@@ -153,6 +155,8 @@ def run(call: Call, what: str) -> tuple[list[np.ndarray], list[np.ndarray]] | Ex
             warnings.simplefilter("error")
             warnings.filterwarnings("ignore", message=r"(fit|Perceptron): ")  # advice about a run that went badly
             warnings.filterwarnings("ignore", message="(Mean of empty|Degrees of freedom|All-NaN)", category=RuntimeWarning)  # NumPy's own words
+            if OLD_NUMPY:
+                warnings.filterwarnings("ignore", category=DeprecationWarning)
             return answer(call)
     except Fault as error:
         raise Fault(f"{what} {error}") from None

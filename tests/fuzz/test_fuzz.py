@@ -24,6 +24,8 @@ TAKEN = {
     ("Value.grad", 0): {"None"},
     ("index", 0): {"None"},                    # a new axis
     ("index by arrays", 1): {"None"},
+    ("np.clip", 1): {"None"},                  # no bound on this side
+    ("np.clip", 2): {"None"},
     ("np.pad", 1): {"dict"},                   # widths by axis
     ("mod: operator, reflected", 0): {"str", "empty str", "str of a number", "bytes"},  # Python's formatting
     ("np.broadcast_arrays", 1): TEXTS,         # a constant comes back as it is
