@@ -247,7 +247,7 @@ class Tensor(Node, ArrayMethods):
                 return held
             raise GraphError(
                 "converting a differentiable Tensor to a plain array would drop its graph in silence; use t.numpy() or "
-                "t.detach() if that is meant, np.stack or np.concatenate to join tensors, or a function of NumPy that has a rule."
+                "t.detach() if that is meant (for a plot, say), np.stack or np.concatenate to join tensors, or a function of NumPy that has a rule."
             )
         return np.array(self._value, dtype=dtype, copy=copy)
 
