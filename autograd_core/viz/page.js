@@ -140,7 +140,7 @@
   // ---------------------------------------------------------------------------------- moving and enlarging
   function fit() {
     const whole = glass.whole();
-    glass.scale(whole < 0.8 ? 0.9 : Math.min(1.5, whole)); // what does not fit is at least read with ease
+    glass.scale(whole < 0.65 ? 0.9 : Math.min(1.5, whole)); // what does not fit is at least read with ease
     view.scrollLeft = view.scrollTop = 0;
     const centre = svg.querySelector(".centre");
     if (!centre) return;

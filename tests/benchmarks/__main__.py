@@ -1,4 +1,4 @@
-"""`python -m tests.benchmarks [scalar lifted tensor engine] [--readme]`: the whole table, each ratio measured in one process.
+"""`python -m tests.benchmarks [scalar lifted tensor programs engine] [--readme]`: the whole table, each ratio measured in one process.
 
 Every group runs in a process of its own, so that the garbage of one is not swept up in the time of another. With `--readme`
 the table and a plot of it are written into the README.
@@ -16,7 +16,7 @@ from pathlib import Path
 
 from .harness import Row
 
-GROUPS = ("scalar", "lifted", "tensor", "engine")
+GROUPS = ("scalar", "lifted", "tensor", "programs", "engine")
 ROOT = Path(__file__).resolve().parents[2]
 MARKS = ("<!-- benchmarks -->", "<!-- /benchmarks -->")
 
@@ -70,30 +70,55 @@ def table(rows):
     return "\n".join([*lines, "", *notes])
 
 
+PEERS = {
+    "micrograd": ("o", "#0072B2"), "torch": ("s", "#D55E00"), "jax": ("^", "#009E73"), "HIPS": ("v", "#CC79A7"),
+    "MyGrad": ("P", "#8C6D00"), "NumPy": ("D", "#56B4E9"),
+}  # fmt: skip
+INK, PAPER = "#1f2328", "#e6edf3"
+DARK = f"""<style>@media (prefers-color-scheme: dark) {{
+[style*="fill: {INK}"] {{ fill: {PAPER} !important }} [style*="stroke: {INK}"] {{ stroke: {PAPER} !important }} }}</style>"""
+
+
 def plot(rows, path):
-    """Ratios on a logarithmic axis: to the right of 1 is faster than the other."""
+    """Ratios on a logarithmic axis, a line for each piece of work: to the right of 1 we are faster than the peer."""
     import matplotlib as mpl
 
     mpl.use("Agg")
     from matplotlib import pyplot as plt
 
-    mpl.rcParams |= {"svg.hashsalt": "autograd-core", "svg.fonttype": "none", "font.family": "DejaVu Sans"}
-    chosen = [r for r in rows if isinstance(r, Row) and r.number in ("P1", "P2", "P3", "P3b", "P4", "P5", "P8")]
-    chosen = [r for r in chosen if "float32" not in r.work][::-1]
-    figure, axes = plt.subplots(figsize=(9, 0.27 * len(chosen) + 1))
-    for i, row in enumerate(chosen):
-        faster = row.ratio >= 1
-        axes.plot([1, row.ratio], [i, i], color="#0072B2" if faster else "#B34D00", linewidth=2, linestyle="-" if faster else ":")
-        axes.plot(row.ratio, i, marker="o" if faster else "s", color="#0072B2" if faster else "#B34D00")
-        axes.annotate(f"{row.ratio:,.3g}×", (row.ratio, i), textcoords="offset points", xytext=(7 if faster else -7, -3), fontsize=7, ha="left" if faster else "right")
-    axes.set_yticks(range(len(chosen)), [f"{r.number}  {r.work} · {r.against}" for r in chosen], fontsize=7)
-    axes.axvline(1, color="#808080", linewidth=1)
+    mpl.rcParams |= {
+        "svg.hashsalt": "autograd-core", "svg.fonttype": "none", "font.family": "DejaVu Sans", "font.size": 9,
+        "text.color": INK, "axes.labelcolor": INK, "xtick.color": INK, "ytick.color": INK, "axes.edgecolor": INK,
+    }  # fmt: skip
+    works = {}
+    for row in rows:
+        peer = next((name for name in PEERS if isinstance(row, Row) and row.against.lower().startswith(name.lower())), None)
+        if peer and row.number in ("P1", "P2", "P3", "P3b", "P4", "P5", "P8") and "float32" not in row.work:
+            kind = {"P3": "lifted scalars, ", "P3b": "lifted scalars, ", "P4": "tensors, ", "P5": "tensors, "}.get(row.number, "")
+            works.setdefault(kind + row.work.split(", lifted in")[0].replace(", float64", ""), []).append((peer, row))
+    figure, axes = plt.subplots(figsize=(9, 0.34 * len(works) + 1.3))
+    for i, found in enumerate(reversed(works.values())):
+        ratios = [row.ratio for _, row in found]
+        axes.plot([min(1, *ratios), max(1, *ratios)], [i, i], color="#808080", linewidth=0.8, zorder=1)
+        for peer, row in found:
+            marker, colour = PEERS[peer]
+            hollow = row.against.endswith("off")
+            axes.plot(row.ratio, i, marker, color=colour, markersize=7, markerfacecolor="none" if hollow else colour, zorder=2)
+        axes.annotate(f"{max(ratios):,.3g}×", (max(ratios), i), textcoords="offset points", xytext=(8, -3), fontsize=8)
+    axes.set_yticks(range(len(works)), list(reversed(works)), fontsize=8)
+    axes.axvline(1, color=INK, linewidth=1)
     axes.set_xscale("log")
-    axes.set_xlabel("their time ÷ our time (logarithmic): right of the line, circles: ours is faster")
+    axes.xaxis.set_major_formatter(lambda x, _: f"{x:g}×")
+    axes.set_xlabel("their time ÷ ours: right of the line ours is faster (hollow: with the collector of micrograd off)")
     axes.spines[["top", "right"]].set_visible(False)
-    axes.margins(x=0.12, y=0.02)
+    axes.margins(x=0.1, y=0.05)
+    for name, (marker, colour) in PEERS.items():
+        axes.plot([], [], marker, color=colour, label={"jax": "jax.jit", "HIPS": "HIPS autograd"}.get(name, name))
+    axes.legend(loc="upper center", bbox_to_anchor=(0.35, 1.0 + 0.5 / len(works) + 0.06), ncols=len(PEERS), frameon=False, fontsize=8)
     figure.tight_layout()
-    figure.savefig(path, metadata={"Date": None})
+    figure.savefig(path, metadata={"Date": None}, transparent=True)
+    svg = path.read_text(encoding="utf-8")
+    path.write_text(svg.replace("<defs>", DARK + "<defs>", 1), encoding="utf-8")
 
 
 def main():

@@ -6,11 +6,9 @@ import time
 
 import numpy as np
 
-import nn
-from autograd_core import Tensor, Value, lift
+from autograd_core import Value, lift
 
 from .harness import Row, interleaved
-from .tensor import SIZES, by_hand, ours, problem
 
 LEARNING_RATE = 0.1
 L2 = 1e-4
@@ -239,66 +237,6 @@ def rows(quick=False):
             yield Row(number, work, name, times["lifted"], times[name], reach, ratio >= least if reach else None)
 
 
-# ------------------------------------------------------------------------------------------ programs of tensor graphs
-def lifted_tensors(sizes, batch, dtype):
-    """The model of P4, recorded once and replayed."""
-    x, y, weights, biases = problem(sizes, batch, dtype)
-    layers = []
-    for a, b in zip(sizes, sizes[1:]):
-        layers += [nn.Linear(a, b, dtype=dtype), nn.ReLU()]
-    model = nn.Sequential(*layers[:-1])
-    for p, start in zip(model.parameters(), [v for pair in zip(weights, biases) for v in pair]):
-        p.data = start
-    inputs = Tensor(x, requires_grad=False)
-    return descend(lift(nn.cross_entropy(model(inputs), y), params=model.parameters(), inputs=inputs), 0.01)
-
-
-def jax_tensors(sizes, batch, dtype):
-    """The same in JAX, compiled."""
-    jax = importlib.import_module("jax")
-    jax.config.update("jax_enable_x64", True)
-    jnp = importlib.import_module("jax.numpy")
-    x, y, weights, biases = problem(sizes, batch, dtype)
-    x, picked = jnp.array(x), (jnp.arange(batch), jnp.array(y))
-    state = [(jnp.array(w), jnp.array(b)) for w, b in zip(weights, biases)]
-
-    def loss_of(layers):
-        h = x
-        for i, (w, b) in enumerate(layers):
-            h = h @ w.T + b
-            h = jnp.maximum(h, 0) if i < len(layers) - 1 else h
-        return -jax.nn.log_softmax(h)[picked].mean()
-
-    @jax.jit
-    def update(layers):
-        loss, g = jax.value_and_grad(loss_of)(layers)
-        return loss, [(w - dtype(0.01) * gw, b - dtype(0.01) * gb) for (w, b), (gw, gb) in zip(layers, g)]
-
-    def step():
-        loss, state[:] = update(state)
-        return float(loss.block_until_ready())
-
-    return step
-
-
-def tensor_rows(seconds=1.0):
-    """Replays of tensor graphs at the sizes of P4, against NumPy by hand, our own eager tensors, and jax.jit."""
-    peers = {"NumPy by hand": by_hand, "our eager tensors": ours, "jax.jit": jax_tensors}
-    for i, (sizes, batch, _) in enumerate(SIZES):
-        for dtype in (np.float64, np.float32):
-            step = lifted_tensors(sizes, batch, dtype)
-            for name, build in peers.items():
-                try:
-                    peer = build(sizes, batch, dtype)
-                except ImportError:
-                    continue
-                times = interleaved({"lifted": step, name: peer}, seconds=seconds)
-                ratio = times[name] / times["lifted"]
-                required = name == "NumPy by hand" or (name == "jax.jit" and i < 2)
-                work = f"{'-'.join(map(str, sizes))}, batch {batch}, {np.dtype(dtype).name}, lifted"
-                yield Row("P4", work, name, times["lifted"], times[name], "≥ 1×" if required else "", ratio >= 1.0 if required else None)
-
-
 if __name__ == "__main__":
-    for line in (*rows(), *tensor_rows()):
+    for line in rows():
         print(line, flush=True)
