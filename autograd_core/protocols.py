@@ -137,8 +137,8 @@ def _renamed(function: Any, kwargs: dict[str, Any], names: tuple[str, ...], posi
 def _signature(function: Any) -> tuple[str, ...]:
     try:
         return tuple(inspect.signature(function).parameters)
-    except ValueError:                         # a function written in C that does not tell
-        return ()
+    except ValueError:                         # a function written in C that does not tell, as np.dot in NumPy 2.0
+        return ("a", "b")
 
 
 def _parameters(function: Any) -> tuple[tuple[str, ...], int]:
