@@ -291,7 +291,7 @@ class PReLU(_Elementwise):
 
     def config(self) -> dict[str, Any]:
         """The arguments that make an equal module."""
-        return {"count": self.weight.size}
+        return {"count": self.weight.size, "dtype": self.weight.dtype.name}
 
     def extra_repr(self) -> str:
         """The number of slopes."""

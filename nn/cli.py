@@ -245,11 +245,9 @@ def _train(args: argparse.Namespace) -> int:
 def _pictures(
     model: Module, history: History, x: np.ndarray, y: np.ndarray, x_train: np.ndarray, y_train: np.ndarray, classes: Any, folder: Path
 ) -> list[tuple[Path, str]]:
-    import matplotlib as mpl
-
     from . import plot
 
-    mpl.use("Agg")
+    plot.pyplot().switch_backend("Agg")
     found = [(plot.loss_curves(history), "loss.png", "loss and metric over the epochs")]
     if x.shape[1] == 2 and classes:
         found.append((plot.decision_boundary(model, x_train, y_train), "decision_boundary.png", "what the model answers all over the plane"))

@@ -228,8 +228,8 @@ class EarlyStopping:
         """Note the number of an epoch; True when it is time to stop."""
         cost = -value if larger_is_better else value
         if cost < self.best - self.min_delta:
-            self.best, self.best_epoch, self.waited = cost, epoch, 0
-            self.weights = model.state_dict() if self.restore_best else None
+            weights = model.state_dict() if self.restore_best else None    # first: an interrupt leaves epoch and weights that agree
+            self.weights, self.best, self.best_epoch, self.waited = weights, cost, epoch, 0
             return False
         self.waited += 1
         return self.waited >= self.patience

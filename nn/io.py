@@ -38,7 +38,8 @@ class FileError(AutogradError, ValueError):
     """A file is damaged, is not what it should be, or does not fit the model."""
 
 
-def _safetensors() -> Any:
+def safetensors_library() -> Any:
+    """safetensors, or an error that names the extra."""
     try:
         import safetensors.numpy
     except ImportError as error:
@@ -80,7 +81,13 @@ def build(description: Any, *, limit: int = _MOST_PARAMETERS) -> Module:
     if kind is None:
         raise FileError(f"the file names a module {description['kind']!r:.60} that this package does not have.")
     if description["kind"] == "Sequential":
-        return kind(*[build(part, limit=limit) for part in settings.get("modules", [])])  # type: ignore[no-any-return]
+        parts = settings.get("modules")
+        if not isinstance(parts, list):
+            raise FileError("the description of a Sequential in the file is damaged: it has no list of modules.")
+        try:
+            return kind(*[build(part, limit=limit) for part in parts])  # type: ignore[no-any-return]
+        except RecursionError:
+            raise FileError("the description of the model is damaged: Sequentials are nested too deep.") from None
     numbers = [n for v in settings.values() for n in (v if isinstance(v, list) else [v]) if isinstance(n, int) and not isinstance(n, bool)]
     sizes = [max(abs(n), 1) for n in numbers]
     size = sum(a * b for a, b in itertools.pairwise(sizes)) if "nouts" in settings else math.prod(sizes[:4])
@@ -124,7 +131,7 @@ def write_atomically(path: str | Path, data: bytes) -> Path:
 
 def _write(path: str | Path, arrays: dict[str, np.ndarray], header: dict[str, str]) -> Path:
     tensors = {name: np.ascontiguousarray(array) if np.ndim(array) else np.array(array) for name, array in arrays.items()}
-    return write_atomically(path, _safetensors().numpy.save(tensors, metadata=header))
+    return write_atomically(path, safetensors_library().numpy.save(tensors, metadata=header))
 
 
 def _read(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
@@ -132,7 +139,7 @@ def _read(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     source = Path(path)
     if not source.is_file():
         raise FileError(f"{source}: there is no such file.")
-    safetensors = _safetensors()
+    safetensors = safetensors_library()
     try:
         with safetensors.safe_open(str(source), framework="np") as file:
             return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118

@@ -52,7 +52,7 @@ class _Part:
 
     def read(self) -> Any:
         theta = self.step.program.theta
-        return None if theta.grad is None else (theta.data[self.cells], theta.grad[self.cells])
+        return theta.data[self.cells], None if theta.grad is None else theta.grad[self.cells]
 
     def write(self, data: np.ndarray) -> None:
         """The vector was written into: nothing is left to do."""
@@ -82,8 +82,8 @@ class LiftedStep:
             self._take_over()
 
     def end(self) -> None:
-        """Give data and gradients back to the Values, and the optimiser its slots."""
-        if self.program is None:
+        """Give data and gradients back to the Values, and the optimiser its slots; nothing if that is done."""
+        if self.program is None or self.optimizer._slots is self._own:
             return
         for p, number in zip(self.parameters, self.program.theta.data.tolist(), strict=True):
             p.data = number

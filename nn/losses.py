@@ -245,7 +245,7 @@ def _target_matrix(labels: np.ndarray, classes: int, weight: Any, ignore_index: 
         matrix = np.zeros((*labels.shape, classes))
     rows = matrix.reshape(-1, classes)
     rows[np.arange(len(rows)), safe.ravel()] += (1.0 - smoothing) * share.ravel()
-    return matrix.astype(dtype, copy=False), share.sum()
+    return matrix.astype(dtype, copy=False), float(share.sum())
 
 
 def cross_entropy(

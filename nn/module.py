@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import partial
 from html import escape
-from typing import Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 
@@ -49,9 +49,13 @@ class Module:
     training: bool = True
     buffers: tuple[str, ...] = ()
 
-    def forward(self, *inputs: Any) -> Any:
-        """What the module computes; subclasses define it."""
-        raise NotImplementedError(f"{type(self).__name__} defines no forward(); say there what it computes.")
+    if TYPE_CHECKING:
+        forward: Callable[..., Any]            # a subclass takes the arguments that it needs
+    else:
+
+        def forward(self, *inputs: Any) -> Any:
+            """What the module computes; subclasses define it."""
+            raise NotImplementedError(f"{type(self).__name__} defines no forward(); say there what it computes.")
 
     def __call__(self, *inputs: Any, **options: Any) -> Any:
         """`forward`, with the nodes it makes marked as made here, so that pictures fold the module into one box."""
@@ -134,7 +138,7 @@ class Module:
         return np.asarray(getattr(self, name))
 
     def _write_buffer(self, name: str, array: np.ndarray) -> None:
-        setattr(self, name, array.copy())
+        setattr(self, name, array.astype(self._read_buffer(name).dtype))
 
     def state_children(self) -> Iterator[tuple[str, Module]]:
         """The children under the names they have in `state_dict`."""
@@ -142,17 +146,16 @@ class Module:
 
     @checked
     def all_entries(self, prefix: str = "") -> Iterator[Entry]:
-        """The state of this module and of all below it, each array once."""
-        stack: list[tuple[str, Module]] = [(prefix, self)]
-        seen: set[int] = set()
+        """The state of this module and of all below it; a module that stands in two places has both names, as in torch."""
+        stack: list[tuple[str, Module, tuple[Module, ...]]] = [(prefix, self, ())]
         while stack:
-            path, module = stack.pop()
-            if id(module) in seen:
+            path, module, above = stack.pop()
+            if any(module is one for one in above):    # a module that holds one that holds it
                 continue
-            seen.add(id(module))
             for entry in module.entries():
                 yield entry._replace(name=f"{path}.{entry.name}" if path else entry.name)
-            stack.extend((f"{path}.{n}" if path else n, child) for n, child in reversed(list(module.state_children())))
+            below = [(f"{path}.{n}" if path else n, child, (*above, module)) for n, child in module.state_children()]
+            stack.extend(reversed(below))
 
     def state_dict(self) -> dict[str, np.ndarray]:
         """Copies of all parameters and buffers by name; names and layouts are those of the equal `torch.nn.Sequential`."""

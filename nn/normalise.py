@@ -67,13 +67,17 @@ class BatchNorm1d(Module):
 
     def _follow(self, mean: np.ndarray, var: np.ndarray) -> None:
         """Move the running averages a step towards the batch."""
-        self.running_mean = (1.0 - self.momentum) * self.running_mean + self.momentum * mean
-        self.running_var = (1.0 - self.momentum) * self.running_var + self.momentum * var
+        kind = self.running_mean.dtype         # a batch of float64 leaves averages of float32 what they are
+        self.running_mean = ((1.0 - self.momentum) * self.running_mean + self.momentum * mean).astype(kind)
+        self.running_var = ((1.0 - self.momentum) * self.running_var + self.momentum * var).astype(kind)
         self.num_batches_tracked = self.num_batches_tracked + 1
 
     def config(self) -> dict[str, Any]:
         """The arguments that make an equal module."""
-        return {"features": self.features, "eps": self.eps, "momentum": self.momentum, "affine": self.weight is not None}
+        return {
+            "features": self.features, "eps": self.eps, "momentum": self.momentum, "affine": self.weight is not None,
+            "dtype": self.running_mean.dtype.name,
+        }  # fmt: skip
 
     def extra_repr(self) -> str:
         """The number of features."""
@@ -110,7 +114,7 @@ class LayerNorm(Module):
 
     def config(self) -> dict[str, Any]:
         """The arguments that make an equal module."""
-        return {"shape": list(self.shape), "eps": self.eps}
+        return {"shape": list(self.shape), "eps": self.eps, "dtype": self.weight.dtype.name}
 
     def extra_repr(self) -> str:
         """The shape, and the number of features in it."""

@@ -65,6 +65,11 @@ class RNNCell(Module):
         (2, 4)
     """
 
+    weight_ih: Tensor
+    weight_hh: Tensor
+    bias_ih: Tensor
+    bias_hh: Tensor
+
     @checked
     def __init__(self, nin: int, nhid: int, *, activation: str = "tanh", dtype: DType = np.float64, rng: Generator = None) -> None:
         """Random weights; `activation` is "tanh" or "relu"."""
@@ -77,12 +82,12 @@ class RNNCell(Module):
         """The next state for inputs (n, nin) and a state (n, nhid), zeros where it is None."""
         _checked(x, self.nin, (1, 2), "RNNCell")
         shape = (*shape_of(x)[:-1], self.nhid)
-        (h,) = (np.zeros(shape),) if h is None else _states(h, 1, shape, "RNNCell")
+        (h,) = (np.zeros(shape, self.weight_hh.dtype),) if h is None else _states(h, 1, shape, "RNNCell")
         return _rnn_step(x, h, self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh, getattr(ag, self.activation))  # type: ignore[attr-defined]
 
     def config(self) -> dict[str, Any]:
         """The arguments that make an equal module."""
-        return {"nin": self.nin, "nhid": self.nhid, "activation": self.activation}
+        return {"nin": self.nin, "nhid": self.nhid, "activation": self.activation, "dtype": self.weight_hh.dtype.name}
 
     def extra_repr(self) -> str:
         """The sizes."""
@@ -98,6 +103,11 @@ class LSTMCell(Module):
         ((2, 4), (2, 4))
     """
 
+    weight_ih: Tensor
+    weight_hh: Tensor
+    bias_ih: Tensor
+    bias_hh: Tensor
+
     @checked
     def __init__(self, nin: int, nhid: int, *, dtype: DType = np.float64, rng: Generator = None) -> None:
         """Random weights; the gates are in torch's order: input, forget, candidate, output."""
@@ -107,13 +117,13 @@ class LSTMCell(Module):
     def forward(self, x: Any, state: Any = None) -> tuple[Any, Any]:
         """(h', c') for inputs (n, nin) and a state (h, c), zeros where it is None."""
         _checked(x, self.nin, (1, 2), "LSTMCell")
-        zeros = np.zeros((*shape_of(x)[:-1], self.nhid))
+        zeros = np.zeros((*shape_of(x)[:-1], self.nhid), self.weight_hh.dtype)
         h, c = (zeros, zeros) if state is None else _states(state, 2, zeros.shape, "LSTMCell")
         return _lstm_step(x, h, c, self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh)  # type: ignore[attr-defined]
 
     def config(self) -> dict[str, Any]:
         """The arguments that make an equal module."""
-        return {"nin": self.nin, "nhid": self.nhid}
+        return {"nin": self.nin, "nhid": self.nhid, "dtype": self.weight_hh.dtype.name}
 
     def extra_repr(self) -> str:
         """The sizes."""
@@ -148,7 +158,10 @@ class _Recurrent(Module):
 
     def config(self) -> dict[str, Any]:
         """The arguments that make an equal module."""
-        return {"nin": self.nin, "nhid": self.nhid, "num_layers": self.num_layers, "batch_first": self.batch_first}
+        return {
+            "nin": self.nin, "nhid": self.nhid, "num_layers": self.num_layers, "batch_first": self.batch_first,
+            "dtype": self._parameters_of(0)[0].dtype.name,
+        }  # fmt: skip
 
     def extra_repr(self) -> str:
         """The sizes."""

@@ -145,7 +145,7 @@ class ReduceLROnPlateau(Schedule):
     @checked
     def rate(self, base: float, epoch: int) -> float:  # noqa: ARG002
         """The rate after the reductions so far."""
-        return max(base * self.factor**self.reductions, self.min_lr)
+        return max(base * self.factor**self.reductions, min(self.min_lr, base))
 
     @checked
     def step(self, metric: Numbers | None = None) -> None:

@@ -131,7 +131,8 @@ def fit(
         True
     """
     x, y = as_numbers(x, "fit", "x"), as_numbers(y, "fit", "y")
-    _check(model, x, y, epochs, batch_size, clip_norm)
+    followers = list(callbacks)
+    _check(model, x, y, epochs, batch_size, clip_norm, followers, checkpoint)
     generator, function = rng_of(rng), loss_of(loss)
     held: tuple[np.ndarray, np.ndarray] | None = None
     if isinstance(validation, (tuple, list)):
@@ -146,6 +147,8 @@ def fit(
     resume = bool(resume) if isinstance(resume, (int, np.integer, np.bool_)) else resume
     live = bool(live) if isinstance(live, (int, np.integer, np.bool_)) else live
     chosen = optimizer_of(optimizer, model, lr)
+    if not {id(p) for p in model.parameters()} & {id(p) for p in chosen.parameters}:
+        raise OperandError(f"fit: received {type(chosen).__name__} with none of the model's parameters, expected one made of model.parameters().")
     plan = schedule if schedule is None or isinstance(schedule, Schedule) else schedule(chosen)
     stopping = early_stopping if early_stopping is None or isinstance(early_stopping, EarlyStopping) else EarlyStopping(early_stopping)
     measures = metrics_of(metrics, threshold_of(function))
@@ -154,22 +157,19 @@ def fit(
     if stopping is not None:
         stopping.reset()
     _resume(training, checkpoint, resume)
-    if checkpoint is not None and (not Path(checkpoint).name or Path(checkpoint).is_dir()):
-        raise OperandError(f"fit: received checkpoint={str(checkpoint)!r}, expected the name of a file.")
     modes = [(module, module.training) for module in model.modules()]
-    model.train()
     step = _step_of(model, function, penalty)
-    fast = _lifted(lift, model, function, penalty, chosen, x, y, batch_size, epochs)
     per_epoch = math.ceil(len(x) / (batch_size or len(x)))
-    bar = _bar(progress, epochs * per_epoch, training.epoch * per_epoch)
-    followers = list(callbacks)
-    if not all(map(callable, followers)):
-        raise OperandError(f"fit: received callbacks={followers!r:.60}, expected functions of the Training.")
     followers += [picture] if picture is not None else []
     history = training.history
-    history.stopped = "finished"
-    history.lifted = "" if fast is None else fast.kind
+    if not training.stopped:                   # by the run that is resumed
+        history.stopped = "finished"
+    fast = bar = None
     try:
+        model.train()
+        fast = _lifted(lift, model, function, penalty, chosen, x, y, batch_size, epochs)
+        history.lifted = "" if fast is None else fast.kind
+        bar = _bar(progress, epochs * per_epoch, training.epoch * per_epoch)
         while training.epoch < epochs and not training.stopped:
             started = time.perf_counter()
             with np.errstate(all="ignore"):    # a loss that overflows is reported below, once
@@ -191,6 +191,8 @@ def fit(
                 save_checkpoint(checkpoint, training)
     except KeyboardInterrupt:
         history.stopped = "interrupted"
+        if fast is not None:
+            fast.end()                         # once more, if it was that which was interrupted
     except BaseException:                      # a model that could not be trained is left in the mode it was in
         for module, mode in modes:
             module.training = mode
@@ -207,7 +209,9 @@ def fit(
     return history
 
 
-def _check(model: Any, x: np.ndarray, y: np.ndarray, epochs: Any, batch_size: Any, clip_norm: Any) -> None:
+def _check(
+    model: Any, x: np.ndarray, y: np.ndarray, epochs: Any, batch_size: Any, clip_norm: Any, callbacks: list[Any], checkpoint: Any
+) -> None:  # fmt: skip
     """Everything that can be wrong with the arguments, before anything is changed."""
     if not isinstance(model, Module):
         raise OperandError(f"fit: received {type(model).__name__} as model, expected a Module such as MLP(2, [16, 1]).")
@@ -225,6 +229,14 @@ def _check(model: Any, x: np.ndarray, y: np.ndarray, epochs: Any, batch_size: An
         raise OperandError(f"fit: received clip_norm={clip_norm!r}, expected a positive number.")
     if not model.parameters():
         raise OperandError(f"fit: {type(model).__name__} has no parameters to train.")
+    if not all(map(callable, callbacks)):
+        raise OperandError(f"fit: received callbacks={callbacks!r:.60}, expected functions of the Training.")
+    if checkpoint is not None:
+        if not Path(checkpoint).name or Path(checkpoint).is_dir():
+            raise OperandError(f"fit: received checkpoint={str(checkpoint)!r}, expected the name of a file.")
+        from .io import safetensors_library
+
+        safetensors_library()                  # missing, it is told now and not after hours
 
 
 def _lifted(

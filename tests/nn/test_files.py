@@ -1,5 +1,6 @@
 """Files: safetensors there and back with torch, damaged and hostile files, resuming bit for bit, killed at any moment."""
 
+import inspect
 import json
 import os
 import struct
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 
 import nn
-from autograd_core.errors import OperandError
+from autograd_core.errors import MissingExtraError, OperandError
 from nn.data import moons
 from nn.io import FileError, build, describe, load_checkpoint, notes_of, save_checkpoint, write_atomically
 from nn.train import Training
@@ -120,10 +121,19 @@ def with_header(path, model):
     ("[1, 2]", "damaged"),
     ("[" * 100000, "missing or damaged"),
     ('{"kind": "Linear", "nin": 2, "nout": 4}', "not expected|missing|shape"),
+    ('{"kind": "Sequential", "modules": 5}', "no list of modules"),
 ])
 def test_hostile_descriptions(tmp_path, description, message):
     with pytest.raises(FileError, match=message):
         nn.load(with_header(tmp_path / "x.safetensors", description))
+
+
+def test_a_description_without_end():
+    description = {"kind": "Sequential", "modules": []}
+    for _ in range(5000):
+        description = {"kind": "Sequential", "modules": [description]}
+    with pytest.raises(FileError, match="nested too deep"):
+        build(description)
 
 
 def test_what_cannot_be_described(tmp_path):
@@ -173,6 +183,41 @@ def test_resuming_is_bit_exact(tmp_path, kind):
         data = path.read_bytes()
         assert run(12, path, resume=True, kind=kind, seed=fresh) == whole or fresh != 3
         path.write_bytes(data)
+
+
+def test_resuming_a_run_that_was_over(tmp_path):
+    x, y = moons(20, rng=0)
+
+    def go(**files):
+        return nn.fit(
+            nn.Linear(2, 2, rng=0), x, y, loss="cross_entropy", epochs=30, rng=0, checkpoint=tmp_path / "run",
+            early_stopping=nn.EarlyStopping(2, min_delta=10.0), **files,
+        )  # fmt: skip
+
+    first, again = go(), go(resume=True)
+    assert len(first) == len(again) == 3 and first.stopped == again.stopped == "early stopping"
+
+
+def test_files_keep_the_dtype(tmp_path):
+    modules = [nn.Linear(2, 3, dtype=np.float32), nn.BatchNorm1d(3, dtype=np.float32), nn.LayerNorm(3, dtype=np.float32), nn.PReLU(3, dtype=np.float32),
+               nn.RNNCell(2, 3, dtype=np.float32), nn.LSTMCell(2, 3, dtype=np.float32), nn.RNN(2, 3, dtype=np.float32),
+               nn.LSTM(2, 3, 2, dtype=np.float32), nn.Embedding(4, 2, dtype=np.float32), nn.Conv2d(1, 2, 3, dtype=np.float32)]  # fmt: skip
+    takes_dtype = {name for name in nn.__all__ if isinstance(kind := getattr(nn, name), type) and issubclass(kind, nn.Module) and "dtype" in inspect.signature(kind).parameters}
+    assert takes_dtype == {type(module).__name__ for module in modules}
+    for module in modules:
+        found = nn.load(nn.save(module, tmp_path / "m.safetensors"))
+        assert {k: v.dtype for k, v in found.state_dict().items()} == {k: v.dtype for k, v in module.state_dict().items()}, module
+
+
+def test_without_safetensors_a_checkpoint_is_refused_before_the_first_epoch(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "safetensors", None)
+    monkeypatch.setitem(sys.modules, "safetensors.numpy", None)
+    x, y = moons(20, rng=0)
+    model = nn.Linear(2, 2, rng=0)
+    before = model.state_dict()
+    with pytest.raises(MissingExtraError, match=r"safetensors.*autograd-core\[demo\]"):
+        nn.fit(model, x, y, loss="cross_entropy", epochs=5, checkpoint=tmp_path / "run")
+    assert all((model.state_dict()[k] == v).all() for k, v in before.items())
 
 
 def test_resuming_a_scalar_model(tmp_path):

@@ -9,6 +9,7 @@ import nn
 from autograd_core import Tensor
 from autograd_core.errors import OperandError, ShapeError
 from nn.data import blobs, logic, moons, sine
+from nn.lifted import LiftedStep
 
 
 def tensor_model(seed=0, width=8, classes=2, dropout=0.0):
@@ -119,6 +120,49 @@ def test_ctrl_c_returns_the_history_so_far():
     history = nn.fit(model, x, y, loss="cross_entropy", epochs=10, callbacks=[interrupt])
     assert history.stopped == "interrupted" and len(history) == 2
     assert not model.training
+
+
+def test_ctrl_c_while_numbers_are_handed_back(monkeypatch):
+    x, y = moons(40, rng=0)
+    model = nn.MLP(2, [4, 1], rng=0)
+    optimizer = nn.SGD(model.parameters(), lr=0.1)
+    slots = optimizer._slots
+    end, calls = LiftedStep.end, []
+
+    def interrupted(self):
+        calls.append(1)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        end(self)
+
+    monkeypatch.setattr(LiftedStep, "end", interrupted)
+    history = nn.fit(model, x, y.astype(float), optimizer=optimizer, epochs=9, batch_size=20, lift=True, rng=0)
+    assert history.lifted and history.stopped == "interrupted" and len(history) == 1 and len(calls) == 3
+    assert optimizer._slots is slots
+    monkeypatch.undo()
+    other = nn.MLP(2, [4, 1], rng=0)
+    nn.fit(other, x, y.astype(float), optimizer="sgd", lr=0.1, epochs=2, batch_size=20, lift=True, rng=0)
+    assert all((model.state_dict()[k] == v).all() for k, v in other.state_dict().items())
+
+
+def test_what_is_refused_leaves_the_mode():
+    x, y = moons(20, rng=0)
+    model, scalar = tensor_model().eval(), nn.MLP(2, [3, 1], rng=0).eval()
+    with pytest.raises(OperandError, match="callbacks"):
+        nn.fit(model, x, y, loss="cross_entropy", callbacks=[3])
+    with pytest.raises(ShapeError, match="the same shape"):
+        nn.fit(scalar, x, np.ones((20, 3)), epochs=100)
+    assert not model.training and not scalar.training
+
+
+def test_the_optimiser_of_another_model_is_refused():
+    x, y = moons(20, rng=0)
+    with pytest.raises(OperandError, match=r"none of the model's parameters, expected one made of model.parameters\(\)"):
+        nn.fit(tensor_model(), x, y, loss="cross_entropy", optimizer=nn.SGD(tensor_model().parameters(), lr=0.1))
+    model = tensor_model()                     # a part of them is fine: the rest stays as it is
+    before = model.state_dict()
+    nn.fit(model, x, y, loss="cross_entropy", epochs=2, optimizer=nn.SGD(model[3].parameters(), lr=0.1))
+    assert [bool((model.state_dict()[k] == v).all()) for k, v in before.items()] == [True, True, False, False]
 
 
 def test_a_loss_that_is_not_finite_ends_the_run():

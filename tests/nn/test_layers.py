@@ -186,6 +186,31 @@ def test_float32_stays_float32():
     loss = nn.cross_entropy(model(Tensor(x)), [0, 1, 2])
     loss.backward()
     assert loss.dtype == np.float32 and model[0].weight.grad.dtype == np.float32
+    for loss in (nn.cross_entropy(model(x), [0, 1, 2], weight=[1.0, 2.0, 3.0]), nn.nll_loss(model(x), [0, 1, 2], weight=[1.0, 2.0, 3.0])):
+        assert loss.dtype == np.float32
+    assert nn.RNNCell(5, 2, dtype=np.float32, rng=0)(x).dtype == np.float32
+    assert nn.LSTMCell(5, 2, dtype=np.float32, rng=0)(x)[1].dtype == np.float32
+
+
+def test_running_averages_keep_their_dtype():
+    norm = nn.BatchNorm1d(2, dtype=np.float32)
+    norm(np.array([[1.0, 2.0], [3.0, 5.0]]))   # a batch of float64
+    assert norm.running_mean.dtype == norm.running_var.dtype == np.float32
+    norm.load_state_dict({name: array.astype(float) for name, array in norm.state_dict().items()})
+    assert norm.running_mean.dtype == np.float32 and norm.num_batches_tracked.dtype.kind == "i"
+    assert norm.eval()(np.ones((3, 2), np.float32)).dtype == np.float32
+
+
+def test_a_module_in_two_places(torch):
+    layer, theirs = nn.Linear(3, 3, rng=0), torch.nn.Linear(3, 3)
+    tied, torchs = nn.Sequential(layer, nn.ReLU(), layer), torch.nn.Sequential(theirs, torch.nn.ReLU(), theirs)
+    assert list(tied.state_dict()) == list(torchs.state_dict()) == ["0.weight", "0.bias", "2.weight", "2.bias"]
+    assert len(tied.parameters()) == 2 and tied.number_of_parameters() == 12
+    tied.load_state_dict({name: array.detach().numpy() for name, array in torchs.state_dict().items()})
+    x = rng.normal(size=(4, 3)).astype(np.float32)
+    assert np.allclose(tied(x).data, torchs(torch.tensor(x)).detach().numpy(), atol=1e-6)
+    layer.itself = layer                       # a module that holds itself is no endless walk
+    assert len(tied.state_dict()) == 4
 
 
 def test_state_dict_and_structure():

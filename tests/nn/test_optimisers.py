@@ -142,12 +142,13 @@ def test_clipping_equals_torch(torch, kind):
 
 
 @pytest.mark.oracle
-def test_plateau_schedule_equals_torch(torch):
+@pytest.mark.parametrize("min_lr", [0.0, 0.03, 0.5])
+def test_plateau_schedule_equals_torch(torch, min_lr):
     losses = [1.0, 0.9, 0.95, 0.96, 0.97, 0.8, 0.81, 0.82, 0.83, 0.84, 0.85, 0.7]
     p, q = Tensor(np.ones(2)), torch.ones(2, requires_grad=True)
     a, b = nn.SGD([p], lr=0.1), torch.optim.SGD([q], lr=0.1)
-    mine = nn.ReduceLROnPlateau(a, factor=0.5, patience=2)
-    reference = torch.optim.lr_scheduler.ReduceLROnPlateau(b, factor=0.5, patience=2)
+    mine = nn.ReduceLROnPlateau(a, factor=0.5, patience=2, min_lr=min_lr)
+    reference = torch.optim.lr_scheduler.ReduceLROnPlateau(b, factor=0.5, patience=2, min_lr=min_lr)
     for loss in losses:
         mine.step(loss)
         reference.step(loss)
