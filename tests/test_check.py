@@ -93,12 +93,11 @@ FAILS = {
 }
 
 
-@pytest.mark.parametrize("modes", [("rev",), ("fwd",)])
-@pytest.mark.parametrize("name", FAILS)
+@pytest.mark.parametrize(
+    ("name", "modes"), [(name, mode) for name in FAILS for mode in (("rev",), ("fwd",)) if not (mode == ("fwd",) and "slopes of a kink" in name)]
+)  # forward mode is checked beside a kink, not on it
 def test_a_wrong_gradient_fails(name, modes, count):
     kernel, rule, x, order = FAILS[name]
-    if modes == ("fwd",) and "slopes of a kink" in name:
-        pytest.skip("forward mode is checked away from kinks")
     f = wrong(kernel, rule)
     try:
         count("mutants planted")

@@ -22,7 +22,7 @@ from .reference import Replay, relative_error, worst_error
 from .workloads import WORKLOADS, Graph, random_graph
 
 TOLERANCE = 1e-10
-FUZZED = 2000 if settings().max_examples >= 1000 else 200
+FUZZED = {50: 60, 200: 200}.get(settings().max_examples, 2000)  # by profile: dev, ci, intense
 WAYS: dict[str, Callable[[Canonical], Compiled]] = {
     "matrix": compile_matrices,
     "matrix, nothing merged": lambda graph: compile_matrices(graph, small=1),
