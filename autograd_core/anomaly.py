@@ -150,7 +150,7 @@ def check_gradients(order: Sequence[Any], operands: Callable[[Any], Any]) -> Non
         if not _finite(node.grad):
             continue
         for operand, _ in operands(node):
-            if operand is not None and operand.requires_grad and not _finite(operand.grad):
+            if operand is not None and operand.requires_grad and not operand._is_constant and not _finite(operand.grad):
                 saved = [value for _, value in operands(node)]
                 raise AnomalyError(
                     f"the backward pass of {_shapes(node.op, saved)} gave a gradient of {_example(operand.grad)} for "

@@ -21,7 +21,7 @@ from .arguments import as_numbers
 from .errors import GraphError, LinAlgError, NotScalarError, ShapeError
 from .modes import WATCHED, anomaly_detected
 from .node import LOCK, operands, stale, trace
-from .sweeps import Step, accumulate, contributions, sweep, sweep_carefully, sweep_values
+from .sweeps import QUIET, Step, accumulate, contributions, sweep, sweep_carefully, sweep_values
 
 __all__ = ["backpropagate", "needed_for", "one_step", "restore", "run_pass"]
 
@@ -35,8 +35,9 @@ def one_step(node: Any) -> None:
         return
     with LOCK, np.errstate(all="ignore"):
         stale(node)
-        for _, operand, _, c in contributions(node, node.grad):
-            accumulate(operand, c, node.grad, set())
+        g = np.asarray(node.grad, node._value.dtype) if node.is_array else node.grad
+        for _, operand, _, c in contributions(node, g):
+            accumulate(operand, c, g, set())
 
 
 # ------------------------------------------------------------------------------------------ whole passes
@@ -75,7 +76,13 @@ def _has_nan(leaves: list[Any]) -> bool:
             total += flat.dot(flat)
         elif g is not None:
             total += 0.0 * g                   # nan from nan and from inf
-    return not math.isfinite(total) and any(leaf.grad is not None and np.isnan(leaf.grad).any() for leaf in leaves)
+    return not math.isfinite(total) and any(
+        leaf.grad is not None and np.isnan(leaf.grad).any() and not leaf._is_constant for leaf in leaves
+    )
+
+
+_arrays_have_nan = QUIET(_has_nan)
+"""The same where squares may overflow, which is nothing to warn of."""
 
 
 def run_pass(
@@ -116,10 +123,10 @@ def run_pass(
         else:
             if values_only:
                 sweep_values(order)
-                done = True
+                spoilt = _has_nan(leaves)
             else:
-                done = sweep(order)
-            if not done or _has_nan(leaves):
+                spoilt = not sweep(order) or _arrays_have_nan(leaves)
+            if spoilt:
                 fresh()
                 sweep_carefully(order, None)
         if anomalies:

@@ -73,6 +73,8 @@ def _push(node: Any, pairs: Any, directions: list[Any], graph: bool) -> Any:
         total = _transposed(node, values, directions, graph)
     if m.shape(total) != shape:
         total = m.broadcast_to(total, shape=shape)
+    if node.is_array and getattr(m.data(total), "dtype", node._value.dtype) != node._value.dtype:
+        total = m.cast(total, dtype=node._value.dtype)
     return total
 
 

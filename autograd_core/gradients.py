@@ -74,6 +74,8 @@ def _gradient_graph(roots: Sequence[Any], seeds: Sequence[Any], wrt: Sequence[An
             shape = np.shape(operand._value)
             if NODES.shape(c) != shape:
                 c = NODES.sum_to(c, shape=shape)
+            if operand.is_array and getattr(NODES.data(c), "dtype", operand._value.dtype) != operand._value.dtype:
+                c = NODES.cast(c, dtype=operand._value.dtype)
             if check:
                 check_flow(node, [value for _, value in pairs], [NODES.data(g)], NODES.data(c), "backward pass")
             total[id(operand)] = total[id(operand)] + c if id(operand) in total else c

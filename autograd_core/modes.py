@@ -11,10 +11,11 @@ ended. So what the variable holds is an object, and it is watched for until the 
 from __future__ import annotations
 
 import functools
+import inspect
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar, Token
+from contextvars import ContextVar
 from typing import Any, ClassVar, TypeVar
 
 __all__ = ["WATCHED", "anomaly_detected", "detect_anomaly", "no_grad", "recording", "tracing", "transform", "unchecked"]
@@ -23,12 +24,12 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class _Setting:
-    """What a context holds: a mode that is on or off, for as long as any context has it."""
+    """What a context holds: a mode that is on or off, for as long as any context has it; `outer` is what held before."""
 
-    __slots__ = ("__weakref__", "name", "on")
+    __slots__ = ("__weakref__", "name", "on", "outer")
 
-    def __init__(self, name: str, on: bool) -> None:
-        self.name, self.on = name, on
+    def __init__(self, name: str, on: bool, outer: _Setting | None = None) -> None:
+        self.name, self.on, self.outer = name, on, outer
 
     def __repr__(self) -> str:
         return f"{self.name} {'on' if self.on else 'off'}"
@@ -58,43 +59,58 @@ def tracing() -> int:
 
 
 class _Mode:
-    """A context manager, and a decorator, that sets a context variable; it may be used again, and nested."""
+    """A context manager, and a decorator, that sets a context variable.
+
+    It keeps nothing itself, so one may be entered again, inside itself and by several threads at once.
+    """
 
     _variable: ClassVar[ContextVar[_Setting]]
     _value: ClassVar[bool]
 
-    def __init__(self) -> None:
-        self._tokens: list[Token[_Setting]] = []
-
     def __enter__(self) -> None:
-        setting = _Setting(type(self).__name__, self._value)
+        setting = _Setting(type(self).__name__, self._value, self._variable.get())
         WATCHED.append(weakref.ref(setting, WATCHED.remove))
-        self._tokens.append(self._variable.set(setting))
+        self._variable.set(setting)
 
     def __exit__(self, *_: object) -> None:
-        self._variable.reset(self._tokens.pop())
+        outer = self._variable.get().outer
+        if outer is not None:                  # None where a generator that holds the block is closed in another context
+            self._variable.set(outer)
 
     def __call__(self, function: F) -> F:
-        """The function, run in this mode; a generator function too, step by step."""
-        kind = type(self)
+        """The function, run in this mode; a generator function too, step by step, and a coroutine function."""
 
-        @functools.wraps(function)
+        @functools.wraps(function, updated=())
         def run(*args: Any, **kwargs: Any) -> Any:
-            with kind():
+            with self:
                 return function(*args, **kwargs)
 
-        @functools.wraps(function)
+        @functools.wraps(function, updated=())
+        async def wait(*args: Any, **kwargs: Any) -> Any:
+            with self:
+                return await function(*args, **kwargs)
+
+        @functools.wraps(function, updated=())
         def generate(*args: Any, **kwargs: Any) -> Any:
             steps = function(*args, **kwargs)
+            step: Callable[[], Any] = functools.partial(next, steps)
             while True:
-                with kind():
+                with self:
                     try:
-                        item = next(steps)
+                        item = step()
                     except StopIteration as end:
                         return end.value
-                yield item
+                try:
+                    step = functools.partial(steps.send, (yield item))
+                except GeneratorExit:
+                    with self:
+                        steps.close()
+                    raise
+                except BaseException as error:
+                    step = functools.partial(steps.throw, error)
 
-        return generate if function.__code__.co_flags & 0x20 else run  # type: ignore[return-value]
+        kind = generate if inspect.isgeneratorfunction(function) else wait if inspect.iscoroutinefunction(function) else run
+        return kind  # type: ignore[return-value]
 
 
 class no_grad(_Mode):  # noqa: N801

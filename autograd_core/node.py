@@ -117,7 +117,8 @@ class Node:
         if self.op is None:
             grad = self.grad if self._flowed else None
             return _leaf, (type(self), self._value, self.label, grad, bool(self.requires_grad))
-        order, leaves = trace([self])
+        with LOCK:
+            order, leaves = trace([self])
         number = {id(n): i for i, n in enumerate([*leaves, *order])}
         records = []
         for n in order:

@@ -140,8 +140,13 @@ def _shifted(m: Any, x: Any, axis: int) -> Any:
     return m.concatenate(np.ones(shape), m.index(x, key=_along(len(shape), axis, slice(None, -1))), axis=axis)
 
 
+def _divides(m: Any, out: Any) -> bool:
+    """Whether products divided by a factor are those of the others: not with a zero in them, nor where they over- or underflowed."""
+    return bool(np.all((m.data(out) != 0.0) & np.isfinite(m.data(out))))
+
+
 def _pull_prod(m: Any, g: Any, out: Any, x: Any, axis: Any) -> Any:
-    if np.all(m.data(x) != 0.0):
+    if _divides(m, out):
         return _spread(m, g * out, x, axis) / x
     ndim, shape = m.ndim(x), m.shape(x)
     axes = tuple(range(ndim)) if axis is None or not ndim else tuple(a % ndim for a in (axis if isinstance(axis, tuple) else (axis,)))
@@ -153,7 +158,7 @@ def _pull_prod(m: Any, g: Any, out: Any, x: Any, axis: Any) -> Any:
 
 
 def _pull_cumprod(m: Any, g: Any, out: Any, x: Any, axis: int) -> Any:
-    if np.all(m.data(x) != 0.0):
+    if _divides(m, out):
         return _flip(m, m.cumsum(_flip(m, g * out, axis), axis=axis), axis) / x
     ndim, length = m.ndim(x), m.shape(x)[axis]
 

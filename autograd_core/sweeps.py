@@ -21,7 +21,7 @@ from .op import INSTALLERS, TABLE, Op
 from .structural import sum_to
 
 __all__ = [
-    "CONSTANT", "OTHER", "Step", "accumulate", "as_ieee", "contributions", "local_of", "sweep", "sweep_arrays", "sweep_carefully",
+    "CONSTANT", "OTHER", "QUIET", "Step", "accumulate", "as_ieee", "contributions", "local_of", "sweep", "sweep_arrays", "sweep_carefully",
     "sweep_values", "times",
 ]  # fmt: skip
 

@@ -268,10 +268,11 @@ def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[A
     def tangent(out: Any) -> Any:
         t = moved.get(id(out))
         if t is None:
-            return np.zeros(np.shape(NODE_DATA(out)))[()]
-        return t if isinstance(t, Node) else np.asarray(t)[()] if isinstance(out, Node) and out.is_array else float(t)
+            return np.zeros(np.shape(NODE_DATA(out)), out.dtype if isinstance(out, Node) and out.is_array else np.float64)[()]
+        return t if isinstance(t, Node) else np.asarray(t, out.dtype)[()] if isinstance(out, Node) and out.is_array else float(t)
 
-    return trace.result(), trace.rebuild_out([tangent(leaf) for leaf in trace.leaves])
+    out, moves = _copied([trace.result(), trace.rebuild_out([tangent(leaf) for leaf in trace.leaves])])
+    return out, moves
 
 
 @checked
@@ -306,13 +307,13 @@ def jacobian(f: Function, argnums: Argnums = 0) -> Function:
 def _rows(trace: _Trace, out: Any) -> list[Any]:
     """∂out/∂w for every leaf w of the arguments, with the shape of out before the shape of w."""
     shape = np.shape(NODE_DATA(out))
-    if not isinstance(out, Node) or not out.requires_grad:
-        return [np.zeros(shape + np.shape(w._value))[()] for w in trace.nodes]
+    if not isinstance(out, Node) or not out.requires_grad or 0 in shape:
+        return [np.zeros(shape + np.shape(w._value), np.asarray(w._value).dtype)[()] for w in trace.nodes]
     if not trace.nested:
         found = jacobian_rows(out, trace.nodes)
         return [
             np.zeros(shape + np.shape(w._value))[()] if r is None
-            else np.asarray(r.reshape(shape + np.shape(w._value)), np.asarray(w._value).dtype)[()] if shape or w.is_array
+            else np.array(r.reshape(shape + np.shape(w._value)), np.asarray(w._value).dtype)[()] if shape or w.is_array
             else float(r.reshape(()))
             for w, r in zip(trace.nodes, found, strict=True)
         ]  # fmt: skip

@@ -1,0 +1,255 @@
+"""Who owns which memory, which dtype comes out, and modes in decorators, generators, threads and tasks."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import functools
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+import autograd_core as ag
+from autograd_core import (
+    TABLE,
+    Interval,
+    Tensor,
+    Value,
+    detect_anomaly,
+    grad,
+    hessian,
+    hvp,
+    jacobian,
+    jvp,
+    no_grad,
+    vjp,
+)
+from autograd_core.modes import WATCHED
+
+
+# ------------------------------------------------------------------------------------------------ memory
+def cases(name: str) -> list[tuple[tuple[Any, ...], dict[str, Any]]]:
+    op, rng = TABLE[name], np.random.default_rng(0)
+    if op.samples is not None:
+        return op.samples(rng)
+    domains = op.domain or (Interval(0.2, 0.9),) * (op.arity or 1)
+    low, high = [max(d.low, 0.2) for d in domains], [min(max(d.low, 0.2) + 0.7, d.high) for d in domains]
+    return [(tuple(rng.uniform(a, b, shape) for a, b in zip(low, high, strict=True)), {}) for shape in ((2, 3), (1, 1), (), (0, 2))]
+
+
+@pytest.mark.parametrize("name", [name for name, op in TABLE.items() if op.samples or (not op.variadic and op.d[0] is not None)])
+def test_a_gradient_shares_memory_with_nothing(name: str) -> None:
+    seen = 0
+    for operands, params in cases(name):
+        tensors = [Tensor(x) for x in operands]
+        out = TABLE[name](*tensors, **params)
+        out.backward(np.random.default_rng(1).normal(size=out.shape))
+        for tensor in tensors:
+            assert tensor.grad is not None
+            assert tensor.grad.flags.writeable
+            others = [t.data for t in tensors] + [t.grad for t in tensors if t is not tensor] + [out.grad, out.data]
+            assert not any(np.shares_memory(tensor.grad, other) for other in others)
+            seen += 1
+    assert seen
+
+
+def test_what_transforms_give_is_the_callers_own() -> None:
+    x, y = np.ones((2, 3)), np.ones((2, 3))
+    out, tangent = jvp(lambda x: x, (x,), (y,))
+    assert not np.shares_memory(out, x)
+    assert not np.shares_memory(tangent, y)
+    out, tangent = jvp(lambda x: np.broadcast_to(x, (4, 2, 3)), (x,), (y,))
+    assert out.flags.writeable
+    assert tangent.flags.writeable
+    for pair in (
+        jacobian(lambda a, b: a + b, (0, 1))(x, y),
+        grad(lambda a, b: (a + b).sum(), (0, 1))(x, y),
+        vjp(lambda a, b: a + b, x, y)[1](x),
+        jvp(lambda a: (a, a), (x,), (y,))[1],
+    ):
+        assert not np.shares_memory(*pair)
+
+
+def test_the_check_for_nan_does_not_warn_of_large_gradients() -> None:
+    for dtype, slope in ((np.float16, 3e4), (np.float32, 3e34), (np.float64, 3e234)):
+        x = Tensor(np.ones(3, dtype))
+        y = x * np.full(3, slope, dtype)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            y.backward(np.ones(3, dtype))
+        np.testing.assert_array_equal(x.grad, np.full(3, slope, dtype))
+
+
+# ------------------------------------------------------------------------------------------------- dtypes
+SINGLE: dict[str, Callable[..., Any]] = {
+    "square": lambda x: x * x,
+    "softmax": ag.softmax,
+    "max": lambda x: x.max(),
+    "maximum": lambda x: np.maximum(x, 2.0),
+    "where": lambda x: np.where(x > 1.5, x, 0.0),
+    "std": lambda x: x.std(),
+    "prod": lambda x: x.prod(),
+    "concatenate": lambda x: np.concatenate([x, x]),
+    "sort": np.sort,
+}
+
+
+@pytest.mark.parametrize("name", SINGLE)
+def test_transforms_keep_float32(name: str) -> None:
+    f, x = SINGLE[name], np.array([1.0, 2.0, 3.0], np.float32)
+
+    def loss(x: Any) -> Any:
+        return (f(x) ** 2).sum()
+
+    out, tangent = jvp(f, (x,), (x,))
+    found = [out, tangent, grad(loss)(x), jacobian(f)(x), hessian(loss)(x), hvp(loss, (x,), (x,))]
+    assert [a.dtype for a in found] == [np.float32] * 6
+
+
+def test_a_jacobian_of_no_rows() -> None:
+    assert jacobian(lambda x: x[:0])(np.ones(3)).shape == (0, 3)
+    assert jacobian(lambda x: np.concatenate([x[:0], x[:0]]).reshape(0, 2))(np.ones(3, np.float32)).shape == (0, 2, 3)
+    assert jacobian(jacobian(lambda x: x[:0]))(np.ones(3)).shape == (0, 3, 3)
+
+
+def test_products_that_under_or_overflow() -> None:
+    x = Tensor([1e-200, 1e-200])
+    x.prod().backward()
+    np.testing.assert_array_equal(x.grad, [1e-200, 1e-200])
+    x = Tensor([1e200, 1e200, 1e-200])
+    with np.errstate(over="ignore"):
+        x.prod().backward()
+    np.testing.assert_allclose(x.grad, [1.0, 1.0, np.inf])
+    x = Tensor([1e-200, 1e-200, 1e300])
+    x.cumprod().sum().backward()
+    np.testing.assert_allclose(x.grad, [1e100, 1e100, 0.0])
+
+
+# ---------------------------------------------------------------------------- nodes that are looked at, copied, stepped
+def test_a_constant_that_was_looked_at_is_still_none_of_backwards_business() -> None:
+    value, tensor = Value(-3.0), Tensor([-3.0])
+    for x in (value, tensor):
+        y = x**2.0
+        assert [p.label for p in y.parents] == ["", ""]    # the exponent is a node now, and ln(−3) its derivative's factor
+        with detect_anomaly():
+            (y if x is value else y.sum()).backward()
+    assert value.grad == -6.0
+    np.testing.assert_array_equal(tensor.grad, [-6.0])
+
+
+def test_one_step_from_a_gradient_given_as_a_number() -> None:
+    a, b = Tensor(2.0), Tensor(3.0)
+    y = a + b
+    y.grad = 1.0
+    y._backward()
+    assert (a.grad, b.grad) == (1.0, 1.0)
+    assert a.grad is not b.grad
+
+
+def test_copies_while_another_thread_runs_backward() -> None:
+    w, failures = Value(0.5), []
+
+    def work() -> None:
+        try:
+            for _ in range(40):
+                z: Any = w
+                for k in range(60):
+                    z = (z * w + float(k)).tanh()
+                copied = copy.deepcopy([w, z])
+                copied[1].backward()
+                z.backward()
+                assert copied[1].data == z.data
+        except Exception as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=work) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failures
+
+
+# -------------------------------------------------------------------------------------------------- modes
+def recorded() -> bool:
+    return bool((Value(1.0) * 2.0).parents)
+
+
+def test_no_grad_decorates_anything_that_can_be_called() -> None:
+    class Model:
+        def __call__(self) -> bool:
+            return recorded()
+
+    assert not no_grad()(functools.partial(recorded))()
+    assert not no_grad()(Model())()
+    assert recorded()
+
+
+def test_no_grad_around_a_generator_passes_on_what_is_sent_and_thrown() -> None:
+    events: list[Any] = []
+
+    @no_grad()
+    def steps() -> Iterator[Any]:
+        try:
+            events.append((yield recorded()))
+            yield recorded()
+        except ValueError:
+            yield "caught"
+        finally:
+            events.append(recorded())
+
+    running: Any = steps()
+    assert next(running) is False
+    assert running.send("sent") is False
+    assert recorded()
+    assert running.throw(ValueError()) == "caught"
+    running.close()
+    assert events == ["sent", False]
+    assert recorded()
+
+
+def test_no_grad_around_a_coroutine() -> None:
+    @no_grad()
+    async def inside() -> bool:
+        await asyncio.sleep(0)
+        return recorded()
+
+    async def main() -> list[bool]:
+        first = asyncio.ensure_future(inside())
+        await asyncio.sleep(0)
+        return [recorded(), await first, recorded()]
+
+    assert asyncio.run(main()) == [True, False, True]
+
+
+def test_one_mode_may_be_shared_by_threads() -> None:
+    shared, failures = no_grad(), []
+    barrier = threading.Barrier(3)
+
+    def work() -> None:
+        try:
+            for _ in range(20):
+                barrier.wait()
+                with shared:
+                    barrier.wait()
+                    assert not recorded()
+                    with shared:
+                        assert not recorded()
+                    assert not recorded()
+                assert recorded()
+        except Exception as error:
+            failures.append(error)
+            barrier.abort()
+
+    threads = [threading.Thread(target=work) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failures
+    assert recorded()
+    assert not WATCHED
