@@ -87,13 +87,15 @@ _LAZY = {
 freeze()
 
 
-def __getattr__(name: str) -> Any:
-    """Rooms that are not needed for computing are opened when they are first asked for."""
-    if name not in _LAZY:
-        raise AttributeError(f"module 'autograd_core' has no attribute {name!r}")
-    module = importlib.import_module(f"{__name__}.{_LAZY[name]}")
-    globals()[name] = value = module if name == _LAZY[name] else getattr(module, name)
-    return value
+if not TYPE_CHECKING:                          # type checkers see the imports above, and mistyped names
+
+    def __getattr__(name: str) -> Any:
+        """Rooms that are not needed for computing are opened when they are first asked for."""
+        if name not in _LAZY:
+            raise AttributeError(f"module 'autograd_core' has no attribute {name!r}")
+        module = importlib.import_module(f"{__name__}.{_LAZY[name]}")
+        globals()[name] = value = module if name == _LAZY[name] else getattr(module, name)
+        return value
 
 
 def __dir__() -> list[str]:

@@ -72,16 +72,13 @@ __all__ = [
     "plot", "predict", "r2_score", "save", "squared_error",
 ]  # fmt: skip
 
-_LAZY = {"plot": ""}
+if not TYPE_CHECKING:                          # type checkers see the import above, and mistyped names
 
-
-def __getattr__(name: str) -> Any:
-    """Rooms that need an optional package are opened when they are first asked for."""
-    if name not in _LAZY:
-        raise AttributeError(f"module 'nn' has no attribute {name!r}")
-    module = importlib.import_module(f"{__name__}.{_LAZY[name] or name}")
-    globals()[name] = value = getattr(module, name) if _LAZY[name] else module
-    return value
+    def __getattr__(name: str) -> Any:
+        """The pictures, which need an optional package, are opened when they are first asked for."""
+        if name != "plot":
+            raise AttributeError(f"module 'nn' has no attribute {name!r}")
+        return importlib.import_module(f"{__name__}.plot")
 
 
 def __dir__() -> list[str]:

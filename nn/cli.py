@@ -201,6 +201,10 @@ def _model(args: argparse.Namespace, nin: int, nout: int) -> Module:
 
 def _train(args: argparse.Namespace) -> int:
     _checked(args)
+    if not args.no_plots:
+        from . import plot
+
+        plot.pyplot()                          # missing, it is told before the work and not after it
     x, y, notes = _data(args)
     if len(x) < 5:
         raise UsageError(f"{args.data}: there are {len(x)} samples, expected at least 5.")

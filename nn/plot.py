@@ -16,7 +16,7 @@ from autograd_core.arguments import Count, Numbers, as_numbers, checked
 from autograd_core.errors import MissingExtraError, OperandError, ShapeError
 
 from .history import History
-from .inference import predict
+from .inference import is_scalar, predict
 from .module import Module
 
 if TYPE_CHECKING:
@@ -35,13 +35,15 @@ _GRID = {"color": "#cccccc", "linewidth": 0.6}
 _INSIDE = ("layer_histograms", "loss_surface", "network", "optimizer_paths")
 
 
-def __getattr__(name: str) -> Any:
-    """The pictures of what goes on inside a model have a room of their own, `plot_model`."""
-    if name not in _INSIDE:
-        raise AttributeError(f"module 'nn.plot' has no attribute {name!r}")
-    from . import plot_model
+if not TYPE_CHECKING:                          # type checkers see the import above, and mistyped names
 
-    return getattr(plot_model, name)
+    def __getattr__(name: str) -> Any:
+        """The pictures of what goes on inside a model have a room of their own, `plot_model`."""
+        if name not in _INSIDE:
+            raise AttributeError(f"module 'nn.plot' has no attribute {name!r}")
+        from . import plot_model
+
+        return getattr(plot_model, name)
 
 
 def __dir__() -> list[str]:
@@ -112,8 +114,7 @@ def decision_boundary(
     """
     points, labels = _points(x, y)
     ax = new_axes(ax, (6.0, 4.8))
-    scalar = isinstance(model, Module) and not hasattr(model, "modules_in_order")
-    n = resolution or (70 if scalar else 250)
+    n = resolution or (70 if isinstance(model, Module) and is_scalar(model) else 250)
     low, high = points.min(axis=0), points.max(axis=0)
     pad = 0.12 * np.maximum(high - low, 1e-9)
     u, v = (np.linspace(low[i] - pad[i], high[i] + pad[i], n) for i in (0, 1))

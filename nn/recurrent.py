@@ -83,7 +83,7 @@ class RNNCell(Module):
         _checked(x, self.nin, (1, 2), "RNNCell")
         shape = (*shape_of(x)[:-1], self.nhid)
         (h,) = (np.zeros(shape, self.weight_hh.dtype),) if h is None else _states(h, 1, shape, "RNNCell")
-        return _rnn_step(x, h, self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh, getattr(ag, self.activation))  # type: ignore[attr-defined]
+        return _rnn_step(x, h, self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh, getattr(ag, self.activation))
 
     def config(self) -> dict[str, Any]:
         """The arguments that make an equal module."""
@@ -119,7 +119,7 @@ class LSTMCell(Module):
         _checked(x, self.nin, (1, 2), "LSTMCell")
         zeros = np.zeros((*shape_of(x)[:-1], self.nhid), self.weight_hh.dtype)
         h, c = (zeros, zeros) if state is None else _states(state, 2, zeros.shape, "LSTMCell")
-        return _lstm_step(x, h, c, self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh)  # type: ignore[attr-defined]
+        return _lstm_step(x, h, c, self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh)
 
     def config(self) -> dict[str, Any]:
         """The arguments that make an equal module."""

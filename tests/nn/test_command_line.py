@@ -31,6 +31,17 @@ def test_train_and_predict(tmp_path, capsys):
     assert lines[0] == "class,probability" and [line.split(",")[0] for line in lines[1:]] == ["0", "1"]
 
 
+def test_without_matplotlib(tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
+    out = tmp_path / "out"
+    train = ["train", "moons", "--epochs", "2", "--hidden", "4", "--quiet", "--output", str(out)]
+    assert run(train) == 2 and not out.exists()
+    said = capsys.readouterr().err
+    assert "matplotlib" in said and "pip install 'autograd-core[demo]'" in said and said.count("\n") == 1
+    assert run([*train, "--no-plots"]) == 0 and files(out) == ["checkpoint.safetensors", "model.safetensors"]
+
+
 def test_resume(tmp_path, capsys):
     common = ["train", "blobs", "--hidden", "4", "--quiet", "--no-plots", "--dropout", "0.1", "--samples", "60"]
     assert run([*common, "--epochs", "8", "--output", str(tmp_path / "whole")]) == 0

@@ -277,6 +277,15 @@ def test_zoom_buttons(open_page):
     assert width() <= page.evaluate("document.querySelector('.view').clientWidth")
 
 
+def test_on_paper_the_whole_picture_and_no_buttons(open_page):
+    y = mlp_loss(2, 8, 1)
+    page = open_page(explain(y).html, width=700)
+    page.emulate_media(media="print")
+    right = page.evaluate("document.querySelector('.view>svg').getBoundingClientRect().right")
+    assert right <= 700 and page.evaluate("getComputedStyle(document.querySelector('.view')).overflowY") == "visible"
+    assert not page.locator("nav").is_visible() and not page.locator(".tools").is_visible() and page.locator("#title").is_visible()
+
+
 def test_hostile_labels_do_nothing(open_page):
     out = Value(1.0, label=HOSTILE[0])
     for label in HOSTILE[1:60]:
