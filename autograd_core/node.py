@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -62,14 +62,16 @@ class Node:
     op: Op | None
     label: str
 
-    def __getattr__(self, name: str) -> Any:
-        """The default of a slot that has not been set; anything else is a mistake."""
-        try:
-            return self._DEFAULTS[name]
-        except KeyError:
-            said = f"; here it is written {_ELSEWHERE[name]}" if name in _ELSEWHERE else ""
-            text = f"{type(self).__name__!r} object has no attribute {name!r}{said}"
-            raise AttributeError(text, name=name, obj=self) from None
+    if not TYPE_CHECKING:                      # type checkers see the slots above, and mistyped names
+
+        def __getattr__(self, name: str) -> Any:
+            """The default of a slot that has not been set; anything else is a mistake."""
+            try:
+                return self._DEFAULTS[name]
+            except KeyError:
+                said = f"; here it is written {_ELSEWHERE[name]}" if name in _ELSEWHERE else ""
+                text = f"{type(self).__name__!r} object has no attribute {name!r}{said}"
+                raise AttributeError(text, name=name, obj=self) from None
 
     def __dir__(self) -> list[str]:
         """What is of use to a reader; kernels of rules and marks of the class are left out."""

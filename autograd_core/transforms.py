@@ -268,8 +268,8 @@ def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[A
     def tangent(out: Any) -> Any:
         t = moved.get(id(out))
         if t is None:
-            return np.zeros(np.shape(NODE_DATA(out)), out.dtype if isinstance(out, Node) and out.is_array else np.float64)[()]
-        return t if isinstance(t, Node) else np.asarray(t, out.dtype)[()] if isinstance(out, Node) and out.is_array else float(t)
+            return np.zeros(np.shape(NODE_DATA(out)), out._value.dtype if isinstance(out, Node) and out.is_array else np.float64)[()]
+        return t if isinstance(t, Node) else np.asarray(t, out._value.dtype)[()] if isinstance(out, Node) and out.is_array else float(t)
 
     out, moves = _copied([trace.result(), trace.rebuild_out([tangent(leaf) for leaf in trace.leaves])])
     return out, moves

@@ -15,8 +15,13 @@ def parameters(op):
     return "".join(f", {name}: float = ..." for name in (getattr(op.array, "__kwdefaults__", None) or {}))
 
 
+def binary(name, result):
+    """A Tensor with anything is a Tensor. A Value with an array is one too; and were it a Value, `sum(losses)` would be `Value | int`."""
+    return f"    def {name}(self, other: Any) -> {'Any' if result == 'Value' else result}: ..."
+
+
 def method(op, result):
-    extra = ", *operands: Any, **params: Any" if op.arity is None or op.arity > 2 else (", other: Any" if op.arity == 2 else "")
+    extra = ", *operands: Any, **params: Any" if op.arity is None or op.arity > 2 else ""
     if getattr(op.array, "__kwdefaults__", None):
         extra += ", *args: float" + parameters(op)
     return f"    def {op.name}(self{extra}) -> {result}: ..."
@@ -40,11 +45,10 @@ def methods():
             if not usable or op.name in NO_METHOD or (kind == "ArrayMethods" and op.name == "clip"):
                 continue
             if op.dunder in DUNDERS:
-                lines.append(f"    def __{op.dunder}__(self, other: Any) -> Any: ...")
-                lines.append(f"    def __r{op.dunder}__(self, other: Any) -> Any: ...")
+                lines += [binary(f"__{op.dunder}__", result), binary(f"__r{op.dunder}__", result)]
             elif op.dunder:
                 lines.append(f"    def __{op.dunder}__(self) -> {result}: ...")
-            lines.append(method(op, result).replace("-> Value", "-> Any") if op.arity == 2 else method(op, result))
+            lines.append(binary(op.name, result) if op.arity == 2 else method(op, result))
         if kind == "ArrayMethods":
             lines += [f"    def {name}(self, *args: Any, **kwargs: Any) -> Tensor: ..." for name in routine_methods()]
         lines.append("")

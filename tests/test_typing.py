@@ -29,6 +29,9 @@ u: Tensor = ((t @ t.T + 1.0) * x).sum(axis=0).mean()
 u.backward()
 if t.grad is not None:
     norm: float = float(np.linalg.norm(t.grad))
+losses = [(w * k - y) ** 2 for k in range(3)]
+loss = sum(losses) / len(losses)
+loss.backward()
 part: Tensor = t[0, :1].reshape(1, 1).exp()
 plain: np.ndarray = t.numpy()
 
@@ -77,6 +80,9 @@ BAD = {
     "import nn\nnn.Linar(2, 3)": 'has no attribute "Linar"',
     "import nn\nnn.plot.los_curves": 'has no attribute "los_curves"',
     "import autograd_core as ag\nag.tahn(1.0)": 'has no attribute "tahn"',
+    "from autograd_core import Value\nValue(1.0).tahn()": 'has no attribute "tahn"',
+    "from autograd_core import Tensor\n(Tensor([1.0]) * 2).smu()": 'has no attribute "smu"',
+    "from autograd_core import Tensor\na: str = Tensor([1.0]) + 2": "Incompatible types",
     "import nn\nnn.Linear('2', 3)": "incompatible type",
     "import nn\nnn.EarlyStopping(patiense=3)": "Unexpected keyword",
 }
