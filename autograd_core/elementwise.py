@@ -79,7 +79,7 @@ Op(name="floor_divide", dunder="floordiv", symbol="⌊÷⌋", text="⌊{0} / {1}
       lambda m, out, x, y: 0.0))
 Op(name="neg", dunder="neg", symbol="−", latex="-{0}", scalar=operator.neg, array=np.negative, linear=True,
    domain=(REAL,), doc="−x.", d=(lambda m, out, x: -1.0,))
-Op(name="identity", symbol="=", text="{0}", latex="{0}", scalar=lambda x: x, array=lambda x: x, linear=True,
+Op(name="identity", symbol="=", text="{0}", latex="{0}", scalar=lambda x: x, array=np.copy, linear=True,
    domain=(REAL,), doc="x itself: another name for the same number.", d=(lambda m, out, x: 1.0,))
 Op(name="abs", dunder="abs", symbol="|·|", text="|{0}|", latex=r"\left|{0}\right|", scalar=abs, array=np.absolute,
    domain=(KINK,), doc="|x|; its derivative at 0 is 0.", d=(lambda m, out, x: m.sign(x),))

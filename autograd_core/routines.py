@@ -1,4 +1,4 @@
-"""Reductions, products and linear algebra under NumPy's names and signatures; `shaping` has the rest."""
+"""Reductions, and what runs along one axis, under NumPy's names and signatures."""
 
 from __future__ import annotations
 

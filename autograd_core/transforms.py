@@ -76,23 +76,24 @@ class _Trace:
             )
         return out
 
-    def pull(self, roots: Sequence[Any], seeds: Sequence[Any]) -> list[Any]:
-        """The gradient for each differentiable argument, in its structure."""
+    def pull(self, roots: Sequence[Any], seeds: Sequence[Any], *, graph: bool) -> list[Any]:
+        """The gradient for each differentiable argument, in its structure; with `graph`, as nodes."""
         live = [(r, s) for r, s in zip(roots, seeds, strict=True) if isinstance(r, Node) and r.requires_grad]
-        graph = self.nested
         found: list[Any] = [None] * len(self.nodes)
         if live:
             with transform():
                 found = gradients([r for r, _ in live], [s for _, s in live], self.nodes, graph=graph)
-        full = iter(self._filled(node, g) for node, g in zip(self.nodes, found, strict=True))
+        full = iter(_filled(node, g, graph) for node, g in zip(self.nodes, found, strict=True))
         return [build([next(full) for _ in nodes]) for build, nodes in zip(self.rebuild, self.wrt, strict=True)]
 
-    def _filled(self, node: Any, g: Any) -> Any:
-        if g is None:
-            return np.zeros_like(node._value) if node.is_array else 0.0
-        if self.nested:
-            return g
-        return np.asarray(g, dtype=node._value.dtype) if node.is_array else float(NODE_DATA(g))
+
+def _filled(node: Any, g: Any, graph: bool) -> Any:
+    """A gradient as the caller gets it; zeros where nothing flows."""
+    if g is None:
+        return np.zeros_like(node._value) if node.is_array else 0.0
+    if graph:
+        return g
+    return np.asarray(g, dtype=node._value.dtype) if node.is_array else float(NODE_DATA(g))
 
 
 def _holds_nodes(leaf: Any) -> bool:
@@ -172,7 +173,7 @@ def value_and_grad(f: Function, argnums: Argnums = 0, *, has_aux: bool = False, 
 
         trace = _run(_who, main if has_aux else f, argnums, args, kwargs)
         out = trace.scalar()
-        pulled = trace.pull([out], [_seed(out)])
+        pulled = trace.pull([out], [_seed(out)], graph=trace.nested)
         value = trace.plain(out)
         if has_aux:
             leaves, build = flatten(extra[0])
@@ -231,11 +232,8 @@ def vjp(f: Function, *primals: Any) -> tuple[Any, Function]:
             as_numbers(seed, "vjp", "cotangent")
             if np.shape(NODE_DATA(seed)) != np.shape(NODE_DATA(out)):
                 raise ShapeError(f"vjp: received a cotangent of shape {np.shape(NODE_DATA(seed))}, expected {np.shape(NODE_DATA(out))}, that of the result.")
-        nested, trace.nested = trace.nested, trace.nested or tracing() > 0 or any(isinstance(s, Node) for s in seeds)
-        try:
-            return tuple(trace.pull(outs, [np.array(s) if isinstance(s, np.ndarray) else s for s in seeds]))
-        finally:
-            trace.nested = nested
+        graph = trace.nested or tracing() > 0 or any(isinstance(s, Node) for s in seeds)
+        return tuple(trace.pull(outs, [np.array(s) if isinstance(s, np.ndarray) else s for s in seeds], graph=graph))
 
     return _copied([trace.result()])[0], pullback
 

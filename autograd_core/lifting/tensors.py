@@ -255,7 +255,9 @@ class _TensorCompiler:
             if operand is None or id(operand) not in self.need:
                 continue
             if op.elementwise:
-                self.pull_elementwise(op, slot, operand, g, constant, values, options, out)
+                fixed = op.name == "power" and slot == 0 and np.ndim(values[1]) == 0 and pairs[1][0] is None
+                exponents = (float(values[1]),) if fixed else ()
+                self.pull_elementwise(op, slot, operand, g, constant, values, exponents, options, out)
                 continue
             rule = op.vjp[0] if op.variadic else op.vjp[slot]
             if rule is None:
@@ -276,9 +278,9 @@ class _TensorCompiler:
                 )
 
     def pull_elementwise(
-        self, op: Op, slot: int, operand: Any, g: Array, constant: bool, values: list[Any], options: dict[str, Any], out: Array
+        self, op: Op, slot: int, operand: Any, g: Array, constant: bool, values: list[Any], exponents: tuple[float, ...],
+        options: dict[str, Any], out: Array,
     ) -> None:
-        exponents = (float(values[1]),) if op.name == "power" and slot == 0 and np.ndim(values[1]) == 0 else ()
         symbols = values[:1] if exponents else values
         rule = LocalDerivative(op, slot, len(symbols), exponents, options)
         if isinstance(rule.formula, float):

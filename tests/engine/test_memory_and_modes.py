@@ -74,6 +74,15 @@ def test_what_transforms_give_is_the_callers_own() -> None:
         assert not np.shares_memory(*pair)
 
 
+@pytest.mark.parametrize("duplicate", [Tensor.copy, np.copy, np.positive])
+@pytest.mark.parametrize("constant", [False, True])
+def test_a_copy_is_a_copy(duplicate: Callable[[Any], Any], constant: bool) -> None:
+    x = Tensor([1.0, 2.0], requires_grad=not constant)
+    y = duplicate(x)
+    y.data[0] = 5.0
+    assert x.data[0] == 1.0
+
+
 def test_the_check_for_nan_does_not_warn_of_large_gradients() -> None:
     for dtype, slope in ((np.float16, 3e4), (np.float32, 3e34), (np.float64, 3e234)):
         x = Tensor(np.ones(3, dtype))

@@ -159,6 +159,22 @@ def test_class_numbers(dtype: type) -> None:
     np.testing.assert_allclose(program.theta.grad, z.grad.ravel(), rtol=1e-4 if dtype is np.float32 else 1e-12, atol=1e-7)
 
 
+@pytest.mark.parametrize("derived", [False, True])
+def test_an_exponent_that_changes(derived: bool) -> None:
+    x, p = Tensor([2.0, 3.0]), Tensor(3.0)
+    loss = (x ** (p * 1.0 if derived else p)).sum()
+    program = lift(loss, params=[x, p])
+    program.theta.data[2] = 2.0
+    assert program() == 13.0
+    program.backward()
+    np.testing.assert_allclose(program.theta.grad, [4.0, 6.0, 4.0 * np.log(2.0) + 9.0 * np.log(3.0)])
+    program = lift(loss, params=[x], inputs=[p])
+    program.inputs[...] = 2.0
+    program()
+    program.backward()
+    np.testing.assert_allclose(program.theta.grad, [4.0, 6.0])
+
+
 def test_refusals() -> None:
     w = Tensor([1.0, 2.0])
     with pytest.raises(GraphError, match=r"root has shape \(2,\), expected one number"):
