@@ -18,7 +18,7 @@ from .errors import MissingRuleError, OperandError, ShapeError
 from .node import Node
 from .op import TABLE
 from .record import NODE_DATA, unwrapped
-from .registry import answers, axis_of, listed, ndim_of, record_op, shape_of, whole, wholes
+from .registry import answers, axis_of, in_dtype_of, listed, ndim_of, record_op, shape_of, whole, wholes
 
 __all__: list[str] = []
 
@@ -190,7 +190,7 @@ def pad(x: Any, pad_width: Any, mode: str = "constant", constant_values: float =
         out = record_op("scatter", x, key=inside, shape=shape)
         if constant_values == 0.0:
             return out
-        border = np.full(shape, float(constant_values))
+        border = in_dtype_of(x, np.full(shape, float(constant_values)))
         border[inside] = 0.0
         return out + border
     if mode not in ("edge", "reflect", "symmetric", "wrap"):

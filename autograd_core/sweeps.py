@@ -16,6 +16,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .algebra import ARRAYS, NUMBERS, symbolic_partial
+from .anomaly import describe
+from .errors import RuleError
 from .node import OVERWRITTEN, Node, operands, stale
 from .op import INSTALLERS, TABLE, Op
 from .structural import sum_to
@@ -254,8 +256,11 @@ def accumulate(operand: Any, c: Any, g: Any, summed: set[int]) -> Any:
     if data.__class__ is float:                # a Value
         operand.grad = before + (c if c.__class__ is float else float(np.sum(c)))
         return c
-    if c.shape != data.shape:
-        c = sum_to(c, shape=data.shape)
+    try:
+        if c.shape != data.shape:
+            c = _fitted(c, operand)
+    except AttributeError:                     # a rule of the user's that gives a number or a list
+        c = _fitted(np.asarray(c), operand)
     if c.dtype is not data.dtype and c.dtype != data.dtype:
         c = c.astype(data.dtype)
     if before is None:
@@ -270,6 +275,18 @@ def accumulate(operand: Any, c: Any, g: Any, summed: set[int]) -> Any:
         operand.grad = np.asarray(before + c)
         summed.add(id(operand))
     return c
+
+
+def _fitted(c: Any, operand: Any) -> Any:
+    """A contribution summed to the shape of its operand."""
+    shape = operand._value.shape
+    try:
+        fitted = sum_to(c, shape=shape)
+    except (ValueError, IndexError):
+        fitted = None
+    if fitted is None or fitted.shape != shape:
+        raise RuleError(f"backward: a rule gave a contribution of shape {c.shape} to {describe(operand)}, expected shape {shape}; check_op finds the operation.")
+    return fitted
 
 
 @QUIET

@@ -355,6 +355,10 @@ def compile_tensors(root: Tensor, parameters: Sequence[Tensor], inputs: Sequence
     """A program that replays a tensor graph, and the arrays of its inputs."""
     if root._value.size != 1:
         raise LiftError(f"lift: the root has shape {root._value.shape}, expected one number; take a sum or a mean first")
+    if root.op is None and not any(root is leaf for leaf in (*parameters, *inputs)):
+        raise LiftError(
+            "lift: the root is a constant, or a leaf that is listed nowhere, expected the result of an operation; was it computed under no_grad()?"
+        )
     work = _TensorCompiler(root, parameters, inputs)
     script = work.script
     with np.errstate(all="ignore"):

@@ -28,6 +28,7 @@ from autograd_core import (
     no_grad,
     vjp,
 )
+from autograd_core.errors import RuleError
 from autograd_core.modes import WATCHED
 
 
@@ -93,6 +94,19 @@ def test_the_check_for_nan_does_not_warn_of_large_gradients() -> None:
         np.testing.assert_array_equal(x.grad, np.full(3, slope, dtype))
 
 
+@pytest.mark.parametrize("rule", [lambda m, g, out, x: g[:1], lambda m, g, out, x: 2.0, lambda m, g, out, x: [1.0, 2.0, 3.0]])
+def test_a_rule_that_gives_another_shape_is_named(rule: Callable[..., Any]) -> None:
+    op = ag.Op(name="another_shape", array=lambda x: 2.0 * x, vjp=(rule,))
+    try:
+        x = Tensor([1.0, 2.0], label="x")
+        y = op(x)
+        with pytest.raises(RuleError, match=r"a rule gave a contribution of shape \(.*\) to Tensor 'x' of shape \(2,\), expected shape \(2,\)"):
+            y.backward(np.ones(2))
+        assert x.grad is None
+    finally:
+        op.forget()
+
+
 # ------------------------------------------------------------------------------------------------- dtypes
 SINGLE: dict[str, Callable[..., Any]] = {
     "square": lambda x: x * x,
@@ -104,6 +118,7 @@ SINGLE: dict[str, Callable[..., Any]] = {
     "prod": lambda x: x.prod(),
     "concatenate": lambda x: np.concatenate([x, x]),
     "sort": np.sort,
+    "pad": lambda x: np.pad(x, 1, constant_values=1.0),
 }
 
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import nn
-from autograd_core import Tensor, Value, lift
-from autograd_core.errors import DTypeError, GraphError, OperandError, ShapeError
+from autograd_core import Tensor, Value, lift, no_grad
+from autograd_core.errors import DTypeError, GraphError, LiftError, OperandError, ShapeError
 from autograd_core.op import TABLE, Op, built_in
 
 from .reference import relative_error
@@ -173,6 +173,16 @@ def test_an_exponent_that_changes(derived: bool) -> None:
     program()
     program.backward()
     np.testing.assert_allclose(program.theta.grad, [4.0, 6.0])
+
+
+def test_a_root_that_is_a_constant_is_refused() -> None:
+    x = Tensor(1.0)
+    with no_grad():
+        constant = x * 2.0
+    for root, params in ((constant, None), (constant, [x]), (Tensor(2.0), [x])):
+        with pytest.raises(LiftError, match="the root is a constant, or a leaf that is listed nowhere"):
+            lift(root, params=params)
+    assert lift(x, params=[x])() == 1.0
 
 
 def test_refusals() -> None:
