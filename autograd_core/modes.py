@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, ClassVar, TypeVar
 
-__all__ = ["WATCHED", "anomaly_detected", "detect_anomaly", "no_grad", "recording", "tracing", "transform", "unchecked"]
+__all__ = ["WATCHED", "anomaly_detected", "detect_anomaly", "no_grad", "recording", "snapshot", "tracing", "transform", "unchecked"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -56,6 +56,20 @@ def anomaly_detected() -> bool:
 def tracing() -> int:
     """How many transforms (`grad`, `jvp`, …) are running their function in this context."""
     return _depth.get()
+
+
+def snapshot() -> Callable[[], None]:
+    """A function that brings the modes back to what they are now.
+
+    For who catches `KeyboardInterrupt` and goes on: Ctrl-C may come between the end of a block and its `__exit__`.
+    """
+    held: list[tuple[ContextVar[Any], Any]] = [(variable, variable.get()) for variable in (_recording, _anomaly, _depth)]
+
+    def restore() -> None:
+        for variable, value in held:
+            variable.set(value)
+
+    return restore
 
 
 class _Mode:

@@ -60,7 +60,7 @@ def _nodes(arguments: Any) -> Iterator[Node]:
 
 
 _current: ContextVar[Scope | None] = ContextVar("autograd_core.scope", default=None)
-_get, _set, _reset = _current.get, _current.set, _current.reset
+_get, _set = _current.get, _current.set
 _make: Callable[..., Scope] = tuple.__new__
 
 
@@ -73,11 +73,11 @@ def record_scope(owner: Any, function: Callable[..., Any], *arguments: Any) -> A
     ('str', 1)
     """
     scope = _make(Scope, (owner, arguments, _get()))
-    token = _set(scope)
-    try:
+    try:                                       # an interrupt may come right after setting: that is in here too
+        _set(scope)
         out = function(*arguments)
     finally:
-        _reset(token)
+        _set(scope[2])
     if isinstance(out, Node):
         _mark(out, scope)
     elif isinstance(out, (list, tuple)):

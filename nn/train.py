@@ -22,6 +22,7 @@ import numpy as np
 from autograd_core import Tensor, no_grad
 from autograd_core.arguments import Count, Numbers, as_numbers, checked
 from autograd_core.errors import MissingExtraError, OperandError, ShapeError
+from autograd_core.modes import snapshot
 
 from .clipping import clip_grad_norm_
 from .data import batches, train_test_split
@@ -165,6 +166,7 @@ def fit(
     if not training.stopped:                   # by the run that is resumed
         history.stopped = "finished"
     fast = bar = None
+    restore_modes = snapshot()
     try:
         model.train()
         fast = _lifted(lift, model, function, penalty, chosen, x, y, batch_size, epochs)
@@ -191,6 +193,7 @@ def fit(
                 save_checkpoint(checkpoint, training)
     except KeyboardInterrupt:
         history.stopped = "interrupted"
+        restore_modes()                        # it may have come on the way out of a no_grad()
         if fast is not None:
             fast.end()                         # once more, if it was that which was interrupted
     except BaseException:                      # a model that could not be trained is left in the mode it was in

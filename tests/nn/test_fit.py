@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 import nn
-from autograd_core import Tensor
+from autograd_core import Tensor, no_grad, scope
 from autograd_core.errors import OperandError, ShapeError
+from autograd_core.modes import recording
 from nn.data import blobs, logic, moons, sine
 from nn.lifted import LiftedStep
 
@@ -143,6 +144,34 @@ def test_ctrl_c_while_numbers_are_handed_back(monkeypatch):
     other = nn.MLP(2, [4, 1], rng=0)
     nn.fit(other, x, y.astype(float), optimizer="sgd", lr=0.1, epochs=2, batch_size=20, lift=True, rng=0)
     assert all((model.state_dict()[k] == v).all() for k, v in other.state_dict().items())
+
+
+def test_ctrl_c_on_the_way_out_of_no_grad(monkeypatch):
+    x, y = moons(40, rng=0)
+    leave, calls = no_grad.__exit__, []
+
+    def interrupted(self, *error):             # what a signal at the first instruction of `__exit__` does
+        calls.append(1)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        leave(self, *error)
+
+    monkeypatch.setattr(no_grad, "__exit__", interrupted)
+    history = nn.fit(tensor_model(), x, y, loss="cross_entropy", epochs=5, validation=0.25, rng=0)
+    assert history.stopped == "interrupted" and len(calls) == 2
+    assert recording() and (Tensor(1.0) * 2).parents
+
+
+def test_ctrl_c_on_the_way_into_a_module(monkeypatch):
+    def interrupted(value, put=scope._set):
+        put(value)
+        if value is not None:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(scope, "_set", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        nn.Linear(2, 1, rng=0)(np.ones((1, 2)))
+    assert scope._get() is None
 
 
 def test_what_is_refused_leaves_the_mode():
