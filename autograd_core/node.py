@@ -118,7 +118,7 @@ class Node:
         """Pickles and deep copies carry the graph as a list, so that a long chain needs no recursion."""
         if self.op is None:
             grad = self.grad if self._flowed else None
-            return _leaf, (type(self), self._value, self.label, grad, bool(self.requires_grad))
+            return _leaf, (type(self), self._value, self.label, grad, bool(self.requires_grad), self._is_constant)
         with LOCK:
             order, leaves = trace([self])
         number = {id(n): i for i, n in enumerate([*leaves, *order])}
@@ -156,9 +156,11 @@ def _constant(x: Any) -> Node:
     return made
 
 
-def _leaf(kind: type[Node], data: Any, label: str, grad: Any, requires_grad: bool) -> Node:
+def _leaf(kind: type[Node], data: Any, label: str, grad: Any, requires_grad: bool, constant: bool = False) -> Node:
     """A leaf from a pickle or a copy."""
     node: Any = kind._of(data)  # type: ignore[attr-defined]
+    if constant:
+        node._params = {}
     if label:
         node.label = label
     if grad is not None:

@@ -314,7 +314,10 @@ def _compile(
             program._loss = None
             program.theta.grad = None
             return program, lines, graph.owner
-    raise LiftError(f"lift: the program does not reproduce its graph: {problem}. Please report this graph.")
+    raise LiftError(
+        f"lift: the program does not reproduce its graph: {problem}. If the .data of a leaf was assigned between two uses of it, "
+        "record the graph anew; else please report this graph."
+    )
 
 
 class TensorProgram(Program):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import functools
+import pickle
 import threading
 import warnings
 from collections.abc import Callable, Iterator
@@ -25,10 +26,11 @@ from autograd_core import (
     hvp,
     jacobian,
     jvp,
+    lift,
     no_grad,
     vjp,
 )
-from autograd_core.errors import RuleError
+from autograd_core.errors import LiftError, RuleError
 from autograd_core.modes import WATCHED
 
 
@@ -163,6 +165,24 @@ def test_a_constant_that_was_looked_at_is_still_none_of_backwards_business() -> 
             (y if x is value else y.sum()).backward()
     assert value.grad == -6.0
     np.testing.assert_array_equal(tensor.grad, [-6.0])
+
+
+def test_a_constant_that_was_looked_at_stays_one_in_copies() -> None:
+    y = Value(-3.0) ** 2.0
+    assert len(y.parents) == 2
+    for copied in (copy.deepcopy(y), pickle.loads(pickle.dumps(y))):
+        np.testing.assert_array_equal(lift(copied).theta.data, [-3.0])
+        with detect_anomaly():
+            copied.backward()
+        assert copied.parents[0].grad == -6.0
+
+
+def test_a_leaf_recorded_with_two_values_is_not_lifted() -> None:
+    w = Value(2.0)
+    first = w * 3.0
+    w.data = 5.0
+    with pytest.raises(LiftError, match=r"the \.data of a leaf was assigned between two uses of it, record the graph anew"):
+        lift(w * first, params=[w])
 
 
 def test_one_step_from_a_gradient_given_as_a_number() -> None:
