@@ -11,7 +11,7 @@ import numpy as np
 from .arguments import as_numbers
 from .errors import OperandError, ShapeError
 from .node import Node
-from .record import NODE_DATA
+from .record import data_of
 from .registry import answers, axis_of, ndim_of, shape_of
 from .shaping import (
     broadcast_to,
@@ -188,13 +188,13 @@ def compress(condition: Any, x: Any, axis: int | None = None) -> Any:
     """The parts along an axis for which a condition holds."""
     if axis is None:
         return compress(condition, ravel(x), 0)
-    return getitem(x, (slice(None),) * axis_of(axis, ndim_of(x), "compress") + (np.flatnonzero(NODE_DATA(condition)),))
+    return getitem(x, (slice(None),) * axis_of(axis, ndim_of(x), "compress") + (np.flatnonzero(data_of(condition)),))
 
 
 @answers(np.extract)
 def extract(condition: Any, x: Any) -> Any:
     """The elements for which a condition holds."""
-    return compress(np.ravel(NODE_DATA(condition)), x)
+    return compress(np.ravel(data_of(condition)), x)
 
 
 @answers(np.partition)
@@ -202,4 +202,4 @@ def partition(x: Any, kth: Any, axis: int | None = -1) -> Any:
     """The kth smallest in its place, smaller ones before and larger ones after it."""
     if axis is None:
         return partition(ravel(x), kth, 0)
-    return take_along_axis(x, np.argpartition(NODE_DATA(x), kth, axis=axis), axis)
+    return take_along_axis(x, np.argpartition(data_of(x), kth, axis=axis), axis)

@@ -22,7 +22,7 @@ from .arguments import truth
 from .errors import MissingRuleError
 from .op import Op
 from .products import swap_last
-from .record import NODE_DATA
+from .record import data_of
 from .registry import answers, in_dtype_of, record_op, shape_of
 from .shaping import getitem, matrix_transpose
 
@@ -157,7 +157,7 @@ class QRResult(NamedTuple):
 
 def _symmetric_by(x: Any, uplo: str) -> Any:
     """NumPy reads one triangle only; so does this, and the gradient is spread evenly over both."""
-    data = np.asarray(NODE_DATA(x))
+    data = np.asarray(data_of(x))
     if np.array_equal(data, np.swapaxes(data, -1, -2)):
         return x
     triangle = np.tri(data.shape[-1]) if uplo.upper() == "L" else np.tri(data.shape[-1]).T

@@ -14,7 +14,7 @@ import numpy as np
 from .arguments import truth
 from .errors import MissingRuleError, OperandError, ShapeError
 from .op import TABLE
-from .record import NODE_DATA
+from .record import data_of
 from .registry import (
     NUMPY,
     answers,
@@ -222,9 +222,9 @@ def norm(x: Any, ord: Any = None, axis: Any = None, *, keepdims: bool = False) -
         return NUMPY[np.sum](size, axis, keepdims=keepdims)
     if not isinstance(ord, (int, float)) or ord == 0:
         raise MissingRuleError(f"norm: ord={ord!r} has no derivative rule here; use a number other than 0, ±inf or 'fro'.")
-    powers = where(NODE_DATA(size) == 0.0, 0.0, where(NODE_DATA(size) == 0.0, 1.0, size) ** float(ord))
+    powers = where(data_of(size) == 0.0, 0.0, where(data_of(size) == 0.0, 1.0, size) ** float(ord))
     total = NUMPY[np.sum](powers, axis, keepdims=keepdims)
-    nothing = NODE_DATA(total) == 0.0          # the root has no derivative at 0: norm'(0) = 0
+    nothing = data_of(total) == 0.0          # the root has no derivative at 0: norm'(0) = 0
     return where(nothing, 0.0, where(nothing, 1.0, total) ** (1.0 / ord))
 
 
@@ -239,7 +239,7 @@ class SlogdetResult(NamedTuple):
 def slogdet(x: Any) -> SlogdetResult:
     """(sign, ln |det|); the sign is a constant."""
     logabsdet = record_op("logabsdet", x)
-    return SlogdetResult(np.linalg.slogdet(NODE_DATA(x))[0], logabsdet)
+    return SlogdetResult(np.linalg.slogdet(data_of(x))[0], logabsdet)
 
 
 @answers(np.linalg.inv)

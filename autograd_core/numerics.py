@@ -17,7 +17,7 @@ from .errors import MissingRuleError, OperandError, ShapeError
 from .linear_algebra import matmul
 from .node import Node
 from .op import TABLE
-from .record import NODE_DATA
+from .record import data_of
 from .registry import NUMPY, answers, axes_of, axis_of, in_dtype_of, ndim_of, record_op, shape_of, whole
 from .routines import diff
 from .shaping import (
@@ -62,25 +62,25 @@ def logaddexp2(x: Any, y: Any) -> Any:
 @answers(np.fmax)
 def fmax(x: Any, y: Any) -> Any:
     """The larger of x and y; a nan counts as missing."""
-    return where(np.isnan(NODE_DATA(x)), y, where(np.isnan(NODE_DATA(y)), x, record_op("maximum", x, y)))
+    return where(np.isnan(data_of(x)), y, where(np.isnan(data_of(y)), x, record_op("maximum", x, y)))
 
 
 @answers(np.fmin)
 def fmin(x: Any, y: Any) -> Any:
     """The smaller of x and y; a nan counts as missing."""
-    return where(np.isnan(NODE_DATA(x)), y, where(np.isnan(NODE_DATA(y)), x, record_op("minimum", x, y)))
+    return where(np.isnan(data_of(x)), y, where(np.isnan(data_of(y)), x, record_op("minimum", x, y)))
 
 
 @answers(np.copysign)
 def copysign(x: Any, y: Any) -> Any:
     """|x| with the sign of y."""
-    return record_op("abs", x) * in_dtype_of(x, np.copysign(1.0, NODE_DATA(y)))
+    return record_op("abs", x) * in_dtype_of(x, np.copysign(1.0, data_of(y)))
 
 
 @answers(np.heaviside)
 def heaviside(x: Any, y: Any) -> Any:
     """0 for x < 0, y at 0, 1 for x > 0; its derivative by x is 0."""
-    return where(NODE_DATA(x) == 0.0, y, record_op("step", x))
+    return where(data_of(x) == 0.0, y, record_op("step", x))
 
 
 @answers(np.divmod)
@@ -117,7 +117,7 @@ def imag(x: Any) -> Any:
 @answers(np.nan_to_num)
 def nan_to_num(x: Any, copy: bool = True, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None) -> Any:
     """x with numbers in place of nan and infinities, which get the derivative 0."""
-    data = np.asarray(NODE_DATA(x))
+    data = np.asarray(data_of(x))
     limits = np.finfo(data.dtype)
     x = where(np.isnan(data), nan, x)
     x = where(data == np.inf, float(limits.max) if posinf is None else posinf, x)
@@ -138,8 +138,8 @@ def _ndtr(x: Any) -> Any:
 
 
 def _xlogy(x: Any, y: Any) -> Any:
-    base = np.asarray(NODE_DATA(y))
-    nothing = np.equal(NODE_DATA(x), 0.0) & ((base <= 0.0) | (base == np.inf))
+    base = np.asarray(data_of(y))
+    nothing = np.equal(data_of(x), 0.0) & ((base <= 0.0) | (base == np.inf))
     return where(nothing, 0.0, x * record_op("log", where(nothing, 1.0, y)))
 
 
@@ -153,7 +153,7 @@ SCIPY: dict[str, Callable[..., Any]] = {
 # ------------------------------------------------------------------------------------------------ statistics
 def _without_nan(name: str, fill: float, *functions: Any) -> None:
     def reduce(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
-        return NUMPY[getattr(np, name)](where(np.isnan(NODE_DATA(x)), fill, x), axis, keepdims=keepdims)
+        return NUMPY[getattr(np, name)](where(np.isnan(data_of(x)), fill, x), axis, keepdims=keepdims)
 
     reduce.__name__ = reduce.__qualname__ = f"nan{name}"
     reduce.__doc__ = f"{TABLE[name].doc} A nan counts as missing."
@@ -169,7 +169,7 @@ _without_nan("min", np.inf, np.nanmin)
 @answers(np.nanmean)
 def nanmean(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
     """The mean of what is not nan."""
-    missing = np.isnan(NODE_DATA(x))
+    missing = np.isnan(data_of(x))
     return _sum(where(missing, 0.0, x), axis, keepdims=keepdims) / in_dtype_of(x, np.sum(~missing, axis=axis, keepdims=keepdims))
 
 
@@ -198,7 +198,7 @@ def quantile(x: Any, q: Any, axis: Any = None, *, method: str = "linear", keepdi
     below = np.floor(place).astype(int)
     weight = np.reshape(place - below, share.shape + (1,) * len(kept))
     low, high = getitem(ordered, below), getitem(ordered, np.minimum(below + 1, shape_of(ordered)[0] - 1))
-    out = where(np.isnan(NODE_DATA(getitem(ordered, -1))), np.nan, low + (high - low) * in_dtype_of(low, weight))
+    out = where(np.isnan(data_of(getitem(ordered, -1))), np.nan, low + (high - low) * in_dtype_of(low, weight))
     return reshape(out, share.shape + tuple(1 if i in axes else n for i, n in enumerate(shape_of(x)))) if keepdims else out
 
 
@@ -254,7 +254,7 @@ def gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> An
     spacings = list(varargs) if len(varargs) == len(axes) else [varargs[0] if varargs else 1.0] * len(axes)
     if len(varargs) not in (0, 1, len(axes)):
         raise ShapeError(f"gradient: received {len(varargs)} spacings for {len(axes)} axes, expected one for all, or one each.")
-    found = [_gradient_along(f, NODE_DATA(h), at, edge_order) for at, h in zip(axes, spacings, strict=True)]
+    found = [_gradient_along(f, data_of(h), at, edge_order) for at, h in zip(axes, spacings, strict=True)]
     return found[0] if len(found) == 1 else tuple(found)
 
 
@@ -302,7 +302,7 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period
     """The polygon through the points (xp, fp), at x; constant beyond its ends. xp must ascend."""
     if period is not None:
         raise MissingRuleError("interp: period= has no rule here; reduce x with np.mod first.")
-    points, knots = np.asarray(NODE_DATA(x)), np.asarray(NODE_DATA(xp))
+    points, knots = np.asarray(data_of(x)), np.asarray(data_of(xp))
     if knots.ndim != 1 or shape_of(fp) != knots.shape or len(knots) < 2:
         raise ShapeError(f"interp: received xp of shape {knots.shape} and fp of shape {shape_of(fp)}, expected vectors of one length, 2 or more.")
     i = np.clip(np.searchsorted(knots, points, side="right") - 1, 0, len(knots) - 2)

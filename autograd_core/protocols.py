@@ -19,7 +19,7 @@ from .errors import AutogradError, OperandError
 from .node import Node
 from .numerics import SCIPY
 from .op import INSTALLERS, TABLE, Op
-from .record import KERNEL_ERRORS, NODE_DATA, apply, missing, refused
+from .record import KERNEL_ERRORS, apply, data_of, missing, refused
 from .registry import NUMPY
 from .shaping import reshape
 
@@ -78,11 +78,11 @@ def array_ufunc(self: Any, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs:
     if method == "outer" and ufunc in UFUNCS and len(inputs) == 2:
         x, y = inputs
         _options(ufunc, kwargs)
-        return apply(UFUNCS[ufunc], (reshape(x, np.shape(NODE_DATA(x)) + (1,) * np.ndim(NODE_DATA(y))), y))
+        return apply(UFUNCS[ufunc], (reshape(x, np.shape(data_of(x)) + (1,) * np.ndim(data_of(y))), y))
     if method != "__call__":
         raise missing(ufunc, f".{method}")
     if ufunc in QUESTIONS:
-        return ufunc(*map(NODE_DATA, inputs), **kwargs)
+        return ufunc(*map(data_of, inputs), **kwargs)
     _options(ufunc, kwargs)
     if ufunc in NUMPY:
         try:
@@ -153,4 +153,4 @@ def _plain(x: Any) -> Any:
     """Plain data in place of nodes, in sequences too."""
     if isinstance(x, (list, tuple)):
         return type(x)(map(_plain, x))
-    return NODE_DATA(x) if isinstance(x, Node) else x
+    return data_of(x) if isinstance(x, Node) else x

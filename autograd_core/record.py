@@ -97,11 +97,11 @@ def translated(op: Op, operands: tuple[Any, ...], params: dict[str, Any], error:
     """NumPy's error as one of ours, with the operation, what it received, and what NumPy expected."""
     if isinstance(error, AutogradError):
         return error
-    shapes = ", ".join(f"{np.shape(NODE_DATA(x))}" + _odd_dtype(NODE_DATA(x)) for x in operands)
+    shapes = ", ".join(f"{np.shape(data_of(x))}" + _odd_dtype(data_of(x)) for x in operands)
     options = "".join(f", {key}={value!r}" for key, value in params.items() if key != "key")
     received = f"{op.name}: received operands of shape {shapes}{options}"
     if isinstance(error, np.exceptions.AxisError):
-        ndim = np.ndim(NODE_DATA(operands[0]))
+        ndim = np.ndim(data_of(operands[0]))
         expected = f"an axis from {-ndim} to {ndim - 1}" if ndim else "no axis, since there is none"
         return AxisError(f"{received}; expected {expected}: {error}.")
     return _our_kind(error)(f"{received}; {_expectation(op, operands)}: {error}.")
@@ -111,7 +111,7 @@ def refused(who: str, arguments: tuple[Any, ...], error: Exception) -> Exception
     """The same for a function that is made of several operations."""
     if isinstance(error, AutogradError):
         return error
-    received = ", ".join(shown(NODE_DATA(x)) for x in arguments)
+    received = ", ".join(shown(data_of(x)) for x in arguments)
     return _our_kind(error)(f"{who}: received {received}; expected what NumPy expects there: {error}.")
 
 
@@ -130,7 +130,7 @@ def _odd_dtype(x: Any) -> str:
 
 
 def _expectation(op: Op, operands: tuple[Any, ...]) -> str:
-    if any(getattr(NODE_DATA(x), "dtype", np.dtype(float)).kind not in "biuf" for x in operands):
+    if any(getattr(data_of(x), "dtype", np.dtype(float)).kind not in "biuf" for x in operands):
         return "expected operands of real numbers"
     if op.name == "matmul":
         return "expected the last axis of the first to be as long as the last but one of the second (transpose or reshape one)"
@@ -141,7 +141,7 @@ def _expectation(op: Op, operands: tuple[Any, ...]) -> str:
     return "expected what NumPy expects there"
 
 
-def NODE_DATA(x: Any) -> Any:
+def data_of(x: Any) -> Any:
     """The plain data behind an operand."""
     return x._value if isinstance(x, Node) else x
 

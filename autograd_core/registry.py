@@ -15,7 +15,7 @@ import numpy as np
 from .errors import AxisError, GraphError, OperandError
 from .node import Node
 from .op import TABLE
-from .record import NODE_DATA, apply, unwrapped
+from .record import apply, data_of, unwrapped
 
 __all__ = ["NUMPY", "answers", "axes_of", "axis_of", "in_dtype_of", "listed", "ndim_of", "record_op", "shape_of", "whole", "wholes"]
 
@@ -37,7 +37,7 @@ def answers(*functions: Any) -> Callable[[Callable[..., Any]], Callable[..., Any
 
 def shape_of(x: Any) -> tuple[int, ...]:
     """The shape of a number, a nested list, an array or a node."""
-    return x._value.shape if isinstance(x, Node) and x.is_array else unwrapped(NODE_DATA(x), "an array").shape
+    return x._value.shape if isinstance(x, Node) and x.is_array else unwrapped(data_of(x), "an array").shape
 
 
 def ndim_of(x: Any) -> int:
@@ -47,7 +47,7 @@ def ndim_of(x: Any) -> int:
 
 def in_dtype_of(x: Any, constants: Any) -> Any:
     """Constants that go with x in a formula, as floats of its kind: float64 numbers would widen float32 ones."""
-    dtype = getattr(NODE_DATA(x), "dtype", np.dtype(np.float64))
+    dtype = getattr(data_of(x), "dtype", np.dtype(np.float64))
     return np.asarray(constants, dtype if dtype.kind == "f" else np.float64)
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from .errors import MissingRuleError, OperandError, ShapeError
 from .node import Node
 from .op import TABLE
-from .record import NODE_DATA, unwrapped
+from .record import data_of, unwrapped
 from .registry import answers, axis_of, in_dtype_of, listed, ndim_of, record_op, shape_of, whole, wholes
 
 __all__: list[str] = []
@@ -230,7 +230,7 @@ def take(x: Any, indices: Any, axis: int | None = None) -> Any:
 @answers(np.take_along_axis)
 def take_along_axis(x: Any, indices: Any, axis: int = -1) -> Any:
     """For each place along an axis the element that `indices` names, as given by argsort; the other axes broadcast."""
-    at, where_to = axis_of(axis, ndim_of(x), "take_along_axis"), unwrapped(NODE_DATA(indices), "take_along_axis")
+    at, where_to = axis_of(axis, ndim_of(x), "take_along_axis"), unwrapped(data_of(indices), "take_along_axis")
     if where_to.dtype.kind not in "iu" or where_to.ndim != ndim_of(x):
         raise ShapeError(f"take_along_axis: received indices of shape {where_to.shape} and dtype {where_to.dtype}, expected integers with {ndim_of(x)} axes.")
     grid: list[Any] = list(np.ogrid[tuple(slice(n) for n in shape_of(x))])
@@ -346,7 +346,7 @@ def split(x: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
 @answers(np.where)
 def where(condition: Any, x: Any, y: Any) -> Any:
     """x where the condition holds, else y; the branch that is not taken contributes exactly 0 to a gradient."""
-    held = NODE_DATA(condition)
+    held = data_of(condition)
     return record_op("where", held if isinstance(held, bool) else _truths(held), x, y)
 
 

@@ -20,9 +20,9 @@ from .op import INSTALLERS, TABLE, Op
 from .protocols import array_function, array_ufunc
 from .record import (
     KERNEL_ERRORS,
-    NODE_DATA,
     apply,
     as_array,
+    data_of,
     floating,
     give_method,
     record_tensor,
@@ -92,7 +92,7 @@ class Tensor(Node, ArrayMethods):
         if data is self._value and self.op is None:  # `t.data -= step`: see below
             self._value = data.view()
             return
-        array = as_array(NODE_DATA(data), "Tensor.data")
+        array = as_array(data_of(data), "Tensor.data")
         if array.shape != self._value.shape:
             raise OperandError(f"Tensor.data: received shape {array.shape}, expected {self._value.shape}; make a new Tensor for another shape.")
         if self.op is not None:                # the result of an operation no more: `backward` must notice
@@ -215,7 +215,7 @@ class Tensor(Node, ArrayMethods):
         try:
             return bool(np.any(self._value == as_numbers(x, "in", "x")))
         except ValueError:
-            raise ShapeError(f"in: received an array of shape {np.shape(NODE_DATA(x))}, expected one that broadcasts to {self.shape}.") from None
+            raise ShapeError(f"in: received an array of shape {np.shape(data_of(x))}, expected one that broadcasts to {self.shape}.") from None
 
     def __iter__(self) -> Iterator[Tensor]:
         """The parts along the first axis."""
@@ -253,22 +253,22 @@ class Tensor(Node, ArrayMethods):
 
     # Comparisons give plain arrays of booleans; hashing is by identity, so that sets and dicts of tensors work.
     def __lt__(self, other: Any) -> Any:
-        return operator.lt(self._value, NODE_DATA(other))
+        return operator.lt(self._value, data_of(other))
 
     def __le__(self, other: Any) -> Any:
-        return operator.le(self._value, NODE_DATA(other))
+        return operator.le(self._value, data_of(other))
 
     def __gt__(self, other: Any) -> Any:
-        return operator.gt(self._value, NODE_DATA(other))
+        return operator.gt(self._value, data_of(other))
 
     def __ge__(self, other: Any) -> Any:
-        return operator.ge(self._value, NODE_DATA(other))
+        return operator.ge(self._value, data_of(other))
 
     def __eq__(self, other: object) -> Any:
-        return operator.eq(self._value, NODE_DATA(other))
+        return operator.eq(self._value, data_of(other))
 
     def __ne__(self, other: object) -> Any:
-        return operator.ne(self._value, NODE_DATA(other))
+        return operator.ne(self._value, data_of(other))
 
     __hash__ = object.__hash__
 

@@ -21,7 +21,7 @@ from .gradients import gradients, jacobian_rows
 from .modes import tracing, transform
 from .node import Node
 from .op import TABLE
-from .record import NODE_DATA, as_array, joined
+from .record import as_array, data_of, joined
 from .shaping import stack
 from .tree import flatten, same_structure
 from .value import Value
@@ -66,7 +66,7 @@ class _Trace:
         if len(self.leaves) != 1 or self.out is not self.leaves[0]:
             raise NotScalarError(f"{self.who}: the function returned a {type(self.out).__name__}, expected one number; see jacobian and vjp.")
         out = self.leaves[0]
-        data = NODE_DATA(out)
+        data = data_of(out)
         if isinstance(data, (str, bytes)) or not isinstance(data, (float, int, np.ndarray, np.generic)):
             raise NotScalarError(f"{self.who}: the function returned {data!r}, expected one number.")
         if np.size(data) != 1:
@@ -93,7 +93,7 @@ def _filled(node: Any, g: Any, graph: bool) -> Any:
         return np.zeros_like(node._value) if node.is_array else 0.0
     if graph:
         return g
-    return np.asarray(g, dtype=node._value.dtype) if node.is_array else float(NODE_DATA(g))
+    return np.asarray(g, dtype=node._value.dtype) if node.is_array else float(data_of(g))
 
 
 def _holds_nodes(leaf: Any) -> bool:
@@ -230,8 +230,8 @@ def vjp(f: Function, *primals: Any) -> tuple[Any, Function]:
         seeds, outs = same_structure("vjp", cotangent, trace.out)
         for seed, out in zip(seeds, outs, strict=True):
             as_numbers(seed, "vjp", "cotangent")
-            if np.shape(NODE_DATA(seed)) != np.shape(NODE_DATA(out)):
-                raise ShapeError(f"vjp: received a cotangent of shape {np.shape(NODE_DATA(seed))}, expected {np.shape(NODE_DATA(out))}, that of the result.")
+            if np.shape(data_of(seed)) != np.shape(data_of(out)):
+                raise ShapeError(f"vjp: received a cotangent of shape {np.shape(data_of(seed))}, expected {np.shape(data_of(out))}, that of the result.")
         graph = trace.nested or tracing() > 0 or any(isinstance(s, Node) for s in seeds)
         return tuple(trace.pull(outs, [np.array(s) if isinstance(s, np.ndarray) else s for s in seeds], graph=graph))
 
@@ -251,8 +251,8 @@ def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[A
     given_tangents, given_primals = same_structure("jvp", list(tangents), list(primals))
     for t, p in zip(given_tangents, given_primals, strict=True):
         as_numbers(t, "jvp", "tangents")
-        if np.shape(NODE_DATA(t)) != np.shape(NODE_DATA(p)):
-            raise ShapeError(f"jvp: received a tangent of shape {np.shape(NODE_DATA(t))} for a primal of shape {np.shape(NODE_DATA(p))}, expected the same.")
+        if np.shape(data_of(t)) != np.shape(data_of(p)):
+            raise ShapeError(f"jvp: received a tangent of shape {np.shape(data_of(t))} for a primal of shape {np.shape(data_of(p))}, expected the same.")
     trace = _Trace("jvp", f, primals, lambda fresh: f(*fresh))
     trace.nested = trace.nested or any(isinstance(t, Node) for t in given_tangents)
     directions = [
@@ -266,7 +266,7 @@ def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[A
     def tangent(out: Any) -> Any:
         t = moved.get(id(out))
         if t is None:
-            return np.zeros(np.shape(NODE_DATA(out)), out._value.dtype if isinstance(out, Node) and out.is_array else np.float64)[()]
+            return np.zeros(np.shape(data_of(out)), out._value.dtype if isinstance(out, Node) and out.is_array else np.float64)[()]
         return t if isinstance(t, Node) else np.asarray(t, out._value.dtype)[()] if isinstance(out, Node) and out.is_array else float(t)
 
     out, moves = _copied([trace.result(), trace.rebuild_out([tangent(leaf) for leaf in trace.leaves])])
@@ -304,7 +304,7 @@ def jacobian(f: Function, argnums: Argnums = 0) -> Function:
 
 def _rows(trace: _Trace, out: Any) -> list[Any]:
     """∂out/∂w for every leaf w of the arguments, with the shape of out before the shape of w."""
-    shape = np.shape(NODE_DATA(out))
+    shape = np.shape(data_of(out))
     if not isinstance(out, Node) or not out.requires_grad or 0 in shape:
         return [np.zeros(shape + np.shape(w._value), np.asarray(w._value).dtype)[()] for w in trace.nodes]
     if not trace.nested:

@@ -23,7 +23,7 @@ from .modes import WATCHED, tracing
 from .node import OVERWRITTEN, Node
 from .op import INSTALLERS, TABLE, Op
 from .protocols import array_function, array_ufunc
-from .record import NODE_DATA, apply, as_float, give_method
+from .record import apply, as_float, data_of, give_method
 
 __all__ = ["Value", "weighted_sum"]
 
@@ -162,7 +162,7 @@ def leaves_graph(function: str) -> str:
 
 def _compare(compare: Callable[[Any, Any], Any], x: float, other: Any) -> Any:
     if isinstance(other, (Node, float, int, np.ndarray, np.generic)):
-        return compare(x, NODE_DATA(other))
+        return compare(x, data_of(other))
     return NotImplemented
 
 
