@@ -82,6 +82,8 @@ class Op:
     Args:
         name: An identifier; also the name of the method and of the function.
         array: The kernel on NumPy arrays, `array(*operands, **params)`.
+            A parameter called `saved` is a dictionary in which the kernel leaves what its rule can use again; it belongs to one
+            recorded node, and programs made by `lift` leave it out.
         scalar: The kernel on Python floats, following IEEE; without it `Value` takes the array kernel.
         d: Partials, one function per operand, `rule(m, out, *operands, **params)`; a None marks an operand that has no
             derivative (the condition of `where`).
