@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -33,9 +33,10 @@ class Algebra:
     def _install(self, op: Op) -> None:
         setattr(self, op.name, self._derive(op))
 
-    def __getattr__(self, name: str) -> Any:
-        """Only a name that no entry has gets here."""
-        raise AttributeError(f"a rule asked for m.{name}, but the table has no operation of that name.")
+    if TYPE_CHECKING:                          # the names are those of the table; a real one would slow every m.exp down
+
+        def __getattr__(self, name: str) -> Any:
+            """A function for an operation of the table."""
 
     def __repr__(self) -> str:
         """The algebra by its name."""

@@ -105,20 +105,21 @@ def check_forward(node: Any, saved: Sequence[Any], op: Any) -> None:
 def check_unwritten(order: Sequence[Any], operands: Callable[[Any], Any]) -> None:
     """Raise if an array that an operation saved has been written into since."""
     for node in order:
-        if node._origin is None:
+        origin = getattr(node, "_origin", None)
+        if origin is None:
             continue
-        if node._origin.result is not None and _checksum(node._value) != node._origin.result:
+        if origin.result is not None and _checksum(node._value) != origin.result:
             raise AnomalyError(
                 f"backward: {describe(node)} was written into after it had been computed; make a new array instead of "
-                f"writing into this one. The operation was recorded at {node._origin}",
+                f"writing into this one. The operation was recorded at {origin}",
                 node,
             )
-        for slot, ((operand, value), before) in enumerate(zip(operands(node), node._origin.checksums, strict=True)):
+        for slot, ((operand, value), before) in enumerate(zip(operands(node), origin.checksums, strict=True)):
             if before is not None and _checksum(value) != before:
                 who = describe(operand) if operand is not None else f"a constant array of shape {value.shape}"
                 raise AnomalyError(
                     f"backward: {who} was written into after {node.op.name} had saved it as operand {slot}; "
-                    f"make a new array instead of writing into this one. The operation was recorded at {node._origin}",
+                    f"make a new array instead of writing into this one. The operation was recorded at {origin}",
                     node,
                 )
 
@@ -131,7 +132,7 @@ def check_seeds(roots: Sequence[Any], seeds: Sequence[Any]) -> None:
 
 
 def _place(node: Any) -> str:
-    return f"; the operation was recorded at {node._origin}" if node._origin is not None else (
+    return f"; the operation was recorded at {node._origin}" if hasattr(node, "_origin") else (
         "; run the forward pass under detect_anomaly() too, to see the line that recorded it"
     )
 

@@ -164,11 +164,7 @@ def needed_for(order: Sequence[Any], wrt: Sequence[Any]) -> set[int]:
 def restore(saved: list[tuple[Any, Any]]) -> None:
     """Give leaves the gradients that they had before a pass."""
     for leaf, old in saved:
-        if old is None and not leaf.is_array:  # an unset slot reads as 0.0, and says that nothing has flowed
-            leaf.grad = 0.0
-            del leaf.grad
-        else:
-            leaf.grad = old
+        leaf.grad = old if old is not None else leaf._UNREACHED
 
 
 def backpropagate(root: Any, seed: Any = None, *, emit: Callable[[Step], None] | None = None) -> None:

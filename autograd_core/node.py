@@ -9,8 +9,8 @@ with the number of the walk (an *epoch*) in a slot of the node: cheaper than a s
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Sequence
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from .anomaly import describe
 from .errors import StaleDataError
 from .op import Op
 
-__all__ = ["LOCK", "OVERWRITTEN", "Node", "operands", "stale", "trace", "walk"]
+__all__ = ["LOCK", "OVERWRITTEN", "UNREACHED", "Node", "operands", "stale", "trace", "walk"]
 
 LOCK = threading.RLock()
 """Walks mark nodes and passes write gradients; one at a time, so that threads may share parameters."""
@@ -30,20 +30,36 @@ _ELSEWHERE = {
 }  # fmt: skip
 """How names that other libraries have are written here."""
 
+UNREACHED = float("0.0")
+"""The gradient of a `Value` that no pass has reached: reads as 0.0, and is told from a 0.0 that has flowed by being this object."""
+
+
+class Elsewhere:
+    """A name that other libraries have: reading it raises an AttributeError that says how it is written here."""
+
+    def __init__(self, name: str) -> None:
+        """The name, a key of `_ELSEWHERE`."""
+        self.name = name
+
+    def __get__(self, node: Any, kind: type) -> Any:
+        """Never anything."""
+        text = f"{kind.__name__!r} object has no attribute {self.name!r}; here it is written {_ELSEWHERE[self.name]}"
+        raise AttributeError(text, name=self.name, obj=kind if node is None else node)
+
 
 class Node:
     """What `Value` and `Tensor` have in common: a result, the operation that made it, and its operands.
 
     An operand and the data it had when it was recorded are kept side by side: `_a`, `_b` are the operands (None for a
     plain number) and `_x`, `_y` their data. With three or more operands, with parameters, and always in a `Tensor`,
-    `_a` is the tuple of operands and `_x` the tuple of their data. Slots that are not set read as their defaults.
+    `_a` is the tuple of operands and `_x` the tuple of their data.
+
+    Whoever makes a node sets every slot that the engine reads: a `__getattr__` with defaults would cost the interpreter its
+    short way to *all* slots, which doubles the time of a pass. Only `_origin` is left unset outside `detect_anomaly()`,
+    and in a leaf the operands.
     """
 
     __slots__ = ("_a", "_b", "_mark", "_origin", "_params", "_scope", "_value", "_x", "_y", "grad", "label", "op")
-    _DEFAULTS: ClassVar[dict[str, Any]] = {
-        "op": None, "label": "", "_a": None, "_b": None, "_x": None, "_y": None,
-        "_params": None, "_scope": None, "_origin": None, "_mark": 0,
-    }  # fmt: skip
     SCALAR: ClassVar[Any]
     ARRAY: ClassVar[Any]
     is_array: ClassVar[bool] = False
@@ -57,25 +73,15 @@ class Node:
     _origin: Any
     _mark: int
     _FRESH: ClassVar[Any]
+    _UNREACHED: ClassVar[Any]
     requires_grad: Any
     grad: Any
     op: Op | None
     label: str
 
-    if not TYPE_CHECKING:                      # type checkers see the slots above, and mistyped names
-
-        def __getattr__(self, name: str) -> Any:
-            """The default of a slot that has not been set; anything else is a mistake."""
-            try:
-                return self._DEFAULTS[name]
-            except KeyError:
-                said = f"; here it is written {_ELSEWHERE[name]}" if name in _ELSEWHERE else ""
-                text = f"{type(self).__name__!r} object has no attribute {name!r}{said}"
-                raise AttributeError(text, name=name, obj=self) from None
-
     def __dir__(self) -> list[str]:
         """What is of use to a reader; kernels of rules and marks of the class are left out."""
-        return sorted(set(super().__dir__()) - {"ARRAY", "SCALAR", "gap", "is_array", "strong_mul"})
+        return sorted(set(super().__dir__()) - {"ARRAY", "SCALAR", "gap", "is_array", "strong_mul"} - _ELSEWHERE.keys())
 
     @property
     def parents(self) -> tuple[Node, ...]:
@@ -140,13 +146,11 @@ class Node:
     @property
     def _flowed(self) -> bool:
         """Whether a gradient has reached this node."""
-        try:
-            return _grad_slot(self) is not None
-        except AttributeError:
-            return False
+        return self.grad is not None and self.grad is not UNREACHED
 
 
-_grad_slot: Callable[[Node], Any] = Node.__dict__["grad"].__get__
+for _name in _ELSEWHERE:
+    setattr(Node, _name, Elsewhere(_name))
 
 
 def _constant(x: Any) -> Node:

@@ -220,8 +220,12 @@ def _tensors_only(op: Op, operands: tuple[Any, ...], params: dict[str, Any]) -> 
     if op.d and any(v.__class__ is np.ndarray and v.dtype is not data.dtype for v in values):
         _promote(op, nodes, values, data.dtype)
     out = _new(tensor)
-    out._value, out.op, out._a, out._x, out._params = data, op, tuple(nodes), tuple(values), params or None
-    out.requires_grad, out.grad, out._mark, out._scope = True, None, 0, None
+    out._value, out.op, out._a, out._x = data, op, tuple(nodes), tuple(values)
+    out._params = params or None
+    out.label = ""
+    out.requires_grad = True
+    out._mark = 0
+    out.grad = out._scope = None
     return out
 
 

@@ -56,8 +56,8 @@ class Tensor(Node, ArrayMethods):
     """
 
     __slots__ = ("requires_grad",)
-    _DEFAULTS: ClassVar[dict[str, Any]] = {**Node._DEFAULTS, "grad": None, "requires_grad": True}
     _FRESH: ClassVar[None] = None
+    _UNREACHED: ClassVar[None] = None
     is_array: ClassVar[bool] = True
     requires_grad: bool
 
@@ -66,19 +66,17 @@ class Tensor(Node, ArrayMethods):
         if isinstance(data, Node):
             raise OperandError(f"Tensor: received a {type(data).__name__}, expected numbers; take its .data, or use it as it is.")
         self._value: np.ndarray = np.array(as_array(data, "Tensor", dtype), subok=False)
-        self.op = None
-        self.grad = None
+        self.op = self.grad = self._params = self._scope = None
         self._mark = 0
         self.requires_grad = requires_grad if requires_grad.__class__ is bool else truth(requires_grad, "Tensor", "requires_grad")
-        if label.__class__ is not str or label:
-            self.label = text(label if label is not None else "", "Tensor", "label")
+        self.label = label if label.__class__ is str else text(label if label is not None else "", "Tensor", "label")
 
     @classmethod
     def _of(cls, data: np.ndarray) -> Tensor:
         """A leaf around an array that needs neither check nor copy."""
         self = _new(cls)
-        self._value, self.op, self.grad, self._mark, self._scope = data, None, None, 0, None
-        self.requires_grad = False
+        self._value, self.label, self._mark, self.requires_grad = data, "", 0, False
+        self.op = self.grad = self._params = self._scope = None
         return self
 
     # ------------------------------------------------------------------------------------------- the array
@@ -341,10 +339,10 @@ def _unary(op: Op) -> Callable[..., Any]:
         out.op = op
         out._a = (self,)
         out._x = (x,)
-        out.grad = None
+        out.label = ""
         out.requires_grad = True
         out._mark = 0
-        out._params = out._scope = None
+        out.grad = out._params = out._scope = None
         return out
 
     return method
@@ -368,10 +366,10 @@ def _binary(op: Op) -> tuple[Callable[..., Any], Callable[..., Any]]:
         out.op = op
         out._a = nodes
         out._x = (x, y)
-        out.grad = None
+        out.label = ""
         out.requires_grad = True
         out._mark = 0
-        out._params = out._scope = None
+        out.grad = out._params = out._scope = None
         return out
 
     def method(self: Tensor, other: Any) -> Any:

@@ -20,7 +20,7 @@ from .arguments import shown, text
 from .backward import backpropagate, one_step
 from .errors import GraphError, OperandError, ShapeError
 from .modes import WATCHED, tracing
-from .node import OVERWRITTEN, Node
+from .node import OVERWRITTEN, UNREACHED, Node
 from .op import INSTALLERS, TABLE, Op
 from .protocols import array_function, array_ufunc
 from .record import apply, as_float, data_of, give_method
@@ -50,8 +50,8 @@ class Value(Node, ScalarMethods):
     """
 
     __slots__ = ()
-    _DEFAULTS: ClassVar[dict[str, Any]] = {**Node._DEFAULTS, "grad": 0.0}
     _FRESH: ClassVar[float] = 0.0
+    _UNREACHED: ClassVar[float] = UNREACHED
     requires_grad: ClassVar[bool] = True  # type: ignore[misc]
     shape: ClassVar[tuple[int, ...]] = ()      # for functions written for arrays
     ndim: ClassVar[int] = 0
@@ -60,16 +60,17 @@ class Value(Node, ScalarMethods):
     def __init__(self, data: Any, *, label: str = "") -> None:
         """A leaf. Raises OperandError if `data` is not a real number."""
         self._value: float = data if data.__class__ is float else as_float(data, "Value")
-        self.op = None
+        self.op = self._params = self._scope = None
+        self.grad = UNREACHED
         self._mark = 0
-        if label.__class__ is not str or label:
-            self.label = text(label if label is not None else "", "Value", "label")
+        self.label = label if label.__class__ is str else text(label if label is not None else "", "Value", "label")
 
     @classmethod
     def _of(cls, data: float) -> Value:
         """A leaf from a float that needs no checking."""
         self = _new(cls)
-        self._value, self.op, self._mark = float(data), None, 0
+        self._value, self.grad, self.label, self._mark = float(data), UNREACHED, "", 0
+        self.op = self._params = self._scope = None
         return self
 
     @property
@@ -197,6 +198,9 @@ def _unary(op: Op) -> Callable[..., Any]:
         out._x = x
         out._y = None
         out._mark = 0
+        out.grad = UNREACHED
+        out.label = ""
+        out._params = out._scope = None
         return out
 
     return method
@@ -231,6 +235,9 @@ def _binary(op: Op) -> tuple[Callable[..., Any], Callable[..., Any]]:
         out._x = x
         out._y = y
         out._mark = 0
+        out.grad = UNREACHED
+        out.label = ""
+        out._params = out._scope = None
         return out
 
     def reflected(self: Value, other: Any) -> Any:
@@ -254,6 +261,9 @@ def _binary(op: Op) -> tuple[Callable[..., Any], Callable[..., Any]]:
         out._x = other
         out._y = y
         out._mark = 0
+        out.grad = UNREACHED
+        out.label = ""
+        out._params = out._scope = None
         return out
 
     return method, reflected
@@ -313,6 +323,9 @@ def weighted_sum(weights: Sequence[Any], inputs: Sequence[Any], bias: Any = 0.0)
             out._x = values
             out._b = out._y = None
             out._mark = 0
+            out.grad = UNREACHED
+            out.label = ""
+            out._params = out._scope = None
             return out
     return apply(_WEIGHTED_SUM, (*weights, *inputs, bias))
 

@@ -141,13 +141,7 @@ def explain(
 
 def _set_gradient(node: Node, gradient: Any) -> None:
     """Put a gradient back; None takes away what has flowed."""
-    if gradient is not None:
-        node.grad = gradient
-    elif node._flowed:
-        if isinstance(node.grad, float):
-            del node.grad
-        else:
-            node.grad = None
+    node.grad = gradient if gradient is not None else node._UNREACHED
 
 
 def _steps(network: Network, emitted: list[Step]) -> tuple[ChainStep, ...]:

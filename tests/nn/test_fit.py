@@ -222,7 +222,7 @@ def test_bar(capsys):
     x, y = moons(20, rng=0)
     nn.fit(tensor_model(), x, y, loss="cross_entropy", epochs=2, progress=True)
     text = capsys.readouterr().err
-    assert "epoch 2/2" in text and "loss" in text and "step/s" in text
+    assert "epoch 2/2" in text and "loss" in text and ("step/s" in text or "s/step" in text)  # the latter on a machine that stalls
     nn.fit(tensor_model(), x, y, loss="cross_entropy", epochs=2)
     assert capsys.readouterr().err == ""
 
