@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from . import strategies
     from .check import check_grads, check_op
     from .lifting import Program, lift
-    from .scope import record_innermost, record_scope
+    from .scope import record_call, record_innermost
     from .viz.drawing import draw
     from .viz.explain import explain
 
@@ -64,8 +64,8 @@ __all__ = [
     "lift",
     "no_grad",
     "operation",
+    "record_call",
     "record_innermost",
-    "record_scope",
     "strategies",
     "value_and_grad",
     "vjp",
@@ -80,8 +80,8 @@ _LAZY = {
     "explain": "viz",
     "lift": "lifting",
     "Program": "lifting",
+    "record_call": "scope",
     "record_innermost": "scope",
-    "record_scope": "scope",
     "strategies": "strategies",
 }
 freeze()

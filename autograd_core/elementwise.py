@@ -242,7 +242,7 @@ Op(name="weighted_sum", symbol="Σ", text="Σ wᵢxᵢ + b", latex=r"\sum_i w_i 
 # ------------------------------------------------------------- kernels that take more than a line to be exact
 def _weighted_sum(v: tuple[Any, ...]) -> Any:
     half = len(v) // 2
-    return sum(map(operator.mul, v[:half], v[half:-1]), v[-1])
+    return sum(map(operator.mul, v, v[half:-1]), v[-1])   # map ends with the shorter one
 
 
 def _zeros(x: Any, y: Any) -> Any:

@@ -13,7 +13,7 @@ from typing import Any
 
 from .node import Node
 
-__all__ = ["Scope", "record_innermost", "record_scope"]
+__all__ = ["Scope", "record_call", "record_innermost"]
 
 
 class Scope(tuple[Any, Any, Any]):
@@ -64,41 +64,44 @@ _get, _set = _current.get, _current.set
 _make: Callable[..., Scope] = tuple.__new__
 
 
-def record_scope(owner: Any, function: Callable[..., Any], *arguments: Any) -> Any:
-    """`function(*arguments)`, with the results marked as made by a call of `owner`.
+def record_call(owner: Any, *arguments: Any, **options: Any) -> Any:
+    """`owner.forward(*arguments)`, with the results marked as made by this call; the `__call__` of a class of modules.
 
     >>> from autograd_core import Value
-    >>> y = record_scope("neuron", lambda x: (2.0 * x).tanh(), Value(1.0))
+    >>> class Squash:
+    ...     def forward(self, x): return (2.0 * x).tanh()
+    ...     __call__ = record_call
+    >>> y = Squash()(Value(1.0))
     >>> y._scope.kind, len(y._scope.inputs)
-    ('str', 1)
+    ('Squash', 1)
     """
     scope = _make(Scope, (owner, arguments, _get()))
     try:                                       # an interrupt may come right after setting: that is in here too
         _set(scope)
-        out = function(*arguments)
+        out = owner.forward(*arguments, **options) if options else owner.forward(*arguments)
     finally:
         _set(scope[2])
     if isinstance(out, Node):
-        _mark(out, scope)
+        if out._scope is None and out.op is not None:
+            _mark(out, scope)
     elif isinstance(out, (list, tuple)):
         for node in out:
-            if isinstance(node, Node):
+            if isinstance(node, Node) and node._scope is None and node.op is not None:
                 _mark(node, scope)
     return out
 
 
 def _mark(node: Node, scope: Scope) -> None:
     """A result belongs to the call that has made it, unless a call inside that one has, or it is what went in."""
-    if node._scope is None and node.op is not None:
-        for x in scope[1]:
-            if node is x:
-                return
-        node._scope = scope
+    for x in scope[1]:
+        if node is x:
+            return
+    node._scope = scope
 
 
-def record_innermost(owner: Any, function: Callable[..., Any], argument: Any) -> Any:
-    """`record_scope` for a module that calls no other and gives one new node: a neuron, of which there are thousands."""
-    out = function(argument)
+def record_innermost(owner: Any, argument: Any) -> Any:
+    """`record_call` for a module that calls no other and gives one new node: a neuron, of which there are thousands."""
+    out = owner.forward(argument)
     if isinstance(out, Node) and out.op is not None:
         out._scope = _make(Scope, (owner, (argument,), _get()))
     return out

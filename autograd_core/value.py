@@ -299,10 +299,10 @@ def weighted_sum(weights: Sequence[Any], inputs: Sequence[Any], bias: Any = 0.0)
     if not WATCHED:
         try:
             if n and inputs[0].__class__ is float:            # a sample as it comes: no exception is needed to find out
-                values = (*map(_VALUE, weights), *inputs, bias._value)
+                values = (*[w._value for w in weights], *inputs, bias._value)
                 nodes = (*weights, *(None,) * n, bias)
             else:
-                values = tuple(map(_VALUE, nodes))
+                values = tuple([x._value for x in nodes])
         except (AttributeError, TypeError, KeyError):  # plain numbers among them, or something else
             values = tuple([x._value if x.__class__ is Value else float(x) if x.__class__ is int and abs(x) < 2**1000 else x for x in nodes])
             nodes = tuple([x if x.__class__ is Value else None for x in nodes])
@@ -312,7 +312,7 @@ def weighted_sum(weights: Sequence[Any], inputs: Sequence[Any], bias: Any = 0.0)
             else:
                 return apply(_WEIGHTED_SUM, values)
         try:
-            data = sum(map(operator.mul, values[:n], values[n:-1]), values[-1])
+            data = sum(map(operator.mul, values, values[n:-1]), values[-1])   # map ends with the shorter one
         except (TypeError, OverflowError):
             data = None
         if data.__class__ is float:            # anything else is an array or no number: the general way knows
@@ -330,7 +330,6 @@ def weighted_sum(weights: Sequence[Any], inputs: Sequence[Any], bias: Any = 0.0)
     return apply(_WEIGHTED_SUM, (*weights, *inputs, bias))
 
 
-_VALUE = operator.attrgetter("_value")
 _WEIGHTED_SUM = TABLE["weighted_sum"]
 Node.SCALAR = Value
 for _op in TABLE.values():

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 
-from autograd_core import Tensor, Value, record_scope
+from autograd_core import Tensor, Value, record_call
 from autograd_core.arguments import as_numbers, checked
 from autograd_core.errors import OperandError, ShapeError, StructureError
 
@@ -57,9 +57,7 @@ class Module:
             """What the module computes; subclasses define it."""
             raise NotImplementedError(f"{type(self).__name__} defines no forward(); say there what it computes.")
 
-    def __call__(self, *inputs: Any, **options: Any) -> Any:
-        """`forward`, with the nodes it makes marked as made here, so that pictures fold the module into one box."""
-        return record_scope(self, partial(self.forward, **options) if options else self.forward, *inputs)
+    __call__ = record_call                     # forward, with what it makes marked: pictures fold a module into one box
 
     # ------------------------------------------------------------------------------------------ what is inside
     def children(self) -> Iterator[tuple[str, Module]]:

@@ -113,9 +113,7 @@ class Neuron(Module):
         z = weighted_sum(self.w, x, self.b)
         return z if self._method is None else self._method(z)
 
-    def __call__(self, *inputs: Any) -> Any:
-        """`forward`, marked as made here."""
-        return record_innermost(self, self.forward, *inputs)
+    __call__ = record_innermost
 
     def entries(self) -> Iterator[Entry]:
         """`weight` of shape (1, nin) and `bias` of shape (1,), as torch's `Linear(nin, 1)`."""
