@@ -46,8 +46,8 @@ class Algebra:
         """The shape of an operand; () for a number."""
         return np.shape(self.data(x))
 
-    def mask(self, condition: Any) -> Any:
-        """1 where a condition holds, else 0."""
+    def mask(self, condition: Any, x: Any) -> Any:  # noqa: ARG002 - what kind of 1 matters to arrays alone
+        """1 where a condition holds, else 0, to be multiplied with numbers like x."""
         return condition
 
     def ndim(self, x: Any) -> int:
@@ -74,7 +74,7 @@ def _on_nodes(op: Op) -> Callable[..., Any]:
 class _Symbols(Algebra):
     """Symbols: a condition is written out."""
 
-    def mask(self, condition: Any) -> Any:
+    def mask(self, condition: Any, x: Any) -> Any:  # noqa: ARG002
         """1 where a condition holds, else 0."""
         return self.where(condition, 1.0, 0.0)
 
@@ -84,11 +84,11 @@ class _Symbols(Algebra):
 
 
 class _Arrays(Algebra):
-    """Arrays: truth values multiply twice as quickly as the bytes that they are."""
+    """Arrays: truth values multiply more quickly as numbers of the same dtype."""
 
-    def mask(self, condition: Any) -> Any:
+    def mask(self, condition: Any, x: Any) -> Any:
         """1 where a condition holds, else 0."""
-        return condition.view(np.int8) if condition.__class__ is np.ndarray and condition.dtype.char == "?" else condition
+        return condition.astype(x.dtype) if condition.__class__ is np.ndarray and x.__class__ is np.ndarray else condition
 
 
 NUMBERS = Algebra("NUMBERS", _on_floats, lambda x: x)

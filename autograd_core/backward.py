@@ -20,7 +20,7 @@ from .anomaly import LIVE, check_gradients, check_seeds, check_unwritten, descri
 from .arguments import as_numbers
 from .errors import GraphError, LinAlgError, NotScalarError, ShapeError
 from .modes import WATCHED, anomaly_detected
-from .node import LOCK, operands, stale, trace
+from .node import LOCK, UNREACHED, operands, stale, trace
 from .sweeps import QUIET, Step, accumulate, contributions, sweep, sweep_carefully, sweep_values
 
 __all__ = ["backpropagate", "needed_for", "one_step", "restore", "run_pass"]
@@ -66,23 +66,45 @@ def _seed(root: Any, seed: Any) -> Any:
     return seed.astype(data.dtype)
 
 
-def _has_nan(leaves: list[Any]) -> bool:
+def _has_nan(saved: list[tuple[Any, Any]]) -> bool:
     """Whether any leaf ended up with nan. One quick sum of squares; only a suspicious one is looked at closely."""
     total = 0.0
-    for leaf in leaves:
+    for leaf, _ in saved:
         g = leaf.grad
         if g.__class__ is np.ndarray:
-            flat = g if g.ndim == 1 else g.ravel()
+            flat = g.ravel("K")                # in the order of its memory, which copies nothing
             total += flat.dot(flat)
         elif g is not None:
             total += 0.0 * g                   # nan from nan and from inf
     return not math.isfinite(total) and any(
-        leaf.grad is not None and np.isnan(leaf.grad).any() and not leaf._is_constant for leaf in leaves
+        leaf.grad is not None and np.isnan(leaf.grad).any() and not leaf._is_constant for leaf, _ in saved
     )
 
 
-_arrays_have_nan = QUIET(_has_nan)
-"""The same where squares may overflow, which is nothing to warn of."""
+@QUIET
+def _sweep_spoils(order: list[Any], saved: list[tuple[Any, Any]]) -> bool:
+    """The quick sweep over a graph of tensors; whether it was not good enough. Squares may overflow, which is nothing to warn of."""
+    return not sweep(order) or _has_nan(saved)
+
+
+def _values_spoil(order: list[Any], saved: list[tuple[Any, Any]]) -> bool:
+    """The quick sweep over a graph of `Value`s; whether it was not good enough."""
+    sweep_values(order)
+    return _has_nan(saved)
+
+
+def _start(roots: Sequence[Any], seeds: Sequence[Any], order: list[Any], saved: list[tuple[Any, Any]], tensors: bool) -> None:
+    """No gradients yet but those of the roots."""
+    if tensors:
+        for node in order:
+            node.grad = node._FRESH
+    else:
+        for node in order:
+            node.grad = 0.0
+    for leaf, _ in saved:
+        leaf.grad = leaf._FRESH
+    for root, seed in zip(roots, seeds, strict=True):
+        root.grad = seed if root.grad is None or (not root.is_array and root.grad == 0.0) else root.grad + seed
 
 
 def run_pass(
@@ -95,40 +117,20 @@ def run_pass(
     order, reached = trace(roots)
     if wrt is not None and len(reached) > len(wrt):
         order, reached = _between(order, wrt)
-    values_only = all(not root.is_array for root in roots)
-    leaves = [leaf for leaf in reached if leaf.requires_grad]
-    saved = [(leaf, leaf.grad if leaf.is_array or leaf._flowed else None) for leaf in leaves]
-
-    def fresh() -> None:
-        if values_only:
-            for node in order:
-                node.grad = 0.0
-        else:
-            for node in order:
-                node.grad = node._FRESH
-        for leaf in leaves:
-            leaf.grad = leaf._FRESH
-        for root, seed in zip(roots, seeds, strict=True):
-            root.grad = seed if root.grad is None or (not root.is_array and root.grad == 0.0) else root.grad + seed
-
-    anomalies = bool(WATCHED) and anomaly_detected()
+    saved = [(leaf, leaf.grad) for leaf in reached if leaf.requires_grad]
+    tensors = any(root.is_array for root in roots)
+    anomalies = WATCHED and anomaly_detected()
     try:
         if anomalies:
             check_seeds(roots, seeds)
         if LIVE:
             check_unwritten(order, operands)
-        fresh()
+        _start(roots, seeds, order, saved, tensors)
         if emit is not None:
             sweep_carefully(order, emit)
-        else:
-            if values_only:
-                sweep_values(order)
-                spoilt = _has_nan(leaves)
-            else:
-                spoilt = not sweep(order) or _arrays_have_nan(leaves)
-            if spoilt:
-                fresh()
-                sweep_carefully(order, None)
+        elif _sweep_spoils(order, saved) if tensors else _values_spoil(order, saved):
+            _start(roots, seeds, order, saved, tensors)
+            sweep_carefully(order, None)
         if anomalies:
             check_gradients(order, operands)
     except np.linalg.LinAlgError as error:
@@ -164,7 +166,19 @@ def needed_for(order: Sequence[Any], wrt: Sequence[Any]) -> set[int]:
 def restore(saved: list[tuple[Any, Any]]) -> None:
     """Give leaves the gradients that they had before a pass."""
     for leaf, old in saved:
-        leaf.grad = old if old is not None else leaf._UNREACHED
+        leaf.grad = old
+
+
+def _checked(old: Any, leaf: Any) -> Any:
+    """The gradient that a leaf had, which anybody may have assigned."""
+    if old.__class__ is not float and (old.__class__ is not np.ndarray or old.dtype.kind != "f"):
+        old = as_numbers(old, "backward", "the .grad of a leaf")
+    if np.shape(old) != np.shape(leaf._value):
+        raise ShapeError(
+            f"backward: the .grad of {describe(leaf)} was set to {type(old).__name__} of shape {np.shape(old)}, expected "
+            f"shape {np.shape(leaf._value)}; set it to None to start anew."
+        )
+    return old
 
 
 def backpropagate(root: Any, seed: Any = None, *, emit: Callable[[Step], None] | None = None) -> None:
@@ -186,18 +200,13 @@ def backpropagate(root: Any, seed: Any = None, *, emit: Callable[[Step], None] |
         try:
             for leaf, old in saved:
                 new = leaf.grad
-                if old is not None and new is not None:
-                    fits = old.__class__ is float or (old.__class__ is np.ndarray and old.dtype.kind == "f")
-                    old = old if fits else as_numbers(old, "backward", "the .grad of a leaf")
-                if old is not None and new is not None and np.shape(old) != np.shape(leaf._value):
-                    raise ShapeError(
-                        f"backward: the .grad of {describe(leaf)} was set to {type(old).__name__} of shape {np.shape(old)}, expected "
-                        f"shape {np.shape(leaf._value)}; set it to None to start anew."
-                    )
-                if old is not None:
-                    leaf.grad = old + new if new is not None else old
-                elif new.__class__ is not float and new.__class__ is not np.ndarray and new is not None:
-                    leaf.grad = np.asarray(new) if leaf.is_array else float(new)
+                if old is None or old is UNREACHED:
+                    if new.__class__ is not np.ndarray and new.__class__ is not float and new is not None:
+                        leaf.grad = np.asarray(new) if leaf.is_array else float(new)
+                elif new is None:
+                    leaf.grad = old
+                else:
+                    leaf.grad = _checked(old, leaf) + new
         except BaseException:
             restore(saved)
             raise

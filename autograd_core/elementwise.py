@@ -183,7 +183,7 @@ Op(name="where", selects=True, array=np.where, scalar=lambda condition, x, y: x 
 Op(name="clip", selects=True, array=lambda x, *, min=-math.inf, max=math.inf: np.clip(x, min, max),
    scalar=lambda x, *, min=-math.inf, max=math.inf: max if x > max else min if x < min else x, domain=(REAL,),
    numpy=(), doc="x held between `min` and `max`; the derivative is 1 at the bounds.",
-   d=(lambda m, out, x, *, min=-math.inf, max=math.inf: m.mask((x >= min) & (x <= max)),))
+   d=(lambda m, out, x, *, min=-math.inf, max=math.inf: m.mask((x >= min) & (x <= max), x),))
 Op(name="step", selects=True, array=lambda x: np.asarray(np.where(x != x, x, np.greater(x, 0.0)), np.asarray(x).dtype),
    scalar=lambda x: x if x != x else 1.0 if x > 0.0 else 0.0, domain=(KINK,),
    doc="The Heaviside step: 1 for x > 0, else 0; its derivative is 0.", d=(lambda m, out, x: 0.0,))
@@ -201,7 +201,7 @@ Op(name="sigmoid", symbol="σ", text="σ({0})", latex=r"\sigma\left({0}\right)",
    d=(lambda m, out, x: out * (1.0 - out),))
 Op(name="relu", selects=True, symbol="ReLU", latex=r"\max\left(0, {0}\right)", array=lambda x: _relu(x),
    scalar=lambda x: 0.0 if x <= 0.0 else x, domain=(KINK,), doc="max(0, x); its derivative at 0 is 0.",
-   d=(lambda m, out, x: m.mask(x > 0.0),))
+   d=(lambda m, out, x: m.mask(x > 0.0, x),))
 Op(name="leaky_relu", symbol="leaky ReLU", domain=(KINK,),
    scalar=lambda x, *, slope=0.01: slope * x if x <= 0.0 else x,
    array=lambda x, *, slope=0.01: np.where(x <= 0.0, slope * x, x),

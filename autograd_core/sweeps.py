@@ -193,41 +193,37 @@ def contributions(node: Any, g: Any) -> Any:
                 yield slot, operand, None, op.vjp[slot](m, g, node._value, *values, **params)
 
 
-@QUIET
 def sweep_arrays(order: list[Any]) -> None:
     """The chain rule over `Tensor`s (and into `Value`s), with nothing in the loop that is not needed."""
-    m = ARRAYS
+    m, array = ARRAYS, np.ndarray
     summed: set[int] = set()                   # nodes whose gradient is a buffer of our own, to be added into
     for node in reversed(order):
         g = node.grad
         if g is None:
             continue
         op, out, values, params = node.op, node._value, node._x, node._params
-        partials = op.d
-        if op.variadic:
+        pulls, ready = op.vjp, op.variadic
+        if ready:
             rules: Any = _variadic_rules(op, g, out, values, params or {})
         else:
-            rules = partials or op.vjp
-        slot = -1
-        for operand in node._a:
-            slot += 1
-            if operand is None or not operand.requires_grad:
+            rules = pulls or (op.constants if op.reading == CONSTANT else op.d)
+        for operand, value, rule in zip(node._a, values, rules, strict=True):
+            if operand is None or not operand.requires_grad or rule is None:
                 continue
-            value, rule = values[slot], rules[slot]
             if operand._value is not value:
                 stale(node)
-            if op.variadic:
+            if ready:
                 c = rule
-            elif not partials:
+            elif pulls:
                 c = rule(m, g, out, *values, **params) if params else rule(m, g, out, *values)
-            elif op.reading == CONSTANT:
-                local = op.constants[slot]
-                c = g if local == 1.0 else g * local
-            elif rule is None:
-                continue
+            elif rule.__class__ is float:
+                c = g if rule == 1.0 else g * rule
             else:
                 c = g * (rule(m, out, *values, **params) if params else rule(m, out, *values))
-            accumulate(operand, c, g, summed)
+            if operand.grad is None and c.__class__ is array and c.base is None and c is not g and c.shape == value.shape and c.dtype is value.dtype:
+                operand.grad = c               # the first of its contributions, as it should be
+            else:
+                accumulate(operand, c, g, summed)
 
 
 def _variadic_rules(op: Op, g: Any, out: Any, values: tuple[Any, ...], params: dict[str, Any]) -> tuple[Any, ...]:
@@ -239,7 +235,10 @@ def _variadic_rules(op: Op, g: Any, out: Any, values: tuple[Any, ...], params: d
 
 
 def sweep(order: list[Any]) -> bool:
-    """The chain rule over tensors, and then over the numbers below them; False where Python's arithmetic raised (1 / 0)."""
+    """The chain rule over tensors, and then over the numbers below them; False where Python's arithmetic raised (1 / 0).
+
+    Quick, and so without care for NumPy's warnings: call it under `QUIET`.
+    """
     try:
         tensors = [node for node in order if node.is_array]
         sweep_arrays(tensors)

@@ -65,10 +65,13 @@ class Linear(Module):
 
     def forward(self, x: Any) -> Tensor:
         """x @ Wᵀ + b along the last axis."""
-        shape, nin = shape_of(x), self.weight.shape[1]
-        if not shape or shape[-1] != nin:
-            raise ShapeError(f"Linear: received shape {shape}, expected (…, {nin}), with {nin} numbers along the last axis.")
-        return x @ self.weight.T if self.bias is None else _LINEAR(x, self.weight, self.bias)  # type: ignore[no-any-return]
+        try:
+            return x @ self.weight.T if self.bias is None else _LINEAR(x, self.weight, self.bias)  # type: ignore[no-any-return]
+        except (ShapeError, OperandError) as error:
+            shape, nin = shape_of(x), self.weight.shape[1]
+            if not shape or shape[-1] != nin:
+                raise ShapeError(f"Linear: received shape {shape}, expected (…, {nin}), with {nin} numbers along the last axis.") from error
+            raise
 
     def config(self) -> dict[str, Any]:
         """The arguments that make an equal module."""

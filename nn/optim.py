@@ -34,11 +34,16 @@ class _TensorSlot:
 
     def read(self) -> tuple[Array, Array | None]:
         """(data, gradient); the gradient is None where none has flowed: such a parameter is left alone, as in torch."""
-        return self.parameter.data, self.parameter.grad
+        parameter = self.parameter
+        return parameter._value, parameter.grad
 
     def write(self, data: Array) -> None:
-        """Make the new data known to graphs recorded before."""
-        self.parameter.data = data
+        """Make the new data known to graphs recorded before: another array, or a new view of the same memory."""
+        parameter = self.parameter
+        if data is parameter._value:
+            parameter._value = data.view()
+        else:
+            parameter.data = data
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -267,7 +272,8 @@ class SGD(Optimizer):
                 velocity *= momentum
                 velocity += gradient if not group["dampening"] else (1.0 - group["dampening"]) * gradient
             gradient = gradient + momentum * velocity if group["nesterov"] else velocity
-        work = np.multiply(gradient, group["lr"], _work(state, data))
+        work = _work(state, data)
+        np.multiply(gradient, group["lr"], work)
         np.subtract(data, work, data)
 
 
