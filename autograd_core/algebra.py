@@ -84,11 +84,13 @@ class _Symbols(Algebra):
 
 
 class _Arrays(Algebra):
-    """Arrays: truth values multiply more quickly as numbers of the same dtype."""
+    """Arrays: truth values multiply more quickly as numbers; large arrays of them as bytes, an eighth of the memory."""
 
     def mask(self, condition: Any, x: Any) -> Any:
         """1 where a condition holds, else 0."""
-        return condition.astype(x.dtype) if condition.__class__ is np.ndarray and x.__class__ is np.ndarray else condition
+        if condition.__class__ is not np.ndarray or x.__class__ is not np.ndarray:
+            return condition
+        return condition.astype(x.dtype) if x.size <= 4096 else condition.view(np.int8)
 
 
 NUMBERS = Algebra("NUMBERS", _on_floats, lambda x: x)
