@@ -72,9 +72,14 @@ Op(name="mod", dunder="mod", symbol="mod", text="{0} mod {1}", latex=r"{0} \bmod
    doc="What is left of x after whole multiples of y, with the sign of y; nan for y = 0. The derivative is that between the jumps.",
    d=(lambda m, out, x, y: 1.0,
       lambda m, out, x, y: -m.floor_divide(x, y)))
+Op(name="fmod", latex=r"\operatorname{{fmod}}\left({0}, {1}\right)", scalar=quiet(math.fmod, np.fmod), array=np.fmod,
+   domain=(REAL, Interval(0.5, 2.0)), kinks=_whole_quotient,
+   doc="What is left of x after whole multiples of y, with the sign of x; nan for y = 0. The derivative is that between the jumps.",
+   d=(lambda m, out, x, y: 1.0,
+      lambda m, out, x, y: -m.rint((x - out) / y)))     # trunc(x / y), whose quotient may round up to the next integer
 Op(name="floor_divide", dunder="floordiv", symbol="⌊÷⌋", text="⌊{0} / {1}⌋", latex=r"\left\lfloor \frac{{{0}}}{{{1}}} \right\rfloor",
    scalar=quiet(operator.floordiv, np.floor_divide), array=np.floor_divide, selects=True, domain=(REAL, Interval(0.5, 2.0)),
-   kinks=_whole_quotient, doc="The largest integer below x / y; its derivative is 0.",
+   kinks=_whole_quotient, doc="The largest integer not above x / y; its derivative is 0.",
    d=(lambda m, out, x, y: 0.0,
       lambda m, out, x, y: 0.0))
 Op(name="neg", dunder="neg", symbol="−", latex="-{0}", scalar=operator.neg, array=np.negative, linear=True,
@@ -188,8 +193,8 @@ Op(name="step", selects=True, array=lambda x: np.asarray(np.where(x != x, x, np.
    scalar=lambda x: x if x != x else 1.0 if x > 0.0 else 0.0, domain=(KINK,),
    doc="The Heaviside step: 1 for x > 0, else 0; its derivative is 0.", d=(lambda m, out, x: 0.0,))
 for _name, _array, _doc in (
-    ("floor", np.floor, "The largest integer below x; its derivative is 0."),
-    ("ceil", np.ceil, "The smallest integer above x; its derivative is 0."),
+    ("floor", np.floor, "The largest integer not above x; its derivative is 0."),
+    ("ceil", np.ceil, "The smallest integer not below x; its derivative is 0."),
     ("rint", np.rint, "The nearest integer, halves to even; its derivative is 0."),
     ("trunc", np.trunc, "x without its fraction; its derivative is 0."),
 ):

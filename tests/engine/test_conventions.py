@@ -134,7 +134,7 @@ def test_scalar_and_array_kernels_agree_on_special_numbers(name: str) -> None:
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 @pytest.mark.parametrize(
     "name",
-    ["add", "subtract", "multiply", "divide", "power", "arctan2", "hypot", "maximum", "minimum", "logaddexp"],
+    ["add", "subtract", "multiply", "divide", "power", "arctan2", "hypot", "maximum", "minimum", "logaddexp", "mod", "fmod", "floor_divide"],
 )
 def test_binary_kernels_agree_on_special_numbers(name: str) -> None:
     """Every pair of them."""
@@ -194,6 +194,10 @@ KINKS: list[tuple[str, Callable[..., Any], tuple[float, ...], list[float]]] = [
     ("0**y at 0", lambda y: 0**y, (0.0,), [0.0]),
     ("0**y", lambda y: 0.0**y, (3.0,), [0.0]),
     ("sinc", ag.sinc, (0.0,), [0.0]),
+    ("mod of a quotient that would round up", ag.mod, (1.0, 0.1), [1.0, -9.0]),
+    ("fmod of a quotient that would round up", ag.fmod, (1.0, 0.1), [1.0, -9.0]),
+    ("mod of a negative number", ag.mod, (-5.3, 2.0), [1.0, 3.0]),
+    ("fmod of a negative number", ag.fmod, (-5.3, 2.0), [1.0, 2.0]),
 ]
 
 

@@ -110,6 +110,7 @@ FUNCTIONS: dict[str, Callable[[Any], Any]] = {
     "heaviside": lambda x: np.heaviside(x - 1.0, 0.5) * x,
     "divmod": lambda x: np.divmod(x, 0.35)[1] + np.divmod(x, 0.35)[0],
     "mod": lambda x: x % 0.35 + np.remainder(-x, x[0] + 0.3) + 5.2 % x,
+    "fmod": lambda x: np.fmod(x, 0.35) * x + np.fmod(-x, x[0] + 0.3) + np.fmod(-5.2, x),
     "floor_divide": lambda x: x * (x // 0.35),
     "round": lambda x: x * np.round(x + 0.01, 1),
     "real": lambda x: np.real(x) + np.conj(x) * 2 + np.imag(x),

@@ -31,6 +31,7 @@ THEIRS = {
     "clip": lambda x: x * 1.0,  # without bounds
     "deg2rad": lambda x: torch.deg2rad(x),
     "floor_divide": lambda x, y: torch.floor(x / y),
+    "fmod": lambda x, y: torch.fmod(x, y),
     "gap": lambda x, y: x - y,
     "identity": lambda x: x * 1.0,
     "mod": lambda x, y: torch.remainder(x, y),
