@@ -92,45 +92,86 @@ class _Mode:
             self._variable.set(outer)
 
     def __call__(self, function: F) -> F:
-        """The function, run in this mode; a generator function too, step by step, and a coroutine function."""
+        """The function, run in this mode: a plain or a coroutine function as a whole, a generator function (async or not) step by step."""
+        around = next((around for is_one, around in _WRAPPERS if is_one(function)), _called)
+        return functools.wraps(function, updated=())(around(self, function))  # type: ignore[return-value]
 
-        @functools.wraps(function, updated=())
-        def run(*args: Any, **kwargs: Any) -> Any:
-            with self:
-                return function(*args, **kwargs)
 
-        @functools.wraps(function, updated=())
-        async def wait(*args: Any, **kwargs: Any) -> Any:
-            with self:
-                return await function(*args, **kwargs)
+def _called(mode: _Mode, function: Callable[..., Any]) -> Callable[..., Any]:
+    def run(*args: Any, **kwargs: Any) -> Any:
+        with mode:
+            return function(*args, **kwargs)
 
-        @functools.wraps(function, updated=())
-        def generate(*args: Any, **kwargs: Any) -> Any:
-            steps = function(*args, **kwargs)
-            step: Callable[[], Any] = functools.partial(next, steps)
-            while True:
-                with self:
-                    try:
-                        item = step()
-                    except StopIteration as end:
-                        return end.value
+    return run
+
+
+def _awaited(mode: _Mode, function: Callable[..., Any]) -> Callable[..., Any]:
+    async def run(*args: Any, **kwargs: Any) -> Any:
+        with mode:
+            return await function(*args, **kwargs)
+
+    return run
+
+
+def _generated(mode: _Mode, function: Callable[..., Any]) -> Callable[..., Any]:
+    """The mode holds while a step runs, and not where the caller has what was yielded."""
+
+    def run(*args: Any, **kwargs: Any) -> Any:
+        steps = function(*args, **kwargs)
+        step: Callable[[], Any] = steps.__next__
+        while True:
+            with mode:
                 try:
-                    step = functools.partial(steps.send, (yield item))
-                except GeneratorExit:
-                    with self:
-                        steps.close()
-                    raise
-                except BaseException as error:
-                    step = functools.partial(steps.throw, error)
+                    item = step()
+                except StopIteration as end:
+                    return end.value
+            try:
+                step = functools.partial(steps.send, (yield item))
+            except GeneratorExit:
+                with mode:
+                    steps.close()
+                raise
+            except BaseException as error:
+                step = functools.partial(steps.throw, error)
 
-        kind = generate if inspect.isgeneratorfunction(function) else wait if inspect.iscoroutinefunction(function) else run
-        return kind  # type: ignore[return-value]
+    return run
+
+
+def _generated_and_awaited(mode: _Mode, function: Callable[..., Any]) -> Callable[..., Any]:
+    """The same for `async def` with `yield`."""
+
+    async def run(*args: Any, **kwargs: Any) -> Any:
+        steps = function(*args, **kwargs)
+        step: Callable[[], Any] = steps.__anext__
+        while True:
+            with mode:
+                try:
+                    item = await step()
+                except StopAsyncIteration:
+                    return
+            try:
+                step = functools.partial(steps.asend, (yield item))
+            except GeneratorExit:
+                with mode:
+                    await steps.aclose()
+                raise
+            except BaseException as error:
+                step = functools.partial(steps.athrow, error)
+
+    return run
+
+
+_WRAPPERS: tuple[tuple[Callable[[Any], bool], Callable[[_Mode, Callable[..., Any]], Callable[..., Any]]], ...] = (
+    (inspect.isgeneratorfunction, _generated),
+    (inspect.isasyncgenfunction, _generated_and_awaited),
+    (inspect.iscoroutinefunction, _awaited),
+)
 
 
 class no_grad(_Mode):  # noqa: N801
     """Compute without recording: results are constants, as in evaluation and in parameter updates.
 
-    Works as a context manager and as a decorator.
+    Works as a context manager, and as a decorator of functions, generators and coroutines.
 
     Example:
         >>> from autograd_core import Value

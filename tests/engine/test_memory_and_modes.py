@@ -8,7 +8,7 @@ import functools
 import pickle
 import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -268,6 +268,38 @@ def test_no_grad_around_a_coroutine() -> None:
         return [recorded(), await first, recorded()]
 
     assert asyncio.run(main()) == [True, False, True]
+
+
+def test_no_grad_around_an_async_generator_passes_on_what_is_sent_and_thrown() -> None:
+    events: list[Any] = []
+
+    @no_grad()
+    async def steps() -> AsyncIterator[Any]:
+        """Doc."""
+        try:
+            await asyncio.sleep(0)
+            events.append((yield recorded()))
+            yield recorded()
+        except ValueError:
+            yield "caught"
+        finally:
+            await asyncio.sleep(0)
+            events.append(recorded())
+
+    async def main() -> None:
+        running: Any = steps()
+        assert await anext(running) is False
+        assert recorded()
+        assert await running.asend("sent") is False
+        assert await running.athrow(ValueError()) == "caught"
+        assert recorded()
+        await running.aclose()
+        assert events == ["sent", False]
+        assert [item async for item in steps()] == [False, False]
+        assert recorded()
+
+    asyncio.run(main())
+    assert steps.__doc__ == "Doc."
 
 
 def test_one_mode_may_be_shared_by_threads() -> None:
