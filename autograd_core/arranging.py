@@ -26,6 +26,7 @@ from .shaping import (
     take_along_axis,
     where,
 )
+from .structural import along
 
 __all__: list[str] = []
 
@@ -145,7 +146,7 @@ def delete(x: Any, obj: Any, axis: int | None = None) -> Any:
     at = axis_of(axis, ndim_of(x), "delete")
     if isinstance(obj, Node):
         raise OperandError("delete: received a node as the places, expected integers or booleans; take its .data and convert it.")
-    return getitem(x, (slice(None),) * at + (np.delete(np.arange(shape_of(x)[at]), obj),))
+    return getitem(x, along(at, np.delete(np.arange(shape_of(x)[at]), obj)))
 
 
 # ---------------------------------------------------------------------------------------------- broadcasting
@@ -188,7 +189,7 @@ def compress(condition: Any, x: Any, axis: int | None = None) -> Any:
     """The parts along an axis for which a condition holds."""
     if axis is None:
         return compress(condition, ravel(x), 0)
-    return getitem(x, (slice(None),) * axis_of(axis, ndim_of(x), "compress") + (np.flatnonzero(data_of(condition)),))
+    return getitem(x, along(axis_of(axis, ndim_of(x), "compress"), np.flatnonzero(data_of(condition))))
 
 
 @answers(np.extract)

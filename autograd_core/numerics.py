@@ -32,18 +32,12 @@ from .shaping import (
     reshape,
     where,
 )
+from .structural import along
 
 __all__ = ["SCIPY"]
 
 LN2 = math.log(2.0)
-
-
 _sum, _mean = NUMPY[np.sum], NUMPY[np.mean]
-
-
-def _along(axis: int, key: Any) -> tuple[Any, ...]:
-    """The index that applies `key` along one axis, counted from the front."""
-    return (slice(None),) * axis + (key,)
 
 
 # ------------------------------------------------------------------------------------------------ elementwise
@@ -268,7 +262,7 @@ def _gradient_along(f: Any, spacing: Any, axis: int, edge_order: int) -> Any:
         raise ShapeError(f"gradient: received {len(h) + 1} coordinates for an axis of length {n}, expected as many.")
 
     def part(start: int, stop: int | None) -> Any:
-        return getitem(f, _along(axis, slice(start, stop)))
+        return getitem(f, along(axis, slice(start, stop)))
 
     def edge(outer: Any, middle: Any, inner: Any, a: float, b: float) -> Any:
         if edge_order == 1:
@@ -293,7 +287,7 @@ def trapezoid(y: Any, x: Any = None, dx: float = 1.0, axis: int = -1) -> Any:
         width = diff(x, axis=at if ndim_of(x) > 1 else -1)
         if ndim_of(x) == 1:
             width = reshape(width, (-1,) + (1,) * (ndim_of(y) - at - 1))
-    heights = getitem(y, _along(at, slice(1, None))) + getitem(y, _along(at, slice(None, -1)))
+    heights = getitem(y, along(at, slice(1, None))) + getitem(y, along(at, slice(None, -1)))
     return _sum(heights * width, at) / 2.0
 
 

@@ -28,6 +28,7 @@ from .shaping import (
     ravel,
     reshape,
 )
+from .structural import along
 
 __all__: list[str] = []
 
@@ -124,5 +125,5 @@ def diff(x: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = 
     if before or after:
         x = concatenate([*before, x, *after], at)
     for _ in range(builtins.min(n, shape_of(x)[at])):
-        x = getitem(x, (slice(None),) * at + (slice(1, None),)) - getitem(x, (slice(None),) * at + (slice(None, -1),))
+        x = getitem(x, along(at, slice(1, None))) - getitem(x, along(at, slice(None, -1)))
     return x

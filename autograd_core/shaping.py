@@ -19,6 +19,7 @@ from .node import Node
 from .op import TABLE
 from .record import data_of, unwrapped
 from .registry import answers, axis_of, in_dtype_of, listed, ndim_of, record_op, shape_of, whole, wholes
+from .structural import along
 
 __all__: list[str] = []
 
@@ -138,7 +139,7 @@ def roll(x: Any, shift: Any, axis: Any = None) -> Any:
         raise ShapeError(f"roll: received {len(shifts)} shifts for {len(axes)} axes, expected as many of each.")
     for by, at in zip(shifts * (len(axes) if len(shifts) == 1 else 1), axes * (len(shifts) if len(axes) == 1 else 1), strict=True):
         at = axis_of(at, ndim_of(x), "roll")
-        x = getitem(x, (slice(None),) * at + (np.roll(np.arange(shape_of(x)[at]), by),))
+        x = getitem(x, along(at, np.roll(np.arange(shape_of(x)[at]), by)))
     return x
 
 
@@ -165,7 +166,7 @@ def repeat(x: Any, repeats: Any, axis: int | None = None) -> Any:
     counts, length = wholes(repeats, "repeat", "repeats"), shape_of(x)[at]
     if any(count < 0 for count in counts) or len(counts) not in (1, length):
         raise ShapeError(f"repeat: received repeats={repeats!r:.60} for {length} elements, expected a count of 0 or more, or one for each.")
-    return getitem(x, (slice(None),) * at + (np.repeat(np.arange(length), counts),))
+    return getitem(x, along(at, np.repeat(np.arange(length), counts)))
 
 
 @answers(np.pad)
@@ -224,7 +225,7 @@ def take(x: Any, indices: Any, axis: int | None = None) -> Any:
     """The elements at integer indices along an axis."""
     if axis is None:
         return getitem(ravel(x), (unwrapped(indices, "take"),))
-    return getitem(x, (slice(None),) * axis_of(axis, ndim_of(x), "take") + (unwrapped(indices, "take"),))
+    return getitem(x, along(axis_of(axis, ndim_of(x), "take"), unwrapped(indices, "take")))
 
 
 @answers(np.take_along_axis)
@@ -323,14 +324,14 @@ def column_stack(arrays: Sequence[Any]) -> Any:
 def array_split(x: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
     """Parts along an axis: a number of parts as equal as can be, or split at the given places."""
     at = axis_of(axis, ndim_of(x), "split")
-    places = wholes(indices_or_sections, "split", "indices_or_sections")
+    places, length = wholes(indices_or_sections, "split", "indices_or_sections"), shape_of(x)[at]
     if np.ndim(indices_or_sections):
-        edges = [0, *places, shape_of(x)[at]]
-        return [getitem(x, (slice(None),) * at + (slice(a, b),)) for a, b in itertools.pairwise(edges)]
-    if places[0] < 1:
+        edges = [0, *places, length]
+    elif places[0] < 1:
         raise ShapeError(f"split: received {places[0]} parts, expected at least 1.")
-    starts = np.cumsum([0, *(len(p) for p in np.array_split(np.arange(shape_of(x)[at]), places[0]))]).tolist()
-    return [getitem(x, (slice(None),) * at + (slice(a, b),)) for a, b in itertools.pairwise(starts)]
+    else:
+        edges = np.cumsum([0, *map(len, np.array_split(np.arange(length), places[0]))]).tolist()
+    return [getitem(x, along(at, slice(start, stop))) for start, stop in itertools.pairwise(edges)]
 
 
 @answers(np.split)
@@ -355,7 +356,6 @@ def _truths(condition: Any) -> Any:
     if array.dtype.kind not in "biufO":
         raise OperandError(f"where: received a condition of dtype {array.dtype}, expected booleans.")
     return array.astype(bool)[()]
-
 
 
 @answers(np.clip)

@@ -16,7 +16,7 @@ import numpy as np
 
 from .op import Op
 
-__all__ = ["kept_shape", "sum_to"]
+__all__ = ["along", "kept_shape", "sum_to"]
 
 Shape = tuple[int, ...]
 
@@ -32,6 +32,16 @@ def kept_shape(shape: Shape, axis: Any) -> Shape:
         return (1,) * len(shape)
     axes = {a % len(shape) for a in (axis if isinstance(axis, tuple) else (axis,))} if shape else set()
     return tuple(1 if i in axes else n for i, n in enumerate(shape))
+
+
+def along(axis: int, key: Any) -> tuple[Any, ...]:
+    """The index that applies `key` along one axis, counted from the front.
+
+    >>> np.arange(6).reshape(2, 3)[along(1, [0, 0])]
+    array([[0, 0],
+           [3, 3]])
+    """
+    return (slice(None),) * axis + (key,)
 
 
 @lru_cache(maxsize=64)
@@ -124,20 +134,15 @@ def _prod_of_others(m: Any, x: Any, axis: int) -> Any:
     return before * _flip(m, m.cumprod(_shifted(m, flipped, axis), axis=axis), axis)
 
 
-def _along(ndim: int, axis: int, key: Any) -> tuple[Any, ...]:
-    """The index that applies `key` along one axis."""
-    return (slice(None),) * (axis % ndim) + (key,)
-
-
 def _flip(m: Any, x: Any, axis: int) -> Any:
-    return m.index(x, key=_along(m.ndim(x), axis, slice(None, None, -1)))
+    return m.index(x, key=along(axis % m.ndim(x), slice(None, None, -1)))
 
 
 def _shifted(m: Any, x: Any, axis: int) -> Any:
     """x moved one place along an axis, with a 1 in front."""
     shape = list(m.shape(x))
     shape[axis] = 1
-    return m.concatenate(np.ones(shape), m.index(x, key=_along(len(shape), axis, slice(None, -1))), axis=axis)
+    return m.concatenate(np.ones(shape), m.index(x, key=along(axis % len(shape), slice(None, -1))), axis=axis)
 
 
 def _divides(m: Any, out: Any) -> bool:
@@ -163,7 +168,7 @@ def _pull_cumprod(m: Any, g: Any, out: Any, x: Any, axis: int) -> Any:
     ndim, length = m.ndim(x), m.shape(x)[axis]
 
     def at(a: Any, i: int) -> Any:
-        return m.index(a, key=_along(ndim, axis, slice(i, i + 1)))
+        return m.index(a, key=along(axis % ndim, slice(i, i + 1)))
 
     parts: list[Any] = []
     carried: Any = None                        # with out_i = out_{i−1}·x_i: h_i = g_i + x_{i+1}·h_{i+1}
@@ -324,7 +329,7 @@ def _split_back(m: Any, g: Any, out: Any, *operands: Any, axis: int) -> tuple[An
     start, pulled = 0, []
     for x in operands:
         length = m.shape(x)[axis]
-        pulled.append(m.index(g, key=_along(m.ndim(g), axis, slice(start, start + length))))
+        pulled.append(m.index(g, key=along(axis % m.ndim(g), slice(start, start + length))))
         start += length
     return tuple(pulled)
 
