@@ -30,6 +30,7 @@ from .losses import (
 from .module import Module
 from .neuron import MLP, Layer, Neuron
 from .optim import Optimizer
+from .slots import Slot, State
 
 __all__ = ["LiftedStep", "liftable"]
 
@@ -44,22 +45,22 @@ def liftable(model: Module, loss: Callable[..., Any], steps: int) -> bool:
     return known and loss in _SAFE and steps > 3 and all(n.activation in ACTIVATIONS and n.activation != "prelu" for n in neurons)
 
 
-class _Part:
+class _PartSlot:
     """A slot of an optimiser that reads and writes a part of the program's vector."""
 
-    def __init__(self, step: LiftedStep, cells: slice, state: Any) -> None:
+    def __init__(self, step: LiftedStep, cells: slice, state: State) -> None:
         self.step, self.cells, self.state = step, cells, state
 
-    def read(self) -> Any:
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (self.cells.stop - self.cells.start,)
+
+    def read(self) -> tuple[np.ndarray, np.ndarray | None]:
         theta = self.step.program.theta
         return theta.data[self.cells], None if theta.grad is None else theta.grad[self.cells]
 
     def write(self, data: np.ndarray) -> None:
         """The vector was written into: nothing is left to do."""
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return (self.cells.stop - self.cells.start,)
 
 
 class LiftedStep:
@@ -68,7 +69,7 @@ class LiftedStep:
     def __init__(self, model: Module, loss: Callable[..., Any], penalty: Callable[[Module], Any] | None, optimizer: Optimizer) -> None:
         """Nothing is recorded before the first batch."""
         self.model, self.loss, self.penalty, self.optimizer = model, loss, penalty, optimizer
-        self.parameters: list[Value] = [p for slots in optimizer._slots for slot in slots for p in slot.parameters]  # type: ignore[union-attr]
+        self.parameters: list[Value] = optimizer.parameters
         self.programs: dict[Any, Any] = {}
         self.program: Any = None
         self.kind = ""
@@ -95,13 +96,13 @@ class LiftedStep:
     def _take_over(self) -> None:
         start, taken = 0, []
         for slots in self._own:
-            group = []
+            group: list[Slot] = []
             for slot in slots:
                 count = slot.shape[0]
-                group.append(_Part(self, slice(start, start + count), slot.state))
+                group.append(_PartSlot(self, slice(start, start + count), slot.state))
                 start += count
             taken.append(group)
-        self.optimizer._slots = taken  # type: ignore[assignment]
+        self.optimizer._slots = taken
 
     # ------------------------------------------------------------------------------------------------- a batch
     def __call__(self, x: np.ndarray, y: np.ndarray) -> float:

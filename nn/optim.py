@@ -1,7 +1,6 @@
 """Optimisers with torch's argument names, defaults and update formulas: `SGD`, `Adam`, `AdamW`, `RMSprop`, `Adagrad`.
 
-Updates are made in place, with buffers that are kept from step to step. All `Value`s of a group are gathered into one
-vector, so that a scalar model costs one update and not one per number.
+Updates are made in place, with buffers that are kept from step to step (see `nn.slots`).
 
 Sources: Polyak (1964) and Nesterov (1983) for momentum; Tieleman & Hinton (2012) for RMSprop; Duchi et al. (2011) for Adagrad;
 Kingma & Ba (2015) for Adam; Loshchilov & Hutter (2019) for AdamW.
@@ -19,57 +18,9 @@ from autograd_core import Tensor, Value
 from autograd_core.arguments import checked, shown
 from autograd_core.errors import OperandError, ShapeError, StructureError
 
+from .slots import Array, Slot, State, TensorSlot, ValuesSlot
+
 __all__ = ["SGD", "Adagrad", "Adam", "AdamW", "Optimizer", "RMSprop", "bounded"]
-
-Array = np.ndarray
-State = dict[str, Array]
-
-
-class _TensorSlot:
-    """One tensor with its state."""
-
-    def __init__(self, parameter: Tensor) -> None:
-        self.parameter = parameter
-        self.state: State = {}
-
-    def read(self) -> tuple[Array, Array | None]:
-        """(data, gradient); the gradient is None where none has flowed: such a parameter is left alone, as in torch."""
-        parameter = self.parameter
-        return parameter._value, parameter.grad
-
-    def write(self, data: Array) -> None:
-        """Make the new data known to graphs recorded before: another array, or a new view of the same memory."""
-        parameter = self.parameter
-        if data is parameter._value:
-            parameter._value = data.view()
-        else:
-            parameter.data = data
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return self.parameter.shape
-
-
-class _ValuesSlot:
-    """All `Value`s of a group as one vector."""
-
-    def __init__(self, parameters: list[Value]) -> None:
-        self.parameters = parameters
-        self.state: State = {}
-
-    def read(self) -> tuple[Array, Array | None]:
-        """(data, gradients) as vectors."""
-        return np.array([p.data for p in self.parameters]), np.array([p.grad for p in self.parameters])
-
-    def write(self, data: Array) -> None:
-        """Hand the new numbers out again."""
-        for parameter, number in zip(self.parameters, data.tolist(), strict=True):
-            parameter.data = number
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return (len(self.parameters),)
-
 
 def bounded(name: str, value: Any, low: float = 0.0, high: float = math.inf) -> Any:
     """A hyper-parameter, checked."""
@@ -102,30 +53,35 @@ class Optimizer:
         given = list(params)
         groups = [dict(g) for g in given] if given and isinstance(given[0], dict) else [{"params": given}]
         self.param_groups: list[dict[str, Any]] = []
-        self._slots: list[list[_TensorSlot | _ValuesSlot]] = []
+        self._slots: list[list[Slot]] = []
         self.steps = 0
-        seen: set[int] = set()
         for group in groups:
             members = list(group.pop("params", []))
             unknown = set(group) - set(settings)
             if unknown:
                 raise OperandError(f"{who}: received the settings {sorted(unknown)}, expected some of {sorted(settings)}.")
-            if not members:
-                raise OperandError(f"{who}: received no parameters, expected at least one; is the model empty?")
-            for p in members:
-                if not isinstance(p, (Value, Tensor)) or p.op is not None or not p.requires_grad:
-                    made = getattr(p, "op", None)
-                    what = type(p).__name__ if made is None else f"the result of an operation ({made.name})"
-                    raise OperandError(f"{who}: received {what}, expected parameters: leaf Values, or Tensors with requires_grad.")
-                if id(p) in seen:
-                    raise OperandError(f"{who}: the same parameter {p.label or ''!r} was given twice.")
-                seen.add(id(p))
             merged = {**settings, **group}
+            self._check_members(members)
             self.check(merged)
             values = [p for p in members if isinstance(p, Value)]
-            slots: list[_TensorSlot | _ValuesSlot] = [_TensorSlot(p) for p in members if isinstance(p, Tensor)]
-            self._slots.append(slots + ([_ValuesSlot(values)] if values else []))
+            tensors: list[Slot] = [TensorSlot(p) for p in members if isinstance(p, Tensor)]
+            self._slots.append(tensors + ([ValuesSlot(values)] if values else []))
             self.param_groups.append({"params": members, **merged})
+
+    def _check_members(self, members: list[Any]) -> None:
+        """Raise at what cannot be trained, and at a parameter that this group, or one before it, has already."""
+        who = type(self).__name__
+        if not members:
+            raise OperandError(f"{who}: received no parameters, expected at least one; is the model empty?")
+        seen = {id(p) for p in self.parameters}
+        for p in members:
+            if not isinstance(p, (Value, Tensor)) or p.op is not None or not p.requires_grad:
+                made = getattr(p, "op", None)
+                what = type(p).__name__ if made is None else f"the result of an operation ({made.name})"
+                raise OperandError(f"{who}: received {what}, expected parameters: leaf Values, or Tensors with requires_grad.")
+            if id(p) in seen:
+                raise OperandError(f"{who}: the same parameter {p.label or ''!r} was given twice.")
+            seen.add(id(p))
 
     @checked
     def check(self, settings: dict[str, Any]) -> None:

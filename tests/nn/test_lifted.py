@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import nn
-from autograd_core import Value
+from autograd_core import Tensor, Value
 from autograd_core.errors import OperandError
 from nn.data import blobs, moons
 
@@ -62,6 +62,15 @@ def test_resuming_is_bit_exact(tmp_path):
     run(None, epochs=3, checkpoint=tmp_path / "c")
     rest, b = run(None, epochs=8, checkpoint=tmp_path / "c", resume=True)
     assert whole["loss"] == rest["loss"] and [p.data for p in a.parameters()] == [p.data for p in b.parameters()]
+
+
+def test_an_optimiser_may_have_parameters_of_other_models():
+    for extra, lifted in ((Value(1.0), True), (Tensor([1.0, 2.0]), False)):
+        model = nn.MLP(2, [5, 4, 1], activation="tanh", output="identity", rng=1)
+        history, _ = run(None, model=model, optimizer=nn.SGD([extra, *model.parameters()]))
+        assert bool(history.lifted) is lifted
+        assert history["loss"] == pytest.approx(run(False, optimizer="sgd")[0]["loss"])
+        assert np.array_equal(extra.data, np.array([1.0, 2.0]) if isinstance(extra, Tensor) else 1.0)
 
 
 def test_what_decides_by_the_numbers_is_not_lifted():
