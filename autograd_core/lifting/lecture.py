@@ -15,9 +15,9 @@ from .naming import Names, number_text
 from .script import Array
 from .steps import Apply, Combine, MatrixProduct, PairProducts, RowSums, Segments, Step
 
-__all__ = ["Line", "format_lines", "lecture"]
+__all__ = ["INFIX", "Line", "format_lines", "lecture"]
 
-_INFIX = {"div": "/", "power": "**"}
+INFIX = {"div": "/", "power": "**"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,9 +116,9 @@ class _Writer:
             operands += [number_text(x) for x in step.application.numbers]
             operands += [f"{key}={value}" for key, value in step.application.options.items()]
             name = step.application.op.name
-            if name in _INFIX and len(operands) == 2:
+            if name in INFIX and len(operands) == 2:
                 one, other = (f"({text})" if " " in text else text for text in operands)
-                text = "1 / " + one if (name, other) == ("power", "-1") else f"{one} {_INFIX[name]} {other}"
+                text = "1 / " + one if (name, other) == ("power", "-1") else f"{one} {INFIX[name]} {other}"
                 return text, shape, replaced, nodes
             return f"{name}({', '.join(operands)})", shape, replaced, nodes
         text, shape = self.describe(step)

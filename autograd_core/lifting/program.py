@@ -174,6 +174,8 @@ class Program:
         forward, backward = self.calls
         unit = "lines" if self.kind == "scalar source" else "calls"
         head = f"# {self.kind}: {forward} {unit} forward, {backward} backward"
+        if self.kind == "scalar source" and len(self.lines) < forward:
+            head += "\n# lines that compute alike are told as one; p is any parameter, x any input, v any result, c any number"
         text = [head, *format_lines(list(self.lines))]
         statements = self.statements()
         return "\n".join([*text, "# backward", *format_statements(statements)] if statements else text)

@@ -1,15 +1,17 @@
-"""The lecture of a short scalar program: its own source, with the names of the leaves in place of numbers.
+"""The lecture of a scalar program.
 
-`v7 = v0*v2 + v1` is read back as `v1 = w*x0 + b`, and `g0 += g7*v2` as `dw += dv1*x0`. A long program is told in one line: nobody
-reads a thousand.
+A short one is its own source, with the names of the leaves in place of numbers: `v7 = v0*v2 + v1` is read back as
+`v1 = w*x0 + b`, and `g0 += g7*v2` as `dw += dv1*x0`. Nobody reads a thousand lines: of a long one, lines that compute alike are
+told as one, `v2 = tanh(v1)   # (30,) ← 30 nodes`, where p stands for any parameter, x for any input and c for any number.
 """
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 
-from .canonical import Canonical
-from .lecture import Line
+from .canonical import Canonical, Sum
+from .lecture import INFIX, Line
 from .naming import number_text
 from .statements import Statement, joined
 
@@ -76,9 +78,60 @@ def _names(graph: Canonical) -> dict[int, str]:
     return names
 
 
-def scalar_lecture(graph: Canonical, lines: int, listing: ScalarListing | None) -> list[Line]:
-    """The forward pass, line by line if there are few."""
+def scalar_lecture(graph: Canonical, listing: ScalarListing | None) -> list[Line]:
+    """The forward pass: line by line, or without a listing in groups of lines that compute alike."""
     if listing is None:
-        return [Line("loss", f"{lines:,} lines of scalar source", (), graph.recorded, tuple(graph.kept))]
+        fine = _groups(graph, coarse=False)
+        return _in_groups(graph, fine if len(fine) <= FEW else _groups(graph, coarse=True))
     told = zip(graph.kept, listing.statements("forward"), strict=True)
     return [Line(s.name, s.expression, (), graph.replaced[node], (node,)) for node, s in told]
+
+
+_DIGITS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
+
+
+def _groups(graph: Canonical, *, coarse: bool) -> dict[str, tuple[str, list[int]]]:
+    """By its name, each group of results: the expression they have in common, and the results.
+
+    The operands of an expression are called by their groups; coarsely, any result is v.
+    """
+    called = dict.fromkeys(range(graph.parameters), "p") | dict.fromkeys(range(graph.parameters, graph.live), "x")
+    name_of: dict[str, str] = {}
+    groups: dict[str, tuple[str, list[int]]] = {}
+    for node in graph.kept:
+        text = _sum_text(graph.sums[node], called, coarse=coarse) if node in graph.sums else _application_text(graph, node, called)
+        key = text if node != graph.root else "the root stands alone"
+        name = name_of.setdefault(key, "loss" if node == graph.root else f"v{len(name_of) + 1}")
+        groups.setdefault(name, (text, []))[1].append(node)
+        called[node] = "v" if coarse else name
+    return groups
+
+
+def _sum_text(total: Sum, called: dict[int, str], *, coarse: bool) -> str:
+    """p·x + Σ₃ v1·v2 + 0.5, or coarsely Σ p·x: what is added how often, whatever it is multiplied with."""
+    kinds: Counter[tuple[str, str]] = Counter()
+    for scale, x, y in total.terms:
+        product = called[x] if y < 0 else f"{called[x]}²" if x == y else "·".join(sorted((called[x], called[y])))
+        kinds["" if scale == 1.0 else "-" if scale == -1.0 else "c·", product] += 1
+    words = [
+        sign + (word if n == 1 else f"Σ {word}" if coarse else f"Σ{str(n).translate(_DIGITS)} {word}")
+        for (sign, word), n in sorted(kinds.items(), key=lambda item: (item[0][0] == "-", item[0]))
+    ]
+    if total.offset:
+        words.append("c" if coarse else number_text(total.offset))
+    return " + ".join(words).replace("+ -", "- ") or "0"
+
+
+def _application_text(graph: Canonical, node: int, called: dict[int, str]) -> str:
+    application = graph.applications[node]
+    operands = [called[p] if p in called else number_text(graph.constants[p]) for p in application.operands]
+    words = [*operands, *map(number_text, application.numbers)]
+    sign = INFIX.get(application.op.name)
+    return f" {sign} ".join(words) if sign and len(words) == 2 else f"{application.op.name}({', '.join(words)})"
+
+
+def _in_groups(graph: Canonical, groups: dict[str, tuple[str, list[int]]]) -> list[Line]:
+    return [
+        Line(name, text, (len(nodes),) if len(nodes) > 1 else (), sum(graph.replaced[node] for node in nodes), tuple(nodes))
+        for name, (text, nodes) in groups.items()
+    ]

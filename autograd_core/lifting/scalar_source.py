@@ -244,7 +244,7 @@ def compile_scalars(graph: Canonical) -> Compiled:
         forward=forward,
         backward=backward,
         careful=careful_backward,
-        lecture=scalar_lecture(graph, lines, listing),
+        lecture=scalar_lecture(graph, listing),
         listing=listing,
         calls=(len(graph.kept), lines - len(graph.kept)),
         cost=SCALAR_LINE * lines,

@@ -130,6 +130,8 @@
   const open = () => { // the whole picture where that is readable, else its width
     const whole = glass.whole();
     glass.scale(Math.min(1.2, whole >= 0.68 ? whole : Math.max(0.62, glass.across())));
+    view.scrollTop = 0; // a computation is read from its beginning
+    view.scrollLeft = (view.scrollWidth - view.clientWidth) / 2;
   };
   find("fit").onclick = () => glass.scale(Math.min(1.5, glass.whole()));
   for (const frame of [view, program]) frame.addEventListener("scroll", connect);

@@ -10,10 +10,12 @@ import pytest
 
 from autograd_core import Value, lift
 from autograd_core.errors import LiftError
+from autograd_core.lifting import lift_with_origins
 from autograd_core.lifting.naming import stem
 from autograd_core.lifting.statements import Statement, joined
 
 from .test_workloads import WORKLOADS
+from .workloads import random_graph
 
 
 @pytest.mark.parametrize("name", ["moons_relu_hinge", "moons_shuffled_leaves_and_label_values", "mlp_mse_gelu", "attention", "rnn_20_steps"])
@@ -136,3 +138,36 @@ def test_statements_are_joined_only_where_that_is_right() -> None:
     assert len(joined([told("h", "a"), told("k", "h"), told("h", "h + 1")])) == 3
     assert len(joined([told("h", "a + b"), told("h", "h * h")])) == 2
     assert len(joined([told("h", "a"), told("h", "hh[h1] + 2")])) == 2
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_long_scalar_program_is_told_in_groups(seed: int) -> None:
+    """Every recorded operation is in exactly one line, and a line speaks of lines before it alone."""
+    loss, parameters, inputs = random_graph(seed)
+    program, origins = lift_with_origins(loss, params=parameters, inputs=inputs, kind="scalar source")
+    lines = program.lines
+    assert len({line.name for line in lines}) == len(lines) <= 60
+    assert lines[-1].name == "loss" and origins[-1][1][-1] is loss
+    told = [id(node) for _, nodes in origins for node in nodes]
+    assert len(told) == len(set(told))
+    assert sum(line.replaced for line in lines) == sum(len(nodes) for _, nodes in origins)
+    if program.calls[0] == len(lines):
+        return                                 # short: its own source
+    assert "p is any parameter" in str(program)
+    known = {"p", "x", "c", "v"}
+    for line in lines:
+        words = set(re.findall(r"(?<![\w.])(?:v\d*|[pxc])(?![\w(])", line.expression))
+        assert words <= known, line
+        known.add(line.name)
+        assert line.shape == () or line.shape[0] > 1
+
+
+def test_lines_that_compute_alike_are_one_line() -> None:
+    p, xs = [Value(0.1 * i) for i in range(4)], [Value(float(i)) for i in range(80)]
+    loss = sum(((p[0] * x - p[1]) / (x + 2.0)).tanh() ** 3 for x in xs)
+    program, origins = lift_with_origins(loss, params=p, inputs=xs, kind="scalar source")
+    assert [(line.name, line.expression, line.shape) for line in program.lines] == [
+        ("v1", "p·x - p", (80,)), ("v2", "x + 2", (80,)), ("v3", "v1 / v2", (80,)), ("v4", "tanh(v3)", (80,)), ("v5", "v4 ** 3", (80,)),
+        ("loss", "Σ₈₀ v5", ()),
+    ]  # fmt: skip
+    assert [len(nodes) for _, nodes in origins] == [160, 80, 80, 80, 80, 80]

@@ -13,7 +13,7 @@ from autograd_core import Value, draw, lift
 from autograd_core.errors import LiftError
 from autograd_core.lifting import Line, lift_with_origins
 from autograd_core.viz.lifted import program_graph
-from tests.lifting.workloads import moons
+from tests.lifting.workloads import WORKLOADS, moons
 
 from .graphs import HOSTILE
 from .test_browser import OVERLAPS, browser, no_leaks, open_page  # noqa: F401
@@ -100,7 +100,7 @@ def test_a_program_alone(tmp_path):
 
 
 def test_words_are_no_arrays():
-    assert len(program_graph([Line("loss", "72 lines of scalar source", (), 55)]).boxes) == 1
+    assert len(program_graph([Line("loss", "0.5", (), 55)]).boxes) == 1
     graph = program_graph([Line("H1", "relu(W1 @ X + b1)", (16, 100), 1600), Line("loss", "0.01 * sum(H1)", (), 1)])
     assert [box.name for box in graph.boxes] == ["W1", "X", "b1", "H1", "loss"] and len(graph.edges) == 4
     assert "← 1,600 nodes" in graph.boxes[3].rows[0].value
@@ -284,6 +284,16 @@ def test_keys(open_page):  # noqa: F811
     page.keyboard.press(" ")
     assert page.locator("#b1").get_attribute("aria-pressed") == "true"
     assert page.locator("[tabindex='0']").count() == 2, "one stop of Tab a side"
+
+
+@pytest.mark.browser
+def test_a_tall_graph_opens_at_its_beginning_and_a_wide_one_in_its_middle(open_page):  # noqa: F811
+    for name, tall in (("rnn_20_steps", True), ("mixed_operations", False)):
+        loss, params, inputs = WORKLOADS[name]()
+        page = open_page(draw(lift_with_origins(loss, params=params, inputs=inputs)).html, width=1500, height=1000)
+        top, left, room = page.evaluate("[scalar.scrollTop, scalar.scrollLeft, scalar.scrollWidth - scalar.clientWidth]")
+        assert top == 0 and abs(left - room / 2) <= 1
+        assert page.evaluate("scalar.scrollHeight > 2 * scalar.clientHeight") if tall else room > 100
 
 
 @pytest.mark.browser
