@@ -185,7 +185,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if given.command == "operations":
         from .catalogue import catalogue
 
-        _say(catalogue(markdown=given.markdown))
+        _say(catalogue(markdown=given.markdown, width=shutil.get_terminal_size((0, 24)).columns or None))  # in a pipe a line each
         return 0
     try:
         pairs = [_assignment(text) for text in given.values]

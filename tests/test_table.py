@@ -166,8 +166,23 @@ def test_the_catalogue_lists_every_operation_and_a_users_own():
         assert [line.split()[0] for line in lines] == list(TABLE)
         assert "3·x·x" in next(line for line in lines if line.startswith("my_cube"))
         assert catalogue(markdown=True).count("\n") == len(TABLE) + 1
+        folded = catalogue(width=80).splitlines()
+        assert [line.split()[0] for line in folded if line[0] not in " ─"] == ["operation", *TABLE]
     finally:
         mine.forget()
+
+
+@pytest.mark.parametrize("width", [1, 80, 120, 200])
+def test_the_catalogue_keeps_its_columns_at_every_width(width):
+    from autograd_core.catalogue import catalogue
+
+    head, _, *lines = catalogue(width=width).splitlines()
+    edges = [head.index(name) for name in ("formula", "derivatives", "what it is")]
+    names = max(map(len, TABLE))
+    assert max(map(len, lines)) <= max(width, names + 62)
+    assert {line[edge - 2 : edge].strip() for line in lines for edge in edges} == {""}
+    words = " ".join(" ".join(line[edges[-1] :] for line in lines).split())
+    assert words == " ".join(" ".join(op.doc for op in TABLE.values()).split())
 
 
 @pytest.mark.parametrize("name", ["data", "mask", "ndim", "shape"])
