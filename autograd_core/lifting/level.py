@@ -275,13 +275,22 @@ class _LevelCompiler:
         )
 
     def lecture(self) -> Iterable[Line]:
-        """The program in words: a line for each block of a level."""
+        """The program in words: a line for each block of a level, with what it reads; p is any parameter, x any input."""
+        graph = self.graph
+        called = dict.fromkeys(range(graph.parameters), "p") | dict.fromkeys(range(graph.parameters, graph.live), "x")
         for height, level in enumerate(self.levels, 1):
             for i, block in enumerate(level):
-                replaced = sum(self.graph.replaced[node] for node in block.nodes)
+                name = "loss" if block.nodes == [graph.root] else f"L{height}" + (f"_{i + 1}" if len(level) > 1 else "")
+                called |= dict.fromkeys(block.nodes, name)
+                reads = list(dict.fromkeys(called[p] for node in block.nodes for p in graph.operands(node) if p in called))
                 what = "sums_of_products" if block.application is None else block.application.op.name
-                name = f"L{height}" + (f"_{i + 1}" if len(level) > 1 else "")
-                yield Line(name, f"{what}(…)", (len(block.nodes),), replaced, tuple(block.nodes))
+                words = ", ".join(reads[:_READS] + ["…"] * (len(reads) > _READS))
+                shape = (len(block.nodes),) if name != "loss" else ()
+                yield Line(name, f"{what}({words})", shape, sum(graph.replaced[node] for node in block.nodes), tuple(block.nodes))
+
+
+_READS = 8
+"""How many of the blocks that a block reads its line names."""
 
 
 def compile_levels(graph: Canonical) -> Compiled:

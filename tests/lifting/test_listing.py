@@ -171,3 +171,17 @@ def test_lines_that_compute_alike_are_one_line() -> None:
         ("loss", "Σ₈₀ v5", ()),
     ]  # fmt: skip
     assert [len(nodes) for _, nodes in origins] == [160, 80, 80, 80, 80, 80]
+
+
+def test_level_batching_says_what_a_block_reads() -> None:
+    loss, parameters, inputs = WORKLOADS["random_dag_wide"]()
+    program, origins = lift_with_origins(loss, params=parameters, inputs=inputs)
+    assert program.kind == "level batching"
+    lines, known = program.lines, {"p", "x"}
+    for line in lines:
+        reads = re.fullmatch(r"\w+\((.*)\)", line.expression)
+        assert reads is not None and set(reads[1].split(", ")) - {"…"} <= known
+        known.add(line.name)
+    assert (lines[-1].name, lines[-1].shape) == ("loss", ()) and origins[-1][1][-1] is loss
+    assert lines[1].expression.startswith(("relu(", "tanh("))
+    assert len(known) == len(lines) + 2
