@@ -103,5 +103,5 @@ def record_innermost(owner: Any, argument: Any) -> Any:
     """`record_call` for a module that calls no other and gives one new node: a neuron, of which there are thousands."""
     out = owner.forward(argument)
     if isinstance(out, Node) and out.op is not None:
-        out._scope = _make(Scope, (owner, (argument,), _get()))
+        out._scope = _make(Scope, (owner, argument if argument.__class__ is tuple else (argument,), _get()))
     return out
