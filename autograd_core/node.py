@@ -18,13 +18,13 @@ from .anomaly import describe
 from .errors import StaleDataError
 from .op import Op
 
-__all__ = ["LOCK", "OVERWRITTEN", "UNREACHED", "Node", "operands", "stale", "trace", "walk"]
+__all__ = ["ELSEWHERE", "LOCK", "OVERWRITTEN", "UNREACHED", "Node", "operands", "stale", "trace", "walk"]
 
 LOCK = threading.RLock()
 """Walks mark nodes and passes write gradients; one at a time, so that threads may share parameters."""
 
 
-_ELSEWHERE = {
+ELSEWHERE = {
     "view": "reshape", "permute": "transpose", "unsqueeze": "x[:, None]", "pow": "x ** y", "mm": "x @ y", "bmm": "x @ y", "t": "x.T",
     "to": "astype", "requires_grad_": "Tensor(data, requires_grad=…)", "zero_grad": "x.grad = None (0.0 for a Value)",
 }  # fmt: skip
@@ -34,16 +34,16 @@ UNREACHED = float("0.0")
 """The gradient of a `Value` that no pass has reached: reads as 0.0, and is told from a 0.0 that has flowed by being this object."""
 
 
-class Elsewhere:
+class _Elsewhere:
     """A name that other libraries have: reading it raises an AttributeError that says how it is written here."""
 
     def __init__(self, name: str) -> None:
-        """The name, a key of `_ELSEWHERE`."""
+        """The name, a key of `ELSEWHERE`."""
         self.name = name
 
     def __get__(self, node: Any, kind: type) -> Any:
         """Never anything."""
-        text = f"{kind.__name__!r} object has no attribute {self.name!r}; here it is written {_ELSEWHERE[self.name]}"
+        text = f"{kind.__name__!r} object has no attribute {self.name!r}; here it is written {ELSEWHERE[self.name]}"
         raise AttributeError(text, name=self.name, obj=kind if node is None else node)
 
 
@@ -81,7 +81,7 @@ class Node:
 
     def __dir__(self) -> list[str]:
         """What is of use to a reader; kernels of rules and marks of the class are left out."""
-        return sorted(set(super().__dir__()) - {"ARRAY", "SCALAR", "gap", "is_array", "strong_mul"} - _ELSEWHERE.keys())
+        return sorted(set(super().__dir__()) - {"ARRAY", "SCALAR", "gap", "is_array", "strong_mul"} - ELSEWHERE.keys())
 
     @property
     def parents(self) -> tuple[Node, ...]:
@@ -149,8 +149,8 @@ class Node:
         return self.grad is not None and self.grad is not UNREACHED
 
 
-for _name in _ELSEWHERE:
-    setattr(Node, _name, Elsewhere(_name))
+for _name in ELSEWHERE:
+    setattr(Node, _name, _Elsewhere(_name))
 
 
 def _constant(x: Any) -> Node:

@@ -15,7 +15,7 @@ from .arguments import as_numbers, shown, text, truth
 from .backward import backpropagate, one_step
 from .errors import GraphError, ItemAssignmentError, NotScalarError, OperandError, ShapeError
 from .modes import WATCHED, tracing
-from .node import OVERWRITTEN, Node
+from .node import ELSEWHERE, OVERWRITTEN, Node
 from .op import INSTALLERS, TABLE, Op
 from .protocols import array_function, array_ufunc
 from .record import (
@@ -392,7 +392,7 @@ def _binary(op: Op) -> tuple[Callable[..., Any], Callable[..., Any]]:
     return method, reflected
 
 
-_RESERVED = frozenset(dir(Tensor)) | {"where", "weighted_sum"}
+_RESERVED = (frozenset(dir(Tensor)) | {"where", "weighted_sum"}) - ELSEWHERE.keys()
 
 
 def _install(op: Op) -> None:

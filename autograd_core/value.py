@@ -20,7 +20,7 @@ from .arguments import shown, text
 from .backward import backpropagate, one_step
 from .errors import GraphError, OperandError, ShapeError
 from .modes import WATCHED, tracing
-from .node import OVERWRITTEN, UNREACHED, Node
+from .node import ELSEWHERE, OVERWRITTEN, UNREACHED, Node
 from .op import INSTALLERS, TABLE, Op
 from .protocols import array_function, array_ufunc
 from .record import apply, as_float, data_of, give_method
@@ -269,7 +269,7 @@ def _binary(op: Op) -> tuple[Callable[..., Any], Callable[..., Any]]:
     return method, reflected
 
 
-_RESERVED = frozenset(dir(Value)) | {"where", "weighted_sum"}
+_RESERVED = (frozenset(dir(Value)) | {"where", "weighted_sum"}) - ELSEWHERE.keys()
 
 
 def _install(op: Op) -> None:

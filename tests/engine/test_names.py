@@ -410,3 +410,29 @@ def test_completion_offers_what_readers_use() -> None:
         names = dir(node)
         assert {"data", "grad", "backward", "tanh", "label", "parents"} <= set(names)
         assert not {"gap", "strong_mul", "ARRAY", "SCALAR"} & set(names)
+
+
+def test_an_operation_may_have_a_name_that_other_libraries_use() -> None:
+    """The hint gives way to the method of an operation of one's own."""
+    op = Op(name="unsqueeze", array=lambda x: 2.0 * x, d=(lambda m, out, x: 2.0,))
+    try:
+        x, t = Value(3.0), Tensor([1.0, 2.0])
+        x.unsqueeze().backward()
+        t.unsqueeze().sum().backward()
+        assert x.grad == 2.0 and t.grad.tolist() == [2.0, 2.0]
+    finally:
+        op.forget()
+        for kind in (Value, Tensor):
+            delattr(kind, "unsqueeze")
+    with pytest.raises(AttributeError, match=r"here it is written x\[:, None\]"):
+        x.unsqueeze()
+
+
+def test_hints_are_no_attributes() -> None:
+    for node in (Value(1.0), Tensor([1.0])):
+        assert not hasattr(node, "view") and not hasattr(type(node), "permute")
+        assert "view" not in dir(node)
+        with pytest.raises(AttributeError):
+            node.view = 1
+        with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+            _ = node.nothing
