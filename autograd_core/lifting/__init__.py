@@ -1,6 +1,7 @@
-"""Lifting: a recorded graph becomes a short array program (see `program`, and each room for its idea)."""
+"""Lifting: a recorded graph becomes a short array program (see `verified` and `program`, and each room for its idea)."""
 
 from .lecture import Line
-from .program import Program, TensorProgram, lift, lift_with_origins
+from .program import Program, TensorProgram
+from .verified import lift, lift_with_origins
 
 __all__ = ["Line", "Program", "TensorProgram", "lift", "lift_with_origins"]

@@ -1,8 +1,4 @@
-"""`lift`: a recorded graph becomes a program that replays it.
-
-Write the model as one would on paper, one number at a time; record the loss of a whole batch once; then let the machine
-find the matrix products in it. The result computes the same loss and the same gradient as the graph it came from, at the
-speed of code written for arrays by hand:
+"""Programs: what `lift` makes of a recorded graph.
 
     program = lift(loss, params=model.parameters(), inputs=leaves)
     optimiser = SGD([program.theta], lr=0.1)
@@ -12,52 +8,31 @@ speed of code written for arrays by hand:
         program.backward()
         optimiser.step()
     program.write_back()
+
+Called, a program gives the loss; `backward()` then gives its gradient, in one flat array.
 """
 
 from __future__ import annotations
 
 import contextvars
 import dataclasses
-import gc
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from autograd_core.arguments import as_numbers
-from autograd_core.errors import LiftError, OperandError, ShapeError
-from autograd_core.gradients import gradients
-from autograd_core.node import walk
+from autograd_core.errors import LiftError, ShapeError
 from autograd_core.tensor import Tensor
 from autograd_core.value import Value
 
-from .canonical import canonicalise
-from .choose import WAYS, compilations
 from .compiled import Compiled
 from .lecture import Line, format_lines
 from .script import Array
 from .statements import Statement, format_statements
-from .tape import Tape, leaves_of, record, reference_adjoints
-from .tensors import compile_tensors
 
-__all__ = ["Program", "TensorProgram", "lift", "lift_with_origins"]
-
-TOLERANCE = 1e-9
-
-
-def _flatten(name: str, leaves: Any) -> tuple[list[Value], tuple[int, ...]]:
-    """The Values in nested lists or arrays, and their shape; ragged nesting gives a flat shape."""
-    if isinstance(leaves, Value):
-        return [leaves], ()
-    if isinstance(leaves, np.ndarray):
-        return list(leaves.ravel()), leaves.shape
-    if isinstance(leaves, str | dict) or not isinstance(leaves, Iterable):
-        raise OperandError(f"lift: {name} holds {type(leaves).__name__}, expected Values, or lists of Values")
-    parts = [_flatten(name, part) for part in leaves]
-    flat = [leaf for part, _ in parts for leaf in part]
-    shapes = {shape for _, shape in parts}
-    return flat, (len(parts), *shapes.pop()) if len(shapes) == 1 else (len(flat),)
+__all__ = ["Program", "TensorProgram"]
 
 
 class Program:
@@ -107,7 +82,7 @@ class Program:
         if batch.shape != self._inputs.shape:
             raise ShapeError(
                 f"program.inputs: received shape {batch.shape}, expected {self._inputs.shape}; a batch of another "
-                "shape needs a program of its own (record it and call lift again)"
+                "shape needs a program of its own (record it and call lift again)."
             )
         self._inputs[...] = batch
 
@@ -134,7 +109,23 @@ class Program:
         return loss
 
     def backward(self) -> None:
-        """Fill `theta.grad` with the gradient of the last call's loss (each time anew, nothing accumulates)."""
+        """Fill `theta.grad` with the gradient of the last call's loss; without a call, of a first one.
+
+        It is the same array every time, written anew: nothing accumulates, and what is to be kept must be copied
+        (`kept = program.theta.grad.copy()`).
+
+        Example:
+            >>> from autograd_core import lift
+            >>> x = Value(3.0)
+            >>> program = lift(x * x)
+            >>> program.backward()
+            >>> gradient = program.theta.grad
+            >>> program.theta.data[:] = 5.0
+            >>> loss = program()
+            >>> program.backward()
+            >>> gradient, gradient is program.theta.grad
+            (array([10.]), True)
+        """
         if self._loss is None:
             self()
         gradient = self._compiled.gradient
@@ -160,7 +151,7 @@ class Program:
         Empty for a program that is no array program of matrices.
         """
         if not isinstance(section, str) or section not in ("forward", "backward"):
-            raise LiftError(f"statements: received {section!r}, expected 'forward' or 'backward'")
+            raise LiftError(f"statements: received {section!r}, expected 'forward' or 'backward'.")
         listing = self._compiled.listing
         return [] if listing is None else listing.statements(section)
 
@@ -190,141 +181,12 @@ def _same_memory(one: Array, other: Array) -> bool:
     return (base is other or base is other.base) and one.__array_interface__["data"] == other.__array_interface__["data"]
 
 
-def _agrees(program: Program, tape: Tape, adjoints: list[float]) -> str:
-    """Replay at the recorded point: an empty string, or how the program differs from the graph."""
-    with np.errstate(all="ignore"):
-        scale = max((abs(x) for x in tape.values if math.isfinite(x)), default=0.0)
-        loss, expected = program(), tape.values[tape.root]
-        if not np.isclose(loss, expected, rtol=TOLERANCE, atol=TOLERANCE * scale, equal_nan=True):
-            return f"the loss is {loss!r}, recorded was {expected!r}"
-        program.backward()
-        scale = max((abs(g) for g in adjoints if math.isfinite(g)), default=0.0)
-        reference = np.array(adjoints[: tape.parameters])
-        gradient = program._compiled.gradient
-        close = np.isclose(gradient, reference, rtol=TOLERANCE, atol=TOLERANCE * scale, equal_nan=True)
-        if not close.all():
-            worst = int(np.flatnonzero(~close)[0])
-            return f"∂/∂params[{worst}] is {gradient[worst]!r}, the chain rule on the graph gives {reference[worst]!r}"
-    return ""
-
-
-def lift(root: Any, *, params: Any = None, inputs: Any = None) -> Program:
-    """Compile the scalar graph under `root` into a program that replays it at array speed.
-
-    Args:
-        root: A `Value`, usually the loss of a whole batch; or a `Tensor` of one element, whose graph is replayed call by call.
-        params: The leaf Values whose gradient is wanted.
-        inputs: The leaf Values that change from batch to batch, in lists or arrays of any nesting. Where only one of
-            the two is given, the other is all the remaining leaves in the order of the graph; where none is given, every
-            leaf is a parameter.
-
-    Returns:
-        A `Program`: `program()` → loss, `program.backward()`, `program.theta`, `program.inputs`, `program.write_back()`.
-
-    Raises:
-        LiftError: A leaf is listed twice, is no leaf, or the program failed its check: before it is handed out, it is
-            replayed once and compared with the recorded loss and with one backward pass over the graph.
-
-    Plain numbers in the graph are constants of the program, and the branches that Python took while recording stay
-    taken: data that is to change must be a `Value` listed in `inputs`. A sum may be added up in another order, so
-    results agree to rounding (1e-15 or so), not to the last bit. Triangular (masked) products and sequences of
-    unequal lengths run, in more and smaller pieces.
-
-    Example:
-        >>> from autograd_core import Value, lift
-        >>> w, b = Value(2.0), Value(0.5)
-        >>> xs = [Value(float(i)) for i in range(4)]
-        >>> loss = sum((w * x + b - 1.0) ** 2 for x in xs)
-        >>> program = lift(loss, params=[w, b], inputs=xs)
-        >>> program()
-        45.0
-        >>> program.backward()
-        >>> program.theta.grad
-        array([50., 20.])
-        >>> program.inputs[:] = 0.0
-        >>> program()
-        1.0
-    """
-    if isinstance(root, Tensor):
-        return _lift_tensors(root, params, inputs)
-    if not isinstance(root, Value):
-        raise OperandError(f"lift: received {type(root).__name__}, expected a Value or a Tensor (the root of a recorded graph)")
-    return _lift_values(root, params, inputs, None)[0]
-
-
-def lift_with_origins(
-    root: Value, *, params: Any = None, inputs: Any = None, kind: str | None = None
-) -> tuple[Program, list[tuple[Line, tuple[Value, ...]]]]:
-    """`lift`, and for every line of the lecture the recorded nodes that it replaced: what a picture of a lift needs.
-
-    A sum that was split into parts belongs to the line of each part. With `kind` ("matrix", "level batching" or "scalar
-    source") the program is of that kind, even where another is faster: to see the matrix product in four samples.
-    """
-    if kind is not None and kind not in WAYS:
-        raise LiftError(f"lift_with_origins: received kind={kind!r}, expected one of {', '.join(map(repr, WAYS))}")
-    nodes: dict[int, Value] = {}
-    program, lines, owner = _lift_values(root, params, inputs, nodes, kind)
-    members: dict[int, list[int]] = {}
-    for position, kept in owner.items():
-        members.setdefault(kept, []).append(position)
-    origins = []
-    for line in lines:
-        positions = sorted({p for kept in line.nodes for p in (kept, *members.get(kept, ()))})
-        origins.append((dataclasses.replace(line, nodes=()), tuple(nodes[p] for p in positions if p in nodes)))
-    return program, origins
-
-
-def _lift_values(
-    root: Value, params: Any, inputs: Any, nodes: dict[int, Value] | None, kind: str | None = None
-) -> tuple[Program, list[Line], dict[int, int]]:
-    """The program of a scalar graph, its lecture with positions on the tape, and who absorbed whom."""
-    chosen, _ = _flatten("params", params) if params is not None else ([], ())
-    given, shape = _flatten("inputs", inputs) if inputs is not None else ([], (0,))
-    if params is None or inputs is None:
-        listed = {id(leaf) for leaf in (*chosen, *given)}
-        rest = [leaf for leaf in leaves_of(root) if id(leaf) not in listed]
-        if params is None:
-            chosen = rest
-        else:
-            given, shape = rest, (len(rest),)
-    collecting = gc.isenabled()
-    gc.disable()  # a hundred thousand small lists are made here, and none of them is garbage before the end
-    try:
-        return _compile(record(root, chosen, given, nodes=nodes), chosen, given, shape if given else (0,), kind)
-    finally:
-        if collecting:
-            gc.enable()
-
-
-def _compile(
-    tape: Tape, parameters: list[Value], inputs: list[Value], shape: tuple[int, ...], kind: str | None
-) -> tuple[Program, list[Line], dict[int, int]]:
-    """The first compilation of a tape that reproduces it."""
-    adjoints = reference_adjoints(tape)
-    problem = ""
-    graph = canonicalise(tape, shape)
-    graph.labels = [leaf.label for leaf in (*parameters, *inputs)]
-    for compiled in compilations(graph) if kind is None else [WAYS[kind](graph)]:
-        lines = compiled.lecture
-        program = Program(compiled, parameters, inputs, shape)
-        program._store[:] = tape.values[: tape.parameters]
-        program._inputs[...] = np.array(tape.values[tape.parameters : tape.live]).reshape(shape)
-        problem = _agrees(program, tape, adjoints)
-        if not problem:
-            program._store[:] = [leaf._value for leaf in parameters]
-            program._inputs[...] = np.array([leaf._value for leaf in inputs]).reshape(shape)
-            program._loss = None
-            program.theta.grad = None
-            return program, lines, graph.owner
-    raise LiftError(
-        f"lift: the program does not reproduce its graph: {problem}. If the .data of a leaf was assigned between two uses of it, "
-        "record the graph anew; else please report this graph."
-    )
-
-
 class TensorProgram(Program):
-    """A recorded graph of tensors, compiled. `theta` holds all parameters flat; `inputs` is the array of the one input, or a
-    list of arrays where several were listed.
+    """A recorded graph of tensors, compiled; used as a `Program` is.
+
+    Attributes:
+        theta: All parameters in one flat `Tensor`, each in the order of its elements.
+        inputs: The array of the one input, or a list of arrays where several were listed.
     """
 
     def __init__(self, compiled: Compiled, parameters: Sequence[Tensor], arrays: list[Array]) -> None:
@@ -340,10 +202,14 @@ class TensorProgram(Program):
 
     @inputs.setter
     def inputs(self, batch: Any) -> None:
-        batches = [batch] if len(self._arrays) == 1 else batch
+        batches = [batch] if len(self._arrays) == 1 else list(batch)
+        if len(batches) != len(self._arrays):
+            raise ShapeError(f"program.inputs: received {len(batches)} arrays, expected {len(self._arrays)}, one for each input.")
+        batches = [as_numbers(new, "program", "inputs") for new in batches]
         for array, new in zip(self._arrays, batches, strict=True):
-            if np.shape(new) != array.shape:
-                raise ShapeError(f"program.inputs: received shape {np.shape(new)}, expected {array.shape}")
+            if new.shape != array.shape:
+                raise ShapeError(f"program.inputs: received shape {new.shape}, expected {array.shape}.")
+        for array, new in zip(self._arrays, batches, strict=True):
             array[...] = new
 
     def write_back(self) -> None:
@@ -355,43 +221,3 @@ class TensorProgram(Program):
             if self.theta.grad is not None:
                 tensor.grad = self.theta.grad[cells].reshape(shape).copy()
             start = cells.stop
-
-
-def _tensor_list(name: str, tensors: Any) -> list[Tensor]:
-    flat = [tensors] if isinstance(tensors, Tensor) else list(tensors)
-    for position, tensor in enumerate(flat):
-        if not isinstance(tensor, Tensor):
-            raise OperandError(f"lift: {name}[{position}] is {type(tensor).__name__}, expected a leaf Tensor")
-        if tensor.op is not None:
-            raise LiftError(f"lift: {name}[{position}] is the result of {tensor.op.name!r}, expected a leaf")
-    return flat
-
-
-def _lift_tensors(root: Tensor, params: Any, inputs: Any) -> Program:
-    """`lift` for a graph of tensors."""
-    given = [] if inputs is None else _tensor_list("inputs", inputs)
-    if params is None:
-        listed = {id(x) for x in given}
-        leaves = [node for node in walk(root) if node.op is None and not node._is_constant and id(node) not in listed]
-        chosen = [leaf for leaf in leaves if isinstance(leaf, Tensor) and leaf.requires_grad]
-    else:
-        chosen = _tensor_list("params", params)
-    if len({id(x) for x in (*chosen, *given)}) < len(chosen) + len(given):
-        raise LiftError("lift: a Tensor is listed twice among params and inputs")
-    compiled, arrays = compile_tensors(root, chosen, given)
-    program = TensorProgram(compiled, chosen, arrays)
-    tolerance = 1e-9 if compiled.theta.dtype == np.float64 else 1e-3
-    expected = gradients([root], [np.ones_like(root._value)], chosen, graph=False)
-    flat = [np.zeros(p._value.size) if g is None else np.ravel(g) for p, g in zip(chosen, expected, strict=True)]
-    reference = np.concatenate([*flat, np.zeros(0)])
-    loss = program()
-    program.backward()
-    scale = float(np.max(np.abs(reference), initial=0.0, where=np.isfinite(reference)))
-    if not (
-        np.isclose(loss, root.item(), rtol=tolerance, atol=tolerance, equal_nan=True)
-        and np.isclose(compiled.gradient, reference, rtol=tolerance, atol=tolerance * scale, equal_nan=True).all()
-    ):
-        raise LiftError("lift: the program does not reproduce its graph. Please report this graph.")
-    program._loss = None
-    program.theta.grad = None
-    return program

@@ -103,14 +103,14 @@ def leaves_of(root: Value) -> list[Value]:
 def _check_leaves(name: str, leaves: Iterable[Any], taken: dict[int, str]) -> None:
     for position, leaf in enumerate(leaves):
         if not isinstance(leaf, Value):
-            raise OperandError(f"lift: {name}[{position}] is {type(leaf).__name__}, expected a leaf Value")
+            raise OperandError(f"lift: {name}[{position}] is {type(leaf).__name__}, expected a leaf Value.")
         if leaf.op is not None:
             raise LiftError(
                 f"lift: {name}[{position}] is the result of {leaf.op.name!r}, expected a leaf: list the Values that "
-                "were created directly, not what was computed from them"
+                "were created directly, not what was computed from them."
             )
         if id(leaf) in taken:
-            raise LiftError(f"lift: {name}[{position}] is listed twice (already in {taken[id(leaf)]})")
+            raise LiftError(f"lift: {name}[{position}] is listed twice (already in {taken[id(leaf)]}).")
         taken[id(leaf)] = name
 
 
@@ -191,7 +191,7 @@ def record(
             nodes[place] = node
     tape.root = index[id(root)]
     if not isinstance(tape.values[tape.root], float | int) or isinstance(tape.values[tape.root], bool):
-        raise OperandError(f"lift: the root holds {type(tape.values[tape.root]).__name__}, expected one number")
+        raise OperandError(f"lift: the root holds {type(tape.values[tape.root]).__name__}, expected one number.")
     return tape
 
 

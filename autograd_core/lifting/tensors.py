@@ -39,7 +39,7 @@ class _TensorCompiler:
     def __init__(self, root: Tensor, parameters: Sequence[Tensor], inputs: Sequence[Tensor]) -> None:
         kinds = {p._value.dtype for p in parameters} or {root._value.dtype}
         if len(kinds) > 1:
-            raise DTypeError(f"lift: params have dtypes {sorted(map(str, kinds))}, expected one dtype for the flat theta")
+            raise DTypeError(f"lift: params have dtypes {sorted(map(str, kinds))}, expected one dtype for the flat theta.")
         self.dtype = kinds.pop()
         self.root, self.parameters = root, parameters
         self.script = Script(self.dtype)
@@ -84,7 +84,7 @@ class _TensorCompiler:
     def forward(self) -> None:
         for node in self.order:
             if not isinstance(node, Tensor):
-                raise OperandError("lift: the graph under this Tensor holds Values, expected Tensors only")
+                raise OperandError("lift: the graph under this Tensor holds Values, expected Tensors only.")
             if node.op is None:
                 continue
             for operand, _ in operands(node):
@@ -354,7 +354,7 @@ def _pull_back(rule: Any, options: dict[str, Any], variadic: int | None, g: Arra
 def compile_tensors(root: Tensor, parameters: Sequence[Tensor], inputs: Sequence[Tensor]) -> tuple[Compiled, list[Array]]:
     """A program that replays a tensor graph, and the arrays of its inputs."""
     if root._value.size != 1:
-        raise LiftError(f"lift: the root has shape {root._value.shape}, expected one number; take a sum or a mean first")
+        raise LiftError(f"lift: the root has shape {root._value.shape}, expected one number; take a sum or a mean first.")
     if root.op is None and not any(root is leaf for leaf in (*parameters, *inputs)):
         raise LiftError(
             "lift: the root is a constant, or a leaf that is listed nowhere, expected the result of an operation; was it computed under no_grad()?"

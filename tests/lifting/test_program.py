@@ -16,8 +16,7 @@ import pytest
 import nn
 from autograd_core import Tensor, Value, lift
 from autograd_core.errors import AutogradError, GraphError, OperandError, ShapeError
-from autograd_core.lifting import lift_with_origins
-from autograd_core.lifting import program as program_module
+from autograd_core.lifting import lift_with_origins, verified
 from autograd_core.lifting.tape import reference_adjoints
 from autograd_core.node import walk
 from autograd_core.op import TABLE, operation
@@ -185,7 +184,7 @@ def test_recorded_value_wins_over_assigned_data_in_the_check() -> None:
 
 def test_the_self_check_stops_a_wrong_program(monkeypatch: pytest.MonkeyPatch) -> None:
     loss, parameters, xs = line_fit()
-    monkeypatch.setattr(program_module, "reference_adjoints", lambda tape: [g * (1 + 1e-6) for g in reference_adjoints(tape)])
+    monkeypatch.setattr(verified, "reference_adjoints", lambda tape: [g * (1 + 1e-6) for g in reference_adjoints(tape)])
     with pytest.raises(GraphError, match=r"does not reproduce its graph: ∂/∂params\[0\]"):
         lift(loss, params=parameters, inputs=xs)
 

@@ -134,6 +134,11 @@ def test_several_inputs_and_their_shapes() -> None:
     assert program() == 0.0
     with pytest.raises(ShapeError, match=r"received shape \(3,\), expected \(2,\)"):
         program.inputs = [np.zeros(3), np.zeros(2)]
+    with pytest.raises(ShapeError, match="received 3 arrays, expected 2"):
+        program.inputs = [np.zeros(2)] * 3
+    with pytest.raises(ShapeError, match=r"received shape \(3,\), expected \(2,\)"):
+        program.inputs = [np.ones(2), np.zeros(3)]
+    assert program() == 0.0  # nothing was written
 
 
 def test_targets_may_be_inputs() -> None:

@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autograd_core.lifting import Program, lift, scalar_source
-from autograd_core.lifting import program as program_module
+from autograd_core.lifting import Program, lift, scalar_source, verified
 from autograd_core.lifting.canonical import Canonical
 from autograd_core.lifting.compiled import Compiled
 from autograd_core.lifting.level import compile_levels
@@ -40,7 +39,7 @@ def lift_by(way: str, graph: Graph, monkeypatch: pytest.MonkeyPatch) -> Program:
 
     loss, parameters, inputs = graph
     with monkeypatch.context() as patch:
-        patch.setattr(program_module, "compilations", only)
+        patch.setattr(verified, "compilations", only)
         return lift(loss, params=parameters, inputs=inputs)
 
 
