@@ -15,7 +15,21 @@ __all__ = ["CosineAnnealingLR", "ExponentialLR", "LambdaLR", "ReduceLROnPlateau"
 
 
 class Schedule:
-    """The base: `step()` after each epoch sets the rate of every group to its first rate times `factor(epoch)`."""
+    """The base: `step()` after each epoch sets the rate of every group to what `rate` makes of its first rate and the epoch.
+
+    To go on with a run, make optimiser and schedule as at its start, and load the states of both, in either order; torch's
+    `last_epoch` is part of the state.
+
+    Example:
+        >>> from nn import SGD, Linear
+        >>> schedule = StepLR(SGD(Linear(1, 1).parameters(), lr=0.8), 2, 0.5)
+        >>> rates = []
+        >>> for epoch in range(5):
+        ...     rates += schedule.get_last_lr()
+        ...     schedule.step()
+        >>> rates
+        [0.8, 0.8, 0.4, 0.4, 0.2]
+    """
 
     @checked
     def __init__(self, optimizer: Optimizer) -> None:

@@ -155,6 +155,39 @@ def test_plateau_schedule_equals_torch(torch, min_lr):
         assert a.lr == pytest.approx(b.param_groups[0]["lr"], rel=1e-12)
 
 
+LOSSES = [1.0, 0.9, 0.95, 0.96, 0.97, 0.8, 0.81, 0.82, 0.83, 0.84, 0.85, 0.7, math.nan, 0.71, 0.72, 0.73, -0.1, -0.2, -0.15, -0.1]
+
+
+@pytest.mark.oracle
+@pytest.mark.parametrize("first", ["optimiser", "schedule"])
+@pytest.mark.parametrize(("name", "options"), [*SCHEDULES, ("ReduceLROnPlateau", {"factor": 0.5, "patience": 1})], ids=lambda v: v if isinstance(v, str) else "")
+def test_a_schedule_that_is_resumed_anywhere_has_the_rates_of_one_that_never_stopped(torch, name, options, first):
+    def start(optimisers, schedules, parameters):
+        optimiser = optimisers.SGD([{"params": parameters[:1], "lr": 0.3}, {"params": parameters[1:]}], lr=0.1)
+        return optimiser, getattr(schedules, name)(optimiser, **options)
+
+    def advance(schedule, loss):
+        schedule.step(loss) if name == "ReduceLROnPlateau" else schedule.step()
+
+    theirs, reference = start(torch.optim, torch.optim.lr_scheduler, [torch.ones(1, requires_grad=True) for _ in range(2)])
+    expected = []
+    for loss in LOSSES:
+        theirs.step()
+        advance(reference, loss)
+        expected.append([group["lr"] for group in theirs.param_groups])
+    for stop in range(len(LOSSES)):
+        optimiser, schedule = start(nn, nn, [Tensor([1.0]), Tensor([1.0])])
+        for epoch, loss in enumerate(LOSSES):
+            if epoch == stop:
+                saved = {"optimiser": optimiser.state_dict(), "schedule": schedule.state_dict()}
+                optimiser, schedule = start(nn, nn, [Tensor([1.0]), Tensor([1.0])])
+                resumed = {"optimiser": optimiser, "schedule": schedule}
+                for part in sorted(resumed, key=lambda part: part != first):
+                    resumed[part].load_state_dict(saved[part])
+            advance(schedule, loss)
+            assert schedule.get_last_lr() == pytest.approx(expected[epoch], rel=1e-12)
+
+
 @pytest.mark.parametrize(("name", "options"), CASES, ids=[f"{n}-{i}" for i, (n, _) in enumerate(CASES)])
 def test_values_and_tensors_take_the_same_path(name, options):
     rng = np.random.default_rng(3)
