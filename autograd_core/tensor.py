@@ -14,6 +14,7 @@ from ._methods import ArrayMethods
 from .arguments import as_numbers, shown, text, truth
 from .backward import backpropagate, one_step
 from .errors import GraphError, ItemAssignmentError, NotScalarError, OperandError, ShapeError
+from .leaving import taken_out
 from .modes import WATCHED, tracing
 from .node import ELSEWHERE, OVERWRITTEN, Node
 from .op import INSTALLERS, TABLE, Op
@@ -29,7 +30,6 @@ from .record import (
     translated,
 )
 from .registry import axis_of
-from .value import leaves_graph
 
 __all__ = ["Tensor"]
 
@@ -186,8 +186,8 @@ class Tensor(Node, ArrayMethods):
 
     def __float__(self) -> float:
         """The one element, out of the graph."""
-        if tracing() and self.requires_grad:
-            raise GraphError(leaves_graph("float"))
+        if self.requires_grad:
+            taken_out("Tensor")
         if self._value.size != 1:
             raise NotScalarError(f"float: received a tensor of shape {self.shape}, expected one element; index it, or reduce it first.")
         return float(self._value.reshape(()))

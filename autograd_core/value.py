@@ -18,8 +18,9 @@ from ._methods import ScalarMethods
 from .algebra import NUMBERS
 from .arguments import shown, text
 from .backward import backpropagate, one_step
-from .errors import GraphError, OperandError, ShapeError
-from .modes import WATCHED, tracing
+from .errors import OperandError, ShapeError
+from .leaving import taken_out
+from .modes import WATCHED
 from .node import ELSEWHERE, OVERWRITTEN, UNREACHED, Node
 from .op import INSTALLERS, TABLE, Op
 from .protocols import array_function, array_ufunc
@@ -107,8 +108,7 @@ class Value(Node, ScalarMethods):
 
     def __float__(self) -> float:
         """The number, out of the graph."""
-        if tracing():
-            raise GraphError(leaves_graph("float"))
+        taken_out("Value")
         return self._value
 
     def __int__(self) -> int:
@@ -150,15 +150,6 @@ class Value(Node, ScalarMethods):
 
     __array_ufunc__ = array_ufunc
     __array_function__ = array_function
-
-
-def leaves_graph(function: str) -> str:
-    """The message for a number that would leave the graph inside a transform."""
-    return (
-        f"{function}() takes a number out of the graph, and its gradient would be lost without a word; inside a transform "
-        "use autograd_core's or NumPy's functions (autograd_core.sin, np.sin) instead of math's, or x.data where a "
-        "constant is meant."
-    )
 
 
 def _compare(compare: Callable[[Any, Any], Any], x: float, other: Any) -> Any:

@@ -1,0 +1,98 @@
+"""Numbers that leave the graph: a function of `math` is named, and nothing else is."""
+
+import linecache
+import math
+import warnings
+from math import exp
+
+import numpy as np
+import pytest
+
+from autograd_core import TABLE, Tensor, Value, grad, no_grad
+from autograd_core.errors import GraphError
+from autograd_core.leaving import _ELSEWHERE, _SMOOTH
+
+OF_ONE = sorted(_SMOOTH - {"atan2", "dist", "fmod", "fsum", "hypot", "pow", "acosh", "atanh"})
+
+
+def caught(f):
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always")
+        f()
+    return [str(warning.message) for warning in found]
+
+
+@pytest.mark.parametrize("name", OF_ONE)
+@pytest.mark.parametrize("make", [Value, lambda x: Tensor([x])])
+def test_a_function_of_math_is_named(name, make):
+    x = make(0.5)
+    source, place = f"x * math.{name}(x)", f"<a cell with math.{name}>"
+    linecache.cache[place] = (len(source), None, [source], place)  # as IPython does with what is typed into a cell
+    (message,) = caught(lambda: eval(compile(source, place, "eval"), {"math": math, "x": x}))
+    assert message.startswith(f"math.{name}: received a {type(x).__name__}") and ".data" in message
+    ours = _ELSEWHERE.get(name, name)
+    assert (f"use autograd_core.{ours} or np.{ours}" in message) == (ours in TABLE)
+
+
+def test_the_functions_that_are_recommended_exist():
+    import autograd_core
+
+    for name in _SMOOTH:
+        assert hasattr(math, name) or name in ("cbrt", "exp2")  # these two are new in Python 3.11
+        ours = _ELSEWHERE.get(name, name)
+        if ours in TABLE:
+            assert hasattr(autograd_core, ours), name
+
+
+def test_every_way_to_write_the_call():
+    x, scale = Value(0.5), np.float64(2.0)
+    module = math
+    assert "math.sin" in caught(lambda: math.sin(x))[0]
+    assert "math.exp" in caught(lambda: exp(x))[0]
+    assert "math.tanh" in caught(lambda: module.tanh(x))[0]
+    assert "math.pow" in caught(lambda: math.pow(scale, x))[0]
+    assert "math.log" in caught(
+        lambda: [
+            f"é {math.log(v) * 2:.2f}"
+            for v in (x,)
+        ]  # fmt: skip
+    )[0]
+    assert "math.cos" in caught(
+        lambda: math.cos(
+            x
+            + 1.0,
+        )
+    )[0]
+
+
+def test_the_line_of_the_user_is_named():
+    x = Value(0.5)
+    with pytest.warns(RuntimeWarning, match=r"math\.sin") as found:
+        math.sin(x)
+    assert found[0].filename == __file__
+
+
+@pytest.mark.parametrize(
+    "innocent",
+    [
+        lambda x: float(x) + math.sin(x.data),
+        lambda x: (np.sin(x), x.exp(), math.sin(1.0), f"{x:.2f}"),
+        lambda x: (math.isnan(x), math.isfinite(x), math.floor(x), round(x), math.sin),
+        lambda x: (float(x), int(x), math.exp(float(x))),
+        lambda x: math.sin(Tensor(0.5, requires_grad=False)),
+        lambda x: eval("float(x) + math.sin(0.0)", {"math": math}, {"x": x}),
+    ],
+)
+def test_nothing_else_is_named(innocent):
+    assert caught(lambda: innocent(Value(0.5))) == []
+
+
+def test_no_graph_no_word():
+    x = Value(0.5)
+    with no_grad():
+        assert caught(lambda: math.sin(x)) == []
+
+
+def test_inside_a_transform_it_is_refused():
+    with pytest.raises(GraphError, match="instead of math's"):
+        grad(lambda x: math.sin(x))(1.0)
