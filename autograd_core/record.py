@@ -43,7 +43,7 @@ def as_float(x: Any, who: str) -> float:
     if isinstance(x, (str, bytes, complex, np.complexfloating, Node)) or not (
         hasattr(x, "__float__") or hasattr(x, "__index__")
     ):
-        hint = "; take its .data" if isinstance(x, Node) else ""
+        hint = "; take its .data" if isinstance(x, Node) else "; Tensor takes lists" if isinstance(x, (list, tuple)) else ""
         raise OperandError(f"{who}: received {x!r} of type {type(x).__name__}, expected a real number{hint}.")
     if np.ndim(x) != 0:
         raise OperandError(f"{who}: received an array of shape {np.shape(x)}, expected one number; use Tensor for arrays.")
@@ -104,7 +104,7 @@ def translated(op: Op, operands: tuple[Any, ...], params: dict[str, Any], error:
         ndim = np.ndim(data_of(operands[0]))
         expected = f"an axis from {-ndim} to {ndim - 1}" if ndim else "no axis, since there is none"
         return AxisError(f"{received}; expected {expected}: {error}.")
-    return _our_kind(error)(f"{received}; {_expectation(op, operands)}: {error}.")
+    return _our_kind(error)(f"{received}; {_expectation(op, operands)}: {str(error).rstrip()}.")
 
 
 def refused(who: str, arguments: tuple[Any, ...], error: Exception) -> Exception:

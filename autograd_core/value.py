@@ -169,8 +169,9 @@ def _refused(op: Op, x: Any, y: Any, swapped: bool) -> Any:
         type(other), f"__{op.dunder}__" if swapped else f"__r{op.dunder}__"
     ):
         return NotImplemented
+    hint = "; np.array makes an array of a list" if isinstance(other, (list, tuple)) else ""
     raise OperandError(
-        f"{op.name}: received {shown(other)} of type {type(other).__name__}, expected a number, an array, a Value or a Tensor."
+        f"{op.name}: received {shown(other)} of type {type(other).__name__}, expected a number, an array, a Value or a Tensor{hint}."
     )
 
 

@@ -72,13 +72,28 @@ __all__ = [
     "plot", "predict", "r2_score", "save", "squared_error",
 ]  # fmt: skip
 
+_ELSEWHERE = {
+    "BCELoss": "binary_cross_entropy", "BCEWithLogitsLoss": "binary_cross_entropy_with_logits", "CrossEntropyLoss": "cross_entropy",
+    "HingeEmbeddingLoss": "hinge_loss", "HuberLoss": "huber_loss", "L1Loss": "l1_loss", "MSELoss": "mse_loss", "NLLLoss": "nll_loss",
+}  # fmt: skip
+
 if not TYPE_CHECKING:                          # type checkers see the import above, and mistyped names
 
     def __getattr__(name: str) -> Any:
         """The pictures, which need an optional package, are opened when they are first asked for."""
         if name != "plot":
-            raise AttributeError(f"module 'nn' has no attribute {name!r}")
+            raise AttributeError(f"module 'nn' has no attribute {name!r}{_instead_of(name)}", name=name)
         return importlib.import_module(f"{__name__}.plot")
+
+    def _instead_of(name: str) -> str:
+        """What is probably meant by a name that is not there: torch's class of a loss, or a slip of the pen."""
+        if name.startswith("_"):
+            return ""                          # what tools ask of every module
+        from difflib import get_close_matches
+
+        ours = {known.lower(): known for known in __all__}
+        found = _ELSEWHERE.get(name) or next((ours[known] for known in get_close_matches(name.lower(), ours, 1, 0.75)), "")
+        return f"; here it is written nn.{found}" if name in _ELSEWHERE else f"; did you mean nn.{found}?" if found else ""
 
 
 def __dir__() -> list[str]:

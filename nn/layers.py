@@ -97,6 +97,7 @@ class Sequential(Module):
         for i, module in enumerate(modules):
             if not callable(module) or isinstance(module, type):
                 hint = "; make one with brackets, as in ReLU()" if isinstance(module, type) else ""
+                hint = "; without the brackets of a list, or as Sequential(*modules)" if isinstance(module, (list, tuple)) else hint
                 raise OperandError(f"Sequential: place {i} received {module!r}, expected a module or a function{hint}.")
         self.modules_in_order = list(modules)
 

@@ -21,6 +21,7 @@ from autograd_core.errors import OperandError, ShapeError
 from .activations import relu
 from .loss_rules import BCE, BCE_LOGITS, CROSS_ENTROPY, CROSS_ENTROPY_OF_CLASSES
 from .module import Module
+from .targets import check_plus_or_minus, check_yes_or_no
 
 __all__ = [
     "LOSSES", "binary_cross_entropy", "binary_cross_entropy_with_logits", "cross_entropy", "hinge_loss", "huber_loss", "l1_loss",
@@ -178,9 +179,7 @@ def hinge_loss(prediction: Any, target: Any, *, margin: float = 1.0, reduction: 
     >>> hinge_loss(Tensor([0.5, -2.0]), [1, -1]).item()
     0.25
     """
-    labels = np.asarray(_flat(target)) if _scalars(target) else np.asarray(target)
-    if labels.dtype.kind in "fiub" and not np.isin(labels, (-1.0, 1.0)).all():
-        raise OperandError(f"hinge_loss: received labels {np.unique(labels).tolist()[:5]}, expected −1 and +1; use 2·y − 1 for labels 0 and 1.")
+    check_plus_or_minus("hinge_loss", np.asarray(_flat(target)) if _scalars(target) else np.asarray(target))
     return _elementwise("hinge_loss", lambda s, y: relu(margin - y * s), prediction, target, reduction)
 
 
@@ -198,6 +197,7 @@ def binary_cross_entropy(prediction: Any, target: Any, *, reduction: str = "mean
             f"binary_cross_entropy: received predictions from {np.min(p):g} to {np.max(p):g}, expected probabilities from 0 to 1; "
             "use binary_cross_entropy_with_logits for scores."
         )
+    check_yes_or_no("binary_cross_entropy", target)
     return _elementwise("binary_cross_entropy", BCE, prediction, target, reduction, weight)
 
 
@@ -212,6 +212,7 @@ def binary_cross_entropy_with_logits(
     >>> binary_cross_entropy_with_logits(Tensor([1000.0, -1000.0]), [1, 1]).item()
     500.0
     """
+    check_yes_or_no("binary_cross_entropy_with_logits", target)
     options = {} if pos_weight is None else {"pos_weight": pos_weight if np.ndim(pos_weight) == 0 else np.asarray(pos_weight, dtype=float)}
     return _elementwise("binary_cross_entropy_with_logits", lambda z, t: BCE_LOGITS(z, t, **options), prediction, target, reduction, weight)
 
@@ -227,7 +228,8 @@ def _classes(name: str, shape: tuple[int, ...], target: Any, ignore_index: int) 
         raise ShapeError(f"{name}: received targets of dtype {labels.dtype} and shape {labels.shape}, expected class numbers of shape {expected} for scores of shape {shape}.")
     known = labels[labels != ignore_index]
     if known.size and (known.min() < 0 or known.max() >= classes):
-        raise OperandError(f"{name}: received class numbers from {known.min()} to {known.max()}, expected 0 to {classes - 1} (or ignore_index={ignore_index}).")
+        hint = "; one score is a yes or a no: use binary_cross_entropy_with_logits, or two outputs" if classes == 1 else ""
+        raise OperandError(f"{name}: received class numbers from {known.min()} to {known.max()}, expected 0 to {classes - 1} (or ignore_index={ignore_index}){hint}.")
     return labels
 
 

@@ -36,10 +36,13 @@ def _inputs(x: Any, expected: int, who: str) -> tuple[Any, ...]:
     if not isinstance(x, (list, tuple)):
         raise OperandError(f"{who}: received {x!r:.60} of type {type(x).__name__}, expected {expected} numbers or Values.")
     xs = tuple(x)
+    if xs and isinstance(xs[0], (list, tuple, np.ndarray)):
+        raise ShapeError(
+            f"{who}: received {len(xs)} rows of numbers, expected the {expected} numbers of one sample; call it once for each sample, "
+            "as in [model(x) for x in X], or use Linear, which takes many at once."
+        )
     if len(xs) != expected:
         raise ShapeError(f"{who}: received {len(xs)} inputs, expected {expected}.")
-    if expected and isinstance(xs[0], (list, tuple, np.ndarray)):
-        raise ShapeError(f"{who}: received rows of numbers, expected {expected} numbers; call it once for each sample.")
     return xs
 
 

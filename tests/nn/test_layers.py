@@ -249,3 +249,10 @@ def test_bad_input():
         nn.LSTM(3, 4)(np.ones((5, 3)))
     with pytest.raises(OperandError, match="expected a function"):
         nn.Linear(2, 2, init="xavier")
+
+
+def test_what_is_no_module():
+    with pytest.raises(OperandError, match=r"make one with brackets, as in ReLU\(\)"):
+        nn.Sequential(nn.Linear(2, 3), nn.ReLU)
+    with pytest.raises(OperandError, match=r"without the brackets of a list, or as Sequential\(\*modules\)"):
+        nn.Sequential([nn.Linear(2, 3), nn.ReLU()])

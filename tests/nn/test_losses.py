@@ -245,3 +245,37 @@ def test_target_probabilities_of_a_tensor_get_their_gradient_as_in_torch(shape, 
 def test_target_probabilities_of_another_shape_are_refused():
     with pytest.raises(ShapeError, match=r"received a target of shape \(4,\).*expected probabilities of the shape \(4, 3\)"):
         nn.cross_entropy(Tensor(np.zeros((4, 3))), Tensor(np.zeros(4)))
+
+
+@pytest.mark.parametrize("loss", [nn.binary_cross_entropy, nn.binary_cross_entropy_with_logits])
+@pytest.mark.parametrize("make", [np.array, list])
+@pytest.mark.parametrize(
+    ("labels", "advice"),
+    [([-1.0, 1.0], r"use \(y \+ 1\) / 2"), ([0, 2], "for class numbers use cross_entropy"), ([0.5, 1.01], "expected probabilities")],
+)
+def test_labels_that_are_no_probabilities(loss, make, labels, advice):
+    """With them the loss has no least value: a run would end in −inf, and nobody would know why."""
+    for prediction in (Tensor([0.3, 0.6]), [Value(0.3), Value(0.6)]):
+        with pytest.raises(OperandError, match=rf"{loss.__name__}: received targets from .* to .*{advice}"):
+            loss(prediction, make(labels))
+
+
+@pytest.mark.parametrize("loss", [nn.binary_cross_entropy, nn.binary_cross_entropy_with_logits])
+def test_labels_that_are_probabilities(loss):
+    soft = np.float32(1.0) + np.finfo(np.float32).eps  # what a softmax in float32 may say
+    for labels in ([0, 1], [True, False], [0.2, 0.9], [0.0, soft], [np.nan, 1.0]):
+        for prediction in (Tensor([0.3, 0.6]), [Value(0.3), Value(0.6)]):
+            loss(prediction, [float(v) for v in labels])
+    loss([Value(0.3)], [Value(1.0)])
+    loss(Tensor([0.3]), Tensor([1.0]))
+
+
+def test_fit_refuses_labels_of_another_loss_before_anything_is_changed():
+    x, y = nn.data.moons(20, rng=0)
+    for model, labels in ((nn.MLP(2, [3, 1], rng=0), 2 * y - 1), (nn.Sequential(nn.Linear(2, 1, rng=0)), 2.0 * y[:, None] - 1)):
+        before = model.state_dict()
+        with pytest.raises(OperandError, match="received targets from -1 to 1"):
+            nn.fit(model, x, labels, loss="bce_with_logits", epochs=1, progress=False)
+        assert all(np.array_equal(before[name], array) for name, array in model.state_dict().items())
+    with pytest.raises(OperandError, match="one score is a yes or a no"):
+        nn.fit(nn.Sequential(nn.Linear(2, 1, rng=0)), x, y, loss="cross_entropy", epochs=1, progress=False)

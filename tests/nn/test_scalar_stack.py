@@ -197,3 +197,13 @@ def test_initialisers():
     assert (init.uniform((3,), rng=1) == init.uniform((3,), rng=1)).all()
     with pytest.raises(ShapeError, match="at least"):
         init.fans((3,))
+
+
+@pytest.mark.parametrize("n", [1, 2, 5])
+@pytest.mark.parametrize("make", [np.array, list, tuple])
+def test_many_samples_at_once_are_not_one(n, make):
+    """Also where their number happens to be that of the inputs."""
+    rows = make([[0.5, -1.0]] * n)
+    for model in (nn.MLP(2, [3, 1], rng=0), nn.Layer(2, 2, rng=0), nn.Neuron(2, rng=0)):
+        with pytest.raises(ShapeError, match=rf"received {n} rows of numbers, expected the 2 numbers of one sample; call it once for each"):
+            model(rows)
