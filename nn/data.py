@@ -201,19 +201,24 @@ def train_test_split(x: Any, y: Any, *, test: float = 0.2, stratify: bool = Fals
 
 
 @checked
-def batches(x: Any, y: Any, size: int | None = None, *, rng: Generator = None, shuffle: bool = True) -> Iterator[Data]:
-    """Parts of `size` samples (all at once where it is None), in a new random order; the last may be smaller.
+def batches(
+    x: Any, y: Any, size: int | None = None, *, rng: Generator = None, shuffle: bool = True, drop_last: bool = False
+) -> Iterator[Data]:
+    """Parts of `size` samples (all at once where it is None), in a new random order.
+
+    The last part may be smaller; `drop_last` leaves it out, as torch's `DataLoader` does.
 
     >>> [len(part) for part, _ in batches(np.arange(7), np.arange(7), 3, rng=0)]
     [3, 3, 1]
+    >>> [part.tolist() for part, _ in batches(np.arange(7), np.arange(7), 3, shuffle=False, drop_last=True)]
+    [[0, 1, 2], [3, 4, 5]]
     """
     x, y = _same_length(x, y, "batches")
     n = len(x)
-    step = n if size is None else _size(size, "batch size")
+    step = max(n, 1) if size is None else _size(size, "batch size")
     order = rng_of(rng).permutation(n) if shuffle else np.arange(n)
-    for start in range(0, n, max(step, 1)):
-        part = order[start : start + step]
-        yield x[part], y[part]
+    parts = (order[start : start + step] for start in range(0, n - n % step if drop_last else n, step))
+    return ((x[part], y[part]) for part in parts)
 
 
 class Scaler(NamedTuple):

@@ -174,7 +174,19 @@ def test_preparing():
     with pytest.raises(OperandError, match="received class 3, expected numbers below 2"):
         data.one_hot([0, 3], 2)
     with pytest.raises(ShapeError, match="as many samples"):
-        list(data.batches(x, y[:-1]))
+        data.batches(x, y[:-1])                # at the call, not at the first batch
+
+
+@pytest.mark.parametrize("shuffle", [False, True])
+@pytest.mark.parametrize("size", [None, 1, 7, 8, 9, 20, 21, 30])
+def test_batches_without_the_last_smaller_one(size, shuffle):
+    x = np.arange(40).reshape(20, 2)
+    every = list(data.batches(x, x[:, 0], size, rng=1, shuffle=shuffle))
+    whole = list(data.batches(x, x[:, 0], size, rng=1, shuffle=shuffle, drop_last=True))
+    assert len(every) == math.ceil(20 / (size or 20)) and len(whole) == 20 // (size or 20)
+    for (a, b), (c, d) in zip(every, whole, strict=False):
+        assert len(c) == (size or 20) and np.array_equal(a, c) and np.array_equal(b, d) and np.array_equal(c[:, 0], d)
+    assert list(data.batches(x[:0], x[:0], drop_last=True)) == []
 
 
 def test_real_data():
