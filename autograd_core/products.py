@@ -53,8 +53,11 @@ def _matrix_pairs(rng: Any) -> list[Any]:
 
 def _matmul(x: Any, y: Any) -> Any:
     """`np.matmul`; two matrices have the same product by `dot`, which is quicker to start."""
-    if x.__class__ is y.__class__ is np.ndarray and x.ndim == 2 and y.ndim == 2:
-        return x.dot(y)
+    try:
+        if x.ndim == 2 == y.ndim:
+            return x.dot(y)
+    except AttributeError:                     # lists
+        pass
     return np.matmul(x, y)
 
 
@@ -75,7 +78,7 @@ def _linear_weight(m: Any, g: Any, x: Any) -> Any:
 
 def _linear(x: Any, weight: Any, bias: Any) -> Any:
     out = _matmul(x, weight.T)
-    return np.add(out, bias, out=out) if out.__class__ is np.ndarray and bias.dtype is out.dtype else out + bias
+    return np.add(out, bias, out) if out.__class__ is np.ndarray and bias.dtype is out.dtype else out + bias
 
 
 Op(name="linear", symbol="xWᵀ + b", text="{0} @ {1}ᵀ + {2}", latex="{0}\\,{1}^T + {2}", array=_linear,

@@ -220,7 +220,10 @@ def _tensors_only(op: Op, operands: tuple[Any, ...], params: dict[str, Any]) -> 
     if op.d and any(v.__class__ is np.ndarray and v.dtype is not data.dtype for v in values):
         _promote(op, nodes, values, data.dtype)
     out = _new(tensor)
-    out._value, out.op, out._a, out._x = data, op, tuple(nodes), tuple(values)
+    out._value = data
+    out.op = op
+    out._a = tuple(nodes)
+    out._x = tuple(values)
     out._params = params or None
     out.label = ""
     out.requires_grad = True

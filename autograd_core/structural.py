@@ -55,7 +55,7 @@ def sum_to(x: Any, *, shape: Shape) -> Any:
     >>> sum_to(np.ones((2, 3)), shape=(3,))
     array([2., 2., 2.])
     """
-    x = np.asarray(x)
+    x = x if x.__class__ is np.ndarray else np.asarray(x)
     if x.ndim == 2 and shape == x.shape[1:]:   # a bias: the usual case
         kind, n = x.dtype.char, len(x)
         if n <= 4096 and kind in "fd":         # a product with ones starts quicker than the reduction
