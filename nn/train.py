@@ -1,9 +1,9 @@
 """`fit`: the training loop, the same for scalar models (on `Value`) and tensor models.
 
-    for each epoch: for each batch: prediction → loss → backward → (clip) → step
+    for each epoch: train on every batch → validate → note → adapt the learning rate → stop? → checkpoint
 
-Around it: an explicit `rng`, validation, metrics, early stopping, schedules, checkpoints, a progress bar. Ctrl-C ends it
-cleanly. With the same seed the numbers are the same, bit for bit, and so are those of a run that was resumed.
+What is done to a batch is in `epochs`. Ctrl-C ends a run cleanly. With the same seed the numbers are the same, bit for bit, and
+so are those of a run that was resumed.
 """
 
 from __future__ import annotations
@@ -24,18 +24,20 @@ from autograd_core.arguments import Count, Numbers, as_numbers, checked
 from autograd_core.errors import MissingExtraError, OperandError, ShapeError
 from autograd_core.modes import snapshot
 
-from .clipping import clip_grad_norm_
-from .data import batches, train_test_split
-from .history import EarlyStopping, History, metrics_of
-from .inference import as_plain, forward, is_scalar, number_of, predict, target_for, threshold_of
+from .data import train_test_split
+from .epochs import Epoch
+from .history import EarlyStopping, History, Metric, metrics_of
+from .inference import number_of, predict, target_for, threshold_of
 from .init import Generator, rng_of
-from .lifted import LiftedStep, liftable, lifted_step
 from .losses import loss_of
 from .module import Module
 from .optim import SGD, Adagrad, Adam, AdamW, Optimizer, RMSprop
 from .schedules import ReduceLROnPlateau, Schedule
 
 __all__ = ["OPTIMIZERS", "Training", "fit", "optimizer_of"]
+
+Held = tuple[np.ndarray, np.ndarray] | None
+"""(x, y) of the samples that are not trained on."""
 
 OPTIMIZERS: dict[str, type[Optimizer]] = {"sgd": SGD, "adam": Adam, "adamw": AdamW, "rmsprop": RMSprop, "adagrad": Adagrad}
 _DEFAULT_LR = {"sgd": 0.1, "adam": 0.01, "adamw": 0.01, "rmsprop": 0.01, "adagrad": 0.1}
@@ -53,7 +55,14 @@ def optimizer_of(optimizer: str | Optimizer, model: Module, lr: float | None) ->
 
 
 class Training:
-    """A run in progress, as callbacks see it: model, optimizer, schedule, history, epoch (from 1), batch size; `stop()` ends it."""
+    """A run in progress, as callbacks see it; `stop()` ends it.
+
+    Attributes:
+        model, optimizer, schedule, stopping, rng: What the run works with; schedule and stopping may be None.
+        history: The numbers so far.
+        epoch: The number of epochs that are over.
+        stopped: Whether the run ends here.
+    """
 
     def __init__(
         self, model: Module, optimizer: Optimizer, schedule: Schedule | None, stopping: EarlyStopping | None, rng: np.random.Generator
@@ -80,6 +89,7 @@ def fit(
     lr: float | None = None,
     epochs: int = 100,
     batch_size: int | None = None,
+    drop_last: bool = False,
     validation: tuple[Any, Any] | float | None = None,
     metrics: Any = (),
     penalty: Callable[[Module], Any] | None = None,
@@ -106,6 +116,7 @@ def fit(
         lr: The learning rate; a default that suits the optimiser where it is None.
         epochs: How often all samples are gone through (with `resume`, counted from the very first).
         batch_size: None for batch gradient descent, 1 for stochastic, anything between for mini-batches.
+        drop_last: Leave out the last batch of an epoch where it is smaller than the others.
         validation: (x, y) that is not trained on, or a share of the samples to be split off.
         metrics: "accuracy", "r2", functions of (prediction, target), a list or a dictionary of them.
         penalty: A function of the model that is added to the loss, such as `lambda m: l2_penalty(m, 1e-3)`.
@@ -135,57 +146,36 @@ def fit(
     followers = list(callbacks)
     _check(model, x, y, epochs, batch_size, clip_norm, followers, checkpoint)
     generator, function = rng_of(rng), loss_of(loss)
-    held: tuple[np.ndarray, np.ndarray] | None = None
-    if isinstance(validation, (tuple, list)):
-        held = as_numbers(validation[0], "fit", "validation[0]"), as_numbers(validation[1], "fit", "validation[1]")
-        if not held[0].ndim or not held[1].ndim or len(held[0]) != len(held[1]) or not len(held[0]):
-            raise ShapeError(f"fit: received validation of shapes {held[0].shape} and {held[1].shape}, expected as many samples of each, and at least one.")
-        function(predict(model, held[0][:1]), target_for(held[1][:1], predict(model, held[0][:1])))  # raises before anything is changed
-    elif validation is not None:
-        x, x_held, y, y_held = train_test_split(x, y, test=float(validation), rng=generator)
-        held = (x_held, y_held)
-    clip_norm = None if clip_norm is None else float(clip_norm)
-    resume = bool(resume) if isinstance(resume, (int, np.integer, np.bool_)) else resume
-    live = bool(live) if isinstance(live, (int, np.integer, np.bool_)) else live
-    chosen = optimizer_of(optimizer, model, lr)
-    if not {id(p) for p in model.parameters()} & {id(p) for p in chosen.parameters}:
-        raise OperandError(f"fit: received {type(chosen).__name__} with none of the model's parameters, expected one made of model.parameters().")
-    plan = schedule if schedule is None or isinstance(schedule, Schedule) else schedule(chosen)
-    stopping = early_stopping if early_stopping is None or isinstance(early_stopping, EarlyStopping) else EarlyStopping(early_stopping)
+    x, y, held = _held_out(model, function, x, y, validation, generator)
+    if drop_last and batch_size is not None and batch_size > len(x):
+        raise OperandError(f"fit: drop_last=True leaves no batch of {batch_size} among {len(x)} samples, expected a smaller batch_size.")
     measures = metrics_of(metrics, threshold_of(function))
+    training = _begun(model, optimizer, lr, schedule, early_stopping, generator)
     picture = _live(live, x, y, threshold_of(function))
-    training = Training(model, chosen, plan, stopping, generator)
-    if stopping is not None:
-        stopping.reset()
+    followers += [] if picture is None else [picture]
     _resume(training, checkpoint, resume)
-    modes = [(module, module.training) for module in model.modules()]
-    step = _step_of(model, function, penalty)
-    per_epoch = math.ceil(len(x) / (batch_size or len(x)))
-    followers += [picture] if picture is not None else []
     history = training.history
     if not training.stopped:                   # by the run that is resumed
         history.stopped = "finished"
-    fast = bar = None
-    restore_modes = snapshot()
+    modes = [(module, module.training) for module in model.modules()]
+    restore_modes, epoch, bar = snapshot(), None, None
     try:
         model.train()
-        fast = _lifted(lift, model, function, penalty, chosen, x, y, batch_size, epochs)
-        history.lifted = "" if fast is None else fast.kind
-        bar = _bar(progress, epochs * per_epoch, training.epoch * per_epoch)
+        epoch = Epoch(
+            training, x, y, loss=function, penalty=penalty, metrics=measures, batch_size=batch_size, drop_last=bool(drop_last),
+            clip_norm=None if clip_norm is None else float(clip_norm), lift=lift, epochs=epochs,
+        )  # fmt: skip
+        history.lifted = "" if epoch.program is None else epoch.program.kind
+        bar = _bar(progress, epochs * epoch.batches, training.epoch * epoch.batches)
         while training.epoch < epochs and not training.stopped:
             started = time.perf_counter()
             with np.errstate(all="ignore"):    # a loss that overflows is reported below, once
-                row = _epoch(training, step, fast, x, y, batch_size, clip_norm, measures, bar, epochs)
-            if held is not None:
-                for name, value in _validate(model, function, measures, held).items():
-                    row[f"val_{name}"] = value
-            row["lr"] = chosen.lr
-            row["seconds"] = time.perf_counter() - started
+                row = epoch(bar)
+            row |= _validate(model, function, measures, held)
+            row |= {"lr": training.optimizer.lr, "seconds": time.perf_counter() - started}
             training.epoch += 1
             history.append(row)
-            if plan is not None:
-                watched = row.get("val_loss", row["loss"])
-                plan.step(watched if isinstance(plan, ReduceLROnPlateau) else None)
+            _adapt(training.schedule, row)
             _judge(training, row, followers)
             if checkpoint is not None and (training.epoch % checkpoint_every == 0 or training.epoch == epochs or training.stopped):
                 from .io import save_checkpoint
@@ -194,8 +184,8 @@ def fit(
     except KeyboardInterrupt:
         history.stopped = "interrupted"
         restore_modes()                        # it may have come on the way out of a no_grad()
-        if fast is not None:
-            fast.end()                         # once more, if it was that which was interrupted
+        if epoch is not None and epoch.program is not None:
+            epoch.program.end()                # once more, if it was that which was interrupted
     except BaseException:                      # a model that could not be trained is left in the mode it was in
         for module, mode in modes:
             module.training = mode
@@ -203,15 +193,11 @@ def fit(
     finally:
         if bar is not None:
             bar.close()
-    model.eval()
-    if stopping is not None and stopping.best_epoch is not None:
-        stopping.restore(model)
-        history.best_epoch = stopping.best_epoch if stopping.restore_best else None
-    if picture is not None:
-        picture.finish(training)
+    _finish(training, picture)
     return history
 
 
+# ------------------------------------------------------------------------------------------------ before the loop
 def _check(
     model: Any, x: np.ndarray, y: np.ndarray, epochs: Any, batch_size: Any, clip_norm: Any, callbacks: list[Any], checkpoint: Any
 ) -> None:  # fmt: skip
@@ -242,138 +228,62 @@ def _check(
         safetensors_library()                  # missing, it is told now and not after hours
 
 
-def _lifted(
-    lift: bool | None, model: Module, loss: Any, penalty: Any, optimizer: Optimizer, x: np.ndarray, y: np.ndarray, batch_size: int | None, epochs: int
-) -> LiftedStep | None:
-    """The steps of a scalar model as a program, where that is wanted and works."""
-    size = min(batch_size or len(x), len(x))
-    if lift is False or not is_scalar(model) or not (lift or liftable(model, loss, epochs * (len(x) // size))):
-        return None
-    targets = target_for(y, predict(model, x))
-    loss(predict(model, x), targets)           # raises at targets that do not fit; a replay would not look at them
-    step = lifted_step(model, loss, penalty, optimizer, x[:size], targets[:size])
-    if step is None and lift:
-        raise OperandError("fit: lift=True, but the loss of a batch could not be lifted; lift=None or False trains it one number at a time.")
-    return step
+def _held_out(
+    model: Module, loss: Callable[..., Any], x: np.ndarray, y: np.ndarray, validation: Any, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray, Held]:
+    """(x, y, what validates): the samples to train on, and those that were given, or split off, to validate with."""
+    if validation is None:
+        return x, y, None
+    if not isinstance(validation, (tuple, list)):
+        x, x_held, y, y_held = train_test_split(x, y, test=float(validation), rng=rng)
+        return x, y, (x_held, y_held)
+    x_held, y_held = as_numbers(validation[0], "fit", "validation[0]"), as_numbers(validation[1], "fit", "validation[1]")
+    if not x_held.ndim or not y_held.ndim or len(x_held) != len(y_held) or not len(x_held):
+        raise ShapeError(f"fit: received validation of shapes {x_held.shape} and {y_held.shape}, expected as many samples of each, and at least one.")
+    prediction = predict(model, x_held[:1])
+    loss(prediction, target_for(y_held[:1], prediction))  # raises before anything is changed
+    return x, y, (x_held, y_held)
+
+
+def _begun(
+    model: Module, optimizer: str | Optimizer, lr: float | None, schedule: Schedule | Callable[[Optimizer], Schedule] | None,
+    early_stopping: EarlyStopping | int | None, rng: np.random.Generator,
+) -> Training:  # fmt: skip
+    """A run at epoch 0, with objects in place of names, functions and numbers."""
+    chosen = optimizer_of(optimizer, model, lr)
+    if not {id(p) for p in model.parameters()} & {id(p) for p in chosen.parameters}:
+        raise OperandError(f"fit: received {type(chosen).__name__} with none of the model's parameters, expected one made of model.parameters().")
+    plan = schedule if schedule is None or isinstance(schedule, Schedule) else schedule(chosen)
+    stopping = early_stopping if early_stopping is None or isinstance(early_stopping, EarlyStopping) else EarlyStopping(early_stopping)
+    if stopping is not None:
+        stopping.reset()
+    return Training(model, chosen, plan, stopping, rng)
 
 
 def _live(live: bool | str | Path, x: np.ndarray, y: np.ndarray, threshold: float | None) -> Any:
     """The callback that draws the run, or None."""
-    if live is False:
+    path: Any = None if _is_switch(live) else live
+    if path is None and not live:
         return None
     from .live import follower
 
-    return follower(x, y, path=None if live is True else live, threshold=threshold)
+    return follower(x, y, path=path, threshold=threshold)
 
 
-Step = Callable[[np.ndarray, np.ndarray], tuple[float, np.ndarray]]
-
-
-def _step_of(model: Module, loss: Callable[..., Any], penalty: Callable[[Module], Any] | None) -> Step:
-    """Forward and backward of a batch: (loss, predictions); gradients are left in the parameters."""
-    scalar = is_scalar(model)
-
-    def step(x: np.ndarray, y: np.ndarray) -> tuple[float, np.ndarray]:
-        prediction = forward(model, x, scalar)
-        plain = as_plain(prediction)
-        value = loss(prediction, target_for(y, plain))
-        if penalty is not None:
-            value = value + penalty(model)
-        value.backward()
-        return number_of(value), plain
-
-    return step
-
-
-def _epoch(
-    training: Training, step: Step, fast: Any, x: np.ndarray, y: np.ndarray, batch_size: int | None, clip_norm: float | None,
-    measures: dict[str, Any], bar: Any, epochs: int,
-) -> dict[str, float]:  # fmt: skip
-    """One pass over the samples; the loss is the mean over them while they are trained on."""
-    if fast is not None:
-        fast.begin()
-        try:
-            total = _run(training, fast, x, y, batch_size, clip_norm, None, bar, epochs)
-        finally:
-            fast.end()
-        row = {"loss": total / len(x)}
-        prediction = predict(training.model, x) if measures else x
-        return row | {name: float(metric(prediction, target_for(y, prediction))) for name, metric in measures.items()}
-    kept: list[tuple[np.ndarray, np.ndarray]] = []
-    total = _run(training, step, x, y, batch_size, clip_norm, kept if measures else None, bar, epochs)
-    row = {"loss": total / len(x)}
-    for name, metric in measures.items():
-        row[name] = float(metric(np.concatenate([p for p, _ in kept]), np.concatenate([t for _, t in kept])))
-    return row
-
-
-def _run(
-    training: Training, step: Any, x: np.ndarray, y: np.ndarray, batch_size: int | None, clip_norm: float | None, kept: Any, bar: Any,
-    epochs: int,
-) -> float:  # fmt: skip
-    """The batches of an epoch; the sum of the losses of the samples."""
-    total, optimizer, lifted = 0.0, training.optimizer, isinstance(step, LiftedStep)
-    for part, target in batches(x, y, batch_size, rng=training.rng, shuffle=batch_size is not None):
-        if lifted:
-            value = step(part, target)
-            if clip_norm is not None:
-                step.clip(clip_norm)
-        else:
-            optimizer.zero_grad()
-            value, prediction = step(part, target)
-            if clip_norm is not None:
-                clip_grad_norm_(optimizer.parameters, clip_norm)
-            if kept is not None:
-                kept.append((prediction, target_for(target, prediction)))
-        optimizer.step()
-        total += value * len(part)
-        if bar is not None:
-            bar.set_description_str(f"epoch {training.epoch + 1}/{epochs}", refresh=False)
-            bar.set_postfix_str(f"loss {value:.4f}, lr {optimizer.lr:.2g}", refresh=False)
-            bar.update()
-    return total
-
-
-def _validate(model: Module, loss: Callable[..., Any], measures: dict[str, Any], held: tuple[np.ndarray, np.ndarray]) -> dict[str, float]:
-    prediction = predict(model, held[0])
-    target = target_for(held[1], prediction)
-    with no_grad():
-        found = {"loss": number_of(loss(Tensor(prediction, requires_grad=False), target))}
-    for name, metric in measures.items():
-        found[name] = float(metric(prediction, target))
-    return found
-
-
-def _judge(training: Training, row: dict[str, float], followers: list[Callable[[Training], Any]]) -> None:
-    """Whether to go on after an epoch."""
-    history, stopping = training.history, training.stopping
-    if not math.isfinite(row["loss"]):
-        history.stopped, training.stopped = "the loss is not finite", True
-        warnings.warn(
-            f"fit: the loss is {row['loss']} in epoch {training.epoch}; a smaller learning rate, clip_norm= or scaled inputs "
-            "may help, and detect_anomaly() finds where it begins.", RuntimeWarning, stacklevel=4,
-        )  # fmt: skip
-        return
-    if stopping is not None:
-        monitor = stopping.monitor or ("val_loss" if "val_loss" in row else "loss")
-        if monitor not in row:
-            raise OperandError(f"early stopping: there is no {monitor!r} to watch; there are {', '.join(row)}.")
-        if stopping.seen(row[monitor], training.model, training.epoch, larger_is_better="loss" not in monitor):
-            history.stopped, training.stopped = "early stopping", True
-    for follow in followers:
-        follow(training)
-    if training.stopped and history.stopped == "finished":
-        history.stopped = "callback"
+def _is_switch(x: Any) -> bool:
+    """Whether an argument that may be a file is True or False instead."""
+    return isinstance(x, (int, np.integer, np.bool_))
 
 
 def _resume(training: Training, checkpoint: str | Path | None, resume: str | Path | bool | None) -> None:
     """Go on from a checkpoint, if one is asked for and, with True, if there is one."""
-    if resume is None or resume is False:
+    switch = _is_switch(resume)
+    if resume is None or (switch and not resume):
         return
-    source = checkpoint if resume is True else resume
+    source: Any = checkpoint if switch else resume
     if source is None:
         raise OperandError("fit: resume=True needs checkpoint=, the file to go on from.")
-    if resume is True and not Path(source).exists():
+    if switch and not Path(source).exists():
         return
     from .io import load_checkpoint
 
@@ -400,3 +310,54 @@ def _bar(progress: bool | None, total: int, initial: int) -> Any:
         monitor_interval = 0
 
     return Bar(total=total, initial=initial, unit="step", leave=progress is True, dynamic_ncols=True)
+
+
+# ------------------------------------------------------------------------------------------------ in the loop, and after it
+def _validate(model: Module, loss: Callable[..., Any], measures: dict[str, Metric], held: Held) -> dict[str, float]:
+    """Loss and metrics of the samples that are not trained on, if there are any."""
+    if held is None:
+        return {}
+    prediction = predict(model, held[0])
+    target = target_for(held[1], prediction)
+    with no_grad():
+        found = {"val_loss": number_of(loss(Tensor(prediction, requires_grad=False), target))}
+    return found | {f"val_{name}": float(metric(prediction, target)) for name, metric in measures.items()}
+
+
+def _adapt(schedule: Schedule | None, row: dict[str, float]) -> None:
+    """The learning rate of the next epoch."""
+    if schedule is not None:
+        schedule.step(row.get("val_loss", row["loss"]) if isinstance(schedule, ReduceLROnPlateau) else None)
+
+
+def _judge(training: Training, row: dict[str, float], followers: list[Callable[[Training], Any]]) -> None:
+    """Whether to go on after an epoch."""
+    history, stopping = training.history, training.stopping
+    if not math.isfinite(row["loss"]):
+        history.stopped, training.stopped = "the loss is not finite", True
+        warnings.warn(
+            f"fit: the loss is {row['loss']} in epoch {training.epoch}; a smaller learning rate, clip_norm= or scaled inputs "
+            "may help, and detect_anomaly() finds where it begins.", RuntimeWarning, stacklevel=4,
+        )  # fmt: skip
+        return
+    if stopping is not None:
+        monitor = stopping.monitor or ("val_loss" if "val_loss" in row else "loss")
+        if monitor not in row:
+            raise OperandError(f"early stopping: there is no {monitor!r} to watch; there are {', '.join(row)}.")
+        if stopping.seen(row[monitor], training.model, training.epoch, larger_is_better="loss" not in monitor):
+            history.stopped, training.stopped = "early stopping", True
+    for follow in followers:
+        follow(training)
+    if training.stopped and history.stopped == "finished":
+        history.stopped = "callback"
+
+
+def _finish(training: Training, picture: Any) -> None:
+    """The model as it is to be used: in evaluation mode, with its best weights where early stopping kept them."""
+    model, stopping = training.model, training.stopping
+    model.eval()
+    if stopping is not None and stopping.best_epoch is not None:
+        stopping.restore(model)
+        training.history.best_epoch = stopping.best_epoch if stopping.restore_best else None
+    if picture is not None:
+        picture.finish(training)

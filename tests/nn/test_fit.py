@@ -9,7 +9,7 @@ import nn
 from autograd_core import Tensor, no_grad, scope
 from autograd_core.errors import OperandError, ShapeError
 from autograd_core.modes import recording
-from nn.data import blobs, logic, moons, sine
+from nn.data import batches, blobs, logic, moons, sine
 from nn.lifted import LiftedStep
 
 
@@ -121,6 +121,34 @@ def test_ctrl_c_returns_the_history_so_far():
     history = nn.fit(model, x, y, loss="cross_entropy", epochs=10, callbacks=[interrupt])
     assert history.stopped == "interrupted" and len(history) == 2
     assert not model.training
+
+
+@pytest.mark.parametrize("lift", [None, False])
+@pytest.mark.parametrize("batch_size", [None, 7, 16, 40])
+def test_a_last_smaller_batch_may_be_left_out(batch_size, lift):
+    x, y = moons(40, rng=0)
+    sizes, model = [], nn.MLP(2, [3, 1], rng=0)
+
+    def loss(prediction, target):
+        sizes.append(len(target))
+        return nn.mse_loss(prediction, target)
+
+    history = nn.fit(model, x, y.astype(float), loss=loss if lift is False else "mse", batch_size=batch_size, epochs=5, drop_last=True, lift=lift, metrics="accuracy", rng=0)
+    assert bool(history.lifted) is (lift is None)
+    size = batch_size or 40
+    if lift is False:
+        assert sizes == [size] * (5 * (40 // size))
+    assert all(math.isfinite(v) for v in history["loss"] + history["accuracy"])
+
+
+def test_the_loss_of_an_epoch_is_the_mean_over_the_samples_it_was_trained_on():
+    x, model = np.arange(7.0).reshape(7, 1), nn.Linear(1, 1, bias=False, init="zeros")
+    for drop_last, seen in ((False, 7), (True, 6)):
+        order = next(iter(batches(x, x, rng=3)))[0].ravel()[:seen]
+        history = nn.fit(model, x, x, optimizer="sgd", lr=0.0, epochs=1, batch_size=3, drop_last=drop_last, rng=3)
+        assert history["loss"] == [pytest.approx(float(np.mean(order**2)))]
+    with pytest.raises(OperandError, match="drop_last=True leaves no batch of 8 among 7 samples"):
+        nn.fit(model, x, x, batch_size=8, drop_last=True)
 
 
 def test_ctrl_c_while_numbers_are_handed_back(monkeypatch):

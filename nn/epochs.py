@@ -1,0 +1,129 @@
+"""An epoch of `fit`: all samples gone through once, in batches.
+
+    for each batch: prediction → loss → backward → (clip) → step
+
+A tensor model computes a batch at a time and a scalar model a number at a time; where a scalar model can be lifted, a program
+takes the place of prediction, loss and backward (see `nn.lifted`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from autograd_core.errors import OperandError
+
+from .clipping import clip_grad_norm_
+from .data import batches
+from .history import Metric
+from .inference import as_plain, forward, is_scalar, number_of, predict, target_for
+from .lifted import LiftedStep, liftable, lifted_step
+from .module import Module
+
+if TYPE_CHECKING:
+    from .train import Training
+
+__all__ = ["Epoch"]
+
+Array = np.ndarray
+
+
+class Epoch:
+    """One pass over the samples, as often as it is called.
+
+    Attributes:
+        batches: The number of batches of a pass.
+        program: What replays the steps of a scalar model, or None.
+    """
+
+    def __init__(
+        self, training: Training, x: Array, y: Array, *, loss: Callable[..., Any], penalty: Callable[[Module], Any] | None,
+        metrics: dict[str, Metric], batch_size: int | None, drop_last: bool, clip_norm: float | None, lift: bool | None, epochs: int,
+    ) -> None:  # fmt: skip
+        """The arguments of `fit`, made sure of."""
+        self.training, self.x, self.y = training, x, y
+        self.loss, self.penalty, self.metrics, self.clip_norm, self.epochs = loss, penalty, metrics, clip_norm, epochs
+        self.size, self.shuffle, self.drop_last = min(batch_size or len(x), len(x)), batch_size is not None, drop_last
+        self.batches = len(x) // self.size if drop_last else math.ceil(len(x) / self.size)
+        self.scalar = is_scalar(training.model)
+        self.program = self._lifted(lift)
+        self._measured: list[tuple[Array, Array]] = []  # (predictions, targets) of the pass
+
+    def _lifted(self, lift: bool | None) -> LiftedStep | None:
+        """The steps of a scalar model as a program, where that is wanted and works."""
+        model, x = self.training.model, self.x
+        if lift is False or not self.scalar or not (lift or liftable(model, self.loss, self.epochs * (len(x) // self.size))):
+            return None
+        prediction = predict(model, x)
+        targets = target_for(self.y, prediction)
+        self.loss(prediction, targets)         # raises at targets that do not fit; a replay would not look at them
+        step = lifted_step(model, self.loss, self.penalty, self.training.optimizer, x[: self.size], targets[: self.size])
+        if step is None and lift:
+            raise OperandError("fit: lift=True, but the loss of a batch could not be lifted; lift=None or False trains it one number at a time.")
+        return step
+
+    # ------------------------------------------------------------------------------------------------ a pass
+    def __call__(self, bar: Any) -> dict[str, float]:
+        """The loss, as the mean over the samples while they are trained on, and the metrics.
+
+        Metrics are those of the predictions that were trained on; of a lifted run, those of the predictions after the pass.
+        """
+        if self.program is None:
+            loss = self._pass(self._computed, bar)
+        else:
+            self.program.begin()
+            try:
+                loss = self._pass(self._replayed, bar)
+            finally:
+                self.program.end()
+            if self.metrics:
+                prediction = predict(self.training.model, self.x)
+                self._measured = [(prediction, target_for(self.y, prediction))]
+        row = {"loss": loss} | {name: self._measure(metric) for name, metric in self.metrics.items()}
+        self._measured = []
+        return row
+
+    def _pass(self, step: Callable[[Array, Array], float], bar: Any) -> float:
+        """A step for every batch; the mean of their losses, each sample counting alike."""
+        training, total, count = self.training, 0.0, 0
+        for x, y in batches(self.x, self.y, self.size, rng=training.rng, shuffle=self.shuffle, drop_last=self.drop_last):
+            loss = step(x, y)
+            training.optimizer.step()
+            total, count = total + loss * len(x), count + len(x)
+            if bar is not None:
+                bar.set_description_str(f"epoch {training.epoch + 1}/{self.epochs}", refresh=False)
+                bar.set_postfix_str(f"loss {loss:.4f}, lr {training.optimizer.lr:.2g}", refresh=False)
+                bar.update()
+        return total / count
+
+    def _computed(self, x: Array, y: Array) -> float:
+        """The loss of a batch; its gradient is left in the parameters."""
+        training = self.training
+        training.optimizer.zero_grad()
+        prediction = forward(training.model, x, self.scalar)
+        plain = as_plain(prediction)
+        target = target_for(y, plain)
+        loss = self.loss(prediction, target)
+        if self.penalty is not None:
+            loss = loss + self.penalty(training.model)
+        loss.backward()
+        if self.clip_norm is not None:
+            clip_grad_norm_(training.optimizer.parameters, self.clip_norm)
+        if self.metrics:
+            self._measured.append((plain, target))
+        return number_of(loss)
+
+    def _replayed(self, x: Array, y: Array) -> float:
+        """The loss of a batch; its gradient is left in the program."""
+        program: Any = self.program
+        loss: float = program(x, y)
+        if self.clip_norm is not None:
+            program.clip(self.clip_norm)
+        return loss
+
+    def _measure(self, metric: Metric) -> float:
+        predictions, targets = zip(*self._measured, strict=True)
+        return float(metric(np.concatenate(predictions), np.concatenate(targets)))
