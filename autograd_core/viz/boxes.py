@@ -28,8 +28,25 @@ def header_of(network: Network, i: int) -> str:
     node = network.nodes[i]
     if isinstance(node, Constant) or node.op is None:
         return ""
-    names = [network.names[network.uses[k].operand] for k in network.incoming[i]]
-    return "= " + formula_of(node.op, names, node._params)
+    operands = [network.uses[k].operand for k in network.incoming[i]]
+    if node.op.name == "weighted_sum":
+        return "= " + _weighted_sum(network, operands)
+    return "= " + formula_of(node.op, [network.names[j] for j in operands], node._params)
+
+
+def _weighted_sum(network: Network, operands: list[int]) -> str:
+    """Σ wᵢxᵢ + b, or what it comes to: a mean has equal numbers for weights and no bias, a penalty multiplies each by itself."""
+    half = len(operands) // 2
+    weights, terms, bias = operands[:half], operands[half:-1], operands[-1]
+    plain = all(network.roles[j] == "constant" for j in weights)
+    shared = {float(network.data(j)) for j in weights} if plain else set()
+    if len(shared) == 1:
+        factor = shared.pop()
+        text = "Σ xᵢ" if factor == 1.0 else f"{number(factor)} · Σ xᵢ"
+    else:
+        text = "Σ wᵢ²" if weights == terms else "Σ wᵢxᵢ"
+    nothing = network.roles[bias] == "constant" and network.data(bias) == 0.0
+    return text if nothing else f"{text} + b"
 
 
 def grad_text(gradient: Any) -> tuple[str, int]:

@@ -25,7 +25,7 @@ from .animation import animation
 from .boxes import brief, derivative_symbol, header_of, shape_text
 from .drawing import check_nodes, check_options, check_root
 from .fold import view_of
-from .network import Network, Use, read
+from .network import Network, Use, partial_of, read
 from .notebook import bundle
 from .page import page
 from .scene import SHOW, Scene, picture, scenes
@@ -40,7 +40,7 @@ class ChainStep:
     """One product of the chain rule: `contribution = incoming · local`, and `after = before + contribution`.
 
     `symbol` is the local derivative as the rule writes it (for a structural operation the pull-back of the incoming
-    gradient g; there `local` is None). `path` of `paths`: which of the operand's uses this is.
+    gradient g; there `local` is None), and `partial` its name, "∂u/∂x". `path` of `paths`: which of the operand's uses this is.
     """
 
     node: Node
@@ -57,6 +57,7 @@ class ChainStep:
     names: tuple[str, str, str] = ("", "", "")  # of the node, the operand, the root
     numbers: tuple[int, int, int] = (0, 0, 0)  # of the node, the operand, the use
     shapes: tuple[str, ...] = field(default=())
+    partial: str = ""
 
     @property
     def formula(self) -> str:
@@ -64,7 +65,7 @@ class ChainStep:
         out, operand, root = self.names
         if self.local is None:
             return f"{operand}.grad += {self.symbol or f'the pull-back of g = ∂{root}/∂{out}'}"
-        return f"{operand}.grad += ∂{root}/∂{out} × ∂{out}/∂{operand}"
+        return f"{operand}.grad += ∂{root}/∂{out} × {self.partial}"
 
     @property
     def sentence(self) -> str:
@@ -163,7 +164,7 @@ def _steps(network: Network, emitted: list[Step]) -> tuple[ChainStep, ...]:
                 symbol=derivative_symbol(network, network.uses[use]), contribution=step.contribution,
                 before=step.before, after=step.after, path=seen[operand], paths=total[operand],
                 names=(network.names[node], network.names[operand], root), numbers=(node, operand, use),
-                shapes=_shapes(network, step, network.uses[use]),
+                shapes=_shapes(network, step, network.uses[use]), partial=partial_of(network, use),
             )
         )
     return tuple(found)
@@ -258,7 +259,7 @@ class Explanation:
             out, operand, _ = step.names
             number_ = step.numbers[0]
             formula = f"{out} {header_of(self._network, number_)}"
-            what = f"∂{out}/∂{operand} = {step.symbol}" if step.local is not None else f"{operand}.grad += {step.symbol or '…'}"
+            what = f"{step.partial} = {step.symbol}" if step.local is not None else f"{operand}.grad += {step.symbol or '…'}"
             local = "" if step.local is None else brief(step.local, 4)
             paths = f"  path {step.path} of {step.paths}" if step.paths > 1 else ""
             after = f"{operand}.grad = {brief(step.after, 4)}{paths}"

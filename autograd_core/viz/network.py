@@ -8,19 +8,22 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from autograd_core.node import Node, operands, walk
 from autograd_core.op import Op
 
 from .graph import Role
 from .text import clean, join_limited, number
 
-__all__ = ["Call", "Constant", "Network", "Use", "formula_of", "read"]
+__all__ = ["Call", "Constant", "Network", "Use", "formula_of", "partial_of", "read"]
 
 # Labels that a textbook gives to a parameter, with an index or a subscript.
 _PARAMETER = re.compile(r"(w|W|b|B|θ|Θ|β|γ|theta|beta|gamma|weight|bias|kernel|scale)s?[\d_₀₁₂₃₄₅₆₇₈₉,]*")
 
 
 _RAISED = str.maketrans("−0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+_LOWERED = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 
 class Constant(NamedTuple):
@@ -216,36 +219,73 @@ def _roles(network: Network, parameters: set[int]) -> list[Role]:
     return roles
 
 
+def _read_order(network: Network) -> list[int]:
+    """The operations as one reads a formula, each after its operands, the first operand first; in front the leaves, as they come into play."""
+    order: list[int] = []
+    begun = [False] * len(network.nodes)
+    pending = [(network.root, False)]
+    while pending:
+        i, done = pending.pop()
+        if done:
+            order.append(i)
+        elif not begun[i] and network.incoming[i]:
+            begun[i] = True
+            pending.append((i, True))
+            pending += [(network.uses[k].operand, False) for k in reversed(network.incoming[i])]
+    leaves = dict.fromkeys(network.uses[k].operand for i in order for k in network.incoming[i])
+    return list(dict.fromkeys([*(i for i in leaves if not network.incoming[i]), *order, *range(len(network.nodes))]))
+
+
+def _families(network: Network, order: list[int]) -> dict[int, list[int]]:
+    """The labelled parameters that one operation is the first to use, as those of a neuron: they are numbered alike."""
+    families: dict[int, list[int]] = {}
+    first: dict[int, int] = {}
+    for i in order:
+        for k in network.incoming[i]:
+            operand = network.uses[k].operand
+            if network.roles[operand] == "parameter" and network.label(operand) and operand not in first:
+                first[operand] = i
+                families.setdefault(i, []).append(operand)
+    distinct = {i for i, family in families.items() if len({network.label(j) for j in family}) == len(family)}
+    return {j: families[i] if i in distinct else [j] for j, i in first.items()}
+
+
 def _names(network: Network) -> list[str]:
     """A name for every node, each its own: the label, a number for a constant, v1, v2, … for the rest."""
-    names = [network.label(i) for i in range(len(network.nodes))]
-    taken: dict[str, int] = {}
-    for name in names:
-        taken.setdefault(name, 1)
-    used: set[str] = set()
-    count = 0
-    forward = dict.fromkeys(use.operand for use in network.uses if not network.incoming[use.operand])  # leaves, as they come into play
-    for i in [*forward, *(i for i in range(len(names)) if i not in forward)]:
-        name, data = names[i], network.data(i)
-        if not name and network.roles[i] == "constant":
-            shape = getattr(data, "shape", ())
-            name = "constant" if shape else number(data)
-        elif not name and i == network.root:
-            name = "out" if "out" not in taken else "result"
-        elif not name:
+    labels = [network.label(i) for i in range(len(network.nodes))]
+    names = ["" for _ in labels]
+    order = _read_order(network)
+    families, taken, used = _families(network, order), set(labels), set()
+    numbered: dict[str, int] = {}
+    count = arrays = 0
+    for i in order:
+        label, data = labels[i], network.data(i)
+        if names[i]:
+            continue
+        if label:
+            family = families.get(i, [i])
+            n = 1 + max(numbered.get(labels[j], 0) for j in family)
+            while any((name := _numbered(labels[j], n)) in used or (n > 1 and name in taken) for j in family):
+                n += 1
+            for j in family:
+                names[j], numbered[labels[j]] = _numbered(labels[j], n), n
+                used.add(names[j])
+        elif network.roles[i] == "constant":
+            arrays += bool(np.ndim(data))
+            names[i] = _numbered("constant", arrays) if np.ndim(data) else number(data)
+        elif i == network.root:
+            names[i] = "out" if "out" not in taken else "result"
+        else:
             count += 1
             while f"v{count}" in taken:
                 count += 1
-            name = f"v{count}"
-        elif name in used:
-            base = name
-            while name in used or name in taken:
-                taken[base] += 1
-                name = base + str(taken[base]).translate(str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉"))
-        if network.roles[i] != "constant":
-            used.add(name)
-        names[i] = name
+            names[i] = f"v{count}"
     return names
+
+
+def _numbered(name: str, n: int) -> str:
+    """A name with an index, which the first goes without."""
+    return name + str(n).translate(_LOWERED) if n > 1 else name
 
 
 def formula_of(op: Op, names: list[str], params: dict[str, Any] | None = None) -> str:
@@ -276,6 +316,26 @@ def formula_of(op: Op, names: list[str], params: dict[str, Any] | None = None) -
         symbol = op.name
     extra = [f"{key}={_setting(value)}" for key, value in settings.items() if value is not None and value is not False]
     return clean(f"{symbol}({join_limited([join_limited(words), *extra])})", 36)
+
+
+def partial_of(network: Network, k: int) -> str:
+    """How the local derivative along a use is written: "∂u/∂x"; where u has x in several places, the place too.
+
+    >>> from autograd_core import Value
+    >>> x = Value(3.0, label="x")
+    >>> network = read(x * x)
+    >>> partial_of(network, 0), partial_of(network, 1)
+    ('∂out/∂(1st x)', '∂out/∂(2nd x)')
+    """
+    use = network.uses[k]
+    out, operand = network.names[use.node], network.names[use.operand]
+    places = network.incoming[use.node]
+    same = [j for j in places if network.uses[j].operand == use.operand] if 1 < len(places) <= 40 else []
+    if len(same) > 1:
+        n = same.index(k) + 1
+        ending = "th" if n % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(n % 10, "th")
+        operand = f"({n}{ending} {operand})"
+    return f"∂{out}/∂{operand}"
 
 
 def _setting(value: Any) -> str:

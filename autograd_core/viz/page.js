@@ -142,11 +142,12 @@
     const whole = glass.whole();
     glass.scale(whole < 0.65 ? 0.9 : Math.min(1.5, whole)); // what does not fit is at least read with ease
     view.scrollLeft = view.scrollTop = 0;
-    const centre = svg.querySelector(".centre");
+    const centre = svg.querySelector(".centre") || boxes[scene.middle]; // of a picture that was cut: what it is about
     if (!centre) return;
     const frame = view.getBoundingClientRect(), box = centre.getBoundingClientRect();
-    view.scrollLeft = (box.left + box.right - frame.left - frame.right) / 2;
-    view.scrollTop = (box.top + box.bottom - frame.top - frame.bottom) / 2;
+    const into = (low, high, from, to) => (high - low > to - from ? low - from - 12 : (low + high - from - to) / 2); // a long box from its name on
+    view.scrollLeft = into(box.left, box.right, frame.left, frame.right);
+    view.scrollTop = into(box.top, box.bottom, frame.top, frame.bottom);
   }
   function reveal(elements) {
     const frame = view.getBoundingClientRect();

@@ -62,6 +62,7 @@ def page(
             "title": f"{'Backpropagation' if stepping else 'Graph'} of {scene.title}" if scene is first else scene.title,
             "part": [scene.part, scene.parts, scene.stack],
             "stubs": scene.stubs,
+            "middle": scene.middle,
             **place,
         }
         for scene, place in _packed(scenes, pack, direction, theme, inside, stepping)
@@ -151,7 +152,9 @@ _HEADER = (
 )
 _PANEL = (
     '<aside aria-label="This step"><h2 id="head"></h2><dl id="rows"></dl>'
-    '<p id="say" role="status" aria-live="polite"></p><p id="where"></p></aside>' + controls("Steps", "Step")
+    '<p id="say" role="status" aria-live="polite"></p><p id="where"></p><ul id="key" aria-label="What the borders mean">'
+    '<li class="from">its gradient comes in</li><li class="to">gets the contribution</li><li class="has">has a gradient</li></ul></aside>'
+    + controls("Steps", "Step")
 )
 
 
@@ -237,7 +240,7 @@ def _step(network: Network, step: ChainStep, k: int, total: int) -> dict[str, An
     if step.local is None:
         rows.append(["pull-back", f"{operand}.grad += {step.symbol or '…'}", "wide"])
     else:
-        rows.append(row(f"local  ∂{out}/∂{operand}" + (f" = {step.symbol}" if step.symbol else ""), step.local))
+        rows.append(row(f"local  {step.partial}" + (f" = {step.symbol}" if step.symbol else ""), step.local))
     rows += [["shapes" if i == 0 else "", line, "wide"] for i, line in enumerate(step.shapes)]
     rows += [
         row("contribution" if step.local is None else "contribution (product)", step.contribution, "sum"),

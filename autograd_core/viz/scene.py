@@ -10,7 +10,7 @@ from typing import Any
 from .boxes import derivative_symbol, derivative_value, header_of, module_rows, node_content
 from .fold import Unit, View, view_of
 from .graph import Box, Edge, Graph, Grid, Group, Row
-from .network import Network, formula_of
+from .network import Network, formula_of, partial_of
 from .text import clean, sign_of, signed
 
 __all__ = ["SHOW", "Scene", "picture", "scenes", "without_cycles"]
@@ -24,7 +24,7 @@ class Scene:
     """A picture of a page: its title, the picture and the box that it is opened from, and which part of that box it is.
 
     `stubs` holds (stub, box, whether what is missing stands before it) where the picture was cut, `whole` what it was
-    cut from; pictures with the same `stack` are the parts of one stack.
+    cut from and `middle` the box that it is about; pictures with the same `stack` are the parts of one stack.
     """
 
     graph: Graph
@@ -36,6 +36,7 @@ class Scene:
     stack: int | None = None
     stubs: tuple[tuple[int, int, bool], ...] = ()
     whole: Graph | None = None
+    middle: int | None = None
 
 
 def picture(network: Network, view: View, show: frozenset[str] = SHOW, *, title: str = "") -> Graph:
@@ -220,12 +221,11 @@ def _edges(
         sign = 0
         if single >= 0 or (len(members) == 1 and view.units[target].kind == "node"):
             use = network.uses[members[0]]
-            out, operand = network.names[use.node], network.names[use.operand]
             if "derivatives" in show and network.differentiable(use.operand):
                 symbol, number_ = derivative_symbol(network, use), derivative_value(network, use)
                 value, sign = ("", 0) if number_ is None else (signed(number_), sign_of(number_))
                 op = network.op(use.node)
-                what = f"∂{out}/∂{operand}" if op is not None and op.d else f"gradient of {operand}"
+                what = partial_of(network, members[0]) if op is not None and op.d else f"gradient of {network.names[use.operand]}"
                 hint = " = ".join(part for part in (what, symbol, value) if part)
             if view.units[target].kind == "sum":
                 symbol = value = ""
@@ -302,4 +302,5 @@ def _scene(network: Network, view: View, show: frozenset[str], title: str, **pla
     stubs = tuple((number_of[id(rest.stub)], number_of[id(rest.host)], rest.before) for rest in view.rests)
     whole = None if view.whole is None else picture(network, view.whole, show)
     own = "" if place.get("parent") is None else title
-    return Scene(picture(network, view, show, title=own), title, stubs=stubs, whole=whole, **place)
+    middle = None if view.middle is None else number_of[id(view.unit_of[view.middle])]
+    return Scene(picture(network, view, show, title=own), title, stubs=stubs, whole=whole, middle=middle, **place)

@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from autograd_core import Value
+from autograd_core import Value, weighted_sum
 from autograd_core.viz import draw, explain
 
 from .graphs import HOSTILE, chain, data_of, mlp_loss, neuron, tensor_mlp
@@ -410,3 +410,43 @@ def test_the_animation_runs_in_an_image(open_page):
     first = page.screenshot()
     page.wait_for_timeout(3200)
     assert page.screenshot() != first
+
+
+@pytest.mark.parametrize("make", [draw, explain])
+@pytest.mark.parametrize("leaves", [2, 90])
+def test_a_picture_that_was_cut_opens_at_what_it_is_about(open_page, make, leaves):
+    """The result, with its name in sight: also where its box is taller than the frame."""
+    x = [Value(0.1 * i, label=f"x{i}") for i in range(leaves)]
+    terms = x
+    for i in range(1300 // leaves):
+        terms = [a * b if i % 2 else a.tanh() for a, b in zip(terms, terms[1:] + terms[:1], strict=True)]
+    root = sum(terms[1:], terms[0]) if leaves < 5 else weighted_sum(terms[::2], terms[1::2], 0.0)
+    root.label = "L"
+    page = open_page(make(root).html, height=500)
+    box, frame = page.locator(".b.root .n").bounding_box(), page.locator(".view").bounding_box()
+    assert frame["x"] <= box["x"] and box["x"] + box["width"] <= frame["x"] + frame["width"]
+    assert frame["y"] <= box["y"] and box["y"] + box["height"] <= frame["y"] + frame["height"]
+
+
+def test_a_neighbourhood_opens_at_its_node(open_page):
+    node = root = Value(0.5, label="x")
+    for i in range(200):
+        root = root.tanh()
+        node = root if i == 100 else node
+    node.label = "here"
+    page = open_page(draw(root, around=node, limit=40).html, width=700, height=420)
+    box, frame = page.locator(".b", has_text="here").first.bounding_box(), page.locator(".view").bounding_box()
+    assert abs(box["x"] + box["width"] / 2 - frame["x"] - frame["width"] / 2) < frame["width"] / 4
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_key_has_the_borders_of_the_boxes(open_page, scheme):
+    """What the panel says of a colour is what the picture means by it."""
+    page = open_page(explain(neuron()[0]).html, scheme=scheme)
+    for _ in range(3):
+        page.keyboard.press("ArrowRight")
+    border = "(e) => getComputedStyle(document.querySelector(e), '::before').borderTopColor"
+    stroke = "(e) => getComputedStyle(document.querySelector(e)).stroke"
+    for entry, box in {".from": ".b.act .o", ".to": ".b.opd .o", ".has": ".b.done:not(.act, .opd) .o"}.items():
+        assert page.evaluate(border, f"#key {entry}") == page.evaluate(stroke, box)
+    assert page.evaluate("getComputedStyle(document.querySelector('#key .to'), '::before').borderTopStyle") == "dashed"

@@ -8,7 +8,8 @@ import xml.etree.ElementTree as ET
 import numpy as np
 import pytest
 
-from autograd_core import Op, Tensor, Value, no_grad
+import nn
+from autograd_core import Op, Tensor, Value, no_grad, weighted_sum
 from autograd_core.errors import AutogradError
 from autograd_core.viz import draw, explain
 from autograd_core.viz.dot import _command, placed_by_dot
@@ -469,3 +470,49 @@ def test_second_order_graphs_are_drawn():
     y = x**3
     (g,) = gradients([y], [1.0], [x], graph=True)
     ET.fromstring(draw(g).svg)
+
+
+@pytest.mark.parametrize("sizes", [(2, 2, 1), (3, 4, 3, 2), (1, 5, 1)])
+def test_parameters_are_numbered_as_one_reads_a_network(sizes):
+    """Layer by layer from the input on, in each from the first neuron on; so are the results."""
+    model = nn.MLP(sizes[0], list(sizes[1:]), rng=0)
+    out = model([Value(1.0, label=f"x{i}") for i in range(sizes[0])])
+    network = read(sum(out[1:], out[0]) if isinstance(out, list) else out)
+    numbers = str.maketrans("₀₁₂₃₄₅₆₇₈₉", "0123456789")
+
+    def name(node):
+        return network.names[network.index[id(node)]]
+
+    neurons = [one for layer in model.layers for one in layer.neurons]
+    assert [name(one.b).translate(numbers) for one in neurons] == ["b", *(f"b{k}" for k in range(2, len(neurons) + 1))]
+    for one in neurons:
+        ending = name(one.b)[1:]
+        assert [name(w) for w in one.w] == [f"w{i}{ending}" for i in range(1, one.nin + 1)]
+    results = [int(n[1:]) for n, node in zip(network.names, network.nodes, strict=True) if n[0] == "v" and n[1:].isdigit()]
+    assert sorted(results) == list(range(1, len(results) + 1))
+    for use in network.uses:
+        if network.names[use.operand][0] == "v" == network.names[use.node][0]:
+            assert int(network.names[use.operand][1:]) < int(network.names[use.node][1:]), "an operand has the smaller number"
+
+
+def test_a_weighted_sum_says_what_it_comes_to():
+    a, b, c = (Value(v, label=name) for v, name in ((1.0, "a"), (2.0, "b"), (3.0, "c")))
+
+    def header(*arguments):
+        return boxes(draw(weighted_sum(*arguments)))["out"].formula
+
+    assert header([a, b], [1.0, 2.0], c) == "= Σ wᵢxᵢ + b"
+    assert header([a, b], [1.0, 2.0], 0.0) == "= Σ wᵢxᵢ"
+    assert header([0.5, 0.5], [a, b], 0.0) == "= 0.5 · Σ xᵢ", "a mean"
+    assert header([0.5, 0.25], [a, b], 0.0) == "= Σ wᵢxᵢ"
+    assert header([1.0, 1.0], [a, b], c) == "= Σ xᵢ + b"
+    assert header([a, b], [a, b], 0.0) == "= Σ wᵢ²", "a penalty"
+    assert header([a, b], [b, a], 2.0) == "= Σ wᵢxᵢ + b"
+
+
+def test_constant_arrays_are_told_apart():
+    w = Tensor(np.ones((2, 2)), label="w")
+    drawing = draw((np.ones((1, 2)) @ w) * np.array([[2.0, 3.0]]) + 1.0)
+    names = [box.name for box in drawing.graph.boxes if box.role == "constant"]
+    assert sorted(names) == ["1", "constant", "constant₂"]
+    assert [box.formula for box in drawing.graph.boxes if "×" in box.formula] == ["= v1 × constant₂"]

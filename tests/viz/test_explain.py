@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import nn
-from autograd_core import Tensor, Value
+from autograd_core import Tensor, Value, weighted_sum
 from autograd_core.errors import AutogradError
 from autograd_core.viz import draw, explain
 from autograd_core.viz.boxes import brief, laid_out
@@ -189,3 +189,17 @@ def test_layers_are_told_as_products_and_weights_numbered_from_the_input_on():
     table = str(explain(loss))
     assert "v1 = constant @ weightᵀ + bias" in table and "v3 = v2 @ weight₂ᵀ + bias₂" in table
     assert "weight₂.grad += gᵀ @ v2" in table
+
+
+def test_several_places_of_one_operand_are_told_apart():
+    """For u = x · x the derivative ∂u/∂x is 2x; what a step multiplies by is that of one place."""
+    x, y = Value(3.0, label="x"), Value(2.0, label="y")
+    u = x * x
+    u.label = "u"
+    steps = list(explain(u * y))
+    assert [s.partial for s in steps] == ["∂out/∂u", "∂out/∂y", "∂u/∂(1st x)", "∂u/∂(2nd x)"]
+    assert steps[2].formula == "x.grad += ∂out/∂u × ∂u/∂(1st x)"
+    assert "∂u/∂(2nd x) = x" in str(explain(u))
+    assert data_of(explain(u).html)["steps"][0]["r"][1][0] == "local  ∂u/∂(1st x) = x"
+    many = list(explain(weighted_sum([x] * 12, [1.0] * 12, 0.0)))
+    assert [s.partial for s in many][10:12] == ["∂out/∂(11th x)", "∂out/∂(12th x)"]
