@@ -36,7 +36,8 @@ from .value import Value, weighted_sum
 
 if TYPE_CHECKING:
     from . import strategies
-    from .check import check_grads, check_op
+    from .check import check_grads
+    from .check_entries import check_op
     from .lifting import Program, lift
     from .scope import record_call, record_innermost
     from .viz.drawing import draw
@@ -75,7 +76,7 @@ __all__ += _functions  # noqa: PLE0605
 
 _LAZY = {
     "check_grads": "check",
-    "check_op": "check",
+    "check_op": "check_entries",
     "draw": "viz",
     "explain": "viz",
     "lift": "lifting",

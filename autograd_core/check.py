@@ -21,17 +21,14 @@ from typing import Annotated, Any
 
 import numpy as np
 
-from .algebra import ARRAYS, NUMBERS, symbolic_partial
 from .arguments import Count, as_numbers, checked
 from .differences import EPS, Estimate, estimate
 from .errors import AutogradError, DTypeError, OperandError
 from .node import Node
-from .op import Interval, Op
-from .record import apply
 from .transforms import jvp, vjp
 from .tree import flatten
 
-__all__ = ["CheckReport", "Comparison", "GradientCheckError", "check_grads", "check_op"]
+__all__ = ["CheckReport", "Comparison", "GradientCheckError", "check_grads"]
 
 MOST_ORDERS = 10
 WIDTH = 100
@@ -186,65 +183,86 @@ def _float64(argument: Any) -> Any:
 def _check_order(
     f: Callable[..., Any], args: list[Any], order: int, modes: tuple[str, ...], rtol: float, rng: Any, report: CheckReport, over: str
 ) -> None:
+    """Compare the derivatives of f, then those of its gradient, and so on; `over` names what has been applied to f already."""
     out, pull = vjp(f, *args)
-    out_leaves, out_build = flatten(out)
-    if not out_leaves and not over:
+    results, build = flatten(out)
+    if not results and not over:
         raise OperandError(f"check_grads: the function returned {out!r}, expected numbers or arrays.")
-    for leaf in out_leaves:
-        as_numbers(leaf, "check_grads", "the result of the function")
-    weights = [rng.uniform(0.5, 1.5, np.shape(o)) * rng.choice([-1.0, 1.0], np.shape(o)) for o in out_leaves]
+    for result in results:
+        as_numbers(result, "check_grads", "the result of the function")
+    weights = [_not_small(rng, np.shape(result)) for result in results]
+    cotangent = build([w if isinstance(o, np.ndarray) else float(w) for w, o in zip(weights, results, strict=True)])
 
     def weighted(*point: Any) -> Any:
         leaves, _ = flatten(f(*point))
         return sum(np.sum(w * np.asarray(leaf._value if isinstance(leaf, Node) else leaf)) for w, leaf in zip(weights, leaves, strict=True))
 
-    first, again = weighted(*args), weighted(*args)
+    def gradient(*point: Any) -> Any:
+        return vjp(f, *point)[1](cotangent)
+
+    _check_repeatable(weighted, args)
+    numeric = _numeric_gradient(weighted, args, complex_step=not over)
+    found, along = _compared(args, pull(cotangent), numeric, rtol, rng, f"{over}reverse")
+    if "rev" in modes:
+        report.comparisons += found
+    if "fwd" in modes and along.tolerance < math.inf:
+        tangents = flatten(jvp(f, args, along.tangents)[1])[0]
+        slope = float(sum(np.sum(w * t) for w, t in zip(weights, tangents, strict=True)))
+        report.comparisons.append(Comparison(f"{over}forward", 0, (), slope, along.slope, along.tolerance, 0.0))
+    if order > 1:
+        _check_order(gradient, args, order - 1, modes, rtol, rng, report, f"{over}reverse, then ")
+
+
+def _not_small(rng: Any, shape: tuple[int, ...]) -> Any:
+    """Random numbers of either sign, from 0.5 to 1.5 in size: none hides what it is multiplied with."""
+    return np.asarray(rng.uniform(0.5, 1.5, shape) * rng.choice([-1.0, 1.0], shape))
+
+
+def _check_repeatable(f: Callable[..., Any], args: list[Any]) -> None:
+    first, again = f(*args), f(*args)
     if first != again and not (first != first and again != again):
         raise OperandError(
             f"check_grads: the function gives {first:.9g} and then {again:.9g} for the same arguments, expected the same number; "
             "does it draw random numbers? Give it a seed."
         )
-    numeric = _numeric_gradient(weighted, args, complex_step=not over)
-    cotangent = out_build([w if isinstance(o, np.ndarray) else float(w) for w, o in zip(weights, out_leaves, strict=True)])
-    pulled = [flatten(p)[0] for p in pull(cotangent)]
-    position = 0
-    moved, expected, allowed = [], 0.0, 0.0
+
+
+@dataclass(slots=True)
+class _Direction:
+    """What forward mode is checked along: the slope by number in a random direction, and how far from it is allowed."""
+
+    tangents: list[Any]
+    slope: float = 0.0
+    tolerance: float = 0.0
+
+
+def _compared(
+    args: list[Any], pulled: tuple[Any, ...], numeric: list[Estimate], rtol: float, rng: Any, what: str
+) -> tuple[list[Comparison], _Direction]:
+    """Every element of every argument by rule and by number; and a direction without those at a kink or without a number."""
+    comparisons, along, estimates = [], _Direction([]), iter(numeric)
     for i, argument in enumerate(args):
         leaves, build = flatten(argument)
         directions: list[Any] = []
-        for leaf, analytic in zip(leaves, pulled[i], strict=True):
+        for leaf, analytic in zip(leaves, flatten(pulled[i])[0], strict=True):
             if np.shape(analytic) != np.shape(leaf):
                 raise GradientCheckError(
                     f"check_grads: the gradient of argument {i} has shape {np.shape(analytic)}, expected {np.shape(leaf)}."
                 )
-            direction = rng.uniform(0.5, 1.5, np.shape(leaf)) * rng.choice([-1.0, 1.0], np.shape(leaf))
-            direction = np.asarray(direction)
+            direction = _not_small(rng, np.shape(leaf))
             for index in np.ndindex(np.shape(leaf)):
-                found = numeric[position]
-                position += 1
-                a = float(np.asarray(analytic)[index])
+                found, a = next(estimates), float(np.asarray(analytic)[index])
                 note = found.note(a, rtol)
                 tolerance = rtol * max(abs(a), abs(found.value)) + found.uncertainty + ROUNDING
-                if "rev" in modes:
-                    report.comparisons.append(
-                        Comparison(f"{over}reverse", i, index, a, found.value, tolerance, found.step, note)
-                    )
+                comparisons.append(Comparison(what, i, index, a, found.value, tolerance, found.step, note))
                 if note or not math.isfinite(found.value):
-                    direction[index] = 0.0     # forward mode is checked along the rest
+                    direction[index] = 0.0
                     continue
-                expected += found.value * float(direction[index])
-                allowed += tolerance * abs(float(direction[index]))
+                along.slope += found.value * float(direction[index])
+                along.tolerance += tolerance * abs(float(direction[index]))
             directions.append(direction if isinstance(leaf, np.ndarray) else float(direction))
-        moved.append(build(directions))
-    if "fwd" in modes and allowed < math.inf:
-        tangents = flatten(jvp(f, args, moved)[1])[0]
-        along = float(sum(np.sum(w * t) for w, t in zip(weights, tangents, strict=True)))
-        report.comparisons.append(Comparison(f"{over}forward", 0, (), along, expected, allowed, 0.0, ""))
-    if order > 1:
-        def gradient(*point: Any) -> Any:
-            return vjp(f, *point)[1](cotangent)
-
-        _check_order(gradient, args, order - 1, modes, rtol, rng, report, f"{over}reverse, then ")
+        along.tangents.append(build(directions))
+    return comparisons, along
 
 
 # --------------------------------------------------------------------------------- derivatives by number
@@ -292,110 +310,3 @@ def _refine(found: Estimate, at: Callable[[Any], Any], x: float) -> None:
         # What cancels inside the rule and inside the complex step is of the size of f/x, not of the derivative.
         found.value = exact
         found.uncertainty = 8.0 * EPS * (abs(exact) + abs(moved.real) / max(abs(x), 0.1))
-
-
-# --------------------------------------------------------------------------------- a whole operation at once
-@checked
-def check_op(op: Op, *, order: Count = 2, seed: Annotated[int, 0] = 0) -> CheckReport:
-    """Run every generated test on one operation: both kernels, every rule, broadcasting, dtypes, labels.
-
-    Random operands come from the entry's `domain` (or its `samples`), away from its kinks. Use it as the one line of a
-    test for an operation of your own.
-
-    Raises:
-        GradientCheckError: A rule is wrong, or the kernels disagree.
-
-    Example:
-        >>> from autograd_core import TABLE
-        >>> check_op(TABLE["tanh"]).failures
-        []
-    """
-    rng = np.random.default_rng(seed)
-    report = CheckReport()
-    cases = _cases(op, rng)
-    for operands, params in cases:
-        differentiable = [i for i, rule in enumerate(_rules(op, operands)) if rule is not None]
-
-        def f(*chosen: Any, operands: Any = operands, params: Any = params, differentiable: Any = differentiable) -> Any:
-            full = list(operands)
-            for i, x in zip(differentiable, chosen, strict=True):
-                full[i] = x
-            return apply(op, tuple(full), dict(params))
-
-        _check_untouched(op, operands, params)
-        if op.elementwise:
-            _check_kernels(op, operands, params)
-            _check_float32(op, operands, params)
-        point = [operands[i] for i in differentiable]
-        try:
-            report.comparisons += check_grads(f, point, order=order, seed=seed).comparisons
-        except GradientCheckError as error:
-            shapes = ", ".join(str(np.shape(x)) for x in operands)
-            raise GradientCheckError(f"check_op: {op.name}({shapes}){params or ''}\n{error}") from None
-    if op.elementwise and not op.variadic:
-        for slot, rule in enumerate(op.d):
-            if rule is not None:
-                symbolic_partial(op, slot, "out", tuple("xyz"[: len(op.d)]))
-    return report
-
-
-def _rules(op: Op, operands: Sequence[Any]) -> Sequence[Any]:
-    return (op.d or op.vjp) if not op.variadic else (op.d or op.vjp) * len(operands)
-
-
-def _cases(op: Op, rng: Any) -> list[tuple[tuple[Any, ...], dict[str, Any]]]:
-    if op.samples is not None:
-        return op.samples(rng)
-    if not op.elementwise:
-        raise OperandError(f"check_op: {op.name} is structural and has no samples=; give it a function that makes operands to test with.")
-    count = 3 if op.variadic else len(op.d)
-    shapes: list[tuple[tuple[int, ...], ...]] = [((),) * count, ((3,),) * count]
-    if count > 1 and not op.variadic:
-        shapes += [tuple((2, 3) if i == lead else (1, 3) if i % 2 else (2, 1) for i in range(count)) for lead in range(count)]
-        shapes.append(tuple((3,) if i else () for i in range(count)))
-    return [(_away(op, rng, case), {}) for case in shapes]
-
-
-def _away(op: Op, rng: Any, shapes: Sequence[tuple[int, ...]]) -> tuple[Any, ...]:
-    domains = op.domain if op.domain and not op.variadic else (Interval(),) * len(shapes)
-    for _ in range(100):
-        operands = tuple(_draw(rng, domain, shape) for domain, shape in zip(domains, shapes, strict=True))
-        if op.kinks is None or np.all(np.abs(op.kinks(*operands)) > 0.05):
-            break
-    if op.d[0] is None:
-        operands = (np.asarray(operands[0]) > 0.5 if shapes[0] else bool(operands[0] > 0.5), *operands[1:])
-    return operands
-
-
-def _draw(rng: Any, domain: Interval, shape: tuple[int, ...]) -> Any:
-    x = rng.uniform(domain.low, domain.high, shape)
-    for _ in range(50):
-        bad = ~np.vectorize(lambda v: domain.contains(v, margin=0.05), otypes=[bool])(x)
-        if not bad.any():
-            break
-        x = np.where(bad, rng.uniform(domain.low, domain.high, shape), x)
-    return x if shape else float(x)
-
-
-def _check_untouched(op: Op, operands: tuple[Any, ...], params: dict[str, Any]) -> None:
-    given = [np.array(x) for x in operands]
-    op.array(*given, **params)
-    for i, (before, after) in enumerate(zip(operands, given, strict=True)):
-        if not np.array_equal(before, after, equal_nan=np.asarray(after).dtype.kind == "f"):
-            raise GradientCheckError(f"check_op: the array kernel of {op.name} writes into its operand {i}; it must make a new array.")
-
-
-def _check_kernels(op: Op, operands: tuple[Any, ...], params: dict[str, Any]) -> None:
-    if any(np.ndim(x) for x in operands) or op.scalar is None:
-        return
-    scalar = getattr(NUMBERS, op.name)(*operands, **params)
-    array = float(getattr(ARRAYS, op.name)(*map(np.asarray, operands), **params))
-    if not math.isclose(scalar, array, rel_tol=1e-12, abs_tol=1e-300):
-        raise GradientCheckError(f"check_op: the kernels of {op.name} disagree at {operands}: scalar {scalar!r}, array {array!r}.")
-
-
-def _check_float32(op: Op, operands: tuple[Any, ...], params: dict[str, Any]) -> None:
-    single = tuple(np.asarray(x, np.float32) if np.asarray(x).dtype.kind == "f" else x for x in operands)
-    dtype = np.asarray(op.array(*single, **params)).dtype
-    if dtype != np.float32:
-        raise GradientCheckError(f"check_op: the array kernel of {op.name} turns float32 into {dtype}; keep the dtype of its operands.")

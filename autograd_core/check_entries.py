@@ -1,0 +1,124 @@
+"""`check_op`: every generated test on one entry of the table, at random operands from its domain or its samples."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import numpy as np
+
+from .algebra import ARRAYS, NUMBERS, symbolic_partial
+from .arguments import Count, checked
+from .check import CheckReport, GradientCheckError, check_grads
+from .errors import OperandError
+from .op import Interval, Op
+from .record import apply
+
+__all__ = ["check_op"]
+
+
+@checked
+def check_op(op: Op, *, order: Count = 2, seed: Annotated[int, 0] = 0) -> CheckReport:
+    """Run every generated test on one operation: both kernels, every rule, broadcasting, dtypes, labels.
+
+    Random operands come from the entry's `domain` (or its `samples`), away from its kinks. Use it as the one line of a
+    test for an operation of your own.
+
+    Raises:
+        GradientCheckError: A rule is wrong, or the kernels disagree.
+
+    Example:
+        >>> from autograd_core import TABLE
+        >>> check_op(TABLE["tanh"]).failures
+        []
+    """
+    rng = np.random.default_rng(seed)
+    report = CheckReport()
+    cases = _cases(op, rng)
+    for operands, params in cases:
+        differentiable = [i for i, rule in enumerate(_rules(op, operands)) if rule is not None]
+
+        def f(*chosen: Any, operands: Any = operands, params: Any = params, differentiable: Any = differentiable) -> Any:
+            full = list(operands)
+            for i, x in zip(differentiable, chosen, strict=True):
+                full[i] = x
+            return apply(op, tuple(full), dict(params))
+
+        _check_untouched(op, operands, params)
+        if op.elementwise:
+            _check_kernels(op, operands, params)
+            _check_float32(op, operands, params)
+        point = [operands[i] for i in differentiable]
+        try:
+            report.comparisons += check_grads(f, point, order=order, seed=seed).comparisons
+        except GradientCheckError as error:
+            shapes = ", ".join(str(np.shape(x)) for x in operands)
+            raise GradientCheckError(f"check_op: {op.name}({shapes}){params or ''}\n{error}") from None
+    if op.elementwise and not op.variadic:
+        for slot, rule in enumerate(op.d):
+            if rule is not None:
+                symbolic_partial(op, slot, "out", tuple("xyz"[: len(op.d)]))
+    return report
+
+
+def _rules(op: Op, operands: Sequence[Any]) -> Sequence[Any]:
+    return (op.d or op.vjp) if not op.variadic else (op.d or op.vjp) * len(operands)
+
+
+def _cases(op: Op, rng: Any) -> list[tuple[tuple[Any, ...], dict[str, Any]]]:
+    if op.samples is not None:
+        return op.samples(rng)
+    if not op.elementwise:
+        raise OperandError(f"check_op: {op.name} is structural and has no samples=; give it a function that makes operands to test with.")
+    count = 3 if op.variadic else len(op.d)
+    shapes: list[tuple[tuple[int, ...], ...]] = [((),) * count, ((3,),) * count]
+    if count > 1 and not op.variadic:
+        shapes += [tuple((2, 3) if i == lead else (1, 3) if i % 2 else (2, 1) for i in range(count)) for lead in range(count)]
+        shapes.append(tuple((3,) if i else () for i in range(count)))
+    return [(_away(op, rng, case), {}) for case in shapes]
+
+
+def _away(op: Op, rng: Any, shapes: Sequence[tuple[int, ...]]) -> tuple[Any, ...]:
+    domains = op.domain if op.domain and not op.variadic else (Interval(),) * len(shapes)
+    for _ in range(100):
+        operands = tuple(_draw(rng, domain, shape) for domain, shape in zip(domains, shapes, strict=True))
+        if op.kinks is None or np.all(np.abs(op.kinks(*operands)) > 0.05):
+            break
+    if op.d[0] is None:
+        operands = (np.asarray(operands[0]) > 0.5 if shapes[0] else bool(operands[0] > 0.5), *operands[1:])
+    return operands
+
+
+def _draw(rng: Any, domain: Interval, shape: tuple[int, ...]) -> Any:
+    x = rng.uniform(domain.low, domain.high, shape)
+    for _ in range(50):
+        bad = ~np.vectorize(lambda v: domain.contains(v, margin=0.05), otypes=[bool])(x)
+        if not bad.any():
+            break
+        x = np.where(bad, rng.uniform(domain.low, domain.high, shape), x)
+    return x if shape else float(x)
+
+
+def _check_untouched(op: Op, operands: tuple[Any, ...], params: dict[str, Any]) -> None:
+    given = [np.array(x) for x in operands]
+    op.array(*given, **params)
+    for i, (before, after) in enumerate(zip(operands, given, strict=True)):
+        if not np.array_equal(before, after, equal_nan=np.asarray(after).dtype.kind == "f"):
+            raise GradientCheckError(f"check_op: the array kernel of {op.name} writes into its operand {i}; it must make a new array.")
+
+
+def _check_kernels(op: Op, operands: tuple[Any, ...], params: dict[str, Any]) -> None:
+    if any(np.ndim(x) for x in operands) or op.scalar is None:
+        return
+    scalar = getattr(NUMBERS, op.name)(*operands, **params)
+    array = float(getattr(ARRAYS, op.name)(*map(np.asarray, operands), **params))
+    if not math.isclose(scalar, array, rel_tol=1e-12, abs_tol=1e-300):
+        raise GradientCheckError(f"check_op: the kernels of {op.name} disagree at {operands}: scalar {scalar!r}, array {array!r}.")
+
+
+def _check_float32(op: Op, operands: tuple[Any, ...], params: dict[str, Any]) -> None:
+    single = tuple(np.asarray(x, np.float32) if np.asarray(x).dtype.kind == "f" else x for x in operands)
+    dtype = np.asarray(op.array(*single, **params)).dtype
+    if dtype != np.float32:
+        raise GradientCheckError(f"check_op: the array kernel of {op.name} turns float32 into {dtype}; keep the dtype of its operands.")
