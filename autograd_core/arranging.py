@@ -11,7 +11,7 @@ import numpy as np
 from .arguments import as_numbers
 from .errors import OperandError, ShapeError
 from .node import Node
-from .record import data_of
+from .operands import data_of
 from .registry import answers, axis_of, ndim_of, shape_of
 from .shaping import (
     broadcast_to,

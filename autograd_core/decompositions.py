@@ -21,8 +21,8 @@ import numpy as np
 from .arguments import truth
 from .errors import MissingRuleError
 from .op import Op
+from .operands import data_of
 from .products import swap_last
-from .record import data_of
 from .registry import answers, in_dtype_of, record_op, shape_of
 from .shaping import getitem, matrix_transpose
 

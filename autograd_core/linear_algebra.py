@@ -14,7 +14,7 @@ import numpy as np
 from .arguments import truth
 from .errors import MissingRuleError, OperandError, ShapeError
 from .op import TABLE
-from .record import data_of
+from .operands import data_of
 from .registry import (
     NUMPY,
     answers,

@@ -17,7 +17,7 @@ from .errors import MissingRuleError, OperandError, ShapeError
 from .linear_algebra import matmul
 from .node import Node
 from .op import TABLE
-from .record import data_of
+from .operands import data_of
 from .registry import NUMPY, answers, axes_of, axis_of, in_dtype_of, ndim_of, record_op, shape_of, whole
 from .routines import diff
 from .shaping import (

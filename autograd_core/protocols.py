@@ -19,7 +19,8 @@ from .errors import AutogradError, OperandError
 from .node import Node
 from .numerics import SCIPY
 from .op import INSTALLERS, TABLE, Op
-from .record import KERNEL_ERRORS, apply, data_of, missing, refused
+from .operands import KERNEL_ERRORS, data_of, missing, refused
+from .record import apply
 from .registry import NUMPY
 from .shaping import reshape
 

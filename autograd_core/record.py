@@ -15,135 +15,13 @@ import numpy as np
 from . import op as _op
 from .algebra import NUMBERS
 from .anomaly import check_forward, origin
-from .arguments import shown
-from .errors import (
-    AutogradError,
-    AxisError,
-    DTypeError,
-    IndexingError,
-    LinAlgError,
-    MissingRuleError,
-    OperandError,
-    ShapeError,
-)
+from .errors import DTypeError, OperandError
 from .modes import WATCHED, anomaly_detected, recording
 from .node import Node
 from .op import TABLE, Op
+from .operands import KERNEL_ERRORS, as_float, translated, unwrapped
 
-__all__ = ["KERNEL_ERRORS", "apply", "as_array", "as_float", "floating", "joined", "record_tensor", "record_value", "refused", "translated", "unwrapped"]
-
-KERNEL_ERRORS = (ValueError, TypeError, IndexError, ArithmeticError, AttributeError)
-"""What NumPy raises at operands that do not fit; `translated` says it in our words."""
-
-
-def as_float(x: Any, who: str) -> float:
-    """A number as a Python float; a clear error for anything else."""
-    if isinstance(x, float):
-        return float(x)
-    if isinstance(x, (str, bytes, complex, np.complexfloating, Node)) or not (
-        hasattr(x, "__float__") or hasattr(x, "__index__")
-    ):
-        hint = "; take its .data" if isinstance(x, Node) else "; Tensor takes lists" if isinstance(x, (list, tuple)) else ""
-        raise OperandError(f"{who}: received {x!r} of type {type(x).__name__}, expected a real number{hint}.")
-    if np.ndim(x) != 0:
-        raise OperandError(f"{who}: received an array of shape {np.shape(x)}, expected one number; use Tensor for arrays.")
-    try:
-        return float(x)
-    except (TypeError, ValueError, OverflowError) as error:
-        raise OperandError(f"{who}: received {shown(x)}, expected a real number ({error}).") from error
-
-
-def unwrapped(x: Any, who: str) -> np.ndarray:
-    """Anything array-like as a plain array."""
-    try:
-        return np.asarray(x)
-    except (ValueError, TypeError) as error:   # a list that is ragged, or of things that are no numbers
-        raise ShapeError(f"{who}: received {x!r:.60}, a ragged list or one of other things than numbers, expected rows of one length.") from error
-
-
-def floating(dtype: Any, who: str) -> np.dtype[Any]:
-    """A dtype that can hold a gradient."""
-    try:
-        target = np.dtype(dtype) if isinstance(dtype, (str, type, np.dtype)) else None
-    except TypeError:
-        target = None
-    if target is None:
-        raise DTypeError(f"{who}: received dtype={shown(dtype)}, expected a floating dtype such as np.float64.")
-    if target.kind != "f":
-        raise DTypeError(
-            f"{who}: dtype {target} cannot hold a gradient, expected a floating dtype; use float64 or float32, or keep "
-            "integers in a plain array (a plain array in an expression is a constant)."
-        )
-    return target
-
-
-def as_array(x: Any, who: str, dtype: Any = None) -> np.ndarray:
-    """Data for a tensor: floats keep their dtype, integers and booleans become float64, in native byte order."""
-    if isinstance(x, np.ma.MaskedArray):
-        raise DTypeError(f"{who}: received a masked array, whose mask would be lost; fill it first with .filled(value).")
-    array = unwrapped(x, who)
-    if array.dtype.kind in "biu" and dtype is None:
-        return array.astype(np.float64)
-    if array.dtype.kind not in "biuf":
-        what = "an array of Python objects" if array.dtype.kind == "O" else f"dtype {array.dtype}"
-        hint = "; np.stack joins Values and Tensors" if array.dtype.kind == "O" and any(isinstance(x, Node) for x in array.flat) else ""
-        raise DTypeError(f"{who}: received {what}, expected real numbers{hint}.")
-    if dtype is not None:
-        return array.astype(floating(dtype, who), copy=False)
-    return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
-
-
-def translated(op: Op, operands: tuple[Any, ...], params: dict[str, Any], error: Exception) -> Exception:
-    """NumPy's error as one of ours, with the operation, what it received, and what NumPy expected."""
-    if isinstance(error, AutogradError):
-        return error
-    shapes = ", ".join(f"{np.shape(data_of(x))}" + _odd_dtype(data_of(x)) for x in operands)
-    options = "".join(f", {key}={value!r}" for key, value in params.items() if key != "key")
-    received = f"{op.name}: received operands of shape {shapes}{options}"
-    if isinstance(error, np.exceptions.AxisError):
-        ndim = np.ndim(data_of(operands[0]))
-        expected = f"an axis from {-ndim} to {ndim - 1}" if ndim else "no axis, since there is none"
-        return AxisError(f"{received}; expected {expected}: {error}.")
-    return _our_kind(error)(f"{received}; {_expectation(op, operands)}: {str(error).rstrip()}.")
-
-
-def refused(who: str, arguments: tuple[Any, ...], error: Exception) -> Exception:
-    """The same for a function that is made of several operations."""
-    if isinstance(error, AutogradError):
-        return error
-    received = ", ".join(shown(data_of(x)) for x in arguments)
-    return _our_kind(error)(f"{who}: received {received}; expected what NumPy expects there: {error}.")
-
-
-def _our_kind(error: Exception) -> type[AutogradError]:
-    return (
-        IndexingError if isinstance(error, IndexError)
-        else LinAlgError if isinstance(error, np.linalg.LinAlgError)
-        else OperandError if isinstance(error, TypeError)
-        else ShapeError
-    )  # fmt: skip
-
-
-def _odd_dtype(x: Any) -> str:
-    dtype = getattr(x, "dtype", None)
-    return f" and dtype {dtype}" if dtype is not None and dtype.kind not in "biuf" else ""
-
-
-def _expectation(op: Op, operands: tuple[Any, ...]) -> str:
-    if any(getattr(data_of(x), "dtype", np.dtype(float)).kind not in "biuf" for x in operands):
-        return "expected operands of real numbers"
-    if op.name == "matmul":
-        return "expected the last axis of the first to be as long as the last but one of the second (transpose or reshape one)"
-    if op.name == "index":
-        return "expected an index within the shape"
-    if op.elementwise and op.arity != 1:
-        return "expected shapes that broadcast: axes, from the last, of equal length or of length 1 (reshape one of them)"
-    return "expected what NumPy expects there"
-
-
-def data_of(x: Any) -> Any:
-    """The plain data behind an operand."""
-    return x._value if isinstance(x, Node) else x
+__all__ = ["apply", "give_method", "joined", "record_tensor", "record_value"]
 
 
 def apply(op: Op, operands: tuple[Any, ...], params: dict[str, Any] | None = None) -> Any:
@@ -365,17 +243,6 @@ def watch(node: Any, values: Any, op: Op) -> None:
     if anomaly_detected():
         node._origin = origin(values, node._value)
         check_forward(node, values, op)
-
-
-def missing(function: Any, detail: str = "") -> MissingRuleError:
-    """The error for a NumPy function without a rule: what it is and how to add one."""
-    name = getattr(function, "__name__", str(function))
-    module = "np.linalg." if "linalg" in str(getattr(function, "__module__", "")) else "np." if hasattr(np, name) else ""
-    return MissingRuleError(
-        f"{module}{name}{detail} has no derivative rule here, and the graph is never dropped silently; write it with "
-        f"functions that have one, declare it with autograd_core.Op(name={name!r}, …), or pass plain arrays "
-        "(tensor.detach(), tensor.numpy(), value.data) if no gradient is needed."
-    )
 
 
 def give_method(

@@ -15,7 +15,8 @@ import numpy as np
 from .errors import AxisError, GraphError, OperandError
 from .node import Node
 from .op import TABLE
-from .record import apply, data_of, unwrapped
+from .operands import data_of, unwrapped
+from .record import apply
 
 __all__ = ["NUMPY", "answers", "axes_of", "axis_of", "in_dtype_of", "listed", "ndim_of", "record_op", "shape_of", "whole", "wholes"]
 

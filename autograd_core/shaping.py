@@ -17,7 +17,7 @@ import numpy as np
 from .errors import MissingRuleError, OperandError, ShapeError
 from .node import Node
 from .op import TABLE
-from .record import data_of, unwrapped
+from .operands import data_of, unwrapped
 from .registry import answers, axis_of, in_dtype_of, listed, ndim_of, record_op, shape_of, whole, wholes
 from .structural import along
 

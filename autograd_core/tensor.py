@@ -18,17 +18,9 @@ from .leaving import taken_out
 from .modes import WATCHED, tracing
 from .node import ELSEWHERE, OVERWRITTEN, Node
 from .op import INSTALLERS, TABLE, Op
+from .operands import KERNEL_ERRORS, as_array, data_of, floating, translated
 from .protocols import array_function, array_ufunc
-from .record import (
-    KERNEL_ERRORS,
-    apply,
-    as_array,
-    data_of,
-    floating,
-    give_method,
-    record_tensor,
-    translated,
-)
+from .record import apply, give_method, record_tensor
 from .registry import axis_of
 
 __all__ = ["Tensor"]

@@ -21,7 +21,8 @@ from .gradients import gradients, jacobian_rows
 from .modes import tracing, transform
 from .node import Node
 from .op import TABLE
-from .record import as_array, data_of, joined
+from .operands import as_array, data_of
+from .record import joined
 from .shaping import stack
 from .tree import flatten, same_structure
 from .value import Value

@@ -23,8 +23,9 @@ from .leaving import taken_out
 from .modes import WATCHED
 from .node import ELSEWHERE, OVERWRITTEN, UNREACHED, Node
 from .op import INSTALLERS, TABLE, Op
+from .operands import as_float, data_of
 from .protocols import array_function, array_ufunc
-from .record import apply, as_float, data_of, give_method
+from .record import apply, give_method
 
 __all__ = ["Value", "weighted_sum"]
 
