@@ -50,9 +50,10 @@ from .losses import (
     squared_error,
 )
 from .module import Module
-from .neuron import MLP, Layer, Neuron, Perceptron
+from .neuron import MLP, Layer, Neuron
 from .normalise import BatchNorm1d, LayerNorm
 from .optim import SGD, Adagrad, Adam, AdamW, Optimizer, RMSprop
+from .perceptron import Perceptron
 from .recurrent import LSTM, RNN, LSTMCell, RNNCell
 from .schedules import CosineAnnealingLR, ExponentialLR, LambdaLR, ReduceLROnPlateau, StepLR
 from .teaching import deltas

@@ -21,6 +21,7 @@ from autograd_core.errors import OperandError, ShapeError
 from .activations import relu
 from .loss_rules import BCE, BCE_LOGITS, CROSS_ENTROPY, CROSS_ENTROPY_OF_CLASSES
 from .module import Module
+from .pairs import check_reduction, elements, elementwise, on_values, reduced, shape_of, weights_for
 from .targets import check_plus_or_minus, check_yes_or_no
 
 __all__ = [
@@ -31,98 +32,6 @@ __all__ = [
 Loss = Callable[..., Any]
 
 
-# --------------------------------------------------------------------------------------- pairs and reductions
-def _shape(x: Any) -> tuple[int, ...]:
-    """The shape of an array, a tensor, or nested lists of Values."""
-    if isinstance(x, (Tensor, np.ndarray)):
-        return x.shape
-    if isinstance(x, (list, tuple)):
-        inner = {_shape(item) for item in x}
-        if len(inner) > 1:
-            raise ShapeError(f"received a ragged list, whose items have shapes {sorted(inner)}; expected items of one shape.")
-        return (len(x), *(inner.pop() if inner else ()))
-    return ()
-
-
-def _flat(x: Any) -> list[Any]:
-    """The elements of nested lists, tensors or arrays, in order."""
-    if isinstance(x, (list, tuple)):
-        return [v for item in x for v in _flat(item)]
-    return x.ravel().tolist() if isinstance(x, np.ndarray) else [x]
-
-
-def _scalars(x: Any) -> bool:
-    """Whether x is a Value, or lists of them, rather than an array."""
-    while isinstance(x, (list, tuple)) and x:
-        x = x[0]
-    return isinstance(x, Value) or (isinstance(x, (float, int)) and not isinstance(x, bool))
-
-
-def _pair(name: str, prediction: Any, target: Any) -> tuple[Any, Any]:
-    """Prediction and target, of one shape: two lists for a scalar model, else arrays or tensors."""
-    if isinstance(target, (Value, Tensor)) or (_scalars(target) and _scalars(prediction)):
-        given = _shape(target)
-    else:
-        target = as_numbers(target, name, "target")
-        given = target.shape
-    if not isinstance(prediction, (Tensor, Value)):
-        as_numbers(prediction, name, "prediction")
-    expected = _shape(prediction)
-    if given != expected:
-        raise ShapeError(
-            f"{name}: received predictions of shape {expected} and targets of shape {given}, expected the same shape; "
-            "reshape one of them (targets are not broadcast)."
-        )
-    if _scalars(prediction):
-        return _flat(prediction), _flat(target)
-    if isinstance(target, np.ndarray):
-        if target.dtype.kind not in "fiub":
-            raise OperandError(f"{name}: received targets of dtype {target.dtype}, expected numbers.")
-        dtype = prediction.dtype if isinstance(prediction, (Tensor, np.ndarray)) else np.float64
-        target = target.astype(dtype if np.dtype(dtype).kind == "f" else np.float64, copy=False)
-    return prediction, target
-
-
-def _check_reduction(name: str, reduction: str) -> None:
-    if not isinstance(reduction, str) or reduction not in ("mean", "sum", "none"):
-        raise OperandError(f"{name}: received reduction={reduction!r}, expected 'mean', 'sum' or 'none'.")
-
-
-def _reduce(losses: Any, reduction: str) -> Any:
-    if reduction == "none":
-        return losses
-    if isinstance(losses, list):
-        if len(losses) == 1:
-            return losses[0]
-        return weighted_sum([1.0 / len(losses) if reduction == "mean" else 1.0] * len(losses), losses, 0.0)
-    return losses.mean() if reduction == "mean" else losses.sum()
-
-
-def _elementwise(
-    name: str, formula: Callable[[Any, Any], Any], prediction: Any, target: Any, reduction: str, weight: Numbers | None = None
-) -> Any:
-    """A loss that looks at one prediction and one target at a time."""
-    _check_reduction(name, reduction)
-    shape = _shape(prediction)
-    prediction, target = _pair(name, prediction, target)
-    if isinstance(prediction, list):
-        losses: Any = [formula(p, t) for p, t in zip(prediction, target, strict=True)]
-        if weight is not None:
-            losses = [loss * w for loss, w in zip(losses, _weights(name, weight, shape).ravel().tolist(), strict=True)]
-        return losses[0] if reduction == "none" and not shape else _reduce(losses, reduction)
-    losses = formula(prediction, target)
-    return _reduce(losses if weight is None else losses * _weights(name, weight, shape).astype(losses.dtype), reduction)
-
-
-def _weights(name: str, weight: Any, shape: tuple[int, ...]) -> np.ndarray:
-    """What each element counts."""
-    array = as_numbers(weight, name, "weight").astype(float)
-    try:
-        return np.broadcast_to(array, shape)
-    except ValueError:
-        raise ShapeError(f"{name}: received weight of shape {array.shape}, expected a shape that broadcasts to {shape}, that of the predictions.") from None
-
-
 # --------------------------------------------------------------------------------------------- the losses
 @checked
 def mse_loss(prediction: Any, target: Any, *, reduction: str = "mean", weight: Numbers | None = None) -> Any:
@@ -131,7 +40,7 @@ def mse_loss(prediction: Any, target: Any, *, reduction: str = "mean", weight: N
     >>> mse_loss(Tensor([1.0, 2.0]), [0.0, 4.0]).item()
     2.5
     """
-    return _elementwise("mse_loss", lambda p, t: ag.square(p - t), prediction, target, reduction, weight)
+    return elementwise("mse_loss", lambda p, t: ag.square(p - t), prediction, target, reduction, weight)
 
 
 @checked
@@ -141,7 +50,7 @@ def squared_error(prediction: Any, target: Any, *, reduction: str = "mean", weig
     >>> squared_error(Value(3.0), 1.0).data
     2.0
     """
-    return _elementwise("squared_error", lambda p, t: 0.5 * ag.square(p - t), prediction, target, reduction, weight)
+    return elementwise("squared_error", lambda p, t: 0.5 * ag.square(p - t), prediction, target, reduction, weight)
 
 
 @checked
@@ -151,7 +60,7 @@ def l1_loss(prediction: Any, target: Any, *, reduction: str = "mean", weight: Nu
     >>> l1_loss(Tensor([1.0, 2.0]), [0.0, 4.0]).item()
     1.5
     """
-    return _elementwise("l1_loss", lambda p, t: ag.abs(p - t), prediction, target, reduction, weight)
+    return elementwise("l1_loss", lambda p, t: ag.abs(p - t), prediction, target, reduction, weight)
 
 
 @checked
@@ -169,7 +78,7 @@ def huber_loss(prediction: Any, target: Any, *, delta: float = 1.0, reduction: s
         size = ag.abs(difference)
         return ag.where(size <= delta, 0.5 * ag.square(difference), delta * (size - 0.5 * delta))
 
-    return _elementwise("huber_loss", formula, prediction, target, reduction, weight)
+    return elementwise("huber_loss", formula, prediction, target, reduction, weight)
 
 
 @checked
@@ -179,8 +88,8 @@ def hinge_loss(prediction: Any, target: Any, *, margin: float = 1.0, reduction: 
     >>> hinge_loss(Tensor([0.5, -2.0]), [1, -1]).item()
     0.25
     """
-    check_plus_or_minus("hinge_loss", np.asarray(_flat(target)) if _scalars(target) else np.asarray(target))
-    return _elementwise("hinge_loss", lambda s, y: relu(margin - y * s), prediction, target, reduction)
+    check_plus_or_minus("hinge_loss", np.asarray(elements(target)) if on_values(target) else np.asarray(target))
+    return elementwise("hinge_loss", lambda s, y: relu(margin - y * s), prediction, target, reduction)
 
 
 @checked
@@ -190,7 +99,7 @@ def binary_cross_entropy(prediction: Any, target: Any, *, reduction: str = "mean
     >>> round(binary_cross_entropy(Tensor([0.9, 0.2]), [1, 0]).item(), 4)
     0.1643
     """
-    values = [float(v.data) if isinstance(v, Value) else v for v in _flat(prediction)] if _scalars(prediction) else prediction
+    values = [float(v.data) if isinstance(v, Value) else v for v in elements(prediction)] if on_values(prediction) else prediction
     p = as_numbers(values, "binary_cross_entropy", "prediction")
     if not ((p >= 0.0) & (p <= 1.0)).all():
         raise OperandError(
@@ -198,7 +107,7 @@ def binary_cross_entropy(prediction: Any, target: Any, *, reduction: str = "mean
             "use binary_cross_entropy_with_logits for scores."
         )
     check_yes_or_no("binary_cross_entropy", target)
-    return _elementwise("binary_cross_entropy", BCE, prediction, target, reduction, weight)
+    return elementwise("binary_cross_entropy", BCE, prediction, target, reduction, weight)
 
 
 @checked
@@ -214,7 +123,7 @@ def binary_cross_entropy_with_logits(
     """
     check_yes_or_no("binary_cross_entropy_with_logits", target)
     options = {} if pos_weight is None else {"pos_weight": pos_weight if np.ndim(pos_weight) == 0 else np.asarray(pos_weight, dtype=float)}
-    return _elementwise("binary_cross_entropy_with_logits", lambda z, t: BCE_LOGITS(z, t, **options), prediction, target, reduction, weight)
+    return elementwise("binary_cross_entropy_with_logits", lambda z, t: BCE_LOGITS(z, t, **options), prediction, target, reduction, weight)
 
 
 def _classes(name: str, shape: tuple[int, ...], target: Any, ignore_index: int) -> np.ndarray:
@@ -267,50 +176,59 @@ def cross_entropy(
         >>> round(cross_entropy(Tensor([[2.0, 1.0, 0.0]]), [0]).item(), 6)
         0.407606
     """
-    soft = isinstance(target, Tensor) and target.requires_grad and not _scalars(prediction)  # probabilities that are learnt themselves
-    if weight is None and not soft and prediction.__class__ is Tensor and prediction.ndim == 2 and (reduction, label_smoothing) == ("mean", 0.0):
-        labels = target if target.__class__ is np.ndarray else as_numbers(target, "cross_entropy", "target")  # one node, and no more work than by hand
-        classes = prediction.shape[1]
-        plain = labels.dtype == np.int64 and labels.shape == prediction.shape[:1] and labels.size and not 0 <= ignore_index < classes
-        if plain and np.maximum.reduce(labels.view(np.uint64)) < classes:
+    learnt = isinstance(target, Tensor) and target.requires_grad and not on_values(prediction)  # probabilities
+    if weight is None and not learnt and prediction.__class__ is Tensor and (reduction, label_smoothing) == ("mean", 0.0):
+        labels = target if target.__class__ is np.ndarray else as_numbers(target, "cross_entropy", "target")
+        if _are_plain_classes(labels, prediction.shape, ignore_index):  # one node, and no more work than by hand
             return CROSS_ENTROPY_OF_CLASSES(prediction, labels=labels, saved={})
-    _check_reduction("cross_entropy", reduction)
+    _check_cross_entropy(prediction, ignore_index, label_smoothing, reduction)
+    shape = shape_of(prediction)
+    many = len(shape) > 1
+    classes = shape[1] if many else shape[0]
+    dtype = prediction.dtype if isinstance(prediction, (Tensor, np.ndarray)) else np.float64
+    given = target if learnt else as_numbers(target, "cross_entropy", "target")
+    if given.shape == shape and given.dtype.kind == "f":
+        matrix = given * (1.0 - label_smoothing) + label_smoothing / classes
+        matrix = np.moveaxis(matrix, 1, -1) if many else matrix
+        if weight is not None:
+            matrix = matrix * weights_for("cross_entropy", weight, matrix.shape)
+        matrix, total = matrix.astype(dtype), float(np.prod(matrix.shape[:-1]))
+        plain = True
+    elif learnt:
+        raise ShapeError(f"cross_entropy: received a target of shape {given.shape}, expected probabilities of the shape {shape} of the scores, or class numbers as plain integers.")
+    else:
+        labels = _classes("cross_entropy", shape, target, ignore_index)
+        matrix, total = _target_matrix(labels, classes, weight, ignore_index, label_smoothing, dtype)
+        plain = weight is None and total == labels.size
+    if on_values(prediction):
+        losses: Any = [_value_cross_entropy(z, t) for z, t in zip(prediction if many else [prediction], matrix.reshape(-1, classes).tolist(), strict=True)]
+        if reduction == "mean":
+            return weighted_sum([1.0 / total if total else math.nan] * len(losses), losses, 0.0) if len(losses) > 1 or total != 1.0 else losses[0]
+        return losses[0] if not many else reduced(losses, reduction)
+    losses = CROSS_ENTROPY(prediction if len(shape) <= 2 else np.moveaxis(prediction, 1, -1), matrix)
+    if reduction == "mean":
+        return losses.mean() if plain else losses.sum() * (1.0 / total if total else math.nan)
+    return reduced(losses, reduction)
+
+
+def _are_plain_classes(labels: np.ndarray, shape: tuple[int, ...], ignore_index: int) -> bool:
+    """Whether labels are class numbers that all count, one for each row of scores."""
+    if ignore_index.__class__ is not int or len(shape) != 2 or labels.dtype != np.int64 or labels.shape != shape[:1] or not labels.size or 0 <= ignore_index < shape[1]:
+        return False
+    return bool(np.maximum.reduce(labels.view(np.uint64)) < shape[1])   # as unsigned, negative ones are large
+
+
+def _check_cross_entropy(prediction: Any, ignore_index: Any, label_smoothing: Any, reduction: Any) -> None:
+    """Refuse what is wrong whatever the targets are."""
+    check_reduction("cross_entropy", reduction)
     if not isinstance(ignore_index, (int, np.integer)) or isinstance(ignore_index, bool):
         raise OperandError(f"cross_entropy: received ignore_index={ignore_index!r}, expected a class number.")
     if not isinstance(prediction, (Tensor, Value)):
         as_numbers(prediction, "cross_entropy", "prediction")
     if not isinstance(label_smoothing, (float, int, np.floating)) or not 0.0 <= label_smoothing <= 1.0:
         raise OperandError(f"cross_entropy: received label_smoothing={label_smoothing!r}, expected a share from 0 to 1.")
-    shape = _shape(prediction)
-    if not shape:
+    if not shape_of(prediction):
         raise ShapeError("cross_entropy: received one score, expected one for each class along axis 1; for two classes and one score use binary_cross_entropy_with_logits.")
-    many = len(shape) > 1
-    classes = shape[1] if many else shape[0]
-    dtype = prediction.dtype if isinstance(prediction, (Tensor, np.ndarray)) else np.float64
-    given = target if soft else as_numbers(target, "cross_entropy", "target")
-    if given.shape == shape and given.dtype.kind == "f":
-        matrix = given * (1.0 - label_smoothing) + label_smoothing / classes
-        matrix = np.moveaxis(matrix, 1, -1) if many else matrix
-        if weight is not None:
-            matrix = matrix * _weights("cross_entropy", weight, matrix.shape)
-        matrix, total = matrix.astype(dtype), float(np.prod(matrix.shape[:-1]))
-        plain = True
-    elif soft:
-        raise ShapeError(f"cross_entropy: received a target of shape {given.shape}, expected probabilities of the shape {shape} of the scores, or class numbers as plain integers.")
-    else:
-        labels = _classes("cross_entropy", shape, target, ignore_index)
-        matrix, total = _target_matrix(labels, classes, weight, ignore_index, label_smoothing, dtype)
-        plain = weight is None and total == labels.size
-    if _scalars(prediction):
-        losses: Any = [_value_cross_entropy(z, t) for z, t in zip(prediction if many else [prediction], matrix.reshape(-1, classes).tolist(), strict=True)]
-        if reduction == "mean":
-            return weighted_sum([1.0 / total if total else math.nan] * len(losses), losses, 0.0) if len(losses) > 1 or total != 1.0 else losses[0]
-        return losses[0] if not many else _reduce(losses, reduction)
-    scores = prediction if len(shape) <= 2 else np.moveaxis(prediction, 1, -1)
-    losses = CROSS_ENTROPY(scores, matrix)
-    if reduction == "mean":
-        return losses.mean() if plain else losses.sum() * (1.0 / total if total else math.nan)
-    return _reduce(losses, reduction)
 
 
 def _value_cross_entropy(scores: Any, targets: list[float]) -> Any:
@@ -331,10 +249,10 @@ def nll_loss(prediction: Any, target: Any, *, weight: Numbers | None = None, ign
     >>> nll_loss(Tensor([[-0.5, -1.0], [-2.0, -0.25]]), [0, 1]).item()
     0.375
     """
-    _check_reduction("nll_loss", reduction)
-    if _scalars(prediction):
+    check_reduction("nll_loss", reduction)
+    if on_values(prediction):
         raise OperandError("nll_loss: received Values, expected a Tensor; cross_entropy takes lists of Values.")
-    shape = _shape(prediction)
+    shape = shape_of(prediction)
     if not isinstance(prediction, (Tensor, np.ndarray)) or not shape:
         raise OperandError(f"nll_loss: received prediction={prediction!r:.60}, expected logarithms of probabilities of shape (n, classes).")
     if prediction.__class__ is not Tensor:
@@ -347,7 +265,7 @@ def nll_loss(prediction: Any, target: Any, *, weight: Numbers | None = None, ign
     losses = -ag.where(matrix == 0.0, 0.0, prediction * matrix.astype(prediction.dtype)).sum(axis=1 if many else 0)
     if reduction == "mean":
         return losses.sum() * (1.0 / total if total else math.nan)
-    return _reduce(losses, reduction)
+    return reduced(losses, reduction)
 
 
 # ------------------------------------------------------------------------------------------- regularisation

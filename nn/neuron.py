@@ -1,4 +1,4 @@
-"""The scalar teaching stack: `Perceptron`, `Neuron`, `Layer` and `MLP` on `Value`, one number at a time.
+"""The scalar teaching stack: `Neuron`, `Layer` and `MLP` on `Value`, one number at a time (and `Perceptron`, in its own room).
 
 A neuron computes z = Σ wᵢ·xᵢ + b and y = activation(z). A layer is neurons side by side, an MLP layers one after the
 other. Everything can be drawn: `autograd_core.draw(model(x))`.
@@ -8,24 +8,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
 
 from autograd_core import Tensor, Value, record_innermost, weighted_sum
-from autograd_core.arguments import Count, Numbers, as_numbers, checked
+from autograd_core.arguments import as_numbers, checked
 from autograd_core.errors import OperandError, ShapeError
 
 from .activations import ACTIVATIONS, activation_of
 from .init import Generator, rng_of
 from .module import Entry, Module
 
-__all__ = ["MLP", "Layer", "Neuron", "Perceptron"]
+__all__ = ["MLP", "Layer", "Neuron", "inputs_of", "weight_entries"]
 
 Name = str | Callable[[Any], Any]
 
 
-def _inputs(x: Any, expected: int, who: str) -> tuple[Any, ...]:
+def inputs_of(x: Any, expected: int, who: str) -> tuple[Any, ...]:
     """The inputs of a neuron as a tuple of numbers and Values, counted."""
     if isinstance(x, np.ndarray):
         x = x.tolist()
@@ -112,7 +112,7 @@ class Neuron(Module):
     def forward(self, x: Any) -> Any:
         """The output for inputs x₁ … xₙ, numbers or Values."""
         if x.__class__ is not tuple or len(x) != self._expected or isinstance(x[0], (tuple, list, np.ndarray)):
-            x = _inputs(x, self._expected, "Neuron")
+            x = inputs_of(x, self._expected, "Neuron")
         z = weighted_sum(self.w, x, self.b)
         return z if self._method is None else self._method(z)
 
@@ -120,7 +120,7 @@ class Neuron(Module):
 
     def entries(self) -> Iterator[Entry]:
         """`weight` of shape (1, nin) and `bias` of shape (1,), as torch's `Linear(nin, 1)`."""
-        return _weights([self])
+        return weight_entries([self])
 
     def extra_repr(self) -> str:
         """The number of inputs and the activation."""
@@ -162,13 +162,13 @@ class Layer(Module):
 
     def forward(self, x: Any) -> Any:
         """The outputs of all neurons."""
-        x = _inputs(x, self.nin, "Layer")
+        x = inputs_of(x, self.nin, "Layer")
         out = [neuron(x) for neuron in self.neurons]
         return out[0] if len(out) == 1 else out
 
     def entries(self) -> Iterator[Entry]:
         """`weight` of shape (nout, nin) and `bias` of shape (nout,), as torch's `Linear`."""
-        return _weights(self.neurons)
+        return weight_entries(self.neurons)
 
     def state_children(self) -> Iterator[tuple[str, Module]]:
         """None: the layer's matrices hold its neurons."""
@@ -266,7 +266,7 @@ class MLP(Module):
         return f"MLP({'-'.join(map(str, self.sizes))}; {kinds})"
 
 
-def _weights(neurons: list[Neuron]) -> Iterator[Entry]:
+def weight_entries(neurons: Sequence[Any]) -> Iterator[Entry]:
     """The weights and biases of neurons as a matrix and a vector."""
 
     def write(array: np.ndarray) -> None:
@@ -276,112 +276,8 @@ def _weights(neurons: list[Neuron]) -> Iterator[Entry]:
 
     def write_bias(array: np.ndarray) -> None:
         for neuron, value in zip(neurons, array.astype(float).tolist(), strict=True):
-            neuron.b.data = value  # type: ignore[union-attr]
+            neuron.b.data = value
 
     yield Entry("weight", lambda: np.array([[w.data for w in neuron.w] for neuron in neurons]), write)
     if isinstance(neurons[0].b, Value):
-        yield Entry("bias", lambda: np.array([neuron.b.data for neuron in neurons]), write_bias)  # type: ignore[union-attr]
-
-
-class Perceptron(Module):
-    """Rosenblatt's perceptron: ŷ = step(w·x + b), trained by rules of its own rather than by gradients.
-
-    `fit` goes through the samples and applies Rosenblatt's rule w += η (y − ŷ) x at each mistake; `fit_delta` minimises
-    ½(y − w·x − b)² by the delta rule w += η (y − z) x (Widrow & Hoff 1960), whether or not the sample is right.
-
-    Args:
-        nin: The number of inputs.
-        rng: A generator or a seed for the first weights; zeros where it is None.
-
-    Example:
-        >>> p = Perceptron(2)
-        >>> p.fit([[0, 0], [0, 1], [1, 0], [1, 1]], [0, 0, 0, 1]).converged
-        True
-        >>> p.predict([[1, 1], [0, 1]])
-        array([1, 0])
-    """
-
-    @checked
-    def __init__(self, nin: Count, *, rng: Generator = None) -> None:
-        """Zero weights, or small random ones where there is an `rng`."""
-        start = [0.0] * int(nin) if rng is None else rng_of(rng).uniform(-0.1, 0.1, nin).tolist()
-        self.w = [Value(w, label=f"w{i}") for i, w in enumerate(start, start=1)]
-        self.b = Value(0.0, label="b")
-        self.mistakes: list[int] = []
-        self.converged = False
-
-    def forward(self, x: Any) -> Any:
-        """step(Σ wᵢxᵢ + b): 1 or 0."""
-        return weighted_sum(self.w, _inputs(x, len(self.w), "Perceptron"), self.b).step()
-
-    def entries(self) -> Iterator[Entry]:
-        """As of a neuron."""
-        return _weights([self])  # type: ignore[list-item]
-
-    @checked
-    def predict(self, x: Numbers) -> np.ndarray:
-        """0 or 1 for each row."""
-        rows, _ = self._checked(x, None)
-        return (self._scores(rows) > 0.0).astype(int)
-
-    @checked
-    def fit(self, x: Numbers, y: Numbers, *, lr: float = 1.0, epochs: Annotated[int, 0] = 100) -> Perceptron:
-        """Rosenblatt's rule, sample by sample, until an epoch goes by without a mistake; returns self.
-
-        Afterwards `mistakes` has their number for each epoch. If no epoch was without (XOR has no separating line), `converged`
-        is False, and a `RuntimeWarning` says so.
-        """
-        return self._train(x, y, lr, epochs, delta=False)
-
-    @checked
-    def fit_delta(self, x: Numbers, y: Numbers, *, lr: float = 0.1, epochs: Annotated[int, 0] = 100) -> Perceptron:
-        """The delta rule, w += η (y − z) x with z before the step and targets taken as ±1; stops when all are right."""
-        return self._train(x, y, lr, epochs, delta=True)
-
-    def _scores(self, rows: np.ndarray) -> np.ndarray:
-        return np.asarray(rows @ np.array([w.data for w in self.w]) + self.b.data)
-
-    def _checked(self, x: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
-        rows = np.asarray(x, dtype=float)
-        if rows.ndim != 2 or rows.shape[1] != len(self.w):
-            raise ShapeError(f"Perceptron: received inputs of shape {rows.shape}, expected (samples, {len(self.w)}).")
-        if y is None:
-            return rows, rows
-        targets = np.asarray(y, dtype=float)
-        if targets.shape != (len(rows),) or not np.isin(targets, (0.0, 1.0)).all():
-            raise ShapeError(f"Perceptron: received targets {np.unique(targets).tolist()[:5]} of shape {targets.shape}, expected {len(rows)} zeros and ones.")
-        return rows, targets
-
-    def _train(self, x: Any, y: Any, lr: float, epochs: int, *, delta: bool) -> Perceptron:
-        import warnings
-
-        rows, targets = self._checked(x, y)
-        w, b = np.array([v.data for v in self.w]), self.b.data
-        self.mistakes, self.converged = [], False
-        for _ in range(epochs):
-            wrong = 0
-            for row, target in zip(rows, targets, strict=True):
-                z = float(w @ row) + b
-                error = target - float(z > 0.0)
-                wrong += error != 0.0
-                move = lr * ((2.0 * target - 1.0 - z) if delta else error)
-                w, b = w + move * row, b + move
-            if delta:                          # every sample moves the line: count with the line as it is now
-                wrong = int(np.sum((rows @ w + b > 0.0) != (targets == 1.0)))
-            self.mistakes.append(int(wrong))
-            if not wrong:
-                self.converged = True
-                break
-        for value, number in zip([*self.w, self.b], [*w.tolist(), float(b)], strict=True):
-            value.data = number
-        if not self.converged:
-            warnings.warn(
-                f"Perceptron: not converged after {epochs} epochs ({self.mistakes[-1] if self.mistakes else '?'} mistakes in the last); the classes may not be "
-                "separable by a line (XOR is not): use an MLP, or more epochs.",
-                RuntimeWarning, stacklevel=3,
-            )  # fmt: skip
-        return self
-
-    def extra_repr(self) -> str:
-        """The number of inputs."""
-        return str(len(self.w))
+        yield Entry("bias", lambda: np.array([neuron.b.data for neuron in neurons]), write_bias)

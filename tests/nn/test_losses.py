@@ -279,3 +279,10 @@ def test_fit_refuses_labels_of_another_loss_before_anything_is_changed():
         assert all(np.array_equal(before[name], array) for name, array in model.state_dict().items())
     with pytest.raises(OperandError, match="one score is a yes or a no"):
         nn.fit(nn.Sequential(nn.Linear(2, 1, rng=0)), x, y, loss="cross_entropy", epochs=1, progress=False)
+
+
+@pytest.mark.parametrize("wrong", ["a", None, [1], -2.5, True])
+@pytest.mark.parametrize("scores", [Tensor(np.zeros((2, 3))), np.zeros((2, 3))], ids=["tensor", "array"])
+def test_ignore_index_is_a_class_number(scores, wrong):
+    with pytest.raises(OperandError, match="received ignore_index=.*expected a class number"):
+        nn.cross_entropy(scores, np.array([0, 2]), ignore_index=wrong)

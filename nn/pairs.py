@@ -1,0 +1,107 @@
+"""Predictions and targets as the losses take them: of one shape, as lists of `Value`s or as arrays; and what becomes of many losses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from autograd_core import Tensor, Value, weighted_sum
+from autograd_core.arguments import Numbers, as_numbers
+from autograd_core.errors import OperandError, ShapeError
+
+__all__ = ["check_reduction", "elements", "elementwise", "on_values", "paired", "reduced", "shape_of", "weights_for"]
+
+
+def shape_of(x: Any) -> tuple[int, ...]:
+    """The shape of an array, a tensor, or nested lists of Values."""
+    if isinstance(x, (Tensor, np.ndarray)):
+        return x.shape
+    if isinstance(x, (list, tuple)):
+        inner = {shape_of(item) for item in x}
+        if len(inner) > 1:
+            raise ShapeError(f"received a ragged list, whose items have shapes {sorted(inner)}; expected items of one shape.")
+        return (len(x), *(inner.pop() if inner else ()))
+    return ()
+
+
+def elements(x: Any) -> list[Any]:
+    """The elements of nested lists, tensors or arrays, in order."""
+    if isinstance(x, (list, tuple)):
+        return [v for item in x for v in elements(item)]
+    return x.ravel().tolist() if isinstance(x, np.ndarray) else [x]
+
+
+def on_values(x: Any) -> bool:
+    """Whether x is a Value, or lists of them, rather than an array."""
+    while isinstance(x, (list, tuple)) and x:
+        x = x[0]
+    return isinstance(x, Value) or (isinstance(x, (float, int)) and not isinstance(x, bool))
+
+
+def paired(name: str, prediction: Any, target: Any) -> tuple[Any, Any]:
+    """Prediction and target, of one shape: two lists for a scalar model, else arrays or tensors."""
+    if isinstance(target, (Value, Tensor)) or (on_values(target) and on_values(prediction)):
+        given = shape_of(target)
+    else:
+        target = as_numbers(target, name, "target")
+        given = target.shape
+    if not isinstance(prediction, (Tensor, Value)):
+        as_numbers(prediction, name, "prediction")
+    expected = shape_of(prediction)
+    if given != expected:
+        raise ShapeError(
+            f"{name}: received predictions of shape {expected} and targets of shape {given}, expected the same shape; "
+            "reshape one of them (targets are not broadcast)."
+        )
+    if on_values(prediction):
+        return elements(prediction), elements(target)
+    if isinstance(target, np.ndarray):
+        if target.dtype.kind not in "fiub":
+            raise OperandError(f"{name}: received targets of dtype {target.dtype}, expected numbers.")
+        dtype = prediction.dtype if isinstance(prediction, (Tensor, np.ndarray)) else np.float64
+        target = target.astype(dtype if np.dtype(dtype).kind == "f" else np.float64, copy=False)
+    return prediction, target
+
+
+def check_reduction(name: str, reduction: str) -> None:
+    """Refuse anything but "mean", "sum" and "none"."""
+    if not isinstance(reduction, str) or reduction not in ("mean", "sum", "none"):
+        raise OperandError(f"{name}: received reduction={reduction!r}, expected 'mean', 'sum' or 'none'.")
+
+
+def reduced(losses: Any, reduction: str) -> Any:
+    """The mean or the sum of losses, in a list or a tensor; or all of them."""
+    if reduction == "none":
+        return losses
+    if isinstance(losses, list):
+        if len(losses) == 1:
+            return losses[0]
+        return weighted_sum([1.0 / len(losses) if reduction == "mean" else 1.0] * len(losses), losses, 0.0)
+    return losses.mean() if reduction == "mean" else losses.sum()
+
+
+def elementwise(
+    name: str, formula: Callable[[Any, Any], Any], prediction: Any, target: Any, reduction: str, weight: Numbers | None = None
+) -> Any:
+    """A loss that looks at one prediction and one target at a time."""
+    check_reduction(name, reduction)
+    shape = shape_of(prediction)
+    prediction, target = paired(name, prediction, target)
+    if isinstance(prediction, list):
+        losses: Any = [formula(p, t) for p, t in zip(prediction, target, strict=True)]
+        if weight is not None:
+            losses = [loss * w for loss, w in zip(losses, weights_for(name, weight, shape).ravel().tolist(), strict=True)]
+        return losses[0] if reduction == "none" and not shape else reduced(losses, reduction)
+    losses = formula(prediction, target)
+    return reduced(losses if weight is None else losses * weights_for(name, weight, shape).astype(losses.dtype), reduction)
+
+
+def weights_for(name: str, weight: Any, shape: tuple[int, ...]) -> np.ndarray:
+    """What each element counts, broadcast to the shape of the predictions."""
+    array = as_numbers(weight, name, "weight").astype(float)
+    try:
+        return np.broadcast_to(array, shape)
+    except ValueError:
+        raise ShapeError(f"{name}: received weight of shape {array.shape}, expected a shape that broadcasts to {shape}, that of the predictions.") from None
