@@ -131,7 +131,7 @@ def einsum(subscripts: Any, *operands: Any, optimize: Any = None) -> Any:
     terms = text.split("->")[0].split(",")
     if len(terms) != len(operands):
         raise ShapeError(f"einsum: received {len(operands)} operands, expected {len(terms)}, as {subscripts!r} names them.")
-    spare = [c for c in "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz" if c not in text]
+    spare = [c for c in string.ascii_uppercase + string.ascii_lowercase if c not in text]
     hidden = [ndim_of(x) - len(t) + 3 if "..." in t else 0 for t, x in zip(terms, operands, strict=True)]
     dots = "".join(spare[: builtins.max(hidden, default=0)])
     terms = [t.replace("...", dots[len(dots) - n :]) for t, n in zip(terms, hidden, strict=True)]
@@ -190,32 +190,39 @@ def norm(x: Any, ord: Any = None, axis: Any = None, *, keepdims: bool = False) -
 
     Of a matrix also the spectral norm (2, or -2 for the smallest singular value) and the nuclear norm ("nuc").
     """
-    axis, matrix = axes_of(axis, "norm"), False
+    axis, ndim = axes_of(axis, "norm"), ndim_of(x)
     if not (ord is None or isinstance(ord, (str, int, float, np.number))) or (isinstance(ord, int) and abs(ord) >= 2**63):
         raise OperandError(f"norm: received ord={ord!r:.60}, expected a number, 'fro' or None.")
     truth(keepdims, "norm", "keepdims")
-    ndim = ndim_of(x)
-    if ord is not None:
-        if axis is None and ndim > 2:
-            raise ShapeError(f"norm: received {ndim} axes and ord={ord!r}; expected a vector or a matrix, or give axis=.")
-        matrix = (isinstance(axis, tuple) and len(axis) == 2) or (axis is None and ndim == 2)
+    if ord is not None and axis is None and ndim > 2:
+        raise ShapeError(f"norm: received {ndim} axes and ord={ord!r}; expected a vector or a matrix, or give axis=.")
     if isinstance(axis, tuple) and len(axis) not in (1, 2):
         raise ShapeError(f"norm: received axis={axis}, expected one axis or two.")
+    matrix = (isinstance(axis, tuple) and len(axis) == 2) or (axis is None and ndim == 2)
     if ord is None or ord == "fro" or (ord == 2 and not matrix):
         return record_op("norm", x, axis=axis, keepdims=keepdims)
+    return _matrix_norm(x, ord, axis or (0, 1), keepdims) if matrix else _vector_norm(x, ord, axis, keepdims)
+
+
+def _matrix_norm(x: Any, ord: Any, axes: tuple[int, int], keepdims: bool) -> Any:
+    """From the singular values, or the largest (or smallest) sum of a row or a column."""
+    first, second = axes
+    best = NUMPY[np.max if ord in (2, 1, np.inf) else np.min]
+    places = tuple(sorted((first % ndim_of(x), second % ndim_of(x))))
+    if ord in (2, -2, "nuc"):
+        values = getitem(record_op("svd", moveaxis(x, (first, second), (-2, -1))), (..., 0, slice(None)))
+        out = NUMPY[np.sum](values, -1) if ord == "nuc" else best(values, -1)
+        return expand_dims(out, places) if keepdims else out
+    if ord not in (1, -1, np.inf, -np.inf):
+        raise MissingRuleError(f"norm: ord={ord!r} of a matrix has no derivative rule here; use 'fro', 'nuc', ±1, ±2 or ±inf.")
+    along, across = (first, second) if abs(ord) == 1 else (second, first)
+    out = best(NUMPY[np.sum](TABLE["abs"](x), along, keepdims=True), across, keepdims=True)
+    return out if keepdims else squeeze(out, places)
+
+
+def _vector_norm(x: Any, ord: Any, axis: Any, keepdims: bool) -> Any:
+    """(Σ|x|ᵖ)^(1/p), and its limits for p = ±∞."""
     size = TABLE["abs"](x)
-    if matrix:
-        first, second = axis if axis is not None else (0, 1)
-        if ord in (2, -2, "nuc"):
-            values = getitem(record_op("svd", moveaxis(x, (first, second), (-2, -1))), (..., 0, slice(None)))
-            out = NUMPY[np.sum if ord == "nuc" else np.max if ord == 2 else np.min](values, -1)
-            return expand_dims(out, tuple(sorted((first % ndim, second % ndim)))) if keepdims else out
-        if ord not in (1, -1, np.inf, -np.inf):
-            raise MissingRuleError(f"norm: ord={ord!r} of a matrix has no derivative rule here; use 'fro', 'nuc', ±1, ±2 or ±inf.")
-        along, across = (first, second) if abs(ord) == 1 else (second, first)
-        best = NUMPY[np.max if ord > 0 else np.min]
-        out = best(NUMPY[np.sum](size, along, keepdims=True), across, keepdims=True)
-        return out if keepdims else squeeze(out, (first % ndim, second % ndim))
     if ord in (np.inf, -np.inf):
         return NUMPY[np.max if ord > 0 else np.min](size, axis, keepdims=keepdims)
     if ord == 1:
@@ -224,7 +231,7 @@ def norm(x: Any, ord: Any = None, axis: Any = None, *, keepdims: bool = False) -
         raise MissingRuleError(f"norm: ord={ord!r} has no derivative rule here; use a number other than 0, ±inf or 'fro'.")
     powers = where(data_of(size) == 0.0, 0.0, where(data_of(size) == 0.0, 1.0, size) ** float(ord))
     total = NUMPY[np.sum](powers, axis, keepdims=keepdims)
-    nothing = data_of(total) == 0.0          # the root has no derivative at 0: norm'(0) = 0
+    nothing = data_of(total) == 0.0            # the root has no derivative at 0: norm'(0) = 0
     return where(nothing, 0.0, where(nothing, 1.0, total) ** (1.0 / ord))
 
 

@@ -150,7 +150,7 @@ def _run(who: str, f: Function, argnums: Argnums, args: tuple[Any, ...], kwargs:
 
 
 @checked
-def value_and_grad(f: Function, argnums: Argnums = 0, *, has_aux: bool = False, _who: str = "value_and_grad") -> Function:
+def value_and_grad(f: Function, argnums: Argnums = 0, *, has_aux: bool = False) -> Function:
     """A function that gives (f(x), ∇f(x)) from one run of f.
 
     Args:
@@ -162,6 +162,29 @@ def value_and_grad(f: Function, argnums: Argnums = 0, *, has_aux: bool = False, 
         >>> value_and_grad(lambda x: x**3)(2.0)
         (8.0, 12.0)
     """
+    return _value_and_grad("value_and_grad", f, argnums, has_aux=has_aux)
+
+
+@checked
+def grad(f: Function, argnums: Argnums = 0, *, has_aux: bool = False) -> Function:
+    """The gradient of a scalar function, as a function of the same arguments.
+
+    ∇f(x) has the structure of x: a float for a float, an array for an array, nested lists, tuples and dicts for models. `argnums`
+    and `has_aux` are those of `value_and_grad`; with `has_aux` the result is (∇f(x), anything else).
+
+    Example:
+        >>> grad(lambda x: x**3)(2.0)
+        12.0
+        >>> grad(grad(lambda x: x**3))(2.0)
+        12.0
+        >>> grad(lambda p: p["w"] * 3.0 + p["b"])({"w": 1.0, "b": 2.0})
+        {'b': 1.0, 'w': 3.0}
+    """
+    return _grad("grad", f, argnums, has_aux=has_aux)
+
+
+def _value_and_grad(who: str, f: Function, argnums: Argnums, *, has_aux: bool = False) -> Function:
+    """`value_and_grad`, whose errors name the transform that was called."""
 
     @functools.wraps(f, updated=())
     def run(*args: Any, **kwargs: Any) -> Any:
@@ -172,7 +195,7 @@ def value_and_grad(f: Function, argnums: Argnums = 0, *, has_aux: bool = False, 
             extra.append(aux)
             return out
 
-        trace = _run(_who, main if has_aux else f, argnums, args, kwargs)
+        trace = _run(who, main if has_aux else f, argnums, args, kwargs)
         out = trace.scalar()
         pulled = trace.pull([out], [_seed(out)], graph=trace.nested)
         value = trace.plain(out)
@@ -184,21 +207,9 @@ def value_and_grad(f: Function, argnums: Argnums = 0, *, has_aux: bool = False, 
     return run
 
 
-@checked
-def grad(f: Function, argnums: Argnums = 0, *, has_aux: bool = False, _who: str = "grad") -> Function:
-    """The gradient of a scalar function, as a function of the same arguments.
-
-    ∇f(x) has the structure of x: a float for a float, an array for an array, nested lists, tuples and dicts for models.
-
-    Example:
-        >>> grad(lambda x: x**3)(2.0)
-        12.0
-        >>> grad(grad(lambda x: x**3))(2.0)
-        12.0
-        >>> grad(lambda p: p["w"] * 3.0 + p["b"])({"w": 1.0, "b": 2.0})
-        {'b': 1.0, 'w': 3.0}
-    """
-    both = value_and_grad(f, argnums, has_aux=has_aux, _who=_who)
+def _grad(who: str, f: Function, argnums: Argnums, *, has_aux: bool = False) -> Function:
+    """`grad`, in the same way."""
+    both = _value_and_grad(who, f, argnums, has_aux=has_aux)
 
     @functools.wraps(f, updated=())
     def run(*args: Any, **kwargs: Any) -> Any:
@@ -219,6 +230,10 @@ def _copied(primals: Sequence[Any]) -> list[Any]:
 
 def vjp(f: Function, *primals: Any) -> tuple[Any, Function]:
     """(f(*primals), pull-back): the pull-back takes a cotangent of the shape of the result to a tuple of cotangents.
+
+    Raises:
+        StructureError: the cotangent is not of the structure of the result.
+        ShapeError: a part of it has another shape.
 
     Example:
         >>> out, pull = vjp(lambda x, y: x * y, 2.0, 3.0)
@@ -241,6 +256,12 @@ def vjp(f: Function, *primals: Any) -> tuple[Any, Function]:
 
 def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
     """(f(*primals), the directional derivative of f along `tangents`), by forward mode.
+
+    `primals` and `tangents` are tuples with an entry per argument, of the same structures and shapes.
+
+    Raises:
+        StructureError: they are no tuples, or of different structures.
+        ShapeError: a tangent has another shape than its primal.
 
     Example:
         >>> jvp(lambda x, y: x * y, (2.0, 3.0), (1.0, 0.0))
@@ -279,6 +300,10 @@ def jacobian(f: Function, argnums: Argnums = 0) -> Function:
     """All first derivatives: for an output of shape m and an argument of shape n, an array of shape m + n.
 
     Structures nest: for each part of the result, the structure of the argument.
+
+    Args:
+        f: Returns numbers, arrays, or a structure of them.
+        argnums: Which arguments to differentiate by; a tuple of them gives a tuple of Jacobians.
 
     Example:
         >>> jacobian(lambda x: x**2)(np.array([1.0, 3.0]))
@@ -331,12 +356,14 @@ def _rows(trace: _Trace, out: Any) -> list[Any]:
 def hessian(f: Function, argnums: Argnums = 0) -> Function:
     """All second derivatives of a scalar function: the Jacobian of its gradient.
 
+    For an argument of shape n, an array of shape n + n; for structures and several `argnums`, a block for each pair of parts.
+
     Example:
         >>> hessian(lambda x: (x**3).sum())(np.array([1.0, 2.0]))
         array([[ 6.,  0.],
                [ 0., 12.]])
     """
-    return jacobian(grad(f, argnums, _who="hessian"), argnums)
+    return jacobian(_grad("hessian", f, argnums), argnums)
 
 
 def hvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
@@ -352,4 +379,4 @@ def hvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
     if not isinstance(primals, (tuple, list)):
         raise StructureError(f"hvp: received primals of type {type(primals).__name__}, expected a tuple with one entry per argument: (x,).")
     argnums: Argnums = 0 if len(primals) == 1 else tuple(range(len(primals)))
-    return jvp(grad(f, argnums, _who="hvp"), primals, tangents)[1]
+    return jvp(_grad("hvp", f, argnums), primals, tangents)[1]

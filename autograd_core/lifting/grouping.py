@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from .canonical import Application, Canonical, Term
+from .edges import edges_of
 from .layout import affine
 from .leaves import INPUTS, NUMBERS, ONES, LeafOrder, Leaves
 from .parts import Level, Parts
@@ -240,29 +241,17 @@ class Grouping(Leaves):
 
     def segments(self, nodes: list[int]) -> None:
         """Sums without regularity: one irregular step for all of them."""
-        left: list[int] = []
-        right: list[int] = []
-        scale: list[float] = []
-        row: list[int] = []
-        starts: list[int] = []
         place, one = self.place, self.one
-        for r, node in enumerate(nodes):
-            starts.append(len(left))
-            terms = [(k, int(place[x]), int(place[y]) if y >= 0 else one) for k, x, y in self.inline.pop(node, ())]
-            terms += [(k, at, one) for _, at, k in self.references.pop(node, ())]
-            for k, a, b in terms or [(0.0, one, one)]:
-                left.append(a)
-                right.append(b)
-                scale.append(k)
-                row.append(r)
+
+        def terms(node: int) -> list[tuple[float, int, int]]:
+            found = [(k, int(place[x]), int(place[y]) if y >= 0 else one) for k, x, y in self.inline.pop(node, ())]
+            found += [(k, at, one) for _, at, k in self.references.pop(node, ())]
+            return found or [(0.0, one, one)]
+
         step = Segments(
             size=len(nodes),
             need=any(self.need[node] for node in nodes),
-            left=np.array(left, dtype=np.int64),
-            right=np.array(right, dtype=np.int64),
-            scale=np.array(scale),
-            row=np.array(row),
-            starts=np.array(starts),
+            **edges_of(map(terms, nodes))._asdict(),
             offset=np.array([self.graph.sums[node].offset for node in nodes]),
             replaced=self._unclaimed(nodes),
             nodes=nodes,

@@ -23,6 +23,7 @@ import numpy as np
 
 from .canonical import Application, Canonical
 from .compiled import CALL, EDGE, Compiled
+from .edges import edges_of
 from .lecture import Line
 from .rules import LocalDerivative, kernel_call, write_array
 from .script import Array, Script, strong_multiply, strong_select
@@ -121,22 +122,14 @@ class _LevelCompiler:
         return buffer
 
     def forward_sum(self, block: _Block) -> None:
-        left: list[int] = []
-        right: list[int] = []
-        scale: list[float] = []
-        row: list[int] = []
-        starts: list[int] = []
         place, one = self.place, self.one
-        for r, node in enumerate(block.nodes):
-            starts.append(len(left))
-            for k, x, y in self.graph.sums[node].terms or [(0.0, -1, -1)]:
-                left.append(int(place[x]) if x >= 0 else one)
-                right.append(int(place[y]) if y >= 0 else one)
-                scale.append(k)
-                row.append(r)
-        script, out, edges = self.script, self.values[block.cells], len(left)
-        a, b = np.array(left, dtype=np.int64), np.array(right, dtype=np.int64)
-        block.scale = np.array(scale)
+
+        def terms(node: int) -> list[tuple[float, int, int]]:
+            found = self.graph.sums[node].terms or [(0.0, -1, -1)]
+            return [(k, int(place[x]) if x >= 0 else one, int(place[y]) if y >= 0 else one) for k, x, y in found]
+
+        a, b, block.scale, row, starts = edges_of(map(terms, block.nodes))
+        script, out, edges = self.script, self.values[block.cells], len(a)
         linear = bool((b == one).all())
         first = self.gather(a)
         if linear:
@@ -148,8 +141,8 @@ class _LevelCompiler:
         if edges > len(block.nodes):
             products = script.scratch((edges,))
             script.call(np.multiply, first, second, products)
-            script.reduceat(products, np.array(starts), out)
-            block.rows = np.array(row)
+            script.reduceat(products, starts, out)
+            block.rows = row
         else:
             script.call(np.multiply, first, second, out)
         offset = np.array([self.graph.sums[node].offset for node in block.nodes])
