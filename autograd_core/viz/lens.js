@@ -1,5 +1,7 @@
 // A lens over a picture that is larger than its frame: dragged with the mouse, made larger and smaller with the wheel and with
 // the buttons #larger and #smaller. `wheel` says whether the wheel is free without a key held; `moved` is told of every change.
+// What chooses the first view is given to `settle`, and asked again when the frame gets another size (in a notebook the page
+// runs before its frame has any), until the reader takes over.
 const lens = (view, wheel, moved) => {
   "use strict";
   let svg = null, size = [1, 1], zoom = 1, dragged = false, grip = null;
@@ -39,10 +41,13 @@ const lens = (view, wheel, moved) => {
     const frame = view.getBoundingClientRect();
     scale(zoom * Math.exp(-event.deltaY / 400), event.clientX - frame.left, event.clientY - frame.top);
   }, { passive: false });
+  let untouched = true;
+  for (const kind of ["pointerdown", "wheel", "keydown"]) window.addEventListener(kind, () => { untouched = false; }, { capture: true, passive: true });
+  const settle = (choose) => new ResizeObserver(() => { if (untouched && view.clientWidth) choose(); }).observe(view);
   document.getElementById("larger").onclick = () => by(1.25);
   document.getElementById("smaller").onclick = () => by(0.8);
   return {
-    show, scale, by,
+    show, scale, by, settle,
     zoom: () => zoom,
     dragged: () => dragged,
     gripped: () => grip !== null,

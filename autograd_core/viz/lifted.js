@@ -137,5 +137,6 @@
   for (const frame of [view, program]) frame.addEventListener("scroll", connect);
   window.addEventListener("resize", () => connect());
   open();
+  glass.settle(open);
   light(null);
 })();

@@ -256,6 +256,7 @@
       control = player(last, show, 1100);
     }
     open(scenes[0]);
+    glass.settle(fit);
   }
   document.addEventListener("keydown", (event) => {
     if (event.altKey || event.ctrlKey || event.metaKey || event.target.tagName === "INPUT") return;

@@ -450,3 +450,28 @@ def test_the_key_has_the_borders_of_the_boxes(open_page, scheme):
     for entry, box in {".from": ".b.act .o", ".to": ".b.opd .o", ".has": ".b.done:not(.act, .opd) .o"}.items():
         assert page.evaluate(border, f"#key {entry}") == page.evaluate(stroke, box)
     assert page.evaluate("getComputedStyle(document.querySelector('#key .to'), '::before').borderTopStyle") == "dashed"
+
+
+@pytest.mark.parametrize("width", [900, 1300])
+@pytest.mark.parametrize("make", [draw, explain])
+def test_in_a_notebook_the_first_view_fits_the_frame(open_page, make, width):
+    """The script runs before the frame has a size, and has to look again when it has one."""
+    html = make(neuron()[0])._repr_mimebundle_()["text/html"]
+    page = open_page("<!doctype html><meta charset=utf-8>" + html, width=width)
+    frame = page.frame_locator("iframe")
+    frame.locator(".b.root").wait_for()
+    page.wait_for_timeout(100)
+    view = frame.locator(".view").bounding_box()
+    for box in frame.locator(".b").all():
+        place = box.bounding_box()
+        assert view["x"] <= place["x"] and place["x"] + place["width"] <= view["x"] + view["width"]
+    page.set_viewport_size({"width": width - 60, "height": 900})
+    page.wait_for_timeout(100)
+    chosen = frame.locator(".b.root").bounding_box()["width"]
+    frame.locator("#fit").click()
+    assert frame.locator(".b.root").bounding_box()["width"] == pytest.approx(chosen, abs=0.5), "also when the window gets another size"
+    frame.locator("#larger").click()
+    large = frame.locator(".b.root").bounding_box()["width"]
+    page.set_viewport_size({"width": width, "height": 900})
+    page.wait_for_timeout(100)
+    assert frame.locator(".b.root").bounding_box()["width"] == large > chosen, "but not against the reader"
