@@ -1,8 +1,9 @@
 """Makes the stubs for what is made from the table: `python tests/stubs.py` writes them, a test compares them."""
 
+import inspect
 from pathlib import Path
 
-from autograd_core import TABLE, functions, linear_algebra, routines, shaping
+from autograd_core import TABLE, functions
 from autograd_core.op import built_in
 
 HERE = Path(__file__).resolve().parent.parent / "autograd_core"
@@ -61,6 +62,13 @@ def routine_methods():
     return _ROUTINES
 
 
+def argument_type(parameter):
+    """Numbers that have a default are floats; of what is written in Python, what its annotation says."""
+    if parameter.annotation is not parameter.empty:
+        return parameter.annotation
+    return "Any" if parameter.default is parameter.empty else "float"
+
+
 def function_stubs():
     lines = [
         '"""Made from the table by tests/stubs.py: the operations as functions."""',
@@ -71,15 +79,10 @@ def function_stubs():
         "",
     ]
     for name in functions.__all__:
-        op = TABLE[name]
-        if any(hasattr(room, name) for room in (routines, linear_algebra, shaping)):
-            arguments = "*args: Any, **kwargs: Any"
-        else:
-            names = ["x", "y", "z"][: op.arity]
-            arguments = ", ".join(f"{n}: Any" for n in names) + ", /"
-            if getattr(op.array, "__kwdefaults__", None):
-                arguments += ", *args: float" + parameters(op)
-        lines.append(f"def {name}({arguments}) -> Any: ...")
+        signature = inspect.signature(getattr(functions, name))
+        annotated = [p.replace(annotation=argument_type(p), default=p.default if p.default is p.empty else ...) for p in signature.parameters.values()]
+        arguments = str(inspect.Signature(annotated)).replace("Ellipsis", "...").replace("'", "")
+        lines.append(f"def {name}{arguments} -> Any: ...")
     return "\n".join(lines) + "\n"
 
 

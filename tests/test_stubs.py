@@ -5,7 +5,7 @@ import re
 import runpy
 from pathlib import Path
 
-from autograd_core import Tensor, Value, functions
+from autograd_core import TABLE, Tensor, Value, functions
 from autograd_core.op import built_in
 
 STUBS = runpy.run_path(str(Path(__file__).resolve().parent / "stubs.py"))
@@ -30,3 +30,14 @@ def test_every_stub_is_a_method_and_every_method_has_a_stub():
 def test_every_function_has_a_stub():
     text = (STUBS["HERE"] / "functions.pyi").read_text(encoding="utf-8")
     assert set(re.findall(r"^def (\w+)\(", text, re.MULTILINE)) == set(functions.__all__)
+
+
+def test_functions_show_their_operands_and_defaults():
+    def shown(name):
+        return str(inspect.signature(getattr(functions, name)))
+
+    assert (shown("tanh"), shown("arctan2"), shown("leaky_relu")) == ("(x, /)", "(y, x, /)", "(x, /, slope=0.01)")
+    for name in functions.__all__:
+        op = TABLE[name]
+        if op.elementwise:
+            inspect.signature(getattr(functions, name)).bind(*[1.0] * op.arity)
