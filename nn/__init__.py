@@ -52,7 +52,8 @@ from .losses import (
 from .module import Module
 from .neuron import MLP, Layer, Neuron
 from .normalise import BatchNorm1d, LayerNorm
-from .optim import SGD, Adagrad, Adam, AdamW, Optimizer, RMSprop
+from .optim import SGD, Adagrad, Adam, AdamW, RMSprop
+from .optimizer import Optimizer
 from .perceptron import Perceptron
 from .recurrent import LSTM, RNN, LSTMCell, RNNCell
 from .schedules import CosineAnnealingLR, ExponentialLR, LambdaLR, ReduceLROnPlateau, StepLR

@@ -14,7 +14,7 @@ from autograd_core import Tensor, Value
 from autograd_core.arguments import checked
 from autograd_core.errors import OperandError
 
-from .optim import bounded
+from .optimizer import bounded
 
 __all__ = ["clip_grad_norm_", "clip_grad_value_"]
 
@@ -33,6 +33,8 @@ def _gradients(params: Any) -> list[Any]:
 @checked
 def clip_grad_norm_(params: Any, max_norm: float, norm_type: float = 2.0) -> float:
     """Scale all gradients down so that their joint norm is at most `max_norm`; returns the norm before.
+
+    `norm_type` is the p of the norm (Σ|g|ᵖ)^(1/p), which may be inf.
 
     >>> x, y = Value(3.0), Value(4.0)
     >>> (x * x / 2 + y * y / 2).backward()
@@ -59,7 +61,14 @@ def clip_grad_norm_(params: Any, max_norm: float, norm_type: float = 2.0) -> flo
 
 @checked
 def clip_grad_value_(params: Any, clip_value: float) -> None:
-    """Hold every gradient between −clip_value and +clip_value."""
+    """Hold every gradient between −clip_value and +clip_value.
+
+    >>> x, y = Value(3.0), Value(0.5)
+    >>> (x * x - y).backward()
+    >>> clip_grad_value_([x, y], 2.0)
+    >>> x.grad, y.grad
+    (2.0, -1.0)
+    """
     bounded("clip_grad_value_: clip_value", clip_value)
     for p in _gradients(params):
         p.grad = np.clip(p.grad, -clip_value, clip_value) if isinstance(p, Tensor) else min(max(p.grad, -clip_value), clip_value)

@@ -162,8 +162,24 @@ def save(model: Module, path: str | Path, *, notes: dict[str, Any] | None = None
 
     Args:
         model: A model; its description goes into the header if it is made of modules of this package.
-        path: The file.
+        path: The file; folders that are missing are made.
         notes: Plain data to keep with it, such as how inputs were scaled.
+
+    Returns:
+        The path.
+
+    Raises:
+        FileError: the path is a directory.
+        OperandError: JSON cannot hold the notes.
+        MissingExtraError: safetensors is not installed.
+
+    Example:
+        >>> from nn import Linear
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = save(Linear(2, 3, rng=0), Path(folder) / "model.safetensors")
+        ...     again = load(path)
+        >>> again
+        Linear(2, 3)
     """
     header = {"format": "pt", "writer": _FORMAT}
     with contextlib.suppress(OperandError):
@@ -182,6 +198,9 @@ def load(path: str | Path, model: Module | None = None) -> Module:
 
     Raises:
         FileError: no such file, not a safetensors file, damaged, or of another structure; the model is left as it was.
+        MissingExtraError: safetensors is not installed.
+
+    See `save` for an example.
     """
     arrays, header = _read(path)
     if model is None:

@@ -125,7 +125,12 @@ class Sequential(Module):
 
 
 class Flatten(Module):
-    """All axes after the first joined into one: (batch, …) becomes (batch, features)."""
+    """All axes after the first joined into one: (batch, …) becomes (batch, features).
+
+    Example:
+        >>> Flatten()(np.zeros((5, 3, 8, 8))).shape
+        (5, 192)
+    """
 
     def config(self) -> dict[str, Any]:
         """The arguments that make an equal module."""

@@ -29,7 +29,7 @@ from .losses import (
 )
 from .module import Module
 from .neuron import MLP, Layer, Neuron
-from .optim import Optimizer
+from .optimizer import Optimizer
 from .slots import Slot, State
 
 __all__ = ["LiftedStep", "liftable"]

@@ -9,7 +9,7 @@ from typing import Any
 from autograd_core.arguments import Numbers, as_numbers, checked
 from autograd_core.errors import OperandError, StructureError
 
-from .optim import Optimizer
+from .optimizer import Optimizer
 
 __all__ = ["CosineAnnealingLR", "ExponentialLR", "LambdaLR", "ReduceLROnPlateau", "Schedule", "StepLR"]
 
@@ -74,7 +74,16 @@ class Schedule:
 
 
 class StepLR(Schedule):
-    """η · γ^⌊epoch / step_size⌋: down by a factor every few epochs."""
+    """η · γ^⌊epoch / step_size⌋: down by a factor every few epochs.
+
+    Example:
+        >>> from nn import SGD, Linear
+        >>> schedule = StepLR(SGD(Linear(1, 1).parameters(), lr=0.8), 10, 0.5)
+        >>> for epoch in range(25):
+        ...     schedule.step()
+        >>> [round(lr, 4) for lr in schedule.get_last_lr()]
+        [0.2]
+    """
 
     @checked
     def __init__(self, optimizer: Optimizer, step_size: int, gamma: float = 0.1) -> None:
@@ -91,7 +100,16 @@ class StepLR(Schedule):
 
 
 class ExponentialLR(Schedule):
-    """η · γ^epoch."""
+    """η · γ^epoch: down by a factor every epoch.
+
+    Example:
+        >>> from nn import SGD, Linear
+        >>> schedule = ExponentialLR(SGD(Linear(1, 1).parameters(), lr=0.8), 0.5)
+        >>> for epoch in range(3):
+        ...     schedule.step()
+        >>> [round(lr, 4) for lr in schedule.get_last_lr()]
+        [0.1]
+    """
 
     @checked
     def __init__(self, optimizer: Optimizer, gamma: float) -> None:
@@ -106,7 +124,16 @@ class ExponentialLR(Schedule):
 
 
 class CosineAnnealingLR(Schedule):
-    """η_min + ½(η − η_min)(1 + cos(π·epoch / T_max)): from η down to η_min along half a cosine (Loshchilov & Hutter 2017)."""
+    """η_min + ½(η − η_min)(1 + cos(π·epoch / T_max)): from η down to η_min along half a cosine (Loshchilov & Hutter 2017).
+
+    Example:
+        >>> from nn import SGD, Linear
+        >>> schedule = CosineAnnealingLR(SGD(Linear(1, 1).parameters(), lr=0.8), 10)
+        >>> for epoch in range(5):
+        ...     schedule.step()
+        >>> [round(lr, 4) for lr in schedule.get_last_lr()]
+        [0.4]
+    """
 
     @checked
     def __init__(self, optimizer: Optimizer, T_max: int, eta_min: float = 0.0) -> None:
@@ -123,7 +150,16 @@ class CosineAnnealingLR(Schedule):
 
 
 class LambdaLR(Schedule):
-    """η · f(epoch) for a function of your own (or one for each group)."""
+    """η · f(epoch) for a function of your own (or one for each group).
+
+    Example:
+        >>> from nn import SGD, Linear
+        >>> schedule = LambdaLR(SGD(Linear(1, 1).parameters(), lr=0.8), lambda epoch: 1.0 / (1.0 + epoch))
+        >>> for epoch in range(3):
+        ...     schedule.step()
+        >>> [round(lr, 4) for lr in schedule.get_last_lr()]
+        [0.2]
+    """
 
     @checked
     def __init__(self, optimizer: Optimizer, lr_lambda: Callable[[int], float] | list[Callable[[int], float]]) -> None:
@@ -145,7 +181,16 @@ class LambdaLR(Schedule):
 
 
 class ReduceLROnPlateau(Schedule):
-    """Down by a factor when the validation loss has not fallen for more than `patience` epochs."""
+    """Down by a factor when the validation loss has not fallen for more than `patience` epochs.
+
+    Example:
+        >>> from nn import SGD, Linear
+        >>> schedule = ReduceLROnPlateau(SGD(Linear(1, 1).parameters(), lr=0.8), 0.5, patience=1)
+        >>> for epoch in range(4):
+        ...     schedule.step(2.5)
+        >>> [round(lr, 4) for lr in schedule.get_last_lr()]
+        [0.4]
+    """
 
     @checked
     def __init__(self, optimizer: Optimizer, factor: float = 0.1, patience: int = 10, threshold: float = 1e-4, min_lr: float = 0.0) -> None:

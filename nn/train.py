@@ -31,7 +31,8 @@ from .inference import number_of, predict, target_for, threshold_of
 from .init import Generator, rng_of
 from .losses import loss_of
 from .module import Module
-from .optim import SGD, Adagrad, Adam, AdamW, Optimizer, RMSprop
+from .optim import SGD, Adagrad, Adam, AdamW, RMSprop
+from .optimizer import Optimizer
 from .schedules import ReduceLROnPlateau, Schedule
 
 __all__ = ["OPTIMIZERS", "Training", "fit", "optimizer_of"]

@@ -1,0 +1,176 @@
+"""`Optimizer`: what all optimisers have in common: groups of parameters with settings of their own, steps, and state."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any, ClassVar
+
+import numpy as np
+
+from autograd_core import Tensor, Value
+from autograd_core.arguments import checked, shown
+from autograd_core.errors import OperandError, ShapeError, StructureError
+
+from .slots import Array, Slot, State, TensorSlot, ValuesSlot
+
+__all__ = ["Optimizer", "bounded"]
+
+
+def bounded(name: str, value: Any, low: float = 0.0, high: float = math.inf) -> Any:
+    """A hyper-parameter, checked."""
+    whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool) and -(2**63) <= int(value) < 2**63
+    if not (whole or isinstance(value, (float, np.floating))) or not low <= value <= high:
+        bounds = f"from {low:g} to {high:g}" if high < math.inf else f"of at least {low:g}"
+        raise OperandError(f"{name}: received {shown(value)}, expected a number {bounds}.")
+    return value
+
+
+class Optimizer:
+    """The base: groups of parameters, each with its own hyper-parameters.
+
+    Args:
+        params: Parameters (`model.parameters()`), or dictionaries `{"params": …, "lr": …}` with settings of their own.
+
+    Attributes:
+        param_groups: One dictionary of settings per group; schedules write `"lr"` there.
+        steps: The number of steps taken.
+
+    Raises:
+        OperandError: no parameters, or what cannot be trained; a parameter that is given twice; a setting out of bounds.
+
+    Example:
+        >>> from nn import SGD
+        >>> w, b = Value(1.0, label="w"), Value(1.0, label="b")
+        >>> optimizer = SGD([{"params": [w], "lr": 0.5}, {"params": [b]}], lr=0.1)
+        >>> (w + b).backward()
+        >>> optimizer.step()
+        >>> w.data, b.data
+        (0.5, 0.9)
+    """
+
+    bounds: ClassVar[dict[str, tuple[float, float]]] = {"lr": (0.0, math.inf), "weight_decay": (0.0, math.inf)}
+
+    @checked
+    def __init__(self, params: Any, **settings: Any) -> None:
+        """Check parameters and settings; nothing is changed by that."""
+        who = type(self).__name__
+        if isinstance(params, (Value, Tensor, np.ndarray, str, bytes)) or hasattr(params, "parameters") or not isinstance(params, Iterable):
+            raise OperandError(f"{who}: received {type(params).__name__}, expected a list of parameters such as model.parameters().")
+        given = list(params)
+        groups = [dict(g) for g in given] if given and isinstance(given[0], dict) else [{"params": given}]
+        self.param_groups: list[dict[str, Any]] = []
+        self._slots: list[list[Slot]] = []
+        self.steps = 0
+        for group in groups:
+            members = list(group.pop("params", []))
+            unknown = set(group) - set(settings)
+            if unknown:
+                raise OperandError(f"{who}: received the settings {sorted(unknown)}, expected some of {sorted(settings)}.")
+            merged = {**settings, **group}
+            self._check_members(members)
+            self.check(merged)
+            values = [p for p in members if isinstance(p, Value)]
+            tensors: list[Slot] = [TensorSlot(p) for p in members if isinstance(p, Tensor)]
+            self._slots.append(tensors + ([ValuesSlot(values)] if values else []))
+            self.param_groups.append({"params": members, **merged})
+
+    def _check_members(self, members: list[Any]) -> None:
+        """Raise at what cannot be trained, and at a parameter that this group, or one before it, has already."""
+        who = type(self).__name__
+        if not members:
+            raise OperandError(f"{who}: received no parameters, expected at least one; is the model empty?")
+        seen = {id(p) for p in self.parameters}
+        for p in members:
+            if not isinstance(p, (Value, Tensor)) or p.op is not None or not p.requires_grad:
+                made = getattr(p, "op", None)
+                what = type(p).__name__ if made is None else f"the result of an operation ({made.name})"
+                raise OperandError(f"{who}: received {what}, expected parameters: leaf Values, or Tensors with requires_grad.")
+            if id(p) in seen:
+                raise OperandError(f"{who}: the same parameter {p.label or ''!r} was given twice.")
+            seen.add(id(p))
+
+    @checked
+    def check(self, settings: dict[str, Any]) -> None:
+        """Raise at a setting out of bounds."""
+        for name, (low, high) in {**Optimizer.bounds, **self.bounds}.items():
+            if name in settings:
+                bounded(f"{type(self).__name__}: {name}", settings[name], low, high)
+
+    @property
+    def lr(self) -> float:
+        """The learning rate of the first group; assigning sets that of all groups."""
+        return float(self.param_groups[0]["lr"])
+
+    @lr.setter
+    def lr(self, lr: float) -> None:
+        bounded(f"{type(self).__name__}: lr", lr)
+        for group in self.param_groups:
+            group["lr"] = lr
+
+    @property
+    def parameters(self) -> list[Any]:
+        """The parameters of all groups."""
+        return [p for group in self.param_groups for p in group["params"]]
+
+    def zero_grad(self) -> None:
+        """Forget the gradients of all parameters."""
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                parameter.grad = None if parameter.__class__ is Tensor else 0.0
+
+    @np.errstate(all="ignore")
+    def step(self) -> None:
+        """One update of every parameter that has a gradient."""
+        self.steps += 1
+        update = self.update
+        for group, slots in zip(self.param_groups, self._slots, strict=True):
+            maximize = group.get("maximize")
+            for slot in slots:
+                data, gradient = slot.read()
+                if gradient is None:
+                    continue
+                if maximize:
+                    gradient = -gradient
+                if not data.flags.writeable:
+                    data = data.copy()
+                update(data, gradient, slot.state, group)
+                slot.write(data)
+
+    def update(self, data: Array, gradient: Array, state: State, group: dict[str, Any]) -> None:
+        """Write the new data into `data`; the gradient must not be written into. Subclasses define it."""
+        raise NotImplementedError
+
+    def state_dict(self) -> dict[str, Any]:
+        """Settings and running averages, as plain numbers and arrays: {"steps", "groups", "state"}."""
+        return {
+            "steps": self.steps,
+            "groups": [{k: v for k, v in group.items() if k != "params"} for group in self.param_groups],
+            "state": [[{k: np.array(v) for k, v in slot.state.items() if k != "work"} for slot in slots] for slots in self._slots],
+        }
+
+    @checked
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Take over what `state_dict` gave, of an optimiser with the same parameters; checked before anything is changed."""
+        who = type(self).__name__
+        if set(state) != {"steps", "groups", "state"} or [len(s) for s in state["state"]] != [len(s) for s in self._slots]:
+            raise StructureError(f"{who}.load_state_dict: received the state of an optimiser with other parameters or groups, expected what state_dict() of an equal one gave.")
+        for group, saved in zip(self.param_groups, state["groups"], strict=True):
+            if set(saved) != set(group) - {"params"}:
+                raise StructureError(f"{who}.load_state_dict: received the settings {sorted(saved)}, expected {sorted(set(group) - {'params'})}.")
+        for slots, saved in zip(self._slots, state["state"], strict=True):
+            for slot, arrays in zip(slots, saved, strict=True):
+                for name, array in arrays.items():
+                    if np.shape(array) not in (slot.shape, ()):
+                        raise ShapeError(f"{who}.load_state_dict: {name!r} has shape {np.shape(array)}, expected {slot.shape}.")
+        self.steps = int(state["steps"])
+        for group, saved in zip(self.param_groups, state["groups"], strict=True):
+            group.update({k: tuple(v) if isinstance(v, list) else v for k, v in saved.items()})
+        for slots, saved in zip(self._slots, state["state"], strict=True):
+            for slot, arrays in zip(slots, saved, strict=True):
+                slot.state = {k: np.array(v) for k, v in arrays.items()}
+
+    def __repr__(self) -> str:
+        """The settings of the first group."""
+        settings = ", ".join(f"{k}={v}" for k, v in self.param_groups[0].items() if k != "params")
+        return f"{type(self).__name__}({len(self.parameters)} parameters, {settings})"
