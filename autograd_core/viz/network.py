@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from autograd_core.node import Node, operands, walk
+from autograd_core.node import Node, operands
 from autograd_core.op import Op
 
 from .graph import Role
@@ -65,7 +65,7 @@ class Call:
 
 @dataclass(slots=True)
 class Network:
-    """A recorded graph by numbers: `nodes[i]` has `names[i]`, `roles[i]`, and was made in call `owner[i]`."""
+    """A recorded graph by numbers, in the order of reading: `nodes[i]` has `names[i]`, `roles[i]`, and was made in call `owner[i]`."""
 
     nodes: list[Node | Constant]
     index: dict[int, int]
@@ -120,7 +120,7 @@ def read(root: Node, parameters: Iterable[Node] = ()) -> Network:
     >>> network.names, [(use.operand, use.node, use.slot) for use in network.uses]
     (['x', 'out'], [(0, 1, 0), (0, 1, 1)])
     """
-    nodes: list[Node | Constant] = list(walk(root))
+    nodes: list[Node | Constant] = list(_as_read(root))
     index = {id(node): i for i, node in enumerate(nodes)}
     uses: list[Use] = []
     for i, node in enumerate(list(nodes)):
@@ -142,6 +142,24 @@ def read(root: Node, parameters: Iterable[Node] = ()) -> Network:
     network.roles = _roles(network, {id(node) for node in parameters})
     network.names = _names(network)
     return network
+
+
+def _as_read(root: Node) -> list[Node]:
+    """The leaves as they come into play, then the operations as one reads a formula: each after its operands, the first operand first."""
+    order: list[Node] = []
+    leaves: dict[int, Node] = {}
+    begun: set[int] = set()
+    pending = [(root, False)]
+    while pending:
+        node, done = pending.pop()
+        if done:
+            order.append(node)
+            leaves.update((id(x), x) for x, _ in operands(node) if x is not None and x.op is None)
+        elif node.op is not None and id(node) not in begun:
+            begun.add(id(node))
+            pending.append((node, True))
+            pending += [(x, False) for x, _ in reversed(operands(node)) if x is not None]
+    return [*leaves.values(), *order] or [root]
 
 
 def _read_calls(network: Network) -> None:
@@ -219,29 +237,12 @@ def _roles(network: Network, parameters: set[int]) -> list[Role]:
     return roles
 
 
-def _read_order(network: Network) -> list[int]:
-    """The operations as one reads a formula, each after its operands, the first operand first; in front the leaves, as they come into play."""
-    order: list[int] = []
-    begun = [False] * len(network.nodes)
-    pending = [(network.root, False)]
-    while pending:
-        i, done = pending.pop()
-        if done:
-            order.append(i)
-        elif not begun[i] and network.incoming[i]:
-            begun[i] = True
-            pending.append((i, True))
-            pending += [(network.uses[k].operand, False) for k in reversed(network.incoming[i])]
-    leaves = dict.fromkeys(network.uses[k].operand for i in order for k in network.incoming[i])
-    return list(dict.fromkeys([*(i for i in leaves if not network.incoming[i]), *order, *range(len(network.nodes))]))
-
-
-def _families(network: Network, order: list[int]) -> dict[int, list[int]]:
+def _families(network: Network) -> dict[int, list[int]]:
     """The labelled parameters that one operation is the first to use, as those of a neuron: they are numbered alike."""
     families: dict[int, list[int]] = {}
     first: dict[int, int] = {}
-    for i in order:
-        for k in network.incoming[i]:
+    for i, incoming in enumerate(network.incoming):
+        for k in incoming:
             operand = network.uses[k].operand
             if network.roles[operand] == "parameter" and network.label(operand) and operand not in first:
                 first[operand] = i
@@ -254,12 +255,11 @@ def _names(network: Network) -> list[str]:
     """A name for every node, each its own: the label, a number for a constant, v1, v2, … for the rest."""
     labels = [network.label(i) for i in range(len(network.nodes))]
     names = ["" for _ in labels]
-    order = _read_order(network)
-    families, taken, used = _families(network, order), set(labels), set()
+    families, taken, used = _families(network), set(labels), set()
     numbered: dict[str, int] = {}
     count = arrays = 0
-    for i in order:
-        label, data = labels[i], network.data(i)
+    for i, label in enumerate(labels):
+        data = network.data(i)
         if names[i]:
             continue
         if label:

@@ -11,8 +11,10 @@ import pytest
 import nn
 from autograd_core import Op, Tensor, Value, no_grad, weighted_sum
 from autograd_core.errors import AutogradError
+from autograd_core.node import walk
 from autograd_core.viz import draw, explain
 from autograd_core.viz.dot import _command, placed_by_dot
+from autograd_core.viz.fold import view_of
 from autograd_core.viz.heat import grid_of
 from autograd_core.viz.network import read
 from autograd_core.viz.text import clean, number
@@ -516,3 +518,31 @@ def test_constant_arrays_are_told_apart():
     names = [box.name for box in drawing.graph.boxes if box.role == "constant"]
     assert sorted(names) == ["1", "constant", "constant₂"]
     assert [box.formula for box in drawing.graph.boxes if "×" in box.formula] == ["= v1 × constant₂"]
+
+
+def test_the_parts_of_a_stack_come_in_the_order_of_the_module():
+    """Part 1 of 16 is the first neuron."""
+    out = nn.MLP(2, [16, 12, 1], rng=0)([Value(0.5, label="x1"), Value(-1.0, label="x2")])
+    network = read(out)
+    stacks = [unit for unit in view_of(network).units if unit.kind == "stack"]
+    found = [[network.calls[network.owner[max(part)]].path.rsplit(".", 1)[-1] for part in unit.parts] for unit in stacks]
+    assert sorted(found, key=len) == [[str(k) for k in range(n)] for n in (12, 16)]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_graph_is_numbered_in_topological_order(seed):
+    """Every operand before what is made of it, the first operand first, and every node once."""
+    rng = np.random.default_rng(seed)
+    nodes = [Value(float(k)) for k in range(4)]
+    for _ in range(60):
+        a, b, c = (nodes[k] for k in rng.integers(0, len(nodes), 3))
+        nodes.append([lambda: a * b, lambda: a + 2.0, lambda: a.tanh(), lambda: weighted_sum([a, b], [b, c], c)][rng.integers(4)]())
+    root = nodes[-1]
+    network = read(root)
+    assert {id(node) for node in walk(root)} == set(network.index)
+    operations = [i for i, node in enumerate(network.nodes) if network.op(i) is not None]
+    for i in operations:
+        inside = [network.uses[k].operand for k in network.incoming[i] if network.op(network.uses[k].operand) is not None]
+        assert all(j < i for j in inside)
+        fresh = [j for j in dict.fromkeys(inside) if network.outgoing[j] and min(network.uses[k].node for k in network.outgoing[j]) == i]
+        assert fresh == sorted(fresh), "what is used here first is numbered in the order of the operands"
