@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from autograd_core import Value, draw
+from autograd_core import Value, draw, explain
 from autograd_core.errors import MissingExtraError
 
 from . import plot
@@ -39,12 +39,12 @@ def _save(ax: Any, path: Path) -> Path:
     return path
 
 
-def _moons(seed: int, progress: bool) -> tuple[MLP, History, np.ndarray, np.ndarray]:
+def _moons(seed: int, progress: bool, page: Path) -> tuple[MLP, History, np.ndarray, np.ndarray]:
     x, y = moons(100, noise=0.1, rng=seed)
     model = MLP(2, [16, 16, 1], activation="relu", rng=seed)
     history = fit(
         model, x, 2 * y - 1, loss="hinge", optimizer="adam", lr=0.02, epochs=60, batch_size=20, metrics="accuracy",
-        penalty=lambda m: l2_penalty(m, 1e-4), rng=seed, progress=progress,
+        penalty=lambda m: l2_penalty(m, 1e-4), rng=seed, progress=progress, live=page,
     )  # fmt: skip
     return model, history, x, y
 
@@ -82,9 +82,10 @@ def main(output: str | Path = "demo_output", *, seed: int = 0, progress: bool = 
     mpl.use("Agg")
     folder = Path(output)
     folder.mkdir(parents=True, exist_ok=True)
+    training, steps = folder / "moons_training.html", folder / "neuron_steps.html"
     started = time.perf_counter()
     print("1/2  two moons: an MLP 2-16-16-1 on Value, one number at a time", flush=True)
-    scalar, scalar_history, x, y = _moons(seed, progress)
+    scalar, scalar_history, x, y = _moons(seed, progress, training)
     middle = time.perf_counter()
     print("2/2  handwritten digits: an MLP 64-128-64-10 on Tensor", flush=True)
     tensor, tensor_history, x_test, y_test = _digits(seed, progress)
@@ -104,8 +105,11 @@ def main(output: str | Path = "demo_output", *, seed: int = 0, progress: bool = 
 
     neuron = _neuron()
     graph = folder / "neuron_graph.svg"
-    draw(neuron).save(str(graph))
+    draw(neuron).save(graph)
+    explain(neuron).save(steps)
     written = [
+        (steps, "backpropagation through one neuron, product by product: open it in a browser"),
+        (training, "the scalar network while it learned, with a slider over the epochs: open it in a browser"),
         (_save(plot.decision_boundary(scalar, x, y, title="Two moons: where the scalar MLP draws the line"), folder / "moons_decision_boundary.png"),
          "what the scalar network answers all over the plane"),
         (_save(plot.loss_curves(scalar_history, title="Two moons: hinge loss of the scalar MLP"), folder / "moons_loss.png"), "its loss over the epochs"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 import sys
 from collections.abc import Iterator
@@ -50,6 +51,12 @@ def shown(cell: nbformat.NotebookNode) -> tuple[list[str], str]:
     return kinds, re.sub(r"[-─\s]+", " ", text).strip()
 
 
+def machinery(cell: nbformat.NotebookNode) -> list[str]:
+    """The scripts and styles of the pages that a cell shows."""
+    pages = (html.unescape(output.data["text/html"]) for output in cell.outputs if "text/html" in output.get("data", {}))
+    return [part for page in pages for part in re.findall(r"<script>.*?</script>|<style>.*?</style>", page, re.DOTALL)]
+
+
 def test_the_course_is_complete() -> None:
     assert [int(path.name[:2]) for path in notebooks()] == list(range(len(notebooks())))
 
@@ -83,5 +90,6 @@ def test_a_fresh_run_shows_what_is_committed(path: Path, tmp_path: Path) -> None
         where = f"{path.name}, cell [{after.execution_count}]:\n{after.source}\n"
         kinds, text = shown(after)
         assert kinds == shown(before)[0], f"{where}shows {kinds}, committed were {shown(before)[0]}; python notebooks/execute.py writes it anew"
+        assert machinery(after) == machinery(before), f"{where}shows a page of an older version; python notebooks/execute.py writes it anew"
         if VARIES not in after.metadata.get("tags", []):
             assert text == shown(before)[1], f"{where}says other words than were committed; python notebooks/execute.py writes it anew"
