@@ -5,6 +5,7 @@ Every error names the operation, what it received and what was expected. What Nu
 
 from __future__ import annotations
 
+from numbers import Number
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,12 @@ from .errors import (
 from .node import Node
 from .op import Op
 
-__all__ = ["KERNEL_ERRORS", "as_array", "as_float", "data_of", "floating", "missing", "refused", "translated", "unwrapped"]
+__all__ = [
+    "KERNEL_ERRORS", "OPERANDS", "as_array", "as_float", "data_of", "floating", "give_way", "missing", "refused", "translated", "unwrapped",
+]  # fmt: skip
+
+OPERANDS = (Node, float, int, np.ndarray, np.generic)
+"""What the operators of a node compute with; those of a `Tensor` with lists too."""
 
 KERNEL_ERRORS = (ValueError, TypeError, IndexError, ArithmeticError, AttributeError)
 """What NumPy raises at operands that do not fit; `translated` says it in our words."""
@@ -113,6 +119,17 @@ def refused(who: str, arguments: tuple[Any, ...], error: Exception) -> Exception
         return error
     received = ", ".join(shown(data_of(x)) for x in arguments)
     return _our_kind(error)(f"{who}: received {received}; expected what NumPy expects there: {error}.")
+
+
+def give_way(op: Op, other: Any, swapped: bool) -> Any:
+    """An operator met what is no operand: NotImplemented where that knows the operator itself, else a clear error."""
+    dunder = f"__{op.dunder}__" if swapped else f"__r{op.dunder}__"
+    if not isinstance(other, (str, bytes, list, tuple, dict, set, Number)) and hasattr(type(other), dunder):
+        return NotImplemented
+    hint = "; np.array makes an array of a list" if isinstance(other, (list, tuple)) else ""
+    raise OperandError(
+        f"{op.name}: received {shown(other)} of type {type(other).__name__}, expected a number, an array, a Value or a Tensor{hint}."
+    )
 
 
 def _our_kind(error: Exception) -> type[AutogradError]:

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterator
-from numbers import Number
 from typing import Any, ClassVar
 
 import numpy as np
 
 from . import linear_algebra, routines, shaping
 from ._methods import ArrayMethods
-from .arguments import as_numbers, shown, text, truth
+from .arguments import as_numbers, text, truth
 from .backward import backpropagate, one_step
 from .errors import GraphError, ItemAssignmentError, NotScalarError, OperandError, ShapeError
 from .leaving import taken_out
 from .modes import WATCHED, tracing
 from .node import ELSEWHERE, OVERWRITTEN, Node
 from .op import INSTALLERS, TABLE, Op
-from .operands import KERNEL_ERRORS, as_array, data_of, floating, translated
+from .operands import KERNEL_ERRORS, OPERANDS, as_array, data_of, floating, give_way, translated
 from .protocols import array_function, array_ufunc
 from .record import apply, give_method, record_tensor
 from .registry import axis_of
@@ -302,17 +301,13 @@ class Tensor(Node, ArrayMethods):
 # --------------------------------------------------------------------------------- methods from the table
 _new: Callable[[type[Tensor]], Tensor] = object.__new__
 
-_ROUTINES = ["sum", "mean", "var", "std", "prod", "max", "min", "logsumexp", "cumsum", "cumprod", "sort", "softmax", "log_softmax", "norm", "dot", "inner", "outer", "trace", "diagonal", "ravel", "swapaxes", "squeeze", "repeat", "take", "clip"]
+_OPERANDS = (*OPERANDS, list, tuple)
+_ROUTINES = [
+    "sum", "mean", "var", "std", "prod", "max", "min", "logsumexp", "cumsum", "cumprod", "sort", "softmax", "log_softmax", "norm",
+    "dot", "inner", "outer", "trace", "diagonal", "ravel", "swapaxes", "squeeze", "repeat", "take", "clip",
+]  # fmt: skip
 for _name in _ROUTINES:
     setattr(Tensor, _name, next(getattr(room, _name) for room in (routines, linear_algebra, shaping) if hasattr(room, _name)))
-
-
-def _refused(op: Op, other: Any, dunder: str) -> Any:
-    if not isinstance(other, (str, bytes, dict, set, Number)) and hasattr(type(other), dunder):
-        return NotImplemented
-    raise OperandError(
-        f"{op.name}: received {shown(other)} of type {type(other).__name__}, expected a number, an array, a Value or a Tensor."
-    )
 
 
 def _unary(op: Op) -> Callable[..., Any]:
@@ -372,14 +367,14 @@ def _binary(op: Op) -> tuple[Callable[..., Any], Callable[..., Any]]:
             return record((self, other), (self, other), self._value, other._value)
         elif kind is float or kind is np.ndarray or kind is int:
             return record((self, other), (self, None), self._value, other)
-        if isinstance(other, (Node, float, int, np.ndarray, np.generic, list, tuple)):
+        if isinstance(other, _OPERANDS):
             return apply(op, (self, other))
-        return _refused(op, other, f"__r{op.dunder}__")
+        return give_way(op, other, False)
 
     def reflected(self: Tensor, other: Any) -> Any:
-        if isinstance(other, (Node, float, int, np.ndarray, np.generic, list, tuple)):
+        if isinstance(other, _OPERANDS):
             return apply(op, (other, self))
-        return _refused(op, other, f"__{op.dunder}__")
+        return give_way(op, other, True)
 
     return method, reflected
 

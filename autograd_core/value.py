@@ -9,10 +9,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Sequence
-from numbers import Number
 from typing import Any, ClassVar
-
-import numpy as np
 
 from ._methods import ScalarMethods
 from .algebra import NUMBERS
@@ -23,7 +20,7 @@ from .leaving import taken_out
 from .modes import WATCHED
 from .node import ELSEWHERE, OVERWRITTEN, UNREACHED, Node
 from .op import INSTALLERS, TABLE, Op
-from .operands import as_float, data_of
+from .operands import OPERANDS, as_float, data_of, give_way
 from .protocols import array_function, array_ufunc
 from .record import apply, give_method
 
@@ -154,26 +151,13 @@ class Value(Node, ScalarMethods):
 
 
 def _compare(compare: Callable[[Any, Any], Any], x: float, other: Any) -> Any:
-    if isinstance(other, (Node, float, int, np.ndarray, np.generic)):
+    if isinstance(other, OPERANDS):
         return compare(x, data_of(other))
     return NotImplemented
 
 
 # --------------------------------------------------------------------------------- methods from the table
 _new: Callable[[type[Value]], Value] = object.__new__
-
-
-def _refused(op: Op, x: Any, y: Any, swapped: bool) -> Any:
-    """An operator met something that is no number: let it try itself, or say clearly what was expected."""
-    other = x if swapped else y
-    if not isinstance(other, (str, bytes, list, tuple, dict, set, Number)) and hasattr(
-        type(other), f"__{op.dunder}__" if swapped else f"__r{op.dunder}__"
-    ):
-        return NotImplemented
-    hint = "; np.array makes an array of a list" if isinstance(other, (list, tuple)) else ""
-    raise OperandError(
-        f"{op.name}: received {shown(other)} of type {type(other).__name__}, expected a number, an array, a Value or a Tensor{hint}."
-    )
 
 
 def _unary(op: Op) -> Callable[..., Any]:
@@ -212,11 +196,11 @@ def _binary(op: Op) -> tuple[Callable[..., Any], Callable[..., Any]]:
             try:
                 y, other = float(other), None
             except OverflowError:
-                return _refused(op, self, other, False)
-        elif isinstance(other, (Node, float, int, np.ndarray, np.generic)):
+                return give_way(op, other, False)
+        elif isinstance(other, OPERANDS):
             return apply(op, (self, other))
         else:
-            return _refused(op, self, other, False)
+            return give_way(op, other, False)
         if WATCHED:
             return apply(op, (self, y if other is None else other))
         x = self._value
@@ -238,10 +222,10 @@ def _binary(op: Op) -> tuple[Callable[..., Any], Callable[..., Any]]:
             try:
                 other = float(other)
             except OverflowError:
-                return _refused(op, other, self, True)
+                return give_way(op, other, True)
         elif other.__class__ is not float or WATCHED:
-            if not isinstance(other, (Node, float, int, np.ndarray, np.generic)):
-                return _refused(op, other, self, True)
+            if not isinstance(other, OPERANDS):
+                return give_way(op, other, True)
             return apply(op, (other, self))
         if WATCHED:
             return apply(op, (other, self))

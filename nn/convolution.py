@@ -158,8 +158,8 @@ class MaxPool2d(Module):
     def forward(self, x: Any) -> Tensor:
         """Images of shape (n, channels, rows, columns)."""
         x = _image(x, None, self.size, self.padding, "MaxPool2d")
-        low = -np.inf if self.padding != (0, 0) else 0.0
-        return _WINDOWS(_padded(x, self.padding, low), size=self.size, stride=self.stride).max(axis=(-2, -1))  # type: ignore[no-any-return]
+        windows = _WINDOWS(_padded(x, self.padding, -np.inf), size=self.size, stride=self.stride)
+        return windows.max(axis=(-2, -1))  # type: ignore[no-any-return]
 
     def config(self) -> dict[str, Any]:
         """The arguments that make an equal module."""

@@ -280,7 +280,8 @@ class Scaler(NamedTuple):
     def _features(self, x: Any) -> np.ndarray:
         array, mean, scale = (as_numbers(v, "Scaler", name).astype(float) for v, name in ((x, "x"), (self.mean, "mean"), (self.scale, "scale")))
         if mean.shape != scale.shape or array.shape[array.ndim - mean.ndim :] != mean.shape:
-            raise ShapeError(f"Scaler: received x of shape {array.shape}, expected {mean.shape[0] if mean.ndim else 'any number of'} features along the last axis.")
+            count = mean.shape[0] if mean.ndim else "any number of"
+            raise ShapeError(f"Scaler: received x of shape {array.shape}, expected {count} features along the last axis.")
         return array
 
 

@@ -94,7 +94,7 @@ def build(description: Any, *, limit: int = _MOST_PARAMETERS) -> Module:
     if size > max(limit, 1) * 16:
         raise FileError(f"the file describes a {description['kind']} of about {size:.1e} parameters, but holds {limit}.")
     try:
-        return kind(**{k: tuple(v) if isinstance(v, list) and k != "nouts" and k != "activation" else v for k, v in settings.items()})  # type: ignore[no-any-return]
+        return kind(**{k: tuple(v) if isinstance(v, list) and k not in ("nouts", "activation") else v for k, v in settings.items()})  # type: ignore[no-any-return]
     except FileError:
         raise
     except Exception as error:

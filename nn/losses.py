@@ -134,11 +134,17 @@ def _classes(name: str, shape: tuple[int, ...], target: Any, ignore_index: int) 
         labels = labels.astype(int)
     expected = (*shape[:1], *shape[2:]) if len(shape) > 1 else ()
     if labels.dtype.kind not in "iu" or labels.shape != expected:
-        raise ShapeError(f"{name}: received targets of dtype {labels.dtype} and shape {labels.shape}, expected class numbers of shape {expected} for scores of shape {shape}.")
+        raise ShapeError(
+            f"{name}: received targets of dtype {labels.dtype} and shape {labels.shape}, expected class numbers of shape {expected} "
+            f"for scores of shape {shape}."
+        )
     known = labels[labels != ignore_index]
     if known.size and (known.min() < 0 or known.max() >= classes):
         hint = "; one score is a yes or a no: use binary_cross_entropy_with_logits, or two outputs" if classes == 1 else ""
-        raise OperandError(f"{name}: received class numbers from {known.min()} to {known.max()}, expected 0 to {classes - 1} (or ignore_index={ignore_index}){hint}.")
+        raise OperandError(
+            f"{name}: received class numbers from {known.min()} to {known.max()}, expected 0 to {classes - 1} "
+            f"(or ignore_index={ignore_index}){hint}."
+        )
     return labels
 
 
@@ -195,7 +201,10 @@ def cross_entropy(
         matrix, total = matrix.astype(dtype), float(np.prod(matrix.shape[:-1]))
         plain = True
     elif learnt:
-        raise ShapeError(f"cross_entropy: received a target of shape {given.shape}, expected probabilities of the shape {shape} of the scores, or class numbers as plain integers.")
+        raise ShapeError(
+            f"cross_entropy: received a target of shape {given.shape}, expected probabilities of the shape {shape} of the scores, or "
+            "class numbers as plain integers."
+        )
     else:
         labels = _classes("cross_entropy", shape, target, ignore_index)
         matrix, total = _target_matrix(labels, classes, weight, ignore_index, label_smoothing, dtype)
@@ -213,7 +222,9 @@ def cross_entropy(
 
 def _are_plain_classes(labels: np.ndarray, shape: tuple[int, ...], ignore_index: int) -> bool:
     """Whether labels are class numbers that all count, one for each row of scores."""
-    if ignore_index.__class__ is not int or len(shape) != 2 or labels.dtype != np.int64 or labels.shape != shape[:1] or not labels.size or 0 <= ignore_index < shape[1]:
+    if len(shape) != 2 or labels.dtype != np.int64 or labels.shape != shape[:1] or not labels.size:
+        return False
+    if ignore_index.__class__ is not int or 0 <= ignore_index < shape[1]:
         return False
     return bool(np.maximum.reduce(labels.view(np.uint64)) < shape[1])   # as unsigned, negative ones are large
 
@@ -228,7 +239,10 @@ def _check_cross_entropy(prediction: Any, ignore_index: Any, label_smoothing: An
     if not isinstance(label_smoothing, (float, int, np.floating)) or not 0.0 <= label_smoothing <= 1.0:
         raise OperandError(f"cross_entropy: received label_smoothing={label_smoothing!r}, expected a share from 0 to 1.")
     if not shape_of(prediction):
-        raise ShapeError("cross_entropy: received one score, expected one for each class along axis 1; for two classes and one score use binary_cross_entropy_with_logits.")
+        raise ShapeError(
+            "cross_entropy: received one score, expected one for each class along axis 1; for two classes and one score use "
+            "binary_cross_entropy_with_logits."
+        )
 
 
 def _value_cross_entropy(scores: Any, targets: list[float]) -> Any:

@@ -237,7 +237,8 @@ class MLP(Module):
     @property
     def by_name(self) -> bool:
         """Whether all activations are ours, so that they take arrays too."""
-        return all(ACTIVATIONS.get(n.activation) is not None and ACTIVATIONS[n.activation].function is n._function for layer in self.layers for n in layer.neurons)
+        ours = {name: entry.function for name, entry in ACTIVATIONS.items()}
+        return all(ours.get(n.activation) is n._function for layer in self.layers for n in layer.neurons)
 
     def state_children(self) -> Iterator[tuple[str, Module]]:
         """The layers under the places they have in the equal `torch.nn.Sequential`: 0, 2, 4, …"""

@@ -154,7 +154,10 @@ class Optimizer:
         """Take over what `state_dict` gave, of an optimiser with the same parameters; checked before anything is changed."""
         who = type(self).__name__
         if set(state) != {"steps", "groups", "state"} or [len(s) for s in state["state"]] != [len(s) for s in self._slots]:
-            raise StructureError(f"{who}.load_state_dict: received the state of an optimiser with other parameters or groups, expected what state_dict() of an equal one gave.")
+            raise StructureError(
+                f"{who}.load_state_dict: received the state of an optimiser with other parameters or groups, expected what state_dict() "
+                "of an equal one gave."
+            )
         for group, saved in zip(self.param_groups, state["groups"], strict=True):
             if set(saved) != set(group) - {"params"}:
                 raise StructureError(f"{who}.load_state_dict: received the settings {sorted(saved)}, expected {sorted(set(group) - {'params'})}.")

@@ -67,7 +67,10 @@ class Schedule:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from where `state_dict` was taken."""
         if set(state) != set(self.state_dict()) or len(state["base_lrs"]) != len(self.base_lrs):
-            raise StructureError(f"{type(self).__name__}.load_state_dict: received the state of another schedule, expected what state_dict() of an equal one gave.")
+            raise StructureError(
+                f"{type(self).__name__}.load_state_dict: received the state of another schedule, expected what state_dict() of an equal "
+                "one gave."
+            )
         for name, value in state.items():
             setattr(self, name, value)
         self._apply()

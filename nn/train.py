@@ -210,7 +210,9 @@ def _check(
     if x.dtype.kind not in "fiub" or y.dtype.kind not in "fiub":
         raise OperandError(f"fit: received x of dtype {x.dtype} and y of dtype {y.dtype}, expected numbers.")
     if (x.dtype.kind == "f" and not np.isfinite(x).all()) or (y.dtype.kind == "f" and not np.isfinite(y).all()):
-        raise OperandError("fit: x or y has nan or inf among its numbers, expected finite ones; remove or replace those samples first (np.isfinite finds them).")
+        raise OperandError(
+            "fit: x or y has nan or inf among its numbers, expected finite ones; remove or replace those samples first (np.isfinite finds them)."
+        )
     if not isinstance(epochs, (int, np.integer)) or isinstance(epochs, bool) or epochs < 0:
         raise OperandError(f"fit: received epochs={epochs!r}, expected a number of at least 0.")
     if batch_size is not None and (not isinstance(batch_size, (int, np.integer)) or isinstance(batch_size, bool) or batch_size < 1):
