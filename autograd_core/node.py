@@ -124,7 +124,8 @@ class Node:
         """Pickles and deep copies carry the graph as a list, so that a long chain needs no recursion."""
         if self.op is None:
             grad = self.grad if self._flowed else None
-            return _leaf, (type(self), self._value, self.label, grad, bool(self.requires_grad), self._is_constant)
+            more = getattr(self, "__dict__", None) or None       # what a subclass adds
+            return _leaf, (type(self), self._value, self.label, grad, bool(self.requires_grad), self._is_constant), more
         with LOCK:
             order, leaves = trace([self])
         number = {id(n): i for i, n in enumerate([*leaves, *order])}
@@ -182,10 +183,11 @@ def _graph(leaves: list[Node], records: list[tuple[Any, ...]]) -> Node:
         chosen = tuple(None if i is None else nodes[i] for i in slots)
         values = tuple(x if n is None else n._value for n, x in zip(chosen, saved, strict=True))
         node.op = op
+        node._b = node._y = None
         if flat:
             node._a, node._x = chosen, values
         else:
-            node._a, node._x, node._b, node._y = chosen[0], values[0], None, None
+            node._a, node._x = chosen[0], values[0]
             if len(chosen) == 2:
                 node._b, node._y = chosen[1], values[1]
         if params:

@@ -32,6 +32,7 @@ from autograd_core import (
 )
 from autograd_core.errors import LiftError, RuleError
 from autograd_core.modes import WATCHED
+from autograd_core.node import walk
 
 
 # ------------------------------------------------------------------------------------------------ memory
@@ -165,6 +166,56 @@ def test_a_constant_that_was_looked_at_is_still_none_of_backwards_business() -> 
             (y if x is value else y.sum()).backward()
     assert value.grad == -6.0
     np.testing.assert_array_equal(tensor.grad, [-6.0])
+
+
+def scalar_graphs() -> dict[str, Callable[..., Any]]:
+    """Every elementwise operation on `Value`s, and what keeps its operands in a tuple: several of them, or parameters."""
+    graphs: dict[str, Callable[..., Any]] = {
+        name: op for name, op in TABLE.items() if op.elementwise and not op.variadic and op.arity in (1, 2)
+    }
+    return graphs | {
+        "weighted_sum": lambda x, y: ag.weighted_sum([x, 2.0], [y, x], y),
+        "where": lambda x, y: ag.where(True, x, y),
+        "clip with bounds": lambda x, y: ag.clip(x, -0.5, y),
+        "leaky_relu with a slope": lambda x: ag.leaky_relu(x, 0.3),
+    }
+
+
+@pytest.mark.parametrize("name", scalar_graphs())
+@pytest.mark.parametrize("how", [copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))], ids=["deepcopy", "pickle"])
+def test_copies_of_every_operation_on_values_work(name: str, how: Callable[[Any], Any]) -> None:
+    """The gradient, the second pass, the check for nan, forward mode and the lift of a copy are those of the graph."""
+    f = scalar_graphs()[name]
+    xs = [Value(1.4 if name == "arccosh" else 0.4, label="x"), Value(0.7, label="y")][: 2 if name in ("weighted_sum", "where", "clip with bounds") else TABLE[name.split()[0]].arity]
+    y = ag.tanh(f(*xs) * 0.5)
+    copied = how(y)
+    y.backward()
+    for _ in range(2):
+        copied.backward()
+    leaves = {leaf.label: leaf for leaf in walk(copied) if leaf.label}
+    assert copied.data == y.data
+    for x in xs:
+        assert leaves[x.label].grad == 2.0 * x.grad
+    with detect_anomaly():
+        copied.backward()
+    assert lift(copied)() == y.data
+
+
+class Measured(Value):
+    """A Value of a user's own, with an attribute more."""
+
+    def __init__(self, data: float, unit: str) -> None:
+        super().__init__(data)
+        self.unit = unit
+
+
+@pytest.mark.parametrize("how", [copy.copy, copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))])
+def test_copies_keep_what_a_subclass_adds(how: Callable[[Any], Any]) -> None:
+    length = how(Measured(3.0, "m"))
+    (length * length).backward()
+    assert (type(length), length.unit, length.grad) == (Measured, "m", 6.0)
+    area = how(Measured(3.0, "m") * 2.0)
+    assert [leaf.unit for leaf in walk(area) if isinstance(leaf, Measured)] == ["m"]
 
 
 def test_a_constant_that_was_looked_at_stays_one_in_copies() -> None:
