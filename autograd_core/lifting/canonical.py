@@ -179,15 +179,17 @@ class _Canonicaliser:
     def add_dot(self, node: int, operands: tuple[int, ...]) -> None:
         """`node` becomes w₀x₀ + w₁x₁ + … + b."""
         terms: list[Term] = []
-        half = len(operands) // 2
+        number, half = 0.0, len(operands) // 2
         for w, x in zip(operands[:half], operands[half:-1], strict=True):
-            if self.kind[w] == _CONSTANT:
+            if self.kind[w] == self.kind[x] == _CONSTANT:
+                number += self.values[w] * self.values[x]
+            elif self.kind[w] == _CONSTANT:
                 terms.append((self.values[w], x, -1))
             elif self.kind[x] == _CONSTANT:
                 terms.append((self.values[x], w, -1))
             else:
                 terms.append((1.0, w, x))
-        self.add_sum(node, [(0.0, terms), self.addend(operands[-1], 1.0, node)])
+        self.add_sum(node, [(number, terms), self.addend(operands[-1], 1.0, node)])
 
     def visit(self, node: int) -> None:
         """Turn one recorded operation into its canonical form."""

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import nn
-from autograd_core import Tensor, Value, lift
+from autograd_core import Tensor, Value, lift, weighted_sum
 from autograd_core.errors import AutogradError, GraphError, OperandError, ShapeError
 from autograd_core.lifting import lift_with_origins, verified
 from autograd_core.lifting.tape import reference_adjoints
@@ -402,3 +402,18 @@ def test_repr_and_lecture() -> None:
     assert program.lines[0].shape == (16, 100)
     recorded = sum(line.replaced for line in program.lines)
     assert 60_000 < recorded < 70_000
+
+
+@pytest.mark.parametrize("kind", [None, "matrix", "level batching", "scalar source"])
+@pytest.mark.parametrize("samples", [1, 6])
+def test_products_of_two_constants_in_a_weighted_sum(kind: str | None, samples: int) -> None:
+    """Where a weight and its input are both plain numbers, their product is one too."""
+    w, b = Value(0.5), Value(-0.25)
+    xs = [Value(0.1 * i) for i in range(samples)]
+    loss = sum(weighted_sum([w, 2.0, 1.0], [x, 3.0, 4.0], b).tanh() + weighted_sum([2.0, w], [-1.5, 1.0], 0.5) ** 2 for x in xs)
+    loss.backward()
+    program = lift_with_origins(loss, params=[w, b], inputs=xs, kind=kind)[0]
+    assert program() == pytest.approx(loss.data, rel=1e-14)
+    program.backward()
+    np.testing.assert_allclose(program.theta.grad, [w.grad, b.grad], rtol=1e-12, atol=1e-13)
+    assert str(program)
