@@ -120,7 +120,7 @@ class Conv2d(Module):
         x = _padded(_image(x, nin, self.size, self.padding, "Conv2d"), self.padding)
         windows = _WINDOWS(x, size=self.size, stride=self.stride)
         n, _, rows, columns = windows.shape[:4]
-        patches = windows.transpose(0, 2, 3, 1, 4, 5).reshape(n * rows * columns, -1)
+        patches = windows.transpose(0, 2, 3, 1, 4, 5).reshape(n * rows * columns, math.prod(self.weight.shape[1:]))
         out = patches @ self.weight.reshape(nout, -1).T
         if self.bias is not None:
             out = out + self.bias

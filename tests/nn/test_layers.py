@@ -256,3 +256,9 @@ def test_what_is_no_module():
         nn.Sequential(nn.Linear(2, 3), nn.ReLU)
     with pytest.raises(OperandError, match=r"without the brackets of a list, or as Sequential\(\*modules\)"):
         nn.Sequential([nn.Linear(2, 3), nn.ReLU()])
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_convolution_of_no_images(torch, bias):
+    mine = nn.Conv2d(2, 3, (2, 3), stride=(1, 2), padding=1, bias=bias, rng=0)
+    same(torch, mine, torch.nn.Conv2d(2, 3, (2, 3), stride=(1, 2), padding=1, bias=bias), np.zeros((0, 2, 5, 6)))

@@ -286,3 +286,26 @@ def test_fit_refuses_labels_of_another_loss_before_anything_is_changed():
 def test_ignore_index_is_a_class_number(scores, wrong):
     with pytest.raises(OperandError, match="received ignore_index=.*expected a class number"):
         nn.cross_entropy(scores, np.array([0, 2]), ignore_index=wrong)
+
+
+@pytest.mark.parametrize("weight", [None, [1.0, 2.0, 0.5]])
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_a_batch_in_which_no_sample_counts(torch, weight, smoothing):
+    """Its mean is nan, and its gradient 0, as in torch: one such batch does not destroy a model."""
+    labels = np.full(4, -100)
+    x, y = Tensor(P), torch.tensor(P, requires_grad=True)
+    loss = nn.cross_entropy(x, labels, weight=weight, label_smoothing=smoothing)
+    loss.backward()
+    theirs = torch.nn.functional.cross_entropy(
+        y, torch.tensor(labels), weight=None if weight is None else torch.tensor(weight, dtype=torch.float64), label_smoothing=smoothing
+    )
+    theirs.backward()
+    assert math.isnan(loss.item())
+    assert math.isnan(theirs.item())
+    np.testing.assert_array_equal(x.grad, y.grad.numpy())
+    np.testing.assert_array_equal(x.grad, np.zeros_like(P))
+    rows = [[Value(v) for v in row] for row in P.tolist()]
+    loss = nn.cross_entropy(rows, labels, weight=weight, label_smoothing=smoothing)
+    loss.backward()
+    assert math.isnan(loss.data)
+    assert {v.grad for row in rows for v in row} == {0.0}
