@@ -62,7 +62,7 @@ def rot90(x: Any, k: int = 1, axes: Any = (0, 1)) -> Any:
 def rollaxis(x: Any, axis: int, start: int = 0) -> Any:
     """An axis moved to stand before the one at `start`."""
     ndim = ndim_of(x)
-    at, to = axis_of(axis, ndim, "rollaxis"), axis_of(start, ndim + 1, "rollaxis")
+    at, to = axis_of(axis, ndim, "rollaxis"), ndim if start == ndim else axis_of(start, ndim, "rollaxis")
     return moveaxis(x, at, to - (at < to))
 
 
@@ -116,6 +116,8 @@ def block(arrays: Any) -> Any:
 @answers(np.vsplit)
 def vsplit(x: Any, indices_or_sections: Any) -> list[Any]:
     """Equal parts, or parts split at the given places, along the first axis."""
+    if ndim_of(x) < 2:
+        raise ShapeError(f"vsplit: received shape {shape_of(x)}, expected at least two axes.")
     return split(x, indices_or_sections, 0)  # type: ignore[no-any-return]
 
 

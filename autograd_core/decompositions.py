@@ -23,7 +23,7 @@ from .errors import MissingRuleError
 from .op import Op
 from .operands import data_of
 from .products import swap_last
-from .registry import answers, in_dtype_of, record_op, shape_of
+from .registry import answers, in_dtype_of, record_op, shape_of, square_matrix
 from .shaping import getitem, matrix_transpose
 
 __all__ = ["EighResult", "QRResult", "SVDResult"]
@@ -168,7 +168,7 @@ def _symmetric_by(x: Any, uplo: str) -> Any:
 @answers(np.linalg.eigh)
 def eigh(x: Any, UPLO: str = "L") -> EighResult:
     """(eigenvalues, eigenvectors) of a symmetric matrix, of which one triangle is read."""
-    both = record_op("eigh", _symmetric_by(x, UPLO), uplo=UPLO)
+    both = record_op("eigh", _symmetric_by(square_matrix(x, "eigh"), UPLO), uplo=UPLO)
     return EighResult(getitem(both, TOP), getitem(both, BELOW))
 
 

@@ -186,7 +186,7 @@ Op(name="where", selects=True, array=np.where, scalar=lambda condition, x, y: x 
       lambda m, out, condition, x, y: m.where(condition, 1.0, 0.0),
       lambda m, out, condition, x, y: m.where(condition, 0.0, 1.0)))
 Op(name="clip", selects=True, array=lambda x, *, min=-math.inf, max=math.inf: np.clip(x, min, max),
-   scalar=lambda x, *, min=-math.inf, max=math.inf: max if x > max else min if x < min else x, domain=(REAL,),
+   scalar=lambda x, *, min=-math.inf, max=math.inf: max if x > max or (min > max and x == x) else min if x < min else x, domain=(REAL,),
    numpy=(), doc="x held between `min` and `max`; the derivative is 1 at the bounds.",
    d=(lambda m, out, x, *, min=-math.inf, max=math.inf: m.mask((x >= min) & (x <= max), x),))
 Op(name="step", selects=True, array=lambda x: np.asarray(np.where(x != x, x, np.greater(x, 0.0)), np.asarray(x).dtype),

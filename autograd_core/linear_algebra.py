@@ -24,6 +24,7 @@ from .registry import (
     ndim_of,
     record_op,
     shape_of,
+    square_matrix,
     whole,
     wholes,
 )
@@ -179,8 +180,11 @@ def vdot(x: Any, y: Any) -> Any:
 
 @answers(np.vecdot, np.linalg.vecdot)
 def vecdot(x: Any, y: Any, *, axis: int = -1) -> Any:
-    """Sums of products along an axis."""
-    return NUMPY[np.sum](record_op("mul", x, y), axis)
+    """Sums of products along an axis that both have; the other axes broadcast."""
+    x, y = moveaxis(x, axis, -1), moveaxis(y, axis, -1)
+    if shape_of(x)[-1] != shape_of(y)[-1]:
+        raise ShapeError(f"vecdot: received vectors of {shape_of(x)[-1]} and {shape_of(y)[-1]} elements, expected as many of each.")
+    return NUMPY[np.sum](record_op("mul", x, y), -1)
 
 
 # ------------------------------------------------------------------------------------------ linear algebra
@@ -270,7 +274,7 @@ def solve(a: Any, b: Any) -> Any:
 @answers(np.linalg.cholesky)
 def cholesky(x: Any, *, upper: bool = False) -> Any:
     """The lower triangular L with L @ Lᵀ = x, or its transpose."""
-    lower = record_op("cholesky", x)
+    lower = record_op("cholesky", square_matrix(x, "cholesky"))
     return swapaxes(lower, -1, -2) if upper else lower
 
 
@@ -283,22 +287,27 @@ def multi_dot(arrays: Sequence[Any]) -> Any:
 @answers(np.linalg.matrix_power)
 def matrix_power(x: Any, n: int) -> Any:
     """A square matrix multiplied with itself n times; its inverse where n is negative."""
-    n = whole(n, "matrix_power", "n")
+    x, n = square_matrix(x, "matrix_power"), whole(n, "matrix_power", "n")
     if n < 0:
         return matrix_power(inv(x), -n)
     if n == 0:
         return record_op("mul", x, 0.0) + in_dtype_of(x, np.eye(shape_of(x)[-1]))
     half = matrix_power(x, n // 2) if n > 1 else None
-    square = matmul(half, half) if half is not None else None
-    return x if square is None else matmul(square, x) if n % 2 else square
+    even = matmul(half, half) if half is not None else None
+    return x if even is None else matmul(even, x) if n % 2 else even
 
 
 @answers(np.linalg.vector_norm)
 def vector_norm(x: Any, *, axis: Any = None, keepdims: bool = False, ord: Any = 2) -> Any:
-    """The norm of a vector, or of all elements where `axis` is None; orders as in norm."""
-    if axis is None:
-        return reshape(norm(ravel(x), ord), (1,) * ndim_of(x) if keepdims else ())
-    return norm(x, ord, axis, keepdims=keepdims)
+    """The norm of vectors along an axis, of all elements along several, or of all there are where `axis` is None; orders as in norm."""
+    ndim, axis = ndim_of(x), axes_of(axis, "vector_norm")
+    if isinstance(axis, int):
+        return norm(x, ord, axis, keepdims=keepdims)
+    along = list(range(ndim)) if axis is None else [axis_of(a, ndim, "vector_norm") for a in axis]
+    rest = [i for i in range(ndim) if i not in along]
+    flat = reshape(transpose(x, along + rest), (math.prod(shape_of(x)[i] for i in along), *(shape_of(x)[i] for i in rest)))
+    out = norm(flat, ord, 0)
+    return expand_dims(out, tuple(sorted(along))) if truth(keepdims, "vector_norm", "keepdims") else out
 
 
 @answers(np.linalg.matrix_norm)

@@ -211,15 +211,16 @@ def median(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
 @answers(np.cov)
 def cov(x: Any, y: Any = None, rowvar: bool = True, bias: bool = False, ddof: int | None = None) -> Any:
     """The covariance matrix of variables that stand in the rows (or columns) of x, and of y."""
-
-    def rows(a: Any) -> Any:
-        a = reshape(a, (1, -1)) if ndim_of(a) < 2 else a
-        return a if rowvar or shape_of(a)[0] == 1 else matrix_transpose(a)
-
-    both = rows(x) if y is None else concatenate([rows(x), rows(y)], 0)
+    if max(ndim_of(x), ndim_of(y)) > 2:
+        raise ShapeError(f"cov: received shapes {shape_of(x)} and {shape_of(y)}, expected at most two axes.")
+    rows, more = (reshape(a, (1, -1)) if ndim_of(a) < 2 else a for a in (x, () if y is None else y))
+    if not rowvar:                             # NumPy turns a first matrix of one row, and not a second
+        rows = matrix_transpose(rows) if ndim_of(x) == 2 else rows
+        more = matrix_transpose(more) if shape_of(more)[0] != 1 else more
+    both = rows if y is None else concatenate([rows, more], 0)
     centred = both - _mean(both, 1, keepdims=True)
     degrees = shape_of(both)[1] - (whole(ddof, "cov", "ddof") if ddof is not None else 0 if bias else 1)
-    out = matmul(centred, matrix_transpose(centred)) / float(degrees)
+    out = matmul(centred, matrix_transpose(centred)) / float(max(degrees, 0))
     return reshape(out, tuple(n for n in shape_of(out) if n != 1))
 
 
@@ -248,7 +249,7 @@ def gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> An
     spacings = list(varargs) if len(varargs) == len(axes) else [varargs[0] if varargs else 1.0] * len(axes)
     if len(varargs) not in (0, 1, len(axes)):
         raise ShapeError(f"gradient: received {len(varargs)} spacings for {len(axes)} axes, expected one for all, or one each.")
-    found = [_gradient_along(f, data_of(h), at, edge_order) for at, h in zip(axes, spacings, strict=True)]
+    found = [_gradient_along(f, h, at, edge_order) for at, h in zip(axes, spacings, strict=True)]
     return found[0] if len(found) == 1 else tuple(found)
 
 
@@ -256,20 +257,21 @@ def _gradient_along(f: Any, spacing: Any, axis: int, edge_order: int) -> Any:
     n, ndim = shape_of(f)[axis], ndim_of(f)
     if edge_order not in (1, 2) or n <= edge_order:
         raise ShapeError(f"gradient: received {n} samples with edge_order={edge_order}, expected order 1 or 2 and more samples than that.")
-    spacing = as_numbers(spacing, "gradient", "varargs")
-    h = in_dtype_of(f, np.full(n - 1, spacing) if spacing.ndim == 0 else np.diff(spacing))
-    if len(h) != n - 1:
-        raise ShapeError(f"gradient: received {len(h) + 1} coordinates for an axis of length {n}, expected as many.")
+    spacing = spacing if isinstance(spacing, Node) else as_numbers(spacing, "gradient", "varargs")
+    if ndim_of(spacing) > 1 or shape_of(spacing) not in ((), (n,)):
+        raise ShapeError(f"gradient: received coordinates of shape {shape_of(spacing)} for an axis of length {n}, expected as many, or one distance.")
+    h: Any = diff(spacing) if ndim_of(spacing) else record_op("broadcast_to", spacing, shape=(n - 1,))
+    h = h if isinstance(h, Node) else in_dtype_of(f, h)
 
     def part(start: int, stop: int | None) -> Any:
         return getitem(f, along(axis, slice(start, stop)))
 
-    def edge(outer: Any, middle: Any, inner: Any, a: float, b: float) -> Any:
+    def edge(outer: Any, middle: Any, inner: Any, a: Any, b: Any) -> Any:
         if edge_order == 1:
             return (middle - outer) / a
         return outer * (-(2.0 * a + b) / (a * (a + b))) + middle * ((a + b) / (a * b)) - inner * (a / (b * (a + b)))
 
-    a, b = (np.reshape(side, (-1,) + (1,) * (ndim - axis - 1)) for side in (h[:-1], h[1:]))
+    a, b = (reshape(side, (-1,) + (1,) * (ndim - axis - 1)) for side in (h[:-1], h[1:]))
     centre = (
         part(2, None) * (a / (b * (a + b))) + part(1, n - 1) * ((b - a) / (a * b)) - part(0, n - 2) * (b / (a * (a + b)))
     )
@@ -320,7 +322,7 @@ def linspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, *, axi
 @answers(np.polyval)
 def polyval(p: Any, x: Any) -> Any:
     """p₀xⁿ⁻¹ + … + pₙ₋₁, by Horner's rule."""
-    out: Any = 0.0
+    out: Any = 0.0 if shape_of(p)[0] else record_op("mul", x, 0.0)
     for i in range(shape_of(p)[0]):
         out = out * x + getitem(p, i)
     return out
@@ -334,7 +336,7 @@ def _windows(x: Any, width: int) -> Any:
 @answers(np.convolve)
 def convolve(x: Any, v: Any, mode: str = "full") -> Any:
     """Σⱼ xₖ₋ⱼ·vⱼ of two vectors: for every overlap ("full"), for as many as the longer has ("same"), for whole overlaps ("valid")."""
-    long, short = (x, v) if shape_of(x)[0] >= shape_of(v)[0] else (v, x)
+    long, short = (x, v) if shape_of(x) >= shape_of(v) else (v, x)
     if ndim_of(x) != 1 or ndim_of(v) != 1 or not shape_of(short)[0]:
         raise ShapeError(f"convolve: received shapes {shape_of(x)} and {shape_of(v)}, expected two vectors, none of them empty.")
     n = shape_of(short)[0]

@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from .errors import AxisError, GraphError, OperandError
+from .errors import AxisError, GraphError, LinAlgError, OperandError
 from .node import Node
 from .op import TABLE
 from .operands import data_of, unwrapped
 from .record import apply
 
-__all__ = ["NUMPY", "answers", "axes_of", "axis_of", "in_dtype_of", "listed", "ndim_of", "record_op", "shape_of", "whole", "wholes"]
+__all__ = ["NUMPY", "answers", "axes_of", "axis_of", "in_dtype_of", "listed", "ndim_of", "record_op", "shape_of", "square_matrix", "whole", "wholes"]
 
 NUMPY: dict[Any, Callable[..., Any]] = {}
 """NumPy function → the function here that answers for it."""
@@ -89,6 +89,14 @@ def wholes(x: Any, who: str, name: str) -> tuple[int, ...]:
         raise ValueError
     except (TypeError, ValueError):
         raise OperandError(f"{who}: received {name}={x!r:.60}, expected an integer or a tuple of integers.") from None
+
+
+def square_matrix(x: Any, who: str) -> Any:
+    """x, if it is a square matrix or a stack of them; a clear error for anything else, which broadcasting might make one of."""
+    shape = shape_of(x)
+    if len(shape) < 2 or shape[-1] != shape[-2]:
+        raise LinAlgError(f"{who}: received shape {shape}, expected a square matrix, or a stack of them along the first axes.")
+    return x
 
 
 def listed(x: Any, who: str) -> list[Any]:

@@ -26,16 +26,29 @@ __all__: list[str] = []
 # ------------------------------------------------------------------------------------------------- shapes
 @answers(np.reshape)
 def reshape(x: Any, shape: Any, order: str = "C") -> Any:
-    """The same elements in another shape; one side may be −1."""
-    if order != "C":
-        raise MissingRuleError(f"reshape: order={order!r} has no rule here; transpose first.")
-    return record_op("reshape", x, shape=wholes(shape, "reshape", "shape"))
+    """The same elements in another shape; one side may be −1. With order "F" the first axis runs fastest, "A" is the order of the memory."""
+    sides = wholes(shape, "reshape", "shape")
+    if not _runs_backwards(x, order, "reshape"):
+        return record_op("reshape", x, shape=sides)
+    return record_op("transpose", record_op("reshape", record_op("transpose", x), shape=sides[::-1]))
+
+
+def _runs_backwards(x: Any, order: str, who: str) -> bool:
+    """Whether an order means that the first axis runs fastest."""
+    if order not in ("C", "F", "A", "K"):
+        raise OperandError(f"{who}: received order={order!r:.60}, expected 'C', 'F', 'A' or 'K'.")
+    if order in ("C", "F"):
+        return order == "F"
+    flags = unwrapped(data_of(x), who).flags
+    if order == "K" and not (flags.c_contiguous or flags.f_contiguous):
+        raise MissingRuleError(f"{who}: order='K' of an array with gaps in its memory has no rule here; use 'C' or 'F'.")
+    return bool(flags.f_contiguous and not flags.c_contiguous)
 
 
 @answers(np.ravel)
-def ravel(x: Any) -> Any:
-    """All elements along one axis."""
-    return reshape(x, (-1,))
+def ravel(x: Any, order: str = "C") -> Any:
+    """All elements along one axis; orders as in reshape, and "K", that of the memory."""
+    return reshape(x, (-1,), order)
 
 
 @answers(np.transpose, np.permute_dims)
@@ -223,9 +236,11 @@ def _index(k: Any) -> Any:
 @answers(np.take)
 def take(x: Any, indices: Any, axis: int | None = None) -> Any:
     """The elements at integer indices along an axis."""
+    places = unwrapped(indices, "take")
+    places = places.astype(int) if places.dtype.kind == "b" else places   # counted, where x[True] would choose
     if axis is None:
-        return getitem(ravel(x), (unwrapped(indices, "take"),))
-    return getitem(x, along(axis_of(axis, ndim_of(x), "take"), unwrapped(indices, "take")))
+        return getitem(ravel(x), (places,))
+    return getitem(x, along(axis_of(axis, ndim_of(x), "take"), places))
 
 
 @answers(np.take_along_axis)

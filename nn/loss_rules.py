@@ -23,7 +23,7 @@ def _operation(name: str, **entry: Any) -> Op:
 
 
 def _log(p: float) -> float:
-    return max(math.log(p), -100.0) if p > 0.0 else -100.0
+    return max(math.log(p), -100.0) if p > 0.0 else -100.0 if p == 0.0 else math.nan
 
 
 BCE = _operation(
@@ -51,7 +51,7 @@ def _logits_array(z: Any, t: Any, *, pos_weight: Any = 1.0) -> Any:
     with np.errstate(invalid="ignore"):        # 0 · ∞ is 0 here: a class that is not there costs nothing
         yes = np.where(t == 0.0, 0.0, pos_weight * t * (np.maximum(-z, 0.0) + tail))
         no = np.where(t == 1.0, 0.0, (1.0 - t) * (np.maximum(z, 0.0) + tail))
-    return (yes + no).astype(np.result_type(z, np.float16))
+    return (yes + no).astype(np.result_type(z if isinstance(z, np.ndarray) else t, np.float16))
 
 
 BCE_LOGITS = _operation(
