@@ -7,6 +7,7 @@ Cholesky.
 from __future__ import annotations
 
 import math
+import string
 from typing import Any
 
 import numpy as np
@@ -93,7 +94,7 @@ def _einsum_rule(m: Any, g: Any, out: Any, *operands: Any, subscripts: str) -> t
     inputs, result = subscripts.split("->")
     terms = inputs.split(",")
     sizes = {c: n for t, x in zip(terms, operands, strict=True) for c, n in zip(t, m.shape(x), strict=True) if n != 1}
-    spare = [c for c in "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ" if c not in subscripts]
+    spare = [c for c in string.ascii_letters if c not in subscripts]
     pulled = []
     for i, term in enumerate(terms):
         others: list[tuple[str, Any]] = [(result, g)]

@@ -35,8 +35,8 @@ QUESTIONS = frozenset({
     np.shape, np.ndim, np.size, np.any, np.all, np.nonzero, np.argwhere, np.count_nonzero, np.searchsorted,
     np.allclose, np.array_equal, np.isclose, np.zeros_like, np.ones_like, np.empty_like, np.full_like, np.result_type,
     np.can_cast, np.iscomplexobj, np.isrealobj, np.isneginf, np.isposinf, np.may_share_memory, np.shares_memory,
-    np.array_repr, np.array_str, np.array2string, np.digitize, np.bincount, np.unique, np.histogram, np.min_scalar_type, np.argpartition, np.flatnonzero, np.iscomplex,
-    np.isreal, np.isin, np.array_equiv, np.nanargmax, np.nanargmin, np.lexsort, np.histogram_bin_edges, np.common_type,
+    np.array_repr, np.array_str, np.array2string, np.digitize, np.bincount, np.unique, np.histogram, np.min_scalar_type,
+    np.argpartition, np.flatnonzero, np.iscomplex, np.isreal, np.isin, np.array_equiv, np.nanargmax, np.nanargmin, np.lexsort, np.histogram_bin_edges, np.common_type,
     np.tril_indices_from, np.triu_indices_from, np.diag_indices_from, np.linalg.matrix_rank,
 })  # fmt: skip
 
@@ -46,7 +46,7 @@ def _register(op: Op) -> None:
     theirs = op.numpy or ((op.array,) if isinstance(op.array, np.ufunc) else (getattr(np, op.name, None),))
     for function in theirs:
         if isinstance(function, np.ufunc):
-            UFUNCS.setdefault(function, op) if op.name != "gap" else None
+            UFUNCS.setdefault(function, op)
         elif op.elementwise and callable(function) and not isinstance(function, type) and function not in NUMPY:
             NUMPY[function] = op
 

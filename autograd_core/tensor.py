@@ -156,6 +156,7 @@ class Tensor(Node, ArrayMethods):
             NotScalarError: several elements and no gradient.
             ShapeError: a gradient of another shape.
             GraphError: nothing differentiable went into self.
+            StaleDataError: the `.data` of a node below was assigned after it had been used.
         """
         backpropagate(self, gradient)
 

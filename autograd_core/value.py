@@ -86,7 +86,11 @@ class Value(Node, ScalarMethods):
         self._value = number
 
     def backward(self) -> None:
-        """Fill `.grad` of everything below: leaves accumulate, inner nodes hold the gradients of this pass."""
+        """Fill `.grad` of everything below: leaves accumulate, inner nodes hold the gradients of this pass.
+
+        Raises:
+            StaleDataError: the `.data` of a node below was assigned after it had been used.
+        """
         backpropagate(self)
 
     _backward = one_step

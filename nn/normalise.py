@@ -54,7 +54,10 @@ class BatchNorm1d(Module):
         if self.training:
             count = x.size // self.features
             if count < 2:
-                raise ShapeError(f"BatchNorm1d: received {count} value per feature in training, expected at least 2; use eval() for single samples.")
+                raise ShapeError(
+                    f"BatchNorm1d: received {count} value per feature in training, expected at least 2; use eval() for single samples, "
+                    "and fit(drop_last=True) where the last batch is one."
+                )
             mean, var = x.mean(axis=axes, keepdims=True), x.var(axis=axes, keepdims=True)
             self._follow(mean.data.reshape(-1), var.data.reshape(-1) * (count / (count - 1)))
         else:

@@ -141,6 +141,18 @@ def test_a_last_smaller_batch_may_be_left_out(batch_size, lift):
     assert all(math.isfinite(v) for v in history["loss"] + history["accuracy"])
 
 
+def test_batch_normalisation_trains_where_a_last_batch_of_one_is_left_out():
+    x, y = moons(9, rng=0)
+
+    def train(**options):
+        model = nn.Sequential(nn.Linear(2, 4, rng=0), nn.BatchNorm1d(4), nn.Linear(4, 2, rng=1))
+        return nn.fit(model, x, y, loss="cross_entropy", batch_size=4, epochs=3, rng=0, **options)
+
+    with pytest.raises(ShapeError, match=r"received 1 value per feature.*drop_last=True"):
+        train()
+    assert len(train(drop_last=True)) == 3
+
+
 def test_the_loss_of_an_epoch_is_the_mean_over_the_samples_it_was_trained_on():
     x, model = np.arange(7.0).reshape(7, 1), nn.Linear(1, 1, bias=False, init="zeros")
     for drop_last, seen in ((False, 7), (True, 6)):
