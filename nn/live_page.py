@@ -269,8 +269,13 @@ def still(columns: dict[str, list[float]], plane: Plane | None, frame: Frame) ->
 
 def sentence(frame: Frame, total: int) -> str:
     """What an epoch was like, in words."""
-    parts = [f"{clean(k, 24).replace('val_', 'validation ')} {number(v)}" for k, v in frame.row.items() if k not in ("lr", "seconds")]
+    parts = [f"{clean(k, 24).replace('val_', 'validation ')} {_figure(k, v)}" for k, v in frame.row.items() if k not in ("lr", "seconds")]
     return f"Epoch {frame.epoch}{f' of {total}' if total else ''}: {', '.join(parts)}.{' ' + frame.note if frame.note else ''}"
+
+
+def _figure(name: str, value: float) -> str:
+    """A number of a history; an accuracy is a share."""
+    return f"{value:.1%}" if name.removeprefix("val_") == "accuracy" else number(value)
 
 
 def run_page(columns: dict[str, list[float]], plane: Plane | None, frames: Sequence[Frame], title: str = "A training run") -> str:

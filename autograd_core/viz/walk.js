@@ -235,7 +235,8 @@ const walker = (whole, upright, mirrored) => {
     const shown = items.filter((item) => item.box !== undefined).length;
     const note = `${shown.toLocaleString("en")} of ${whole.names.length.toLocaleString("en")} boxes are shown: those nearest to ${whole.names[centre]}.`;
     svg.append(make("text", { class: "s", x: MARGIN, y: height - 12 }, [note]));
-    return [svg, { ...scene, title: "around " + whole.names[centre] }];
+    const around = whole.containers[whole.within[centre]]; // the modules, which a neighbourhood has no frames for
+    return [svg, { ...scene, title: "around " + whole.names[centre] + (around ? ` (in ${around})` : "") }];
   }
 
   const node = (box) => whole.nodes[box][0];

@@ -72,7 +72,7 @@ def test_a_page_in_a_file_has_the_numbers_of_the_history(tmp_path):
     data = data_of(html)
     assert seen[:2] == [False, True] and [p.name for p in tmp_path.iterdir()] == ["run.html"]
     assert [f["e"] for f in data["frames"]] == list(range(1, 8)) and data["total"] == 7 and data["kind"] == "plane"
-    assert f"loss {history.last('loss'):.4g}, accuracy {history.last('accuracy'):.4g}" in data["frames"][-1]["s"]
+    assert f"loss {history.last('loss'):.4g}, accuracy {history.last('accuracy'):.1%}" in data["frames"][-1]["s"]
     assert "default-src 'none'" in html and not re.search(r"(?:src|href)=\"?https?:", html)
 
 

@@ -6,8 +6,10 @@ import shutil
 
 import pytest
 
+import nn
 from autograd_core import Value, weighted_sum
 from autograd_core.viz import draw, explain
+from autograd_core.viz.network import read
 
 from .graphs import HOSTILE, chain, data_of, mlp_loss, neuron, tensor_mlp
 
@@ -475,3 +477,17 @@ def test_in_a_notebook_the_first_view_fits_the_frame(open_page, make, width):
     page.set_viewport_size({"width": width, "height": 900})
     page.wait_for_timeout(100)
     assert frame.locator(".b.root").bounding_box()["width"] == large > chosen, "but not against the reader"
+
+
+def test_a_walk_says_in_which_modules_it_is(open_page):
+    model = nn.MLP(2, [6, 5, 1], rng=0)
+    out = model([Value(0.5, label="x1"), Value(-1.0, label="x2")])
+    page = open_page(draw(out, around=out, depth=9, limit=12).html)
+    for neuron_, path in ((model.layers[1].neurons[3], "MLP › layers.1 › neurons.3"), (model.layers[0].neurons[5], "MLP › layers.0 › neurons.5")):
+        name = {id(node): name for node, name in zip(read(out).nodes, read(out).names, strict=True)}[id(neuron_.b)]
+        page.locator("#seek").fill(name)
+        page.locator("#seek").press("Enter")
+        assert page.locator("#title").text_content() == f"Graph of out › around {name} (in {path})"
+    page.locator("#seek").fill("x1")
+    page.locator("#seek").press("Enter")
+    assert page.locator("#title").text_content() == "Graph of out › around x1"
