@@ -121,41 +121,52 @@ def decision_boundary(
     grid = np.column_stack([axis.ravel() for axis in np.meshgrid(u, v)])
     scores = predict(model, grid) if isinstance(model, Module) else np.asarray(model(grid))
     scores = scores.reshape(len(grid), -1)
-    from matplotlib.colors import LinearSegmentedColormap, to_rgb
-
     if scores.shape[1] == 1:
-        z = scores[:, 0].reshape(n, n)
-        inside = bool((z >= 0).all() and (z <= 1).all())
-        cut = (0.5 if inside else 0.0) if threshold is None else threshold
-        span = 0.5 if inside else max(float(np.percentile(np.abs(z - cut), 90)), 1e-9)
-        shades = LinearSegmentedColormap.from_list("two", [COLOURS[0], "white", COLOURS[1]])
-        ax.imshow(
-            z, origin="lower", extent=(u[0], u[-1], v[0], v[-1]), cmap=shades, vmin=cut - span, vmax=cut + span, alpha=0.45,
-            aspect="auto", interpolation="bilinear",
-        )  # fmt: skip
-        if z.min() < cut < z.max():
-            ax.contour(u, v, z, levels=[cut], colors="black", linewidths=1.6)
-            ax.plot([], [], color="black", linewidth=1.6, label=f"score {cut:g}")
-            if not inside and z.min() < cut - 1.0 and z.max() > cut + 1.0:
-                ax.contour(u, v, z, levels=[cut - 1.0, cut + 1.0], colors="black", linewidths=0.8, linestyles="dashed")
-                ax.plot([], [], color="black", linewidth=0.8, linestyle="dashed", label=f"score {cut - 1.0:g}, {cut + 1.0:+g}".replace("-", "−"))
+        _shade_score(ax, u, v, scores.reshape(n, n), threshold)
     else:
-        shifted = np.exp(scores - scores.max(axis=1, keepdims=True))
-        share = shifted / shifted.sum(axis=1, keepdims=True)
-        winner = share.argmax(axis=1)
-        sure = (share.max(axis=1) - 1.0 / share.shape[1]) / (1.0 - 1.0 / share.shape[1])
-        rgb = np.array([to_rgb(c) for c in COLOURS])[winner % 10]
-        image = 1.0 - (0.1 + 0.35 * sure)[:, None] * (1.0 - rgb)
-        ax.imshow(image.reshape(n, n, 3), origin="lower", extent=(u[0], u[-1], v[0], v[-1]), aspect="auto", interpolation="nearest")
-        for k in range(share.shape[1]):
-            others = np.delete(share, k, axis=1).max(axis=1)
-            margin = (share[:, k] - others).reshape(n, n)
-            if margin.min() < 0 < margin.max():
-                ax.contour(u, v, margin, levels=[0.0], colors="black", linewidths=1.2)
+        _shade_classes(ax, u, v, scores)
     data_scatter(points, labels, ax=ax, title=title, size=26.0 if len(points) > 20 else 80.0)
     ax.set_xlim(u[0], u[-1])
     ax.set_ylim(v[0], v[-1])
     return ax
+
+
+def _shade_score(ax: Any, u: np.ndarray, v: np.ndarray, z: np.ndarray, threshold: float | None) -> None:
+    """One score over the plane; a line at the threshold, dashed ones at a distance of 1 from it."""
+    from matplotlib.colors import LinearSegmentedColormap
+
+    inside = bool((z >= 0).all() and (z <= 1).all())
+    cut = (0.5 if inside else 0.0) if threshold is None else threshold
+    span = 0.5 if inside else max(float(np.percentile(np.abs(z - cut), 90)), 1e-9)
+    shades = LinearSegmentedColormap.from_list("two", [COLOURS[0], "white", COLOURS[1]])
+    ax.imshow(
+        z, origin="lower", extent=(*u[[0, -1]], *v[[0, -1]]), cmap=shades, vmin=cut - span, vmax=cut + span, alpha=0.45,
+        aspect="auto", interpolation="bilinear",
+    )  # fmt: skip
+    if z.min() < cut < z.max():
+        ax.contour(u, v, z, levels=[cut], colors="black", linewidths=1.6)
+        ax.plot([], [], color="black", linewidth=1.6, label=f"score {cut:g}")
+        if not inside and z.min() < cut - 1.0 and z.max() > cut + 1.0:
+            ax.contour(u, v, z, levels=[cut - 1.0, cut + 1.0], colors="black", linewidths=0.8, linestyles="dashed")
+            ax.plot([], [], color="black", linewidth=0.8, linestyle="dashed", label=f"score {cut - 1.0:g}, {cut + 1.0:+g}".replace("-", "−"))
+
+
+def _shade_classes(ax: Any, u: np.ndarray, v: np.ndarray, scores: np.ndarray) -> None:
+    """The region of the class with the largest score, deeper where its share is larger; a line around each."""
+    from matplotlib.colors import to_rgb
+
+    shifted = np.exp(scores - scores.max(axis=1, keepdims=True))
+    share = shifted / shifted.sum(axis=1, keepdims=True)
+    winner = share.argmax(axis=1)
+    sure = (share.max(axis=1) - 1.0 / share.shape[1]) / (1.0 - 1.0 / share.shape[1])
+    rgb = np.array([to_rgb(c) for c in COLOURS])[winner % 10]
+    image = 1.0 - (0.1 + 0.35 * sure)[:, None] * (1.0 - rgb)
+    ax.imshow(image.reshape(len(v), len(u), 3), origin="lower", extent=(*u[[0, -1]], *v[[0, -1]]), aspect="auto", interpolation="nearest")
+    for k in range(share.shape[1]):
+        others = np.delete(share, k, axis=1).max(axis=1)
+        margin = (share[:, k] - others).reshape(len(v), len(u))
+        if margin.min() < 0 < margin.max():
+            ax.contour(u, v, margin, levels=[0.0], colors="black", linewidths=1.2)
 
 
 @checked

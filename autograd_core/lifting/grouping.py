@@ -171,31 +171,17 @@ class Grouping(Leaves):
         index = np.array([[place for _, place, _ in row] for row in rows], dtype=np.int64)
         scale = np.array([[k for _, _, k in row] for row in rows])
         offset = np.array([self.graph.sums[node].offset for node in nodes])
-        need = any(self.need[node] for node in nodes)
-        all_groups, m = self.arena.groups, len(nodes)
-        in_place: int | None = None
-        distinct: int | None = None
-        for j in sorted(
-            range(len(groups)),
-            key=lambda j: (isinstance(all_groups[groups[j]].producer, MatrixProduct), all_groups[groups[j]].size),
-            reverse=True,
-        ):
-            part = all_groups[groups[j]]
-            if len(np.unique(index[:, j])) == m:
-                distinct = j if distinct is None else distinct
-                if part.reducible and part.single and part.need == need and part.covered_by(np.sort(index[:, j])):
-                    in_place = j
-                    break
-        first = in_place if in_place is not None else distinct
-        lanes = np.lexsort(index.T[::-1]) if first is None else np.argsort(index[:, first], kind="stable")
-        first = first or 0
+        need, m = any(self.need[node] for node in nodes), len(nodes)
+        leading, in_place = self._leading_part(groups, index, need)
+        lanes = np.lexsort(index.T[::-1]) if leading is None else np.argsort(index[:, leading], kind="stable")
+        first = leading or 0
         index, scale, offset = index[lanes], scale[lanes], offset[lanes]
         placed = np.array(nodes)[lanes]
         others = [j for j in range(len(groups)) if j != first]
         step = Combine(size=m, need=need, references=[], offset=offset, replaced=self._unclaimed(nodes), nodes=nodes)
         single = all(self.parts.uses[node] == 1 for node in nodes)
-        part = all_groups[groups[first]]
-        if in_place is not None:
+        part = self.arena.groups[groups[first]]
+        if in_place:
             step.source = part.producer
             if isinstance(step.source, MatrixProduct) and (scale[:, first] == 1.0).all():
                 self._absorb_bias(step.source, index, scale, others)
@@ -206,6 +192,20 @@ class Grouping(Leaves):
             self._finish(step, tail=tail, reducible=True, single=single)
         step.references = [(index[:, j], scale[:, j]) for j in (first, *others)]
         self._put(placed, step.group)
+
+    def _leading_part(self, groups: tuple[int, ...], index: Array, need: bool) -> tuple[int | None, bool]:
+        """The part that gives the sums their order, and whether the sums may be computed in its place.
+
+        A part can lead if it has a place of its own for every sum. The results of matrix products come first, then large groups.
+        """
+        members = [self.arena.groups[group] for group in groups]
+        ranked = sorted(range(len(groups)), key=lambda j: (isinstance(members[j].producer, MatrixProduct), members[j].size), reverse=True)
+        distinct = [j for j in ranked if len(np.unique(index[:, j])) == len(index)]
+        for j in distinct:
+            part = members[j]
+            if part.reducible and part.single and part.need == need and part.covered_by(np.sort(index[:, j])):
+                return j, True
+        return (distinct[0] if distinct else None), False
 
     def _absorb_bias(self, source: MatrixProduct, index: Array, scale: Array, others: list[int]) -> None:
         """Turn W·H + b into [W | b]·[H; 1], if one of the other parts is a bias and a row of ones lies behind H."""
