@@ -99,9 +99,9 @@ def _mark(node: Node, scope: Scope) -> None:
     node._scope = scope
 
 
-def record_innermost(owner: Any, argument: Any) -> Any:
+def record_innermost(owner: Any, x: Any) -> Any:
     """`record_call` for a module that calls no other and gives one new node: a neuron, of which there are thousands."""
-    out = owner.forward(argument)
+    out = owner.forward(x)
     if isinstance(out, Node) and out.op is not None:
-        out._scope = _make(Scope, (owner, argument if argument.__class__ is tuple else (argument,), _get()))
+        out._scope = _make(Scope, (owner, x if x.__class__ is tuple else (x,), _get()))
     return out

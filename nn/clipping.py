@@ -47,15 +47,16 @@ def clip_grad_norm_(params: Any, max_norm: float, norm_type: float = 2.0) -> flo
     chosen = _gradients(params)
     arrays = [np.asarray(p.grad, dtype=float).ravel() for p in chosen]
     if norm_type == math.inf:
-        total = max((float(np.abs(a).max(initial=0.0)) for a in arrays), default=0.0)
+        total = float(np.max([np.abs(a).max(initial=0.0) for a in arrays], initial=0.0))
     elif norm_type == 2.0:
         total = math.sqrt(sum(float(a @ a) for a in arrays))
     else:
         total = sum(float(np.sum(np.abs(a) ** norm_type)) for a in arrays) ** (1.0 / norm_type)
     factor = max_norm / (total + 1e-6)
-    if factor < 1.0:
-        for p in chosen:
-            p.grad = p.grad * factor
+    if not factor >= 1.0:                      # nan spreads to all, as in torch
+        with np.errstate(invalid="ignore"):    # inf / inf is nan, and said by the norm
+            for p in chosen:
+                p.grad = p.grad * factor
     return total
 
 

@@ -117,7 +117,7 @@ class Optimizer:
         """Forget the gradients of all parameters."""
         for group in self.param_groups:
             for parameter in group["params"]:
-                parameter.grad = None if parameter.__class__ is Tensor else 0.0
+                parameter.grad = None if isinstance(parameter, Tensor) else 0.0
 
     @np.errstate(all="ignore")
     def step(self) -> None:

@@ -77,7 +77,7 @@ class ValuesSlot:
 
     def read(self) -> tuple[Array, Array | None]:
         """Data and gradients gathered; a Value's gradient is 0 where none has flowed."""
-        return np.array([p.data for p in self.parameters]), np.array([p.grad for p in self.parameters])
+        return np.array([p.data for p in self.parameters]), np.array([p.grad or 0.0 for p in self.parameters])
 
     def write(self, data: Array) -> None:
         """Hand the new numbers out again."""

@@ -298,3 +298,54 @@ def test_bad_input():
         nn.SGD([x], lr=0.1).load_state_dict({"steps": 0, "groups": [], "state": []})
     with pytest.raises(OperandError, match="max_norm"):
         nn.clip_grad_norm_([x], -1.0)
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf])
+@pytest.mark.parametrize("kind", [1.0, 2.0, 3.0, math.inf])
+def test_clipping_of_what_is_not_finite_equals_torch(torch, kind, bad):
+    """Wherever it stands: a norm of nan makes all gradients nan, and none passes unclipped."""
+    for place in range(3):
+        gradients = [np.array([3.0, 40.0]), np.array([-2.0]), np.array([5.0, 1.0, 0.5])]
+        gradients[place][-1] = bad
+        mine, theirs = [], []
+        for g in gradients:
+            mine.append(Tensor(np.zeros_like(g)))
+            theirs.append(torch.zeros(g.shape, dtype=torch.float64, requires_grad=True))
+            mine[-1].grad, theirs[-1].grad = g.copy(), torch.tensor(g)
+        norm = nn.clip_grad_norm_(mine, 1.0, kind)
+        np.testing.assert_array_equal(norm, torch.nn.utils.clip_grad_norm_(theirs, 1.0, kind).item())
+        for a, b in zip(mine, theirs, strict=True):
+            np.testing.assert_allclose(a.grad, b.grad.numpy())
+
+
+class Named(Tensor):
+    """A Tensor of a user's own."""
+
+
+@pytest.mark.parametrize("name", ["SGD", "Adam", "AdamW", "RMSprop", "Adagrad"])
+def test_parameters_of_a_class_of_the_users_own(name):
+    mine, plain = Named([1.0, -2.0]), Tensor([1.0, -2.0])
+    for parameter in (mine, plain):
+        optimizer = getattr(nn, name)([parameter], lr=0.1)
+        for _ in range(3):
+            optimizer.zero_grad()
+            assert parameter.grad is None
+            (parameter**2).sum().backward()
+            optimizer.step()
+    np.testing.assert_array_equal(mine.data, plain.data)
+
+
+@pytest.mark.parametrize("name", ["SGD", "Adam", "AdamW", "RMSprop", "Adagrad"])
+def test_gradients_of_values_that_were_set_to_none(name):
+    """As torch's users do it: it counts as 0, like a gradient that nothing has flowed to."""
+    results = []
+    for nothing in (None, 0.0):
+        x, y = Value(1.0), Value(2.0)
+        optimizer = getattr(nn, name)([x, y], lr=0.1)
+        for _ in range(3):
+            x.grad = y.grad = nothing
+            (x * x).backward()
+            optimizer.step()
+        results.append((x.data, y.data))
+    assert results[0] == results[1]
+    assert results[0][0] < 1.0

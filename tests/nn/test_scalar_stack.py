@@ -219,3 +219,9 @@ def test_many_samples_at_once_are_not_one(n, make):
     for model in (nn.MLP(2, [3, 1], rng=0), nn.Layer(2, 2, rng=0), nn.Neuron(2, rng=0)):
         with pytest.raises(ShapeError, match=rf"received {n} rows of numbers, expected the 2 numbers of one sample; call it once for each"):
             model(rows)
+
+
+def test_inputs_by_name():
+    for module in (nn.Neuron(2, rng=0), nn.Layer(2, 2, rng=0), nn.MLP(2, [2, 1], rng=0)):
+        by_place, by_name = module([0.5, -1.0]), module(x=[0.5, -1.0])
+        assert str(by_name) == str(by_place)
