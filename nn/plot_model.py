@@ -64,7 +64,7 @@ def network(model: Module, *, by: str = "weight", ax: Any = None, title: str | N
     height = max(len(s) for s in shown)
     places = []
     for column, indices in enumerate(shown):
-        step = (height - 1) / max(len(indices) - 1, 1) if len(indices) > 1 else 0.0
+        step = max(height - 1, 2) / (len(indices) - 1) if len(indices) > 1 else 0.0
         gap = min(step, 1.6) if step else 1.0
         rows = [k + (0.8 if k == len(indices) - 1 and len(indices) < sizes[column] else 0.0) for k in range(len(indices))]
         places.append({i: (float(column), -(k - rows[-1] / 2) * gap) for i, k in zip(indices, rows, strict=True)})
@@ -82,7 +82,7 @@ def network(model: Module, *, by: str = "weight", ax: Any = None, title: str | N
                 if numbers:
                     share = 0.30 if (i + j) % 2 else 0.62
                     ax.text(
-                        x0 + share * (x1 - x0), y0 + share * (y1 - y0), f"{float(w[j, i]):+.2f}", fontsize="x-small", ha="center", va="center", zorder=3,
+                        x0 + share * (x1 - x0), y0 + share * (y1 - y0), f"{float(w[j, i]):+.2f}".replace("-", "−"), fontsize="small", ha="center", va="center", zorder=3,
                         bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8, "alpha": 0.85},
                     )  # fmt: skip
     last = len(sizes) - 1
@@ -95,7 +95,7 @@ def network(model: Module, *, by: str = "weight", ax: Any = None, title: str | N
         if len(indices) < n:
             (x0, y0), (_, y1) = places[column][indices[-2]], places[column][indices[-1]]
             ax.text(x0, (y0 + y1) / 2, "⋮", ha="center", va="center", zorder=5, fontsize="large", bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.2})
-        name = "input" if column == 0 else "output" if column == last else f"hidden {column}"
+        name = "input" if column == 0 else "output" if column == last else "hidden" if last == 2 else f"hidden {column}"
         ax.text(float(column), top + 0.9, f"{name}\n{n}" + (f" ({len(indices)} shown)" if len(indices) < n else ""), ha="center", va="bottom", fontsize="small")
     what = "weight" if by == "weight" else "gradient ∂L/∂w"
     ax.text(last / 2, low - 0.8, f"blue: positive {what}, orange dashed: negative; widest {limit:.3g}", ha="center", va="top", fontsize="small")
