@@ -169,8 +169,10 @@ def restore(saved: list[tuple[Any, Any]]) -> None:
         leaf.grad = old
 
 
-def _checked(old: Any, leaf: Any) -> Any:
-    """The gradient that a leaf had, which anybody may have assigned."""
+def _accumulated(old: Any, new: Any, leaf: Any) -> Any:
+    """The gradient that a leaf had, which anybody may have assigned, and the new one, in the shape and dtype of the leaf."""
+    if old.__class__ is float and new.__class__ is float:
+        return old + new
     if old.__class__ is not float and (old.__class__ is not np.ndarray or old.dtype.kind != "f"):
         old = as_numbers(old, "backward", "the .grad of a leaf")
     if np.shape(old) != np.shape(leaf._value):
@@ -178,7 +180,11 @@ def _checked(old: Any, leaf: Any) -> Any:
             f"backward: the .grad of {describe(leaf)} was set to {type(old).__name__} of shape {np.shape(old)}, expected "
             f"shape {np.shape(leaf._value)}; set it to None to start anew."
         )
-    return old
+    total = old + new
+    if not leaf.is_array:
+        return total if total.__class__ is float else float(total)
+    dtype = leaf._value.dtype                  # a sum of arrays without axes is a number of NumPy's
+    return total if total.__class__ is np.ndarray and total.dtype is dtype else np.asarray(total, dtype)
 
 
 def backpropagate(root: Any, seed: Any = None, *, emit: Callable[[Step], None] | None = None) -> None:
@@ -206,7 +212,7 @@ def backpropagate(root: Any, seed: Any = None, *, emit: Callable[[Step], None] |
                 elif new is None:
                     leaf.grad = old
                 else:
-                    leaf.grad = _checked(old, leaf) + new
+                    leaf.grad = _accumulated(old, new, leaf)
         except BaseException:
             restore(saved)
             raise

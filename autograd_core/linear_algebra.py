@@ -139,6 +139,8 @@ def einsum(subscripts: Any, *operands: Any, optimize: Any = None) -> Any:
     joined = "".join(terms)
     if "->" in text:
         result = text.split("->")[1].replace("...", dots)
+        if dots and "..." not in text.split("->")[1]:
+            raise ShapeError(f"einsum: received {subscripts!r}, expected '...' in the result too, for {len(dots)} axes that the operands have there.")
     else:
         result = dots + "".join(sorted(c for c in set(joined) - set(dots) if joined.count(c) == 1))
     for t, x in zip(terms, operands, strict=True):

@@ -128,8 +128,8 @@ def _seed(root: Any) -> Any:
 
 
 def _selected(who: str, argnums: Argnums, args: tuple[Any, ...]) -> list[int]:
-    chosen = [argnums] if isinstance(argnums, int) else list(argnums) if isinstance(argnums, (tuple, list)) else []
-    if any(not isinstance(i, int) or not -len(args) <= i < len(args) for i in chosen) or not chosen:
+    chosen = [argnums] if isinstance(argnums, (int, np.integer)) else list(argnums) if isinstance(argnums, (tuple, list)) else []
+    if any(not isinstance(i, (int, np.integer)) or not -len(args) <= i < len(args) for i in chosen) or not chosen:
         raise StructureError(f"{who}: received argnums={argnums} for {len(args)} arguments, expected indices from 0 to {len(args) - 1}.")
     places = [i % len(args) for i in chosen]
     if len(set(places)) != len(places):
@@ -202,7 +202,7 @@ def _value_and_grad(who: str, f: Function, argnums: Argnums, *, has_aux: bool = 
         if has_aux:
             leaves, build = flatten(extra[0])
             value = (value, build([trace.plain(joined(leaf) if _holds_nodes(leaf) else leaf) for leaf in leaves]))
-        return value, pulled[0] if isinstance(argnums, int) else tuple(pulled)
+        return value, tuple(pulled) if isinstance(argnums, Sequence) else pulled[0]
 
     return run
 
@@ -321,7 +321,7 @@ def jacobian(f: Function, argnums: Argnums = 0) -> Function:
             blocks = _rows(trace, out)
             parts = iter(blocks)
             split = [build([next(parts) for _ in nodes]) for build, nodes in zip(trace.rebuild, trace.wrt, strict=True)]
-            return split[0] if isinstance(argnums, int) else tuple(split)
+            return tuple(split) if isinstance(argnums, Sequence) else split[0]
 
         return trace.rebuild_out([rows(leaf) for leaf in trace.leaves])
 
@@ -336,7 +336,7 @@ def _rows(trace: _Trace, out: Any) -> list[Any]:
     if not trace.nested:
         found = jacobian_rows(out, trace.nodes)
         return [
-            np.zeros(shape + np.shape(w._value))[()] if r is None
+            np.zeros(shape + np.shape(w._value), np.asarray(w._value).dtype)[()] if r is None
             else np.array(r.reshape(shape + np.shape(w._value)), np.asarray(w._value).dtype)[()] if shape or w.is_array
             else float(r.reshape(()))
             for w, r in zip(trace.nodes, found, strict=True)
@@ -346,7 +346,7 @@ def _rows(trace: _Trace, out: Any) -> list[Any]:
         pulled = [gradients([out], [seed], trace.nodes, graph=True) for seed in basis]
         blocks = []
         for i, w in enumerate(trace.nodes):
-            zero = np.zeros(np.shape(w._value)) if w.is_array else 0.0
+            zero = np.zeros_like(w._value) if w.is_array else 0.0
             parts = [row[i] if row[i] is not None else zero for row in pulled]
             blocks.append(TABLE["reshape"](stack(parts), shape=shape + np.shape(w._value)) if shape else parts[0])
     return blocks

@@ -380,3 +380,44 @@ def test_one_mode_may_be_shared_by_threads() -> None:
     assert not failures
     assert recorded()
     assert not WATCHED
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+@pytest.mark.parametrize("shape", [(), (1,), (2, 3)])
+@pytest.mark.parametrize("start", [lambda x: x, lambda x: x.astype(np.float64), lambda x: x.astype(int), lambda x: x.tolist()])
+def test_a_gradient_is_an_array_of_the_shape_and_dtype_of_its_leaf(dtype: Any, shape: tuple[int, ...], start: Callable[[Any], Any]) -> None:
+    """After one pass and after several, and whatever it was set to before."""
+    x = Tensor(np.full(shape, 3.0, dtype))
+    x.grad = start(np.ones(shape, dtype))
+    for total in (7.0, 13.0, 19.0):
+        (x * x).backward(np.ones(shape, dtype))
+        assert type(x.grad) is np.ndarray
+        assert (x.grad.shape, x.grad.dtype) == (shape, dtype)
+        np.testing.assert_array_equal(x.grad, np.full(shape, total))
+
+
+@pytest.mark.parametrize("start", [1.0, 1, np.float32(1.0), np.array(1.0)])
+def test_a_gradient_of_a_value_is_a_float(start: Any) -> None:
+    x = Value(3.0)
+    x.grad = start
+    (x * x).backward()
+    assert (type(x.grad), x.grad) == (float, 7.0)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_blocks_of_what_a_result_does_not_depend_on_have_the_dtype_of_the_argument(dtype: Any) -> None:
+    a, b = np.ones((2, 3), dtype), np.ones(2, dtype)
+    blocks = [
+        *jacobian(lambda x, y: (x * x).sum(axis=0), (0, 1))(a, b),
+        *jacobian(lambda x, y: jacobian(lambda u, v: (u * u).sum(axis=0), (0, 1))(x, y)[1], (0, 1))(a, b),
+        *(block for row in hessian(lambda x, y: (x**3).sum() + y.sum(), (0, 1))(a, b) for block in row),
+    ]
+    assert [block.dtype for block in blocks] == [dtype] * 8
+
+
+def test_argnums_may_be_integers_of_numpy() -> None:
+    one, both = np.int64(1), np.arange(2)
+    assert grad(lambda x, y: x * y * y, one)(3.0, 5.0) == 30.0
+    assert jacobian(lambda x, y: x * y * y, one)(3.0, 5.0) == 30.0
+    assert hessian(lambda x, y: x * y * y, one)(3.0, 5.0) == 6.0
+    assert grad(lambda x, y: x * y * y, tuple(both))(3.0, 5.0) == (25.0, 30.0)

@@ -81,6 +81,7 @@ def test_what_must_be_square(function: Callable[[Any], Any], shape: tuple[int, .
     [
         (lambda: np.vecdot(Tensor(np.ones((2, 3))), np.ones((2, 1))), ShapeError, "received vectors of 3 and 1 elements, expected as many of each"),
         (lambda: np.vsplit(Tensor(np.ones(4)), 2), ShapeError, "expected at least two axes"),
+        (lambda: np.einsum("...a->a", Tensor(DEEP)), ShapeError, r"expected '\.\.\.' in the result too, for 2 axes"),
         (lambda: np.cov(Tensor(DEEP)), ShapeError, "expected at most two axes"),
         (lambda: np.convolve(Tensor(1.0), np.ones(2)), ShapeError, "expected two vectors"),
         (lambda: np.gradient(Tensor(VECTOR), np.ones(2)), ShapeError, r"received coordinates of shape \(2,\) for an axis of length 3"),
