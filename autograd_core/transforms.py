@@ -288,7 +288,7 @@ def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[A
     def tangent(out: Any) -> Any:
         t = moved.get(id(out))
         if t is None:
-            return np.zeros(np.shape(data_of(out)), out._value.dtype if isinstance(out, Node) and out.is_array else np.float64)[()]
+            return 0.0 if isinstance(data_of(out), (float, int)) else np.zeros(np.shape(data_of(out)), out._value.dtype if isinstance(out, Node) and out.is_array else np.float64)[()]
         return t if isinstance(t, Node) else np.asarray(t, out._value.dtype)[()] if isinstance(out, Node) and out.is_array else float(t)
 
     out, moves = _copied([trace.result(), trace.rebuild_out([tangent(leaf) for leaf in trace.leaves])])
@@ -328,15 +328,20 @@ def jacobian(f: Function, argnums: Argnums = 0) -> Function:
     return run
 
 
+def _zeros(shape: tuple[int, ...], w: Any) -> Any:
+    """∂out/∂w where out, of a shape, does not depend on w."""
+    return np.zeros(shape + np.shape(w._value), np.asarray(w._value).dtype)[()] if shape or w.is_array else 0.0
+
+
 def _rows(trace: _Trace, out: Any) -> list[Any]:
     """∂out/∂w for every leaf w of the arguments, with the shape of out before the shape of w."""
     shape = np.shape(data_of(out))
     if not isinstance(out, Node) or not out.requires_grad or 0 in shape:
-        return [np.zeros(shape + np.shape(w._value), np.asarray(w._value).dtype)[()] for w in trace.nodes]
+        return [_zeros(shape, w) for w in trace.nodes]
     if not trace.nested:
         found = jacobian_rows(out, trace.nodes)
         return [
-            np.zeros(shape + np.shape(w._value), np.asarray(w._value).dtype)[()] if r is None
+            _zeros(shape, w) if r is None
             else np.array(r.reshape(shape + np.shape(w._value)), np.asarray(w._value).dtype)[()] if shape or w.is_array
             else float(r.reshape(()))
             for w, r in zip(trace.nodes, found, strict=True)

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from autograd_core import Tensor, Value
+from autograd_core.arguments import shown
 from autograd_core.errors import OperandError
 
 from .clipping import clip_grad_norm_
@@ -109,6 +111,8 @@ class Epoch:
         loss = self.loss(prediction, target)
         if self.penalty is not None:
             loss = loss + self.penalty(training.model)
+        if not isinstance(loss, (Value, Tensor)):
+            raise OperandError(f"fit: the loss function gave {shown(loss)}, expected one number, as a Value or a Tensor; the mean over a batch, say.")
         loss.backward()
         if self.clip_norm is not None:
             clip_grad_norm_(training.optimizer.parameters, self.clip_norm)

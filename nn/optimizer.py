@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from autograd_core import Tensor, Value
-from autograd_core.arguments import checked, shown
+from autograd_core.arguments import as_numbers, checked, shown
 from autograd_core.errors import OperandError, ShapeError, StructureError
 
 from .slots import Array, Slot, State, TensorSlot, ValuesSlot
@@ -24,6 +24,11 @@ def bounded(name: str, value: Any, low: float = 0.0, high: float = math.inf) -> 
         bounds = f"from {low:g} to {high:g}" if high < math.inf else f"of at least {low:g}"
         raise OperandError(f"{name}: received {shown(value)}, expected a number {bounds}.")
     return value
+
+
+def _slots_in(group: Any) -> int:
+    """How many slots the saved state of a group has; −1 where it is no list of dictionaries."""
+    return len(group) if isinstance(group, list) and all(isinstance(slot, dict) for slot in group) else -1
 
 
 class Optimizer:
@@ -153,20 +158,26 @@ class Optimizer:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take over what `state_dict` gave, of an optimiser with the same parameters; checked before anything is changed."""
         who = type(self).__name__
-        if set(state) != {"steps", "groups", "state"} or [len(s) for s in state["state"]] != [len(s) for s in self._slots]:
+        same = set(state) == {"steps", "groups", "state"} and all(isinstance(state[part], list) for part in ("groups", "state"))
+        if not same or len(state["groups"]) != len(self._slots) or [_slots_in(group) for group in state["state"]] != list(map(len, self._slots)):
             raise StructureError(
                 f"{who}.load_state_dict: received the state of an optimiser with other parameters or groups, expected what state_dict() "
                 "of an equal one gave."
             )
         for group, saved in zip(self.param_groups, state["groups"], strict=True):
-            if set(saved) != set(group) - {"params"}:
-                raise StructureError(f"{who}.load_state_dict: received the settings {sorted(saved)}, expected {sorted(set(group) - {'params'})}.")
+            if not isinstance(saved, dict) or set(saved) != set(group) - {"params"}:
+                raise StructureError(f"{who}.load_state_dict: received the settings {shown(saved)}, expected {sorted(set(group) - {'params'})}.")
+            self.check(saved)
         for slots, saved in zip(self._slots, state["state"], strict=True):
             for slot, arrays in zip(slots, saved, strict=True):
                 for name, array in arrays.items():
+                    array = as_numbers(array, f"{who}.load_state_dict", name)
                     if np.shape(array) not in (slot.shape, ()):
                         raise ShapeError(f"{who}.load_state_dict: {name!r} has shape {np.shape(array)}, expected {slot.shape}.")
-        self.steps = int(state["steps"])
+        steps = state["steps"]
+        if not isinstance(steps, (int, np.integer)) or isinstance(steps, bool) or steps < 0:
+            raise OperandError(f"{who}.load_state_dict: received steps={shown(steps)}, expected an integer of at least 0.")
+        self.steps = int(steps)
         for group, saved in zip(self.param_groups, state["groups"], strict=True):
             group.update({k: tuple(v) if isinstance(v, list) else v for k, v in saved.items()})
         for slots, saved in zip(self._slots, state["state"], strict=True):

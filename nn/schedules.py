@@ -6,12 +6,22 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from autograd_core.arguments import Numbers, as_numbers, checked
 from autograd_core.errors import OperandError, StructureError
 
 from .optimizer import Optimizer
 
 __all__ = ["CosineAnnealingLR", "ExponentialLR", "LambdaLR", "ReduceLROnPlateau", "Schedule", "StepLR"]
+
+
+def _alike(value: Any, now: Any) -> bool:
+    """Whether a part of a state is of the kind that it has in this schedule: a count, a number, or as many numbers."""
+    if isinstance(now, list):
+        return isinstance(value, (list, tuple)) and len(value) == len(now) and all(map(_alike, value, now))
+    counted = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+    return (counted and value >= 0) if isinstance(now, int) else counted or isinstance(value, (float, np.floating))
 
 
 class Schedule:
@@ -66,14 +76,19 @@ class Schedule:
     @checked
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from where `state_dict` was taken."""
-        if set(state) != set(self.state_dict()) or len(state["base_lrs"]) != len(self.base_lrs):
+        now = self.state_dict()
+        if set(state) != set(now) or not all(_alike(value, now[name]) for name, value in state.items()):
             raise StructureError(
                 f"{type(self).__name__}.load_state_dict: received the state of another schedule, expected what state_dict() of an equal "
                 "one gave."
             )
-        for name, value in state.items():
-            setattr(self, name, value)
-        self._apply()
+        try:
+            vars(self).update(state)
+            self._apply()
+        except BaseException:                  # a function of the user's, or an interrupt
+            vars(self).update(now)
+            self._apply()
+            raise
 
 
 class StepLR(Schedule):

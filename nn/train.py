@@ -152,6 +152,8 @@ def fit(
         raise OperandError(f"fit: drop_last=True leaves no batch of {batch_size} among {len(x)} samples, expected a smaller batch_size.")
     measures = metrics_of(metrics, threshold_of(function))
     training = _begun(model, optimizer, lr, schedule, early_stopping, generator)
+    if training.stopping is not None:
+        _check_monitor(training.stopping.monitor, ["loss", *measures, *([] if held is None else ["val_loss", *(f"val_{name}" for name in measures)]), "lr", "seconds"])
     picture = _live(live, x, y, threshold_of(function))
     followers += [] if picture is None else [picture]
     _resume(training, checkpoint, resume)
@@ -257,10 +259,18 @@ def _begun(
     if not {id(p) for p in model.parameters()} & {id(p) for p in chosen.parameters}:
         raise OperandError(f"fit: received {type(chosen).__name__} with none of the model's parameters, expected one made of model.parameters().")
     plan = schedule if schedule is None or isinstance(schedule, Schedule) else schedule(chosen)
+    if plan is not None and not isinstance(plan, Schedule):
+        raise OperandError(f"fit: the function given as schedule made a {type(plan).__name__}, expected a Schedule, as in lambda optimizer: StepLR(optimizer, 10).")
     stopping = early_stopping if early_stopping is None or isinstance(early_stopping, EarlyStopping) else EarlyStopping(early_stopping)
     if stopping is not None:
         stopping.reset()
     return Training(model, chosen, plan, stopping, rng)
+
+
+def _check_monitor(monitor: str | None, columns: list[str]) -> None:
+    """What early stopping watches is there, and is told now and not after an epoch."""
+    if monitor is not None and monitor not in columns:
+        raise OperandError(f"early stopping: there is no {monitor!r} to watch; there are {', '.join(columns)}.")
 
 
 def _live(live: bool | str | Path, x: np.ndarray, y: np.ndarray, threshold: float | None) -> Any:
@@ -345,8 +355,6 @@ def _judge(training: Training, row: dict[str, float], followers: list[Callable[[
         return
     if stopping is not None:
         monitor = stopping.monitor or ("val_loss" if "val_loss" in row else "loss")
-        if monitor not in row:
-            raise OperandError(f"early stopping: there is no {monitor!r} to watch; there are {', '.join(row)}.")
         if stopping.seen(row[monitor], training.model, training.epoch, larger_is_better="loss" not in monitor):
             history.stopped, training.stopped = "early stopping", True
     for follow in followers:

@@ -421,3 +421,13 @@ def test_argnums_may_be_integers_of_numpy() -> None:
     assert jacobian(lambda x, y: x * y * y, one)(3.0, 5.0) == 30.0
     assert hessian(lambda x, y: x * y * y, one)(3.0, 5.0) == 6.0
     assert grad(lambda x, y: x * y * y, tuple(both))(3.0, 5.0) == (25.0, 30.0)
+
+
+def test_derivatives_of_what_depends_on_nothing_are_of_the_usual_kind() -> None:
+    """Floats for floats, as where something flows."""
+    blocks = [
+        *jacobian(lambda x, y: x * x, (0, 1))(2.0, 3.0), *jacobian(lambda x, y: 3.0, (0, 1))(2.0, 3.0), jvp(lambda x: 3.0, (2.0,), (1.0,))[1],
+        *(block for row in hessian(lambda x, y: x * x + y, (0, 1))(2.0, 3.0) for block in row),
+    ]  # fmt: skip
+    assert [type(block) for block in blocks] == [float] * 9
+    assert blocks == [4.0, 0.0, 0.0, 0.0, 0.0, 2.0, 0.0, 0.0, 0.0]

@@ -307,3 +307,23 @@ def test_predict_restores_the_mode():
     nn.predict(model, np.zeros((3, 2)))
     assert model.training and not model[2].training
     assert isinstance(model(np.zeros((1, 2))), Tensor)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"schedule": lambda optimizer: 3}, "the function given as schedule made a int, expected a Schedule"),
+        ({"loss": lambda p, t: None}, "the loss function gave None, expected one number"),
+        ({"loss": lambda p, t: nn.mse_loss(p, t, reduction="none"), "lift": False}, "expected one number, as a Value or a Tensor"),
+        ({"early_stopping": nn.EarlyStopping(2, monitor="val_loss")}, "there is no 'val_loss' to watch; there are loss, accuracy, lr, seconds"),
+        ({"early_stopping": nn.EarlyStopping(2, monitor="r2"), "validation": 0.5}, "there is no 'r2' to watch; there are loss, accuracy, val_loss, val_accuracy, lr"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_is_told_before_the_first_step(options, message):
+    x, y = nn.data.moons(12, rng=0)
+    model = nn.MLP(2, [3, 1], rng=0).eval()
+    before = model.state_dict()
+    with pytest.raises(OperandError, match=message):
+        nn.fit(model, x, y, epochs=2, metrics="accuracy", progress=False, **options)
+    assert all(np.array_equal(before[name], array) for name, array in model.state_dict().items())
+    assert not any(module.training for module in model.modules())

@@ -7,7 +7,7 @@ import pytest
 
 import nn
 from autograd_core import Tensor, Value
-from autograd_core.errors import OperandError, StructureError
+from autograd_core.errors import OperandError, ShapeError, StructureError
 
 STEPS = 100
 CASES = [
@@ -349,3 +349,49 @@ def test_gradients_of_values_that_were_set_to_none(name):
         results.append((x.data, y.data))
     assert results[0] == results[1]
     assert results[0][0] < 1.0
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {}, {"steps": "a"}, {"steps": -3}, {"steps": 1.5e400}, {"groups": []}, {"groups": 3}, {"groups": [{}]}, {"groups": [{"lr": 0.1}]}, {"state": 3}, {"groups": [3]},
+        {"state": [3]}, {"state": [[3, 3]]}, {"state": [[{}]]}, {"state": [[{"first": "a"}, {}]]}, {"state": [[{"first": np.ones(5)}, {}]]}, "lr", "eps",
+    ],
+    ids=str,
+)  # fmt: skip
+def test_states_that_do_not_fit_change_nothing(wrong):
+    x, v = Tensor([1.0, 2.0]), Value(3.0)
+    optimizer = nn.Adam([x, v], lr=0.1)
+    (x.sum() * v).backward()
+    optimizer.step()
+    before = str(optimizer.state_dict())
+    state = optimizer.state_dict()
+    if isinstance(wrong, str):
+        state["groups"][0][wrong] = -1.0
+    elif wrong:
+        state |= wrong
+    else:
+        state = {}
+    with pytest.raises((OperandError, StructureError, ShapeError)):
+        optimizer.load_state_dict(state)
+    assert str(optimizer.state_dict()) == before
+
+
+@pytest.mark.parametrize("wrong", [{"epoch": "a"}, {"epoch": -1}, {"epoch": 1.5}, {"epoch": True}, {"base_lrs": ["a"]}, {"base_lrs": 3}, {"base_lrs": [0.1, 0.2]}, {"best": "a"}])
+def test_states_of_schedules_that_do_not_fit_change_nothing(wrong):
+    optimizer = nn.SGD([Value(1.0)], lr=0.4)
+    schedule = nn.ReduceLROnPlateau(optimizer, 0.5, 0)
+    for loss in (1.0, 2.0):
+        schedule.step(loss)
+    before = str((schedule.state_dict(), optimizer.lr))
+    with pytest.raises(StructureError, match="received the state of another schedule"):
+        schedule.load_state_dict(schedule.state_dict() | wrong)
+    assert str((schedule.state_dict(), optimizer.lr)) == before
+
+
+def test_a_rate_that_cannot_be_worked_out_changes_nothing():
+    optimizer = nn.SGD([Value(1.0)], lr=0.4)
+    schedule = nn.LambdaLR(optimizer, lambda epoch: [1.0, 0.5][epoch])
+    with pytest.raises(IndexError):
+        schedule.load_state_dict({"epoch": 2, "base_lrs": [0.8]})
+    assert (schedule.state_dict(), optimizer.lr) == ({"epoch": 0, "base_lrs": [0.4]}, 0.4)
