@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from autograd_core.arguments import as_numbers
 from autograd_core.errors import OperandError
 
 __all__ = ["check_plus_or_minus", "check_yes_or_no"]
@@ -32,7 +33,7 @@ def check_yes_or_no(name: str, target: Any) -> None:
     first = target
     while isinstance(first, (list, tuple)) and first:
         first = first[0]
-    labels = np.asarray(target) if isinstance(first, (int, float, np.ndarray, np.generic)) else np.empty(0)
+    labels = as_numbers(target, name, "target") if isinstance(first, (int, float, np.ndarray, np.generic)) else np.empty(0)
     if labels.dtype.kind not in "fiub" or not labels.size:
         return                                 # Values or tensors: numbers that may change
     low, high = labels.min(), labels.max()

@@ -309,3 +309,9 @@ def test_a_batch_in_which_no_sample_counts(torch, weight, smoothing):
     loss.backward()
     assert math.isnan(loss.data)
     assert {v.grad for row in rows for v in row} == {0.0}
+
+
+@pytest.mark.parametrize("loss", [nn.binary_cross_entropy, nn.binary_cross_entropy_with_logits, nn.hinge_loss, nn.mse_loss])
+def test_ragged_targets_are_refused_by_name(loss):
+    with pytest.raises((OperandError, ShapeError), match=f"{loss.__name__}: received"):
+        loss(Tensor([0.5, 0.5]), [[1.0, 0.0], [1.0]])
