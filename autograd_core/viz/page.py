@@ -217,7 +217,7 @@ def _steps(explanation: Explanation, most: int, pack: Pack) -> dict[str, Any]:
         "first": {
             "h": "Seed the output",
             "r": [[f"∂{root}/∂{root}", seed, "sum"]],
-            "s": f"Step 1 of {total + 1}. The gradient of the output with respect to itself: {root}.grad = {seed}.",
+            "s": f"The gradient of the output with respect to itself: {root}.grad = {seed}.",
         },
         "steps": steps,
     }
@@ -252,5 +252,5 @@ def _step(network: Network, step: ChainStep, k: int, total: int) -> dict[str, An
     sentence = step.sentence.split(" (path ")[0]
     return {
         "n": node, "o": operand_number, "u": use, "g": [text, sign], "h": f"{out} {header}  →  {operand}", "r": rows,
-        "s": f"Step {k + 2} of {total + 1}. {sentence}.{paths}",
+        "s": f"Step {k + 1} of {total}. {sentence}.{paths}",
     }  # fmt: skip

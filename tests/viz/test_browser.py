@@ -74,13 +74,15 @@ def panel(page):
 def test_every_step_shows_the_numbers_of_the_engine(open_page, make):
     found = explain(make())
     data, page = data_of(found.html), open_page(found.html)
-    assert page.locator("#count").text_content() == f"0 / {len(found) + 1}"
+    assert page.locator("#count").text_content() == f"0 / {len(found)}"
     assert set(page.locator(".live").all_text_contents()) == {"?"}
     page.keyboard.press("ArrowRight")
-    assert "Seed" in page.locator("#head").text_content()
+    assert "Seed" in page.locator("#head").text_content() and page.locator("#count").text_content() == "seed"
     live = data["scenes"][0]["live"]
-    for step in data["steps"]:
+    for k, step in enumerate(data["steps"], 1):
         page.keyboard.press("ArrowRight")
+        assert page.locator("#count").text_content() == f"{k} / {len(found)}" and step["s"].startswith(f"Step {k} of {len(found)}.")
+        assert f"\n{k:>4}  " in str(found), "the numbers of the table are those of the page"
         assert page.locator("#head").text_content() == step["h"]
         assert panel(page) == [(row[0], row[1]) for row in step["r"]]
         assert page.locator("#say").text_content() == step["s"]
@@ -96,26 +98,26 @@ def test_keys_buttons_slider_and_clicks(open_page):
     page = open_page(explain(out).html)
     count = lambda: page.locator("#count").text_content()  # noqa: E731
     page.keyboard.press("End")
-    assert count() == "6 / 6"
+    assert count() == "5 / 5"
     page.keyboard.press("ArrowRight")
-    assert count() == "6 / 6"
+    assert count() == "5 / 5"
     page.keyboard.press("Home")
-    assert count() == "0 / 6" and page.locator("#prev").is_disabled()
+    assert count() == "0 / 5" and page.locator("#prev").is_disabled()
     page.locator("#next").click()
     page.locator("#next").click()
     page.locator("#prev").click()
-    assert count() == "1 / 6"
+    assert count() == "seed"
     page.locator("#last").click()
     page.locator("#first").click()
-    assert count() == "0 / 6"
+    assert count() == "0 / 5"
     page.locator("#range").fill("4")
-    assert count() == "4 / 6" and page.locator("#range").get_attribute("aria-valuetext").startswith("Step 4 of 6")
+    assert count() == "3 / 5" and page.locator("#range").get_attribute("aria-valuetext").startswith("Step 3 of 5")
     page.locator("#range").focus()
     page.keyboard.press("ArrowRight")
-    assert count() == "5 / 6", "the slider's own key moves one step, not two"
+    assert count() == "4 / 5", "the slider's own key moves one step, not two"
     box = page.locator(".b", has_text="tanh")
     box.click()
-    assert count() == "1 / 6", "a click on the root goes to the seed"
+    assert count() == "seed", "a click on the root goes to the seed"
     page.locator(".b.parameter", has_text="b").last.click()
     assert "→  b" in page.locator("#head").text_content()
 
@@ -127,7 +129,7 @@ def test_play_runs_to_the_end_and_is_silent(open_page):
     assert page.locator("#play").text_content() == "Pause"
     assert page.locator("#say").get_attribute("aria-live") == "off"
     for _ in range(80):
-        if page.locator("#count").text_content() == "3 / 3":
+        if page.locator("#count").text_content() == "2 / 2":
             break
         page.wait_for_timeout(100)
     assert page.locator("#play").text_content() == "Play" and page.locator("#say").get_attribute("aria-live") == "polite"
@@ -384,7 +386,7 @@ def test_the_notebook_piece_shows_the_page_and_without_scripts_the_picture(open_
     page = open_page("<!doctype html><meta charset=utf-8>" + html)
     frame = page.frame_locator("iframe")
     frame.locator("#next").click()
-    assert frame.locator("#count").text_content() == "1 / 6"
+    assert frame.locator("#count").text_content() == "seed"
     assert page.evaluate("document.querySelector('img').naturalWidth") > 300
     stripped = re.sub(r"<iframe.*</iframe>", "", html, flags=re.DOTALL)
     still = open_page("<!doctype html><meta charset=utf-8>" + stripped)
