@@ -43,11 +43,12 @@ class Epoch:
 
     def __init__(
         self, training: Training, x: Array, y: Array, *, loss: Callable[..., Any], penalty: Callable[[Module], Any] | None,
-        metrics: dict[str, Metric], batch_size: int | None, drop_last: bool, clip_norm: float | None, lift: bool | None, epochs: int,
+        metrics: dict[str, Metric], batch_size: int | None, drop_last: bool, clip_norm: float | None, lift: bool | None, epochs: int, resumable: bool = False,
     ) -> None:  # fmt: skip
         """The arguments of `fit`, made sure of."""
         self.training, self.x, self.y = training, x, y
         self.loss, self.penalty, self.metrics, self.clip_norm, self.epochs = loss, penalty, metrics, clip_norm, epochs
+        self.resumable = resumable             # then all parts of the run are lifted or none is, however short
         self.size, self.shuffle, self.drop_last = min(batch_size or len(x), len(x)), batch_size is not None, drop_last
         self.batches = len(x) // self.size if drop_last else math.ceil(len(x) / self.size)
         self.scalar = is_scalar(training.model)
@@ -57,7 +58,8 @@ class Epoch:
     def _lifted(self, lift: bool | None) -> LiftedStep | None:
         """The steps of a scalar model as a program, where that is wanted and works."""
         model, x = self.training.model, self.x
-        if lift is False or not self.scalar or not (lift or liftable(model, self.loss, self.epochs * (len(x) // self.size))):
+        steps = math.inf if self.resumable else self.epochs * (len(x) // self.size)
+        if lift is False or not self.scalar or not (lift or liftable(model, self.loss, steps)):
             return None
         prediction = predict(model, x)
         targets = target_for(self.y, prediction)

@@ -37,7 +37,7 @@ __all__ = ["LiftedStep", "liftable"]
 _SAFE = (mse_loss, squared_error, l1_loss, hinge_loss, binary_cross_entropy, binary_cross_entropy_with_logits, cross_entropy)
 
 
-def liftable(model: Module, loss: Callable[..., Any], steps: int) -> bool:
+def liftable(model: Module, loss: Callable[..., Any], steps: float) -> bool:
     """Whether a run may be lifted without asking: known modules, a known loss, and enough steps to be worth it."""
     modules = list(model.modules())
     known = all(type(m) in (MLP, Layer, Neuron) for m in modules)

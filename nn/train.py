@@ -131,7 +131,7 @@ def fit(
         checkpoint_every: How many epochs lie between two checkpoints.
         resume: A checkpoint to go on from; True takes that of `checkpoint` if it exists.
         lift: Whether the steps of a scalar model are recorded once and replayed at array speed (see `nn.lifted`); None does
-            so where nothing in model and loss decides by the numbers. `history.lifted` says which kind of program ran. Metrics
+            so where nothing in model and loss decides by the numbers, in a run of some steps or with checkpoints. `history.lifted` says which kind of program ran. Metrics
             of the training set are then those after the epoch, instead of while it was trained on.
         live: Draw loss and decision boundary while the model learns: True in a notebook or a window, or a file to be rewritten.
             In a notebook, and in a file such as "run.html", a page remains in which the epochs can be gone through.
@@ -166,7 +166,7 @@ def fit(
         model.train()
         epoch = Epoch(
             training, x, y, loss=function, penalty=penalty, metrics=measures, batch_size=batch_size, drop_last=bool(drop_last),
-            clip_norm=None if clip_norm is None else float(clip_norm), lift=lift, epochs=epochs,
+            clip_norm=None if clip_norm is None else float(clip_norm), lift=lift, epochs=epochs, resumable=checkpoint is not None or training.epoch > 0,
         )  # fmt: skip
         history.lifted = "" if epoch.program is None else epoch.program.kind
         bar = _bar(progress, epochs * epoch.batches, training.epoch * epoch.batches)

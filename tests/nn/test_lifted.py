@@ -96,3 +96,20 @@ def test_a_callback_may_change_the_weights():
 
     history, _ = run(None, callbacks=[reset], batch_size=None)
     assert history["loss"][1] == pytest.approx(1.0) and history["loss"][2] == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("first", [1, 2, 4])
+@pytest.mark.parametrize("batch_size", [None, 5])
+def test_a_run_that_was_cut_short_goes_on_bit_by_bit(tmp_path, first, batch_size):
+    """Also after so few steps that a run of that length alone would not be worth lifting."""
+    pytest.importorskip("safetensors", reason="safetensors is not installed")
+    x, y = nn.data.moons(10, rng=0)
+    options = {"loss": "hinge", "batch_size": batch_size, "metrics": "accuracy", "rng": 0, "progress": False}
+    whole, parts = nn.MLP(2, [4, 1], rng=1), nn.MLP(2, [4, 1], rng=1)
+    expected = nn.fit(whole, x, 2 * y - 1, epochs=6, **options)
+    nn.fit(parts, x, 2 * y - 1, epochs=first, checkpoint=tmp_path / "run", **options)
+    parts = nn.MLP(2, [4, 1], rng=1)
+    found = nn.fit(parts, x, 2 * y - 1, epochs=6, resume=tmp_path / "run", **options)
+    assert expected.lifted == found.lifted != ""
+    assert (found["loss"], found["accuracy"]) == (expected["loss"], expected["accuracy"])
+    assert all(np.array_equal(whole.state_dict()[name], array) for name, array in parts.state_dict().items())
