@@ -125,7 +125,7 @@ def _sum_text(total: Sum, called: dict[int, str], *, coarse: bool) -> str:
 def _application_text(graph: Canonical, node: int, called: dict[int, str]) -> str:
     application = graph.applications[node]
     operands = [called[p] if p in called else number_text(graph.constants[p]) for p in application.operands]
-    words = [*operands, *map(number_text, application.numbers)]
+    words = [*operands, *map(number_text, application.numbers), *(f"{name}={value!r}" for name, value in application.options.items())]
     sign = INFIX.get(application.op.name)
     return f" {sign} ".join(words) if sign and len(words) == 2 else f"{application.op.name}({', '.join(words)})"
 

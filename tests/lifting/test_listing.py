@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from autograd_core import Value, lift
+from autograd_core import TABLE, Value, lift
 from autograd_core.errors import LiftError
 from autograd_core.lifting import lift_with_origins
 from autograd_core.lifting.naming import stem
@@ -185,3 +185,11 @@ def test_level_batching_says_what_a_block_reads() -> None:
     assert (lines[-1].name, lines[-1].shape) == ("loss", ()) and origins[-1][1][-1] is loss
     assert lines[1].expression.startswith(("relu(", "tanh("))
     assert len(known) == len(lines) + 2
+
+
+def test_what_differs_in_an_option_or_a_number_is_not_alike() -> None:
+    p, xs = [Value(0.3)], [Value(float(i - 40)) for i in range(80)]
+    loss = sum(TABLE["leaky_relu"](p[0] * x, slope=0.1 if i % 2 else 0.2) + (p[0] * x) ** (3 if i % 2 else 4) for i, x in enumerate(xs))
+    program, _ = lift_with_origins(loss, params=p, inputs=xs, kind="scalar source")
+    told = {line.expression: line.shape for line in program.lines}
+    assert {told[f"leaky_relu(v1, slope={slope})"] for slope in (0.1, 0.2)} == {(40,)} == {told[f"v1 ** {n}"] for n in (3, 4)}
