@@ -205,10 +205,12 @@ def backpropagate(root: Any, seed: Any = None, *, emit: Callable[[Step], None] |
         saved = run_pass([root], [start], emit)
         try:
             for leaf, old in saved:
+                if old is None:                # the first pass of a tensor, whose gradient is an array of its own
+                    continue
                 new = leaf.grad
-                if old is None or old is UNREACHED:
-                    if new.__class__ is not np.ndarray and new.__class__ is not float and new is not None:
-                        leaf.grad = np.asarray(new) if leaf.is_array else float(new)
+                if old is UNREACHED:
+                    if new.__class__ is not float:
+                        leaf.grad = float(new)
                 elif new is None:
                     leaf.grad = old
                 else:

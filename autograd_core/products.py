@@ -55,7 +55,7 @@ def _matrix_pairs(rng: Any) -> list[Any]:
 def _matmul(x: Any, y: Any) -> Any:
     """`np.matmul`; two matrices have the same product by `dot`, which is quicker to start."""
     try:
-        if x.ndim == 2 == y.ndim:
+        if x.ndim == 2 and y.ndim == 2:
             return x.dot(y)
     except AttributeError:                     # lists
         pass
@@ -70,23 +70,24 @@ Op(name="matmul", dunder="matmul", symbol="@", latex="{0}\\,{1}", array=_matmul,
 
 def _linear_weight(m: Any, g: Any, x: Any) -> Any:
     """gᵀ x, with all leading axes taken as one."""
-    if len(x.shape) == 2:
-        return m.matmul(g.T, x)
     rows = math.prod(m.shape(x)[:-1])
     flat = m.reshape(g, shape=(rows, m.shape(g)[-1]))
     return m.matmul(m.transpose(flat), m.reshape(x, shape=(rows, m.shape(x)[-1])))
 
 
 def _linear(x: Any, weight: Any, bias: Any) -> Any:
-    out = _matmul(x, weight.T)
-    return np.add(out, bias, out) if out.__class__ is np.ndarray and bias.dtype is out.dtype else out + bias
+    out = x.dot(weight.T) if x.ndim == 2 else np.matmul(x, weight.T)
+    if bias.dtype is not out.dtype:
+        return out + bias
+    out += bias
+    return out
 
 
 Op(name="linear", symbol="xWᵀ + b", text="{0} @ {1}ᵀ + {2}", latex="{0}\\,{1}^T + {2}", array=_linear,
    doc="x @ Wᵀ + b in one step: a layer before its activation.",
    samples=lambda rng: [((rng.normal(size=s), rng.normal(size=(2, 3)), rng.normal(size=2)), {}) for s in ((4, 3), (3,), (2, 4, 3))],
    vjp=(lambda m, g, out, x, weight, bias: m.matmul(g, weight),
-        lambda m, g, out, x, weight, bias: _linear_weight(m, g, x),
+        lambda m, g, out, x, weight, bias: m.matmul(g.T, x) if len(x.shape) == 2 else _linear_weight(m, g, x),
         lambda m, g, out, x, weight, bias: g))
 
 

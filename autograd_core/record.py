@@ -71,17 +71,15 @@ _new = object.__new__
 def _tensors_only(op: Op, operands: tuple[Any, ...], params: dict[str, Any]) -> Any:
     """The ordinary case of a `Tensor`, with nothing in the way: tensors, plain arrays and floats. None for any other."""
     tensor = Node.ARRAY
-    nodes: list[Any] = []
     values: list[Any] = []
-    differentiable = False
+    differentiable = constants = False
     for x in operands:
         kind = x.__class__
         if kind is tensor:
             differentiable = differentiable or x.requires_grad
-            nodes.append(x)
             values.append(x._value)
         elif kind is np.ndarray or kind is float:
-            nodes.append(None)
+            constants = True
             values.append(x)
         else:
             return None
@@ -95,7 +93,9 @@ def _tensors_only(op: Op, operands: tuple[Any, ...], params: dict[str, Any]) -> 
         data = np.asarray(data)
     if data.dtype.kind != "f":
         return None
+    nodes: Any = [x if x.__class__ is tensor else None for x in operands] if constants else operands
     if op.d and any(v.__class__ is np.ndarray and v.dtype is not data.dtype for v in values):
+        nodes = list(nodes)
         _promote(op, nodes, values, data.dtype)
     out = _new(tensor)
     out._value = data

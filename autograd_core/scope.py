@@ -102,6 +102,6 @@ def _mark(node: Node, scope: Scope) -> None:
 def record_innermost(owner: Any, x: Any) -> Any:
     """`record_call` for a module that calls no other and gives one new node: a neuron, of which there are thousands."""
     out = owner.forward(x)
-    if isinstance(out, Node) and out.op is not None:
+    if isinstance(out, Node) and out is not x and out.op is not None:
         out._scope = _make(Scope, (owner, x if x.__class__ is tuple else (x,), _get()))
     return out

@@ -50,21 +50,23 @@ def _ones(n: int, dtype: str) -> np.ndarray:
 
 
 def sum_to(x: Any, *, shape: Shape) -> Any:
-    """Sum an array down to `shape`: the adjoint of broadcasting from `shape`.
+    """Sum an array down to `shape`: the adjoint of broadcasting from `shape`; a ValueError where that could not be.
 
     >>> sum_to(np.ones((2, 3)), shape=(3,))
     array([2., 2., 2.])
     """
     x = x if x.__class__ is np.ndarray else np.asarray(x)
     if x.ndim == 2 and shape == x.shape[1:]:   # a bias: the usual case
-        kind, n = x.dtype.char, len(x)
+        n, kind = len(x), x.dtype.char
         if n <= 4096 and kind in "fd":         # a product with ones starts quicker than the reduction
             return _ones(n, kind).dot(x)
         return np.add.reduce(x, axis=0)
     lead = x.ndim - len(shape)
-    axes = tuple(range(lead)) + tuple(i + lead for i, n in enumerate(shape) if n == 1 and x.shape[i + lead] != 1)
+    axes = tuple(range(lead)) + tuple(i + lead for i, n in enumerate(shape) if n == 1 and i + lead >= 0 and x.shape[i + lead] != 1)
     if axes:
         x = x.sum(axis=axes, keepdims=True)
+    if lead < 0 or x.shape[lead:] != shape:
+        raise ValueError(f"an array of shape {x.shape} is no broadcast of shape {shape}")
     return x.reshape(shape) if lead else x
 
 

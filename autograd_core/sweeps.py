@@ -201,13 +201,15 @@ def sweep_arrays(order: list[Any]) -> None:
         g = node.grad
         if g is None:
             continue
-        op, out, values, params = node.op, node._value, node._x, node._params
-        pulls, ready = op.vjp, op.variadic
+        op, values, params = node.op, node._x, node._params
+        ready, pulls = op.variadic, op.vjp
         if ready:
-            rules: Any = _variadic_rules(op, g, out, values, params or {})
+            rules: Any = _variadic_rules(op, g, node._value, values, params or {})
+        elif pulls:
+            rules, head = pulls, (m, g, node._value, *values)
         else:
-            rules = pulls or (op.constants if op.reading == CONSTANT else op.d)
-        for operand, value, rule in zip(node._a, values, rules, strict=True):
+            rules, head = op.constants if op.reading == CONSTANT else op.d, (m, node._value, *values)
+        for operand, value, rule in zip(node._a, values, rules):  # noqa: B905 - as many as the arity; the check would take half the time of zip
             if operand is None or not operand.requires_grad or rule is None:
                 continue
             if operand._value is not value:
@@ -215,13 +217,14 @@ def sweep_arrays(order: list[Any]) -> None:
             if ready:
                 c = rule
             elif pulls:
-                c = rule(m, g, out, *values, **params) if params else rule(m, g, out, *values)
+                c = rule(*head, **params) if params else rule(*head)
             elif rule.__class__ is float:
                 c = g if rule == 1.0 else g * rule
             else:
-                c = g * (rule(m, out, *values, **params) if params else rule(m, out, *values))
-            if operand.grad is None and c.__class__ is array and c.base is None and c is not g and c.shape == value.shape and c.dtype is value.dtype:
-                operand.grad = c               # the first of its contributions, as it should be
+                c = g * (rule(*head, **params) if params else rule(*head))
+            first = operand.grad is None and c.__class__ is array and c.dtype is value.dtype and c.shape == value.shape
+            if first and (operand.op is not None or (c.base is None and c is not g)):   # as it should be; a leaf's is nobody else's
+                operand.grad = c
             else:
                 accumulate(operand, c, g, summed)
 
@@ -255,16 +258,19 @@ def accumulate(operand: Any, c: Any, g: Any, summed: set[int]) -> Any:
     if data.__class__ is float:                # a Value
         operand.grad = before + (c if c.__class__ is float else float(np.sum(c)))
         return c
-    try:
-        if c.shape != data.shape:
-            c = _fitted(c, operand)
-    except AttributeError:                     # a rule of the user's that gives a number or a list
-        c = _fitted(np.asarray(c), operand)
-    if c.dtype is not data.dtype and c.dtype != data.dtype:
-        c = c.astype(data.dtype)
+    if c.__class__ is not np.ndarray:          # a number of NumPy's, or a rule of the user's that gives a number or a list
+        c = np.asarray(c)
+    if c.shape != data.shape:
+        try:
+            c = sum_to(c, shape=data.shape)
+        except ValueError as error:
+            raise RuleError(
+                f"backward: a rule gave a contribution of shape {c.shape} to {describe(operand)}, expected shape {data.shape}; "
+                "check_op finds the operation."
+            ) from error
+    if c.dtype is not data.dtype:
+        c = c.astype(data.dtype, copy=False)
     if before is None:
-        if c.__class__ is not np.ndarray:
-            c = np.asarray(c)
         if operand.op is None and (c is g or c.base is not None):   # a leaf's gradient is nobody else's
             c = c.copy()
         operand.grad = c
@@ -274,18 +280,6 @@ def accumulate(operand: Any, c: Any, g: Any, summed: set[int]) -> Any:
         operand.grad = np.asarray(before + c)
         summed.add(id(operand))
     return c
-
-
-def _fitted(c: Any, operand: Any) -> Any:
-    """A contribution summed to the shape of its operand."""
-    shape = operand._value.shape
-    try:
-        fitted = sum_to(c, shape=shape)
-    except (ValueError, IndexError):
-        fitted = None
-    if fitted is None or fitted.shape != shape:
-        raise RuleError(f"backward: a rule gave a contribution of shape {c.shape} to {describe(operand)}, expected shape {shape}; check_op finds the operation.")
-    return fitted
 
 
 @QUIET

@@ -296,7 +296,10 @@ class Tensor(Node, ArrayMethods):
         return self._value.argsort(self._axis(axis, "argsort"), kind="stable")
 
     def _axis(self, axis: Any, who: str) -> int | None:
-        return None if axis is None else axis_of(axis, self.ndim, who)  # type: ignore[no-any-return]
+        if axis is None:
+            return None
+        at: int = axis_of(axis, self.ndim, who)
+        return at
 
 
 # --------------------------------------------------------------------------------- methods from the table

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 import autograd_core as ag
-from autograd_core import Tensor, Value
+from autograd_core import Tensor, Value, record_innermost
 from autograd_core.arguments import Count, DType, as_numbers, checked
 from autograd_core.errors import OperandError, ShapeError
 
@@ -162,6 +162,7 @@ class _Elementwise(Module):
 
     def __init_subclass__(cls) -> None:
         """The docstring of a module is that of its function."""
+        super().__init_subclass__()
         cls.__doc__ = f"{cls.__doc__}\n\n{ACTIVATIONS[cls.name]}"
 
     def config(self) -> dict[str, Any]:
@@ -173,6 +174,8 @@ class _Elementwise(Module):
         if x.__class__ is Tensor and self.name != "identity":
             return getattr(x, self.name)()
         return ACTIVATIONS[self.name].function(x)
+
+    __call__ = record_innermost
 
 
 class Step(_Elementwise):

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from autograd_core import TABLE, Tensor, Value
+from autograd_core import TABLE, Tensor, Value, record_innermost
 from autograd_core.arguments import DType, as_numbers, checked
 from autograd_core.errors import OperandError, ShapeError
 
@@ -72,6 +72,8 @@ class Linear(Module):
             if not shape or shape[-1] != nin:
                 raise ShapeError(f"Linear: received shape {shape}, expected (…, {nin}), with {nin} numbers along the last axis.") from error
             raise
+
+    __call__ = record_innermost
 
     def config(self) -> dict[str, Any]:
         """The arguments that make an equal module."""

@@ -30,7 +30,7 @@ from .losses import (
 from .module import Module
 from .neuron import MLP, Layer, Neuron
 from .optimizer import Optimizer
-from .slots import Slot, State
+from .slots import Slot, State, Update
 
 __all__ = ["LiftedStep", "liftable"]
 
@@ -46,7 +46,7 @@ def liftable(model: Module, loss: Callable[..., Any], steps: float) -> bool:
 
 
 class _PartSlot:
-    """A slot of an optimiser that reads and writes a part of the program's vector."""
+    """A slot of an optimiser that stands for a part of the program's vector."""
 
     def __init__(self, step: LiftedStep, cells: slice, state: State) -> None:
         self.step, self.cells, self.state = step, cells, state
@@ -55,12 +55,10 @@ class _PartSlot:
     def shape(self) -> tuple[int, ...]:
         return (self.cells.stop - self.cells.start,)
 
-    def read(self) -> tuple[np.ndarray, np.ndarray | None]:
+    def advance(self, update: Update, group: dict[str, Any]) -> None:
         theta = self.step.program.theta
-        return theta.data[self.cells], None if theta.grad is None else theta.grad[self.cells]
-
-    def write(self, data: np.ndarray) -> None:
-        """The vector was written into: nothing is left to do."""
+        if theta.grad is not None:
+            update(theta.data[self.cells], theta.grad[self.cells], self.state, group)
 
 
 class LiftedStep:

@@ -93,6 +93,12 @@ def _ones(n: int, dtype: Any) -> Any:
     return np.ones(n, dtype)
 
 
+@lru_cache(maxsize=16)
+def _starts(n: int, classes: int) -> Any:
+    """Where the rows of a matrix begin in its memory."""
+    return np.arange(0, n * classes, classes)
+
+
 def _largest(z: Any) -> Any:
     """The largest along the last axis of a matrix, as a column; a few columns are quicker compared with one another."""
     if z.shape[-1] > 16:
@@ -104,7 +110,7 @@ def _truth(z: Any, labels: Any) -> Any:
     """A 1 at the class of each row, else 0."""
     n, classes = z.shape
     truth = np.zeros(z.size, z.dtype)
-    truth[np.arange(0, n * classes, classes) + labels] = 1.0
+    truth[_starts(n, classes) + labels] = 1.0
     return truth.reshape(z.shape)
 
 
@@ -113,10 +119,10 @@ def _mean_of_classes(z: Any, *, labels: Any, saved: Any = None) -> Any:
     shifted = z - _largest(z)
     powers = np.exp(shifted)
     totals = powers.dot(_ones(classes, z.dtype))
-    at_labels = np.arange(0, n * classes, classes) + labels
+    at_labels = _starts(n, classes) + labels
     if saved is not None:
         saved["error"] = z, powers, totals, at_labels
-    each = np.log(totals) - shifted.ravel().take(at_labels)
+    each = np.log(totals) - shifted.take(at_labels)
     return each.dot(_ones(n, z.dtype)) / n
 
 

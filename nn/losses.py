@@ -226,7 +226,7 @@ def _are_plain_classes(labels: np.ndarray, shape: tuple[int, ...], ignore_index:
         return False
     if ignore_index.__class__ is not int or 0 <= ignore_index < shape[1]:
         return False
-    return bool(np.maximum.reduce(labels.view(np.uint64)) < shape[1])   # as unsigned, negative ones are large
+    return bool(labels.view(np.uint64).max() < shape[1])   # as unsigned, negative ones are large
 
 
 def _check_cross_entropy(prediction: Any, ignore_index: Any, label_smoothing: Any, reduction: Any) -> None:

@@ -59,6 +59,11 @@ class Module:
 
     __call__ = record_call                     # forward, with what it makes marked: pictures fold a module into one box
 
+    def __init_subclass__(cls) -> None:
+        """A class with a forward of its own may call modules in it, unless it says otherwise (`record_innermost`)."""
+        if "forward" in vars(cls) and "__call__" not in vars(cls):
+            cls.__call__ = record_call  # type: ignore[method-assign]
+
     # ------------------------------------------------------------------------------------------ what is inside
     def children(self) -> Iterator[tuple[str, Module]]:
         """The modules directly inside, with their names."""
@@ -107,7 +112,7 @@ class Module:
     def zero_grad(self) -> None:
         """Forget the gradients of all parameters."""
         for parameter in self.parameters():
-            parameter.grad = None if isinstance(parameter, Tensor) else 0.0
+            parameter.grad = parameter._UNREACHED
 
     @checked
     def train(self, mode: bool = True) -> Self:

@@ -82,7 +82,9 @@ class SGD(Optimizer):
                 velocity *= momentum
                 velocity += gradient if not group["dampening"] else (1.0 - group["dampening"]) * gradient
             gradient = gradient + momentum * velocity if group["nesterov"] else velocity
-        work = _work(state, data)
+        work = state.get("work")
+        if work is None:
+            work = _work(state, data)
         np.multiply(gradient, group["lr"], work)
         np.subtract(data, work, data)
 

@@ -122,25 +122,20 @@ class Optimizer:
         """Forget the gradients of all parameters."""
         for group in self.param_groups:
             for parameter in group["params"]:
-                parameter.grad = None if isinstance(parameter, Tensor) else 0.0
+                parameter.grad = parameter._UNREACHED
 
     @np.errstate(all="ignore")
     def step(self) -> None:
         """One update of every parameter that has a gradient."""
         self.steps += 1
-        update = self.update
         for group, slots in zip(self.param_groups, self._slots, strict=True):
-            maximize = group.get("maximize")
+            update = self._ascend if group.get("maximize") else self.update
             for slot in slots:
-                data, gradient = slot.read()
-                if gradient is None:
-                    continue
-                if maximize:
-                    gradient = -gradient
-                if not data.flags.writeable:
-                    data = data.copy()
-                update(data, gradient, slot.state, group)
-                slot.write(data)
+                slot.advance(update, group)
+
+    def _ascend(self, data: Array, gradient: Array, state: State, group: dict[str, Any]) -> None:
+        """The update towards larger values."""
+        self.update(data, -gradient, state, group)
 
     def update(self, data: Array, gradient: Array, state: State, group: dict[str, Any]) -> None:
         """Write the new data into `data`; the gradient must not be written into. Subclasses define it."""

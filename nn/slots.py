@@ -1,4 +1,4 @@
-"""The slots of an optimiser: where it reads data and gradients, where it writes new data, and what it keeps from step to step.
+"""The slots of an optimiser: where data and gradients come from and new data go to, and what it keeps from step to step.
 
 A tensor is a slot of its own. All `Value`s of a group share one, so that a scalar model costs one update and not one per number.
 While a run is lifted, slots that stand for parts of the program's vector take their place (see `nn.lifted`).
@@ -6,17 +6,20 @@ While a run is lifted, slots that stand for parts of the program's vector take t
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Callable
+from typing import Any, Protocol
 
 import numpy as np
 
 from autograd_core import Tensor, Value
 
-__all__ = ["Slot", "State", "TensorSlot", "ValuesSlot"]
+__all__ = ["Slot", "State", "TensorSlot", "Update", "ValuesSlot"]
 
 Array = np.ndarray
 State = dict[str, Array]
 """Running averages by name, each of the slot's shape, and the number of updates."""
+Update = Callable[[Array, Array, State, dict[str, Any]], None]
+"""`update(data, gradient, state, group)` of an optimiser: writes the new data into `data`."""
 
 
 class Slot(Protocol):
@@ -28,11 +31,11 @@ class Slot(Protocol):
     def shape(self) -> tuple[int, ...]:
         """The shape of data, gradient and running averages."""
 
-    def read(self) -> tuple[Array, Array | None]:
-        """(data, gradient); the gradient is None where none has flowed: such a slot is left alone, as in torch."""
+    def advance(self, update: Update, group: dict[str, Any]) -> None:
+        """Hand data, gradient and state to `update`, which writes into the data, and make the new data known.
 
-    def write(self, data: Array) -> None:
-        """Take the new data: the array that `read` gave, written into, or another one."""
+        Where no gradient has flowed the slot is left alone, as in torch.
+        """
 
 
 class TensorSlot:
@@ -48,18 +51,16 @@ class TensorSlot:
         """That of the tensor."""
         return self.parameter.shape
 
-    def read(self) -> tuple[Array, Array | None]:
-        """The arrays themselves, not copies."""
+    def advance(self, update: Update, group: dict[str, Any]) -> None:
+        """The arrays themselves are handed out, not copies; graphs recorded before see another view of the same memory."""
         parameter = self.parameter
-        return parameter._value, parameter.grad
-
-    def write(self, data: Array) -> None:
-        """Make the new data known to graphs recorded before: another array, or a new view of the same memory."""
-        parameter = self.parameter
-        if data is parameter._value:
-            parameter._value = data.view()
-        else:
-            parameter.data = data
+        gradient, data = parameter.grad, parameter._value
+        if gradient is None:
+            return
+        if not data.flags.writeable:
+            data = data.copy()
+        update(data, gradient, self.state, group)
+        parameter._value = data.view()
 
 
 class ValuesSlot:
@@ -75,11 +76,9 @@ class ValuesSlot:
         """(number of Values,)."""
         return (len(self.parameters),)
 
-    def read(self) -> tuple[Array, Array | None]:
-        """Data and gradients gathered; a Value's gradient is 0 where none has flowed."""
-        return np.array([p.data for p in self.parameters]), np.array([p.grad or 0.0 for p in self.parameters])
-
-    def write(self, data: Array) -> None:
-        """Hand the new numbers out again."""
+    def advance(self, update: Update, group: dict[str, Any]) -> None:
+        """Gather, update, and hand the new numbers out again; a Value's gradient is 0 where none has flowed."""
+        data = np.array([p.data for p in self.parameters])
+        update(data, np.array([p.grad or 0.0 for p in self.parameters]), self.state, group)
         for parameter, number in zip(self.parameters, data.tolist(), strict=True):
             parameter.data = number

@@ -163,7 +163,7 @@ PASSES = {
     "the incoming gradient forgotten": ("sweep_values", "b.grad += g * q", "b.grad += q"),
     "x for y in a product": ("sweep_values", "p, q = y, x", "p, q = x, y"),
     "no accumulation of tensors": ("accumulate", "np.asarray(before + c)", "np.asarray(c)"),
-    "no un-broadcasting but a slice": ("_fitted", "fitted = sum_to(c, shape=shape)", "fitted = sum_to(c, shape=shape) / 2"),
+    "no un-broadcasting but a slice": ("accumulate", "c = sum_to(c, shape=data.shape)", "c = sum_to(c, shape=data.shape) / 2"),
     "no accumulation into a Value": ("accumulate", "operand.grad = before + (", "operand.grad = ("),
 }
 

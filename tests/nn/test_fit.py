@@ -210,7 +210,7 @@ def test_ctrl_c_on_the_way_into_a_module(monkeypatch):
 
     monkeypatch.setattr(scope, "_set", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        nn.Linear(2, 1, rng=0)(np.ones((1, 2)))
+        nn.Sequential(nn.Linear(2, 1, rng=0))(np.ones((1, 2)))
     assert scope._get() is None
 
 
