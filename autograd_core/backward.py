@@ -66,10 +66,10 @@ def _seed(root: Any, seed: Any) -> Any:
     return seed.astype(data.dtype)
 
 
-def _has_nan(saved: list[tuple[Any, Any]]) -> bool:
+def _has_nan(leaves: list[Any]) -> bool:
     """Whether any leaf ended up with nan. One quick sum of squares; only a suspicious one is looked at closely."""
     total = 0.0
-    for leaf, _ in saved:
+    for leaf in leaves:
         g = leaf.grad
         if g.__class__ is np.ndarray:
             flat = g.ravel("K")                # in the order of its memory, which copies nothing
@@ -77,23 +77,23 @@ def _has_nan(saved: list[tuple[Any, Any]]) -> bool:
         elif g is not None:
             total += 0.0 * g                   # nan from nan and from inf
     return not math.isfinite(total) and any(
-        leaf.grad is not None and np.isnan(leaf.grad).any() and not leaf._is_constant for leaf, _ in saved
+        leaf.grad is not None and np.isnan(leaf.grad).any() and not leaf._is_constant for leaf in leaves
     )
 
 
 @QUIET
-def _sweep_spoils(order: list[Any], saved: list[tuple[Any, Any]]) -> bool:
+def _sweep_spoils(order: list[Any], leaves: list[Any]) -> bool:
     """The quick sweep over a graph of tensors; whether it was not good enough. Squares may overflow, which is nothing to warn of."""
-    return not sweep(order) or _has_nan(saved)
+    return not sweep(order) or _has_nan(leaves)
 
 
-def _values_spoil(order: list[Any], saved: list[tuple[Any, Any]]) -> bool:
+def _values_spoil(order: list[Any], leaves: list[Any]) -> bool:
     """The quick sweep over a graph of `Value`s; whether it was not good enough."""
     sweep_values(order)
-    return _has_nan(saved)
+    return _has_nan(leaves)
 
 
-def _start(roots: Sequence[Any], seeds: Sequence[Any], order: list[Any], saved: list[tuple[Any, Any]], tensors: bool) -> None:
+def _start(roots: Sequence[Any], seeds: Sequence[Any], order: list[Any], leaves: list[Any], tensors: bool) -> None:
     """No gradients yet but those of the roots."""
     if tensors:
         for node in order:
@@ -101,7 +101,7 @@ def _start(roots: Sequence[Any], seeds: Sequence[Any], order: list[Any], saved: 
     else:
         for node in order:
             node.grad = 0.0
-    for leaf, _ in saved:
+    for leaf in leaves:
         leaf.grad = leaf._FRESH
     for root, seed in zip(roots, seeds, strict=True):
         root.grad = seed if root.grad is None or (not root.is_array and root.grad == 0.0) else root.grad + seed
@@ -109,15 +109,16 @@ def _start(roots: Sequence[Any], seeds: Sequence[Any], order: list[Any], saved: 
 
 def run_pass(
     roots: Sequence[Any], seeds: Sequence[Any], emit: Callable[[Step], None] | None = None, wrt: Sequence[Any] | None = None
-) -> list[tuple[Any, Any]]:
-    """One backward pass. Leaves new gradients in the slots of the leaves; returns each leaf with what it had before.
+) -> tuple[list[Any], list[Any]]:
+    """One backward pass. Leaves new gradients in the slots of the leaves; returns the leaves, and what they had before.
 
     With `wrt`, only what lies between them and the roots takes part, and any other operand counts as a leaf.
     """
     order, reached = trace(roots)
     if wrt is not None and len(reached) > len(wrt):
         order, reached = _between(order, wrt)
-    saved = [(leaf, leaf.grad) for leaf in reached if leaf.requires_grad]
+    leaves = [leaf for leaf in reached if leaf.requires_grad]
+    before = [leaf.grad for leaf in leaves]    # two lists: a pair for each of a million leaves would wake the garbage collector
     tensors = any(root.is_array for root in roots)
     anomalies = WATCHED and anomaly_detected()
     try:
@@ -125,21 +126,21 @@ def run_pass(
             check_seeds(roots, seeds)
         if LIVE:
             check_unwritten(order, operands)
-        _start(roots, seeds, order, saved, tensors)
+        _start(roots, seeds, order, leaves, tensors)
         if emit is not None:
             sweep_carefully(order, emit)
-        elif _sweep_spoils(order, saved) if tensors else _values_spoil(order, saved):
-            _start(roots, seeds, order, saved, tensors)
+        elif _sweep_spoils(order, leaves) if tensors else _values_spoil(order, leaves):
+            _start(roots, seeds, order, leaves, tensors)
             sweep_carefully(order, None)
         if anomalies:
             check_gradients(order, operands)
     except np.linalg.LinAlgError as error:
-        restore(saved)
+        restore(leaves, before)
         raise LinAlgError(f"backward: received a matrix whose inverse the derivative needs, expected one that is not singular: {error}.") from error
     except BaseException:
-        restore(saved)
+        restore(leaves, before)
         raise
-    return saved
+    return leaves, before
 
 
 def _between(order: list[Any], wrt: Sequence[Any]) -> tuple[list[Any], list[Any]]:
@@ -163,9 +164,9 @@ def needed_for(order: Sequence[Any], wrt: Sequence[Any]) -> set[int]:
     return needed
 
 
-def restore(saved: list[tuple[Any, Any]]) -> None:
+def restore(leaves: list[Any], before: list[Any]) -> None:
     """Give leaves the gradients that they had before a pass."""
-    for leaf, old in saved:
+    for leaf, old in zip(leaves, before, strict=True):
         leaf.grad = old
 
 
@@ -202,9 +203,9 @@ def backpropagate(root: Any, seed: Any = None, *, emit: Callable[[Step], None] |
         )
     start = _seed(root, seed)
     with LOCK:
-        saved = run_pass([root], [start], emit)
+        leaves, before = run_pass([root], [start], emit)
         try:
-            for leaf, old in saved:
+            for leaf, old in zip(leaves, before, strict=True):
                 if old is None:                # the first pass of a tensor, whose gradient is an array of its own
                     continue
                 new = leaf.grad
@@ -216,5 +217,5 @@ def backpropagate(root: Any, seed: Any = None, *, emit: Callable[[Step], None] |
                 else:
                     leaf.grad = _accumulated(old, new, leaf)
         except BaseException:
-            restore(saved)
+            restore(leaves, before)
             raise

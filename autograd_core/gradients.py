@@ -40,9 +40,9 @@ def gradients(roots: Sequence[Any], seeds: Sequence[Any], wrt: Sequence[Any], *,
                     results = _gradient_graph(roots, seeds, wrt, careful=True)
                 return results
         started = [np.asarray(s) if isinstance(r._value, np.ndarray) else float(s) for r, s in zip(roots, seeds, strict=True)]
-        saved = run_pass(roots, started, wrt=wrt)
+        leaves, before = run_pass(roots, started, wrt=wrt)
         results = [w.grad if w._flowed else None for w in wrt]
-        restore(saved)
+        restore(leaves, before)
         return results
 
 
