@@ -21,7 +21,7 @@ from .arguments import as_numbers
 from .errors import GraphError, LinAlgError, NotScalarError, ShapeError
 from .modes import WATCHED, anomaly_detected
 from .node import LOCK, UNREACHED, operands, stale, trace
-from .sweeps import QUIET, Step, accumulate, contributions, sweep, sweep_carefully, sweep_values
+from .sweeps import QUIET, Step, accumulate, contributions, sweep_carefully, sweep_tensors, sweep_values
 
 __all__ = ["backpropagate", "needed_for", "one_step", "restore", "run_pass"]
 
@@ -81,30 +81,29 @@ def _has_nan(leaves: list[Any]) -> bool:
     )
 
 
+def _start(roots: Sequence[Any], seeds: Sequence[Any], order: list[Any], reached: Sequence[Any], leaves: list[Any], before: list[Any]) -> None:
+    """No gradients yet but those of the roots; the leaves that want one go into `leaves`, what they had into `before`."""
+    for node in order:
+        node.grad = node._FRESH
+    for leaf in reached:
+        if leaf.requires_grad:
+            before.append(leaf.grad)           # first: an interrupt between the two leaves pairs that fit
+            leaves.append(leaf)
+            leaf.grad = leaf._FRESH
+    for root, seed in zip(roots, seeds, strict=True):
+        root.grad = seed if root.grad is None or (not root.is_array and root.grad == 0.0) else root.grad + seed
+
+
 @QUIET
-def _sweep_spoils(order: list[Any], leaves: list[Any]) -> bool:
+def _tensors_spoil(roots: Sequence[Any], seeds: Sequence[Any], edge: Sequence[Any], leaves: list[Any], before: list[Any]) -> bool:
     """The quick sweep over a graph of tensors; whether it was not good enough. Squares may overflow, which is nothing to warn of."""
-    return not sweep(order) or _has_nan(leaves)
+    return not sweep_tensors(roots, seeds, edge, leaves, before) or _has_nan(leaves)
 
 
 def _values_spoil(order: list[Any], leaves: list[Any]) -> bool:
     """The quick sweep over a graph of `Value`s; whether it was not good enough."""
     sweep_values(order)
     return _has_nan(leaves)
-
-
-def _start(roots: Sequence[Any], seeds: Sequence[Any], order: list[Any], leaves: list[Any], tensors: bool) -> None:
-    """No gradients yet but those of the roots."""
-    if tensors:
-        for node in order:
-            node.grad = node._FRESH
-    else:
-        for node in order:
-            node.grad = 0.0
-    for leaf in leaves:
-        leaf.grad = leaf._FRESH
-    for root, seed in zip(roots, seeds, strict=True):
-        root.grad = seed if root.grad is None or (not root.is_array and root.grad == 0.0) else root.grad + seed
 
 
 def run_pass(
@@ -114,26 +113,29 @@ def run_pass(
 
     With `wrt`, only what lies between them and the roots takes part, and any other operand counts as a leaf.
     """
-    order, reached = trace(roots)
-    if wrt is not None and len(reached) > len(wrt):
-        order, reached = _between(order, wrt)
-    leaves = [leaf for leaf in reached if leaf.requires_grad]
-    before = [leaf.grad for leaf in leaves]    # two lists: a pair for each of a million leaves would wake the garbage collector
-    tensors = any(root.is_array for root in roots)
+    tensors = any([root.is_array for root in roots])
     anomalies = WATCHED and anomaly_detected()
+    walked = _ordered(roots, wrt) if not tensors or emit is not None or wrt is not None or anomalies or LIVE else None
+    leaves: list[Any] = []
+    before: list[Any] = []                     # a list of its own: a pair for each of a million leaves would wake the garbage collector
     try:
         if anomalies:
             check_seeds(roots, seeds)
         if LIVE:
-            check_unwritten(order, operands)
-        _start(roots, seeds, order, leaves, tensors)
-        if emit is not None:
+            check_unwritten(walked[0], operands)  # type: ignore[index]
+        if tensors and emit is None:
+            spoilt = _tensors_spoil(roots, seeds, () if wrt is None else walked[1], leaves, before)  # type: ignore[index]
+        elif emit is None:
+            _start(roots, seeds, *walked, leaves, before)  # type: ignore[misc]
+            spoilt = _values_spoil(walked[0], leaves)  # type: ignore[index]
+        if emit is not None or spoilt:
+            restore(leaves, before)
+            leaves, before = [], []
+            order, reached = walked or _ordered(roots, wrt)
+            _start(roots, seeds, order, reached, leaves, before)
             sweep_carefully(order, emit)
-        elif _sweep_spoils(order, leaves) if tensors else _values_spoil(order, leaves):
-            _start(roots, seeds, order, leaves, tensors)
-            sweep_carefully(order, None)
         if anomalies:
-            check_gradients(order, operands)
+            check_gradients(walked[0], operands)  # type: ignore[index]
     except np.linalg.LinAlgError as error:
         restore(leaves, before)
         raise LinAlgError(f"backward: received a matrix whose inverse the derivative needs, expected one that is not singular: {error}.") from error
@@ -141,6 +143,16 @@ def run_pass(
         restore(leaves, before)
         raise
     return leaves, before
+
+
+def _ordered(roots: Sequence[Any], wrt: Sequence[Any] | None) -> tuple[list[Any], list[Any]]:
+    """(the nodes that take part in topological order, their leaves); see `run_pass`."""
+    order, reached = trace(roots)
+    if wrt is None:
+        return order, reached
+    if len(reached) > len(wrt):
+        return _between(order, wrt)
+    return order, list({id(node): node for node in (*wrt, *reached)}.values())
 
 
 def _between(order: list[Any], wrt: Sequence[Any]) -> tuple[list[Any], list[Any]]:
@@ -166,7 +178,7 @@ def needed_for(order: Sequence[Any], wrt: Sequence[Any]) -> set[int]:
 
 def restore(leaves: list[Any], before: list[Any]) -> None:
     """Give leaves the gradients that they had before a pass."""
-    for leaf, old in zip(leaves, before, strict=True):
+    for leaf, old in zip(leaves, before, strict=False):
         leaf.grad = old
 
 

@@ -8,6 +8,7 @@ with the number of the walk (an *epoch*) in a slot of the node: cheaper than a s
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Sequence
 from typing import Any, ClassVar
@@ -18,7 +19,7 @@ from .anomaly import describe
 from .errors import StaleDataError
 from .op import Op
 
-__all__ = ["ELSEWHERE", "LOCK", "OVERWRITTEN", "UNREACHED", "Node", "operands", "stale", "trace", "walk"]
+__all__ = ["ELSEWHERE", "EPOCHS", "LOCK", "OVERWRITTEN", "UNREACHED", "Node", "age", "operands", "stale", "trace", "walk"]
 
 LOCK = threading.RLock()
 """Walks mark nodes and passes write gradients; one at a time, so that threads may share parameters."""
@@ -192,6 +193,8 @@ def _graph(leaves: list[Node], records: list[tuple[Any, ...]]) -> Node:
                 node._b, node._y = chosen[1], values[1]
         if params:
             node._params = params
+        if node.is_array:
+            node._age = age()
         nodes.append(node)
     return nodes[-1]  # type: ignore[no-any-return]
 
@@ -206,12 +209,15 @@ def operands(node: Node) -> tuple[tuple[Node | None, Any], ...]:
 
 
 # --------------------------------------------------------------------------------------------------- the walk
-_epochs = iter(range(1, 2**62, 2))
+EPOCHS = iter(range(1, 2**62, 2))
+"""The number of each walk and pass; a walk uses the next one too."""
+age = itertools.count(-1, -1).__next__
+"""When a tensor was made, as a number: the younger, the smaller."""
 
 
 def trace(roots: Sequence[Node], stop: Sequence[Node] = ()) -> tuple[list[Any], list[Any]]:
     """(inner nodes in topological order, leaves) of the graph below `roots`; a node in `stop` counts as a leaf."""
-    epoch = next(_epochs)
+    epoch = next(EPOCHS)
     done = epoch + 1
     order: list[Any] = []
     leaves: list[Any] = []

@@ -17,7 +17,7 @@ from .algebra import NUMBERS
 from .anomaly import check_forward, origin
 from .errors import DTypeError, OperandError
 from .modes import WATCHED, anomaly_detected, recording
-from .node import Node
+from .node import Node, age
 from .op import TABLE, Op
 from .operands import KERNEL_ERRORS, as_float, translated, unwrapped
 
@@ -106,6 +106,7 @@ def _tensors_only(op: Op, operands: tuple[Any, ...], params: dict[str, Any]) -> 
     out.label = ""
     out.requires_grad = True
     out._mark = 0
+    out._age = age()
     out.grad = out._scope = None
     return out
 
@@ -211,7 +212,7 @@ def record_tensor(op: Op, operands: tuple[Any, ...], params: dict[str, Any]) -> 
         if op.d:
             _promote(op, nodes, values, out._value.dtype)
         out.requires_grad = True
-        out.op, out._a, out._x = op, tuple(nodes), tuple(values)
+        out.op, out._a, out._x, out._age = op, tuple(nodes), tuple(values), age()
         if params:
             out._params = params
     if WATCHED:

@@ -1,7 +1,7 @@
-"""Sweeps: the chain rule over nodes in order, from the root down, by the rules of the table.
+"""Sweeps: the chain rule from the root down, by the rules of the table.
 
-One sweep runs on floats and one on arrays, with nothing in the loop that is not needed; a third runs with care over any graph
-and emits the steps that pictures show. `gradients.py` adds sweeps on nodes and on batches.
+One sweep runs on floats, over nodes in topological order, and one on arrays, by the age of tensors, with nothing in the loop that
+is not needed; a third runs with care over any graph in order and emits the steps that pictures show. `gradients.py` adds sweeps on nodes and on batches.
 
 **Strong zeros.** A branch that was not taken must contribute 0, but 0 · inf is nan in IEEE. The quick sweeps run without looking;
 the careful one knows: where nothing comes in nothing goes out, whatever the local derivative is, and a branch that was not
@@ -10,7 +10,8 @@ taken passes nothing on, whatever comes in.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from heapq import heappop, heappush
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,12 +19,12 @@ import numpy as np
 from .algebra import ARRAYS, NUMBERS, symbolic_partial
 from .anomaly import describe
 from .errors import RuleError
-from .node import OVERWRITTEN, Node, operands, stale
+from .node import EPOCHS, OVERWRITTEN, Node, operands, stale, trace
 from .op import INSTALLERS, TABLE, Op
 from .structural import sum_to
 
 __all__ = [
-    "CONSTANT", "OTHER", "QUIET", "Step", "accumulate", "as_ieee", "contributions", "local_of", "sweep", "sweep_arrays", "sweep_carefully",
+    "CONSTANT", "OTHER", "QUIET", "Step", "accumulate", "as_ieee", "contributions", "local_of", "sweep_carefully", "sweep_tensors",
     "sweep_values", "times",
 ]  # fmt: skip
 
@@ -193,40 +194,87 @@ def contributions(node: Any, g: Any) -> Any:
                 yield slot, operand, None, op.vjp[slot](m, g, node._value, *values, **params)
 
 
-def sweep_arrays(order: list[Any]) -> None:
-    """The chain rule over `Tensor`s (and into `Value`s), with nothing in the loop that is not needed."""
-    m, array = ARRAYS, np.ndarray
+def sweep_tensors(roots: Sequence[Any], seeds: Sequence[Any], edge: Sequence[Any], leaves: list[Any], before: list[Any]) -> bool:
+    """The chain rule from roots with `Tensor`s among them; False where Python's arithmetic raised (1 / 0).
+
+    No walk comes first: whatever uses a tensor is younger than it, so the youngest of the nodes that a gradient has reached
+    has all of its own. Every leaf that is reached goes into `leaves`, and what its `.grad` was into `before`; a node of
+    `edge` counts as a leaf. Quick, and so without care for NumPy's warnings: call it under `QUIET`.
+    """
+    m, array, epoch = ARRAYS, np.ndarray, next(EPOCHS)
     summed: set[int] = set()                   # nodes whose gradient is a buffer of our own, to be added into
-    for node in reversed(order):
-        g = node.grad
-        if g is None:
-            continue
-        op, values, params = node.op, node._x, node._params
-        ready, pulls = op.variadic, op.vjp
-        if ready:
-            rules: Any = _variadic_rules(op, g, node._value, values, params or {})
-        elif pulls:
-            rules, head = pulls, (m, g, node._value, *values)
-        else:
-            rules, head = op.constants if op.reading == CONSTANT else op.d, (m, node._value, *values)
-        for operand, value, rule in zip(node._a, values, rules):  # noqa: B905 - as many as the arity; the check would take half the time of zip
-            if operand is None or not operand.requires_grad or rule is None:
-                continue
-            if operand._value is not value:
-                stale(node)
+    young: list[tuple[int, Any]] = []
+    scalars: list[Any] = []                    # Values that tensors were made of
+
+    for node in edge:
+        node._mark = epoch
+        before.append(node.grad)
+        leaves.append(node)
+        node.grad = node._FRESH
+    nodes, values, rules, ready, pulls, g = roots, [root._value for root in roots], seeds, True, (), None   # what comes to the roots
+    try:
+        while True:
+            for operand, value, rule in zip(nodes, values, rules):  # noqa: B905 - as many as the arity; the check would take half the time of zip
+                if operand is None or not operand.requires_grad or rule is None:
+                    continue
+                if operand._value is not value:
+                    stale(node)
+                if ready:
+                    c = rule
+                elif pulls:
+                    c = rule(*head, **params) if params else rule(*head)
+                elif rule.__class__ is float:
+                    c = g if rule == 1.0 else g * rule
+                else:
+                    c = g * (rule(*head, **params) if params else rule(*head))
+                if operand._mark != epoch:     # the first that comes to it in this pass
+                    operand._mark = epoch
+                    if operand.op is None:
+                        before.append(operand.grad)        # first: an interrupt between the two leaves pairs that fit
+                        leaves.append(operand)
+                    elif operand.is_array:
+                        heappush(young, (operand._age, operand))
+                    else:
+                        scalars.append(operand)
+                    operand.grad = operand._FRESH
+                fits = operand.grad is None and c.__class__ is array and c.dtype is value.dtype and c.shape == value.shape
+                if fits and (operand.op is not None or (c.base is None and c is not g)):   # a leaf's gradient is nobody else's
+                    operand.grad = c
+                else:
+                    accumulate(operand, c, g, summed)
+            if not young:
+                break
+            node = heappop(young)[1]
+            g, op, nodes, values, params = node.grad, node.op, node._a, node._x, node._params
+            ready, pulls = op.variadic, op.vjp
             if ready:
-                c = rule
+                rules = _variadic_rules(op, g, node._value, values, params or {})
             elif pulls:
-                c = rule(*head, **params) if params else rule(*head)
-            elif rule.__class__ is float:
-                c = g if rule == 1.0 else g * rule
+                rules, head = pulls, (m, g, node._value, *values)
             else:
-                c = g * (rule(*head, **params) if params else rule(*head))
-            first = operand.grad is None and c.__class__ is array and c.dtype is value.dtype and c.shape == value.shape
-            if first and (operand.op is not None or (c.base is None and c is not g)):   # as it should be; a leaf's is nobody else's
-                operand.grad = c
-            else:
-                accumulate(operand, c, g, summed)
+                rules, head = op.constants if op.reading == CONSTANT else op.d, (m, node._value, *values)
+    except ArithmeticError:
+        return False
+    if scalars:
+        _sweep_on(scalars, [node for node in edge if not node.is_array], leaves, before)
+    return True
+
+
+def _sweep_on(reached: list[Any], edge: list[Any], leaves: list[Any], before: list[Any]) -> None:
+    """The chain rule from `Value`s that have their gradients on to the leaves below them."""
+    incoming = [node.grad for node in reached]
+    order, below = trace(reached, stop=edge)
+    known = {id(leaf) for leaf in leaves}
+    for node in order:
+        node.grad = 0.0
+    for leaf in below:
+        if id(leaf) not in known:
+            before.append(leaf.grad)
+            leaves.append(leaf)
+            leaf.grad = 0.0
+    for node, g in zip(reached, incoming, strict=True):
+        node.grad = g
+    sweep_values(order)
 
 
 def _variadic_rules(op: Op, g: Any, out: Any, values: tuple[Any, ...], params: dict[str, Any]) -> tuple[Any, ...]:
@@ -235,21 +283,6 @@ def _variadic_rules(op: Op, g: Any, out: Any, values: tuple[Any, ...], params: d
     if op.d:
         return tuple(g * local for local in rule(ARRAYS, out, *values, **params))
     return rule(ARRAYS, g, out, *values, **params)  # type: ignore[no-any-return]
-
-
-def sweep(order: list[Any]) -> bool:
-    """The chain rule over tensors, and then over the numbers below them; False where Python's arithmetic raised (1 / 0).
-
-    Quick, and so without care for NumPy's warnings: call it under `QUIET`.
-    """
-    try:
-        tensors = [node for node in order if node.is_array]
-        sweep_arrays(tensors)
-    except ArithmeticError:
-        return False
-    if len(tensors) != len(order):
-        sweep_values([node for node in order if not node.is_array])
-    return True
 
 
 def accumulate(operand: Any, c: Any, g: Any, summed: set[int]) -> Any:

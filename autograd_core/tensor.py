@@ -15,7 +15,7 @@ from .backward import backpropagate, one_step
 from .errors import GraphError, ItemAssignmentError, NotScalarError, OperandError, ShapeError
 from .leaving import taken_out
 from .modes import WATCHED, tracing
-from .node import ELSEWHERE, OVERWRITTEN, Node
+from .node import ELSEWHERE, OVERWRITTEN, Node, age
 from .op import INSTALLERS, TABLE, Op
 from .operands import KERNEL_ERRORS, OPERANDS, as_array, data_of, floating, give_way, translated
 from .protocols import array_function, array_ufunc
@@ -46,11 +46,12 @@ class Tensor(Node, ArrayMethods):
                [ 1., -1.]])
     """
 
-    __slots__ = ("requires_grad",)
+    __slots__ = ("_age", "requires_grad")
     _FRESH: ClassVar[None] = None
     _UNREACHED: ClassVar[None] = None
     is_array: ClassVar[bool] = True
     requires_grad: bool
+    _age: int                                  # of a result
 
     def __init__(self, data: Any, *, requires_grad: bool = True, dtype: Any = None, label: str = "") -> None:
         """A leaf. Raises DTypeError for what cannot hold a gradient, ShapeError for a ragged list."""
@@ -333,6 +334,7 @@ def _unary(op: Op) -> Callable[..., Any]:
         out.label = ""
         out.requires_grad = True
         out._mark = 0
+        out._age = age()
         out.grad = out._params = out._scope = None
         return out
 
@@ -360,6 +362,7 @@ def _binary(op: Op) -> tuple[Callable[..., Any], Callable[..., Any]]:
         out.label = ""
         out.requires_grad = True
         out._mark = 0
+        out._age = age()
         out.grad = out._params = out._scope = None
         return out
 
