@@ -113,29 +113,29 @@ def run_pass(
 
     With `wrt`, only what lies between them and the roots takes part, and any other operand counts as a leaf.
     """
-    tensors = any([root.is_array for root in roots])
+    quick = emit is None and any(root.is_array for root in roots)      # tensors are swept by age, which needs no walk
     anomalies = WATCHED and anomaly_detected()
-    walked = _ordered(roots, wrt) if not tensors or emit is not None or wrt is not None or anomalies or LIVE else None
+    order, reached = _ordered(roots, wrt) if not quick or wrt is not None or anomalies or LIVE else ([], [])
     leaves: list[Any] = []
     before: list[Any] = []                     # a list of its own: a pair for each of a million leaves would wake the garbage collector
     try:
         if anomalies:
             check_seeds(roots, seeds)
         if LIVE:
-            check_unwritten(walked[0], operands)  # type: ignore[index]
-        if tensors and emit is None:
-            spoilt = _tensors_spoil(roots, seeds, () if wrt is None else walked[1], leaves, before)  # type: ignore[index]
-        elif emit is None:
-            _start(roots, seeds, *walked, leaves, before)  # type: ignore[misc]
-            spoilt = _values_spoil(walked[0], leaves)  # type: ignore[index]
-        if emit is not None or spoilt:
+            check_unwritten(order, operands)
+        if quick:
+            careful = _tensors_spoil(roots, seeds, [] if wrt is None else reached, leaves, before)
+        else:
+            _start(roots, seeds, order, reached, leaves, before)
+            careful = emit is not None or _values_spoil(order, leaves)
+        if careful:
             restore(leaves, before)
             leaves, before = [], []
-            order, reached = walked or _ordered(roots, wrt)
+            order, reached = _ordered(roots, wrt)
             _start(roots, seeds, order, reached, leaves, before)
             sweep_carefully(order, emit)
         if anomalies:
-            check_gradients(walked[0], operands)  # type: ignore[index]
+            check_gradients(order, operands)
     except np.linalg.LinAlgError as error:
         restore(leaves, before)
         raise LinAlgError(f"backward: received a matrix whose inverse the derivative needs, expected one that is not singular: {error}.") from error

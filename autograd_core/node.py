@@ -194,7 +194,7 @@ def _graph(leaves: list[Node], records: list[tuple[Any, ...]]) -> Node:
         if params:
             node._params = params
         if node.is_array:
-            node._age = age()
+            node._age = age()  # type: ignore[attr-defined]
         nodes.append(node)
     return nodes[-1]  # type: ignore[no-any-return]
 

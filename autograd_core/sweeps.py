@@ -211,7 +211,11 @@ def sweep_tensors(roots: Sequence[Any], seeds: Sequence[Any], edge: Sequence[Any
         before.append(node.grad)
         leaves.append(node)
         node.grad = node._FRESH
-    nodes, values, rules, ready, pulls, g = roots, [root._value for root in roots], seeds, True, (), None   # what comes to the roots
+    nodes: Any = roots
+    values: Any = [root._value for root in roots]
+    rules: Any = seeds                         # what comes to the roots; after that, what a node hands on
+    ready, pulls, head, params = True, (), (), None
+    g: Any = None
     try:
         while True:
             for operand, value, rule in zip(nodes, values, rules):  # noqa: B905 - as many as the arity; the check would take half the time of zip
