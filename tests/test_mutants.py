@@ -7,7 +7,7 @@ import textwrap
 import numpy as np
 import pytest
 
-from autograd_core import TABLE, Op, Tensor, Value, check_grads, check_op, sweeps
+from autograd_core import TABLE, Op, Tensor, Value, backward, check_grads, check_op, sweeps
 from autograd_core.check import GradientCheckError
 from autograd_core.op import built_in
 
@@ -165,13 +165,19 @@ PASSES = {
     "no accumulation of tensors": ("accumulate", "np.asarray(before + c)", "np.asarray(c)"),
     "no un-broadcasting but a slice": ("accumulate", "c = sum_to(c, shape=data.shape)", "c = sum_to(c, shape=data.shape) / 2"),
     "no accumulation into a Value": ("accumulate", "operand.grad = before + (", "operand.grad = ("),
+    "the oldest tensor first": ("sweep_tensors", "(operand._age, operand)", "(-operand._age, operand)"),
+    "every contribution taken for the first": ("sweep_tensors", "operand._mark != epoch", "operand.op is not None"),
+    "the Values below tensors left out": ("sweep_tensors", "scalars.append(operand)", "pass"),
+    "what came to a Value from tensors lost": ("_sweep_on", "node.grad = g", "pass"),
 }
 
 
 @pytest.mark.parametrize("what", PASSES)
 def test_a_mistake_in_a_pass_is_caught(what, monkeypatch, count):
     name, old, new = PASSES[what]
-    monkeypatch.setattr(sweeps, name, rewritten(getattr(sweeps, name), old, new))
+    mutant = rewritten(getattr(sweeps, name), old, new)
+    for module in (sweeps, backward):
+        monkeypatch.setattr(module, name, mutant, raising=False)
 
     count("mutants planted")
     with pytest.raises(GradientCheckError):
