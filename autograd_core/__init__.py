@@ -30,7 +30,7 @@ from .functions import *  # noqa: F403
 from .functions import __all__ as _functions
 from .modes import detect_anomaly, no_grad
 from .op import TABLE, Interval, Op, freeze, operation
-from .tensor import Tensor
+from .tensor import Tensor, linear
 from .transforms import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
 from .value import Value, weighted_sum
 
@@ -63,6 +63,7 @@ __all__ = [
     "jacobian",
     "jvp",
     "lift",
+    "linear",
     "no_grad",
     "operation",
     "record_call",

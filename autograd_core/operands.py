@@ -151,6 +151,8 @@ def _expectation(op: Op, operands: tuple[Any, ...]) -> str:
         return "expected operands of real numbers"
     if op.name == "matmul":
         return "expected the last axis of the first to be as long as the last but one of the second (transpose or reshape one)"
+    if op.name == "linear":
+        return "expected x of shape (…, nin), a weight of shape (nout, nin) and a bias of shape (nout,)"
     if op.name == "index":
         return "expected an index within the shape"
     if op.elementwise and op.arity != 1:

@@ -76,8 +76,10 @@ def _linear_weight(m: Any, g: Any, x: Any) -> Any:
 
 
 def _linear(x: Any, weight: Any, bias: Any) -> Any:
+    if x.__class__ is not np.ndarray or weight.__class__ is not np.ndarray or weight.ndim != 2:
+        raise ValueError("x @ weight.T is no matrix product")
     out = x.dot(weight.T) if x.ndim == 2 else np.matmul(x, weight.T)
-    if bias.dtype is not out.dtype:
+    if bias.__class__ is float or bias.dtype is not out.dtype:
         return out + bias
     out += bias
     return out

@@ -14,15 +14,16 @@ from .arguments import as_numbers, text, truth
 from .backward import backpropagate, one_step
 from .errors import GraphError, ItemAssignmentError, NotScalarError, OperandError, ShapeError
 from .leaving import taken_out
-from .modes import WATCHED, tracing
-from .node import ELSEWHERE, OVERWRITTEN, Node, age
+from .modes import tracing
+from .node import ELSEWHERE, OVERWRITTEN, Node
 from .op import INSTALLERS, TABLE, Op
-from .operands import KERNEL_ERRORS, OPERANDS, as_array, data_of, floating, give_way, translated
+from .operands import as_array, data_of, floating
 from .protocols import array_function, array_ufunc
-from .record import apply, give_method, record_tensor
+from .record import apply, give_method
+from .recorders import binary, ternary, unary
 from .registry import axis_of
 
-__all__ = ["Tensor"]
+__all__ = ["Tensor", "linear"]
 
 
 class Tensor(Node, ArrayMethods):
@@ -306,7 +307,6 @@ class Tensor(Node, ArrayMethods):
 # --------------------------------------------------------------------------------- methods from the table
 _new: Callable[[type[Tensor]], Tensor] = object.__new__
 
-_OPERANDS = (*OPERANDS, list, tuple)
 _ROUTINES = [
     "sum", "mean", "var", "std", "prod", "max", "min", "logsumexp", "cumsum", "cumprod", "sort", "softmax", "log_softmax", "norm",
     "dot", "inner", "outer", "trace", "diagonal", "ravel", "swapaxes", "squeeze", "repeat", "take", "clip",
@@ -315,87 +315,32 @@ for _name in _ROUTINES:
     setattr(Tensor, _name, next(getattr(room, _name) for room in (routines, linear_algebra, shaping) if hasattr(room, _name)))
 
 
-def _unary(op: Op) -> Callable[..., Any]:
-    kernel = op.array
-
-    def method(self: Tensor) -> Any:
-        if WATCHED or not self.requires_grad:
-            return record_tensor(op, (self,), {})
-        x = self._value
-        try:
-            data = kernel(x)
-        except KERNEL_ERRORS as error:
-            raise translated(op, (self,), {}, error) from error
-        out = _new(Tensor)
-        out._value = data if data.__class__ is np.ndarray else np.asarray(data)
-        out.op = op
-        out._a = (self,)
-        out._x = (x,)
-        out.label = ""
-        out.requires_grad = True
-        out._mark = 0
-        out._age = age()
-        out.grad = out._params = out._scope = None
-        return out
-
-    return method
-
-
-def _binary(op: Op) -> tuple[Callable[..., Any], Callable[..., Any]]:
-    kernel = op.array
-
-    def record(operands: tuple[Any, ...], nodes: tuple[Any, ...], x: Any, y: Any) -> Any:
-        try:
-            data = kernel(x, y)
-        except KERNEL_ERRORS as error:
-            raise translated(op, operands, {}, error) from error
-        if data.__class__ is not np.ndarray:
-            data = np.asarray(data)
-        dtype = data.dtype
-        if dtype.kind != "f" or x.dtype is not dtype or (y.__class__ is np.ndarray and y.dtype is not dtype):
-            return (apply if dtype.kind == "O" else record_tensor)(op, operands, {})
-        out = _new(Tensor)
-        out._value = data
-        out.op = op
-        out._a = nodes
-        out._x = (x, y)
-        out.label = ""
-        out.requires_grad = True
-        out._mark = 0
-        out._age = age()
-        out.grad = out._params = out._scope = None
-        return out
-
-    def method(self: Tensor, other: Any) -> Any:
-        kind = other.__class__
-        if WATCHED or not self.requires_grad:
-            pass
-        elif kind is Tensor:
-            return record((self, other), (self, other), self._value, other._value)
-        elif kind is float or kind is np.ndarray or kind is int:
-            return record((self, other), (self, None), self._value, other)
-        if isinstance(other, _OPERANDS):
-            return apply(op, (self, other))
-        return give_way(op, other, False)
-
-    def reflected(self: Tensor, other: Any) -> Any:
-        if isinstance(other, _OPERANDS):
-            return apply(op, (other, self))
-        return give_way(op, other, True)
-
-    return method, reflected
-
-
 _RESERVED = (frozenset(dir(Tensor)) | {"where", "weighted_sum"}) - ELSEWHERE.keys()
 
 
 def _install(op: Op) -> None:
     """Give `Tensor` the method, or the operator, of an entry."""
     if op.elementwise or op.dunder:
-        give_method(Tensor, op, _unary, _binary, _RESERVED)
+        give_method(Tensor, op, unary, binary, _RESERVED)
 
 
 Node.ARRAY = Tensor
 for _op in TABLE.values():
     _install(_op)
 INSTALLERS.append(_install)
+
+linear: Callable[[Any, Any, Any], Any] = ternary(TABLE["linear"])
+linear.__doc__ = """x @ Wᵀ + b in one node: a layer before its activation; `weight` has the shape (nout, nin), as in torch.
+
+Args:
+    x: Of shape (…, nin).
+    weight: W, of shape (nout, nin).
+    bias: b, of shape (nout,).
+
+Raises:
+    ShapeError: shapes that do not fit.
+
+Example:
+    >>> linear(np.ones((4, 2)), Tensor([[1.0, 2.0]]), Tensor([0.5])).tolist()
+    [[3.5], [3.5], [3.5], [3.5]]
+"""

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from autograd_core import TABLE, Tensor, Value, record_innermost
+from autograd_core import Tensor, Value, linear, record_innermost
 from autograd_core.arguments import DType, as_numbers, checked
 from autograd_core.errors import OperandError, ShapeError
 
@@ -15,8 +15,6 @@ from .init import Generator, linear_default, resolve, rng_of
 from .module import Module
 
 __all__ = ["Dropout", "Embedding", "Flatten", "Linear", "Sequential"]
-
-_LINEAR = TABLE["linear"]
 
 
 def count_of(n: Any, what: str) -> int:
@@ -66,7 +64,7 @@ class Linear(Module):
     def forward(self, x: Any) -> Tensor:
         """x @ Wᵀ + b along the last axis."""
         try:
-            return x @ self.weight.T if self.bias is None else _LINEAR(x, self.weight, self.bias)  # type: ignore[no-any-return]
+            return x @ self.weight.T if self.bias is None else linear(x, self.weight, self.bias)  # type: ignore[no-any-return]
         except (ShapeError, OperandError) as error:
             shape, nin = shape_of(x), self.weight.shape[1]
             if not shape or shape[-1] != nin:

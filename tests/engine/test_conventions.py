@@ -14,7 +14,7 @@ import pytest
 
 import autograd_core as ag
 from autograd_core import Tensor, Value, detect_anomaly, grad, hessian, hvp, jacobian, jvp, no_grad
-from autograd_core.errors import AnomalyError, StaleDataError
+from autograd_core.errors import AnomalyError, ShapeError, StaleDataError
 
 INF, NAN = math.inf, math.nan
 # NumPy warns of an infinity that it computes on arrays, as it always does; here they are the subject.
@@ -891,6 +891,36 @@ def test_backward_itself_does_not_warn() -> None:
         np.testing.assert_array_equal(t.grad, [0.0, 0.25])
         y.backward()
     np.testing.assert_array_equal(t.grad, [INF, 0.5])
+
+
+# ---------------------------------------------------------------------------------------------- a layer
+X, W, B = np.arange(6.0).reshape(2, 3), np.arange(12.0).reshape(4, 3) - 5.0, np.ones(4)
+
+
+@pytest.mark.parametrize("x", [X, X.tolist(), X.astype(int), Tensor(X), Tensor(X, requires_grad=False), X.astype(np.float32)], ids=lambda x: type(x).__name__)
+@pytest.mark.parametrize("w", [W, Tensor(W), Tensor(W, requires_grad=False)], ids=lambda w: type(w).__name__)
+@pytest.mark.parametrize("b", [B, 1.0, Value(1.0), Tensor(B), Tensor(B, requires_grad=False)], ids=lambda b: type(b).__name__)
+def test_a_layer_takes_operands_of_every_kind(x: Any, w: Any, b: Any) -> None:
+    out = ag.linear(x, w, b)
+    np.testing.assert_array_equal(out if isinstance(out, np.ndarray) else out.data, X @ W.T + B)
+    wanted = [p for p in (x, w, b) if getattr(p, "requires_grad", False)]
+    if not wanted:
+        assert not getattr(out, "requires_grad", False)
+        return
+    for p in wanted:
+        p.grad = p._UNREACHED
+    out.sum().backward()
+    expected = {id(x): np.ones((2, 4)) @ W, id(w): np.ones((2, 4)).T @ X, id(b): 8.0 if isinstance(b, Value) else np.full(4, 2.0)}
+    for p in wanted:
+        np.testing.assert_array_equal(p.grad, expected[id(p)])
+    with no_grad():
+        assert ag.linear(x, w, b).parents == ()
+
+
+@pytest.mark.parametrize("shapes", [((2, 3), (4,), ()), ((2, 3), (2, 4, 3), (4,)), ((2, 3), (4, 2), (4,)), ((), (4, 3), (4,)), ((2, 3), (4, 3), (5,))])
+def test_a_layer_says_which_shapes_it_expects(shapes: Any) -> None:
+    with pytest.raises(ShapeError, match=r"linear: received operands of shape .*expected x of shape \(…, nin\), a weight of shape \(nout, nin\)"):
+        ag.linear(*(Tensor(np.ones(shape)) for shape in shapes))
 
 
 # ----------------------------------------------------------------------------------------- no cycles

@@ -259,6 +259,7 @@ LISTED: dict[str, Callable[[], Call]] = {
     "hvp": lambda: call(ag.hvp, f1, (A,), (B,)),
     "jvp": lambda: call(ag.jvp, f2, (A, B), (B, A)),
     "vjp": lambda: call(pulled, f2, A, B, cotangent=1.0),
+    "linear": lambda: call(ag.linear, t(), t(B), t(A[0, :2])),
     "record_call": lambda: call(partial(ag.record_call, nn.Tanh()), t()),
     "record_innermost": lambda: call(partial(ag.record_innermost, nn.Tanh()), t()),
     "weighted_sum": lambda: call(ag.weighted_sum, [0.5, 1.5], [Value(0.5), Value(1.0)], 0.5),

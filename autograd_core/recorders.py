@@ -1,0 +1,133 @@
+"""The short ways to record an operation on `Tensor`s, one for each number of operands; whatever is out of the ordinary takes `apply`.
+
+A node is made here by setting its slots one by one, which costs a third of what a constructor would.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from .modes import WATCHED
+from .node import Node, age
+from .op import Op
+from .operands import KERNEL_ERRORS, OPERANDS, give_way, translated
+from .record import apply, record_tensor
+
+__all__ = ["binary", "ternary", "unary"]
+
+_new = object.__new__
+_OPERANDS = (*OPERANDS, list, tuple)
+
+
+def unary(op: Op) -> Callable[..., Any]:
+    """The method of an operation with one operand."""
+    tensor, kernel = Node.ARRAY, op.array
+
+    def method(self: Any) -> Any:
+        if WATCHED or not self.requires_grad:
+            return record_tensor(op, (self,), {})
+        x = self._value
+        try:
+            data = kernel(x)
+        except KERNEL_ERRORS as error:
+            raise translated(op, (self,), {}, error) from error
+        out = _new(tensor)
+        out._value = data if data.__class__ is np.ndarray else np.asarray(data)
+        out.op = op
+        out._a = (self,)
+        out._x = (x,)
+        out.label = ""
+        out.requires_grad = True
+        out._mark = 0
+        out._age = age()
+        out.grad = out._params = out._scope = None
+        return out
+
+    return method
+
+
+def binary(op: Op) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    """The method of an operation with two operands, and the reflected one."""
+    tensor, kernel = Node.ARRAY, op.array
+
+    def record(operands: tuple[Any, ...], nodes: tuple[Any, ...], x: Any, y: Any) -> Any:
+        try:
+            data = kernel(x, y)
+        except KERNEL_ERRORS as error:
+            raise translated(op, operands, {}, error) from error
+        if data.__class__ is not np.ndarray:
+            data = np.asarray(data)
+        dtype = data.dtype
+        if dtype.kind != "f" or x.dtype is not dtype or (y.__class__ is np.ndarray and y.dtype is not dtype):
+            return (apply if dtype.kind == "O" else record_tensor)(op, operands, {})
+        out = _new(tensor)
+        out._value = data
+        out.op = op
+        out._a = nodes
+        out._x = (x, y)
+        out.label = ""
+        out.requires_grad = True
+        out._mark = 0
+        out._age = age()
+        out.grad = out._params = out._scope = None
+        return out
+
+    def method(self: Any, other: Any) -> Any:
+        kind = other.__class__
+        if WATCHED or not self.requires_grad:
+            pass
+        elif kind is tensor:
+            return record((self, other), (self, other), self._value, other._value)
+        elif kind is float or kind is np.ndarray or kind is int:
+            return record((self, other), (self, None), self._value, other)
+        if isinstance(other, _OPERANDS):
+            return apply(op, (self, other))
+        return give_way(op, other, False)
+
+    def reflected(self: Any, other: Any) -> Any:
+        if isinstance(other, _OPERANDS):
+            return apply(op, (other, self))
+        return give_way(op, other, True)
+
+    return method, reflected
+
+
+def ternary(op: Op) -> Callable[..., Any]:
+    """The function of a structural operation on a tensor or an array, and two tensors: what goes in, a weight and a bias."""
+    tensor, kernel = Node.ARRAY, op.array
+
+    def function(x: Any, y: Any, z: Any) -> Any:
+        kind = x.__class__
+        if WATCHED or y.__class__ is not tensor or z.__class__ is not tensor or not y.requires_grad:
+            return apply(op, (x, y, z))
+        if kind is tensor:
+            node, value = x, x._value
+        elif kind is np.ndarray:
+            node, value = None, x
+        else:
+            return apply(op, (x, y, z))
+        b, c = y._value, z._value
+        try:
+            data = kernel(value, b, c)
+        except KERNEL_ERRORS as error:
+            raise translated(op, (x, y, z), {}, error) from error
+        if data.dtype.kind != "f":
+            return apply(op, (x, y, z))
+        out = _new(tensor)
+        out._value = data
+        out.op = op
+        out._a = (node, y, z)
+        out._x = (value, b, c)
+        out.label = ""
+        out.requires_grad = True
+        out._mark = 0
+        out._age = age()
+        out.grad = out._params = out._scope = None
+        return out
+
+    function.__name__ = function.__qualname__ = op.name
+    function.__doc__ = op.doc
+    return function
