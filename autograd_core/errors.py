@@ -33,8 +33,8 @@ class RuleError(AutogradError, ValueError, TypeError):
     """An entry of the rule book is malformed: a duplicate name, both or neither of `d` and `vjp`."""
 
 
-class OperandError(AutogradError, TypeError):
-    """An operand is of a type that cannot take part in a graph, such as a string."""
+class OperandError(AutogradError, TypeError, ValueError):
+    """An operand or option is of a type, or has a value, that means nothing here, such as a string or `reduction="avg"`."""
 
 
 class DTypeError(AutogradError, TypeError):

@@ -26,11 +26,13 @@ def _log(p: float) -> float:
     return max(math.log(p), -100.0) if p > 0.0 else -100.0 if p == 0.0 else math.nan
 
 
+_LEAST = float(np.float32(1e-12))  # torch's: its constant is a float32 whatever the dtype
+
 BCE = _operation(
     "bce", doc="−t·ln p − (1 − t)·ln(1 − p), with logarithms held above −100.", text="BCE({0}, {1})",
     scalar=lambda p, t: -(t * _log(p) + (1.0 - t) * _log(1.0 - p)),
     array=lambda p, t: -(t * _bounded_log(p) + (1.0 - t) * _bounded_log(1.0 - p)),
-    d=(lambda m, out, p, t: (p - t) / m.maximum(p * (1.0 - p), 1e-12),
+    d=(lambda m, out, p, t: (p - t) / m.maximum(p * (1.0 - p), _LEAST),
        lambda m, out, p, t: m.maximum(m.log(1.0 - p), -100.0) - m.maximum(m.log(p), -100.0)),
 )  # fmt: skip
 

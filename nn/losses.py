@@ -35,37 +35,39 @@ Loss = Callable[..., Any]
 # --------------------------------------------------------------------------------------------- the losses
 @checked
 def mse_loss(prediction: Any, target: Any, *, reduction: str = "mean", weight: Numbers | None = None) -> Any:
-    """Mean squared error: (ŷ − y)².
+    """Mean squared error: (ŷ − y)². With a `weight` the mean is Σ w·(ŷ − y)² / Σ w, as in torch.
 
     >>> mse_loss(Tensor([1.0, 2.0]), [0.0, 4.0]).item()
     2.5
     """
-    return elementwise("mse_loss", lambda p, t: ag.square(p - t), prediction, target, reduction, weight)
+    return elementwise("mse_loss", lambda p, t: ag.square(p - t), prediction, target, reduction, weight, by_weight=True)
 
 
 @checked
 def squared_error(prediction: Any, target: Any, *, reduction: str = "mean", weight: Numbers | None = None) -> Any:
-    """The lectures' ½(ŷ − y)², whose derivative by ŷ is the error ŷ − y.
+    """The lectures' ½(ŷ − y)², whose derivative by ŷ is the error ŷ − y; half of `mse_loss`, also with a `weight`.
 
     >>> squared_error(Value(3.0), 1.0).data
     2.0
     """
-    return elementwise("squared_error", lambda p, t: 0.5 * ag.square(p - t), prediction, target, reduction, weight)
+    return elementwise("squared_error", lambda p, t: 0.5 * ag.square(p - t), prediction, target, reduction, weight, by_weight=True)
 
 
 @checked
 def l1_loss(prediction: Any, target: Any, *, reduction: str = "mean", weight: Numbers | None = None) -> Any:
-    """Mean absolute error |ŷ − y|: less moved by outliers than the square.
+    """Mean absolute error |ŷ − y|: less moved by outliers than the square. With a `weight` the mean is Σ w·|ŷ − y| / Σ w.
 
     >>> l1_loss(Tensor([1.0, 2.0]), [0.0, 4.0]).item()
     1.5
     """
-    return elementwise("l1_loss", lambda p, t: ag.abs(p - t), prediction, target, reduction, weight)
+    return elementwise("l1_loss", lambda p, t: ag.abs(p - t), prediction, target, reduction, weight, by_weight=True)
 
 
 @checked
 def huber_loss(prediction: Any, target: Any, *, delta: float = 1.0, reduction: str = "mean", weight: Numbers | None = None) -> Any:
     """½d² where |d| = |ŷ − y| ≤ δ, else δ(|d| − ½δ): a square near 0 and a line further out.
+
+    With a `weight` the mean is over the number of elements, not of weights, as in torch.
 
     >>> huber_loss(Tensor([0.5, 4.0]), [0.0, 0.0], reduction="none").tolist()
     [0.125, 3.5]

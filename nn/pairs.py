@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -71,31 +72,37 @@ def check_reduction(name: str, reduction: str) -> None:
         raise OperandError(f"{name}: received reduction={reduction!r}, expected 'mean', 'sum' or 'none'.")
 
 
-def reduced(losses: Any, reduction: str) -> Any:
-    """The mean or the sum of losses, in a list or a tensor; or all of them."""
+def reduced(losses: Any, reduction: str, total: float | None = None) -> Any:
+    """The mean or the sum of losses, in a list or a tensor; or all of them. A mean is over their `total`, or else their number."""
     if reduction == "none":
         return losses
+    if reduction == "mean" and total is not None:
+        return reduced(losses, "sum") / total
     if isinstance(losses, list):
         if len(losses) == 1:
             return losses[0]
-        return weighted_sum([1.0 / len(losses) if reduction == "mean" else 1.0] * len(losses), losses, 0.0)
+        share = 1.0 if reduction == "sum" else 1.0 / len(losses) if losses else math.nan
+        return weighted_sum([share] * len(losses), losses, 0.0 if losses or reduction == "sum" else math.nan)
     return losses.mean() if reduction == "mean" else losses.sum()
 
 
 def elementwise(
-    name: str, formula: Callable[[Any, Any], Any], prediction: Any, target: Any, reduction: str, weight: Numbers | None = None
+    name: str, formula: Callable[[Any, Any], Any], prediction: Any, target: Any, reduction: str, weight: Numbers | None = None,
+    *, by_weight: bool = False,
 ) -> Any:
-    """A loss that looks at one prediction and one target at a time."""
+    """A loss that looks at one prediction and one target at a time. With `by_weight` its mean is over the sum of the weights."""
     check_reduction(name, reduction)
     shape = shape_of(prediction)
     prediction, target = paired(name, prediction, target)
+    weights = None if weight is None else weights_for(name, weight, shape)
+    total = float(weights.sum()) if by_weight and weights is not None else None
     if isinstance(prediction, list):
         losses: Any = [formula(p, t) for p, t in zip(prediction, target, strict=True)]
-        if weight is not None:
-            losses = [loss * w for loss, w in zip(losses, weights_for(name, weight, shape).ravel().tolist(), strict=True)]
-        return losses[0] if reduction == "none" and not shape else reduced(losses, reduction)
+        if weights is not None:
+            losses = [loss * w for loss, w in zip(losses, weights.ravel().tolist(), strict=True)]
+        return losses[0] if reduction == "none" and not shape else reduced(losses, reduction, total)
     losses = formula(prediction, target)
-    return reduced(losses if weight is None else losses * weights_for(name, weight, shape).astype(losses.dtype), reduction)
+    return reduced(losses if weights is None else losses * weights.astype(losses.dtype), reduction, total)
 
 
 def weights_for(name: str, weight: Any, shape: tuple[int, ...]) -> np.ndarray:

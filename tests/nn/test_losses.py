@@ -315,3 +315,43 @@ def test_a_batch_in_which_no_sample_counts(torch, weight, smoothing):
 def test_ragged_targets_are_refused_by_name(loss):
     with pytest.raises((OperandError, ShapeError), match=f"{loss.__name__}: received"):
         loss(Tensor([0.5, 0.5]), [[1.0, 0.0], [1.0]])
+
+
+@pytest.mark.parametrize(("loss", "by_weight"), [(nn.mse_loss, True), (nn.squared_error, True), (nn.l1_loss, True), (nn.huber_loss, False)])
+def test_a_weighted_mean_is_over_what_torch_divides_by(loss, by_weight):
+    weights = [1.0, 3.0, 0.5]
+    each = loss(Tensor([1.0, 2.0, 0.25]), [0.0, 0.0, 0.0], reduction="none").data
+    expected = np.dot(weights, each) / (4.5 if by_weight else 3.0)
+    tensor, values = Tensor([1.0, 2.0, 0.25]), [Value(1.0), Value(2.0), Value(0.25)]
+    for mean, gradients in ((loss(tensor, [0.0, 0.0, 0.0], weight=weights), lambda: tensor.grad),
+                            (loss(values, [0.0, 0.0, 0.0], weight=weights), lambda: [v.grad for v in values])):
+        mean.backward()
+        np.testing.assert_allclose(mean.data, expected, rtol=1e-15)
+        expected_gradient = Tensor([1.0, 2.0, 0.25])
+        loss(expected_gradient, [0.0, 0.0, 0.0], reduction="none").backward(np.array(weights) / (4.5 if by_weight else 3.0))
+        np.testing.assert_allclose(gradients(), expected_gradient.grad, rtol=1e-15)
+
+
+def test_weighted_means_literally():
+    assert nn.mse_loss(Tensor([1.0, 2.0]), [0.0, 0.0], weight=[1.0, 3.0]).item() == 3.25
+    assert nn.l1_loss(Tensor([1.0, 2.0]), [0.0, 0.0], weight=[1.0, 3.0]).item() == 1.75
+    assert nn.huber_loss(Tensor([1.0, 2.0]), [0.0, 0.0], weight=[1.0, 3.0]).item() == 2.5
+    assert nn.mse_loss(Tensor([[1.0, 2.0], [3.0, 4.0]]), np.zeros((2, 2)), weight=[1.0, 3.0]).item() == (1.0 + 12.0 + 9.0 + 48.0) / 8.0
+
+
+@pytest.mark.parametrize("loss", [nn.mse_loss, nn.l1_loss, nn.huber_loss, nn.hinge_loss, nn.binary_cross_entropy_with_logits])
+def test_the_mean_of_no_values_is_nan_and_their_sum_is_0(loss):
+    assert math.isnan(loss([], []).data if isinstance(loss([], []), Value) else loss([], []))
+    assert loss([], [], reduction="sum") == 0.0 and loss([], [], reduction="none") == []
+
+
+@pytest.mark.parametrize("loss", [nn.mse_loss, nn.l1_loss, nn.huber_loss, nn.hinge_loss, nn.binary_cross_entropy_with_logits])
+def test_an_option_with_a_wrong_value_is_a_value_error(loss):
+    with pytest.raises(ValueError, match="received reduction='avg', expected 'mean', 'sum' or 'none'"):
+        loss(Tensor([0.5]), [1.0], reduction="avg")
+
+
+@pytest.mark.oracle
+def test_binary_cross_entropy_at_0_and_1_equals_torch(torch):
+    p, y = np.array([0.0, 1.0, 0.0, 1.0, 1e-300, 1 - 1e-16]), np.array([0.0, 1.0, 1.0, 0.0, 1.0, 0.0])
+    compare(torch, lambda a: nn.binary_cross_entropy(a, y), lambda b: torch.nn.functional.binary_cross_entropy(b, torch.tensor(y)), p)
