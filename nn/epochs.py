@@ -23,6 +23,7 @@ from .data import batches
 from .history import Metric
 from .inference import as_plain, forward, is_scalar, number_of, predict, target_for
 from .lifted import LiftedStep, liftable, lifted_step
+from .losses import LOSSES
 from .module import Module
 
 if TYPE_CHECKING:
@@ -63,10 +64,14 @@ class Epoch:
             return None
         prediction = predict(model, x)
         targets = target_for(self.y, prediction)
-        self.loss(prediction, targets)         # raises at targets that do not fit; a replay would not look at them
-        step = lifted_step(model, self.loss, self.penalty, self.training.optimizer, x[: self.size], targets[: self.size])
+        if self.loss in LOSSES.values():
+            self.loss(prediction, targets)     # raises at targets that do not fit; a replay would not look at them
+        step = lifted_step(model, self.loss, self.penalty, self.training.optimizer, x, targets, self.size)
         if step is None and lift:
-            raise OperandError("fit: lift=True, but the loss of a batch could not be lifted; lift=None or False trains it one number at a time.")
+            raise OperandError(
+                "fit: lift=True, but the loss of a batch could not be lifted, or decides by the numbers (`if` of a Value, `.data`), which a "
+                "replay cannot; lift=None or False trains it one number at a time."
+            )
         return step
 
     # ------------------------------------------------------------------------------------------------ a pass
@@ -75,6 +80,8 @@ class Epoch:
 
         Metrics are those of the predictions that were trained on; of a lifted run, those of the predictions after the pass.
         """
+        if self.program is not None and not self.program.still_holds():
+            self.program, self.training.history.lifted = None, ""  # the penalty is another than was recorded: on, number by number
         if self.program is None:
             loss = self._pass(self._computed, bar)
         else:

@@ -1,19 +1,21 @@
 """Training a scalar model at array speed: the loss of a batch is recorded once, lifted, and replayed for every batch after it.
 
 `fit` does this by itself where it is safe: where nothing in the model or the loss asks Python for a decision that depends on the
-numbers, since a replay takes the branches of the recording. While a run is lifted, the optimiser works on the
+numbers, since a replay takes the branches of the recording. What was written by the user, such as a penalty, is put to the test: the
+program must give the loss that is computed anew at other parameters and inputs, and the penalty is compared before every epoch. While a run is lifted, the optimiser works on the
 program's flat vector of parameters; the `Value`s get their data and gradients back after every epoch.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 import autograd_core as ag
-from autograd_core import Value, lift, weighted_sum
+from autograd_core import Value, lift, no_grad, weighted_sum
 from autograd_core.errors import AutogradError
 
 from .activations import ACTIVATIONS
@@ -23,6 +25,7 @@ from .losses import (
     binary_cross_entropy_with_logits,
     cross_entropy,
     hinge_loss,
+    huber_loss,
     l1_loss,
     mse_loss,
     squared_error,
@@ -34,7 +37,7 @@ from .slots import Slot, State, Update
 
 __all__ = ["LiftedStep", "liftable"]
 
-_SAFE = (mse_loss, squared_error, l1_loss, hinge_loss, binary_cross_entropy, binary_cross_entropy_with_logits, cross_entropy)
+_SAFE = (mse_loss, squared_error, l1_loss, huber_loss, hinge_loss, binary_cross_entropy, binary_cross_entropy_with_logits, cross_entropy)
 
 
 def liftable(model: Module, loss: Callable[..., Any], steps: float) -> bool:
@@ -72,8 +75,53 @@ class LiftedStep:
         self.program: Any = None
         self.kind = ""
         self._own = optimizer._slots
+        self._penalty: Any = None              # the penalty alone, as a program
 
     # ------------------------------------------------------------------------------------------- around an epoch
+    def still_holds(self) -> bool:
+        """Whether the penalty is still the function of the parameters that was recorded: a strength that is changed is seen here."""
+        if self.penalty is None:
+            return True
+        if self._penalty is None:
+            value = self.penalty(self.model)
+            if not isinstance(value, Value) or not value.parents:  # it depends on no parameter
+                return False
+            self._penalty = lift(value, params=self.parameters)
+        self._penalty.theta.data[:] = [p.data for p in self.parameters]
+        with no_grad():
+            return _equal(self._penalty(), self.penalty(self.model))
+
+    def agrees(self, x: np.ndarray, y: np.ndarray, *, whole: bool) -> bool:
+        """Whether the programs give what is computed anew where the parameters, and samples, are others than those recorded.
+
+        They do not where Python took a decision by the numbers, or where a number left the graph (`.data`, `float`). With `whole`
+        the loss of a batch is put to the test, here with the last samples, else the penalty alone.
+        """
+        own = [p.data for p in self.parameters]
+        drawn = np.random.default_rng(0).normal(size=len(own))
+        flat, goals = x.reshape(len(x), -1), self._targets(y)
+        samples = ((flat, goals), (flat[::-1], goals[::-1]), (-flat, np.roll(goals, 1, axis=0)))
+        try:
+            for other in (own, [-v for v in own], drawn, 0.01 * drawn, 5.0 * drawn):
+                for p, number in zip(self.parameters, other, strict=True):
+                    p.data = float(number)
+                if not self.still_holds() or (whole and not all(self._same(other, *these) for these in samples)):
+                    return False
+        except Exception:                      # what a loss of the user's own raises at numbers that it was not made for
+            return False
+        finally:
+            for p, number in zip(self.parameters, own, strict=True):
+                p.data = number
+            self.program.theta.data[:] = own
+        return True
+
+    def _same(self, theta: Any, x: np.ndarray, targets: np.ndarray) -> bool:
+        with no_grad(), np.errstate(all="ignore"):
+            computed = self._loss(x, targets)[0]
+            self.program.theta.data[:] = theta
+            self.program.inputs = np.concatenate([x.ravel(), targets.ravel()])
+            return _equal(self.program(), computed)
+
     def begin(self) -> None:
         """Take the parameters from the Values, and the place of the optimiser's slots."""
         if self.program is not None:
@@ -133,14 +181,24 @@ class LiftedStep:
         return y.astype(float).reshape(len(y)) if y.ndim == 2 and y.shape[1] == 1 else y.astype(float)
 
     def _record(self, x: np.ndarray, targets: np.ndarray) -> Any:
+        value, leaves = self._loss(x, targets)
+        return lift(value, params=self.parameters, inputs=leaves)
+
+    def _loss(self, x: np.ndarray, targets: np.ndarray) -> tuple[Any, list[Value]]:
+        """(the loss of a batch, number by number; its inputs)."""
         rows = [[Value(v) for v in row] for row in x.tolist()]
         goals: Any = [[Value(v) for v in row] for row in targets.tolist()] if targets.ndim == 2 else [Value(v) for v in targets.tolist()]
         outputs = [self.model(row) for row in rows]
         value = _cross_entropy(outputs, goals) if self.loss is cross_entropy else self.loss(outputs, goals)
         if self.penalty is not None:
             value = value + self.penalty(self.model)
-        leaves = [v for row in rows for v in row] + [v for row in goals for v in (row if isinstance(row, list) else [row])]
-        return lift(value, params=self.parameters, inputs=leaves)
+        return value, [v for row in rows for v in row] + [v for row in goals for v in (row if isinstance(row, list) else [row])]
+
+
+def _equal(replayed: Any, computed: Any) -> bool:
+    """Whether two losses are one number, to rounding; where both are no number they are alike."""
+    number = float(computed.data) if isinstance(computed, Value) else float(computed)
+    return bool(np.isclose(float(replayed), number, rtol=1e-6, atol=1e-12, equal_nan=True))
 
 
 def _cross_entropy(outputs: list[list[Any]], goals: list[list[Any]]) -> Any:
@@ -155,14 +213,17 @@ def _cross_entropy(outputs: list[list[Any]], goals: list[list[Any]]) -> Any:
 
 
 def lifted_step(
-    model: Module, loss: Callable[..., Any], penalty: Callable[[Module], Any] | None, optimizer: Optimizer, x: np.ndarray, y: np.ndarray
+    model: Module, loss: Callable[..., Any], penalty: Callable[[Module], Any] | None, optimizer: Optimizer, x: np.ndarray, y: np.ndarray, size: int
 ) -> LiftedStep | None:
-    """A lifted step that has recorded its first batch, or None where that does not work."""
+    """A lifted step that has recorded its first batch, or None where that does not work: also where a replay would not be the same."""
     step = LiftedStep(model, loss, penalty, optimizer)
+    known = liftable(model, loss, math.inf)
     try:
-        step(x, y)
+        step(x[:size], y[:size])
+        if not (known and penalty is None) and not step.agrees(x[-size:], y[-size:], whole=not known):
+            return None
     except (AutogradError, NotImplementedError, MemoryError):
-        optimizer._slots = step._own
         return None
-    optimizer._slots = step._own
+    finally:
+        optimizer._slots = step._own
     return step

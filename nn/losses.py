@@ -77,8 +77,8 @@ def huber_loss(prediction: Any, target: Any, *, delta: float = 1.0, reduction: s
 
     def formula(p: Any, t: Any) -> Any:
         difference = p - t
-        size = ag.abs(difference)
-        return ag.where(size <= delta, 0.5 * ag.square(difference), delta * (size - 0.5 * delta))
+        held = ag.clip(difference, -delta, delta)  # no branch that a lifted program would have to remember
+        return held * (difference - 0.5 * held)
 
     return elementwise("huber_loss", formula, prediction, target, reduction, weight)
 

@@ -74,7 +74,7 @@ def test_an_optimiser_may_have_parameters_of_other_models():
 
 
 def test_what_decides_by_the_numbers_is_not_lifted():
-    assert not run(None, loss="huber")[0].lifted
+    assert not run(None, loss=lambda p, t: nn.mse_loss(p, t))[0].lifted
     assert not run(None, activation=lambda z: z if z.data > 0 else z * 0.1)[0].lifted
     assert not run(None, epochs=1, batch_size=None)[0].lifted
     with pytest.raises(OperandError, match="expected −1 and"):
@@ -113,3 +113,58 @@ def test_a_run_that_was_cut_short_goes_on_bit_by_bit(tmp_path, first, batch_size
     assert expected.lifted == found.lifted != ""
     assert (found["loss"], found["accuracy"]) == (expected["loss"], expected["accuracy"])
     assert all(np.array_equal(whole.state_dict()[name], array) for name, array in parts.state_dict().items())
+
+
+def _by_hand(m):
+    return sum((p if p.data > 0.0 else -p) for p in m.parameters()) * 0.02
+
+
+def _frozen(m):
+    return sum(p * abs(p.data) for p in m.parameters()) * 0.02
+
+
+def test_a_penalty_that_decides_by_the_numbers_is_not_lifted():
+    for penalty in (_by_hand, _frozen):
+        (fast, a), (slow, b) = run(None, penalty=penalty), run(False, penalty=penalty)
+        assert not fast.lifted and fast["loss"] == slow["loss"]
+        assert [p.data for p in a.parameters()] == [p.data for p in b.parameters()]
+        with pytest.raises(OperandError, match="lift=True, but the loss of a batch could not be lifted, or decides by the numbers"):
+            run(True, penalty=penalty)
+
+
+def test_a_penalty_whose_strength_changes_is_followed():
+    def trained(lift):
+        strength = [0.1]
+        return run(lift, penalty=lambda m: nn.l2_penalty(m, strength[0]), callbacks=[lambda t: strength.__setitem__(0, strength[0] * 0.5)])
+
+    (fast, a), (slow, b) = trained(None), trained(False)
+    np.testing.assert_allclose(fast["loss"], slow["loss"], rtol=1e-9)
+    np.testing.assert_allclose([p.data for p in a.parameters()], [p.data for p in b.parameters()], rtol=1e-7)
+    assert not fast.lifted
+
+
+@pytest.mark.parametrize("loss", [
+    lambda p, t: sum((a - b) ** 2 if abs(a.data - b.data) < 0.3 else abs(a - b) for a, b in zip(p, t, strict=True)),
+    lambda p, t: sum((a - b) ** 2 * abs(a.data) for a, b in zip(p, t, strict=True)),
+    lambda p, t: sum(((a - b) ** 2 for a, b in zip(p, t, strict=True) if b > 0), Value(0.0)) + p[0],
+])
+def test_a_loss_that_decides_by_the_numbers_is_refused_where_lifting_is_asked_for(loss):
+    with pytest.raises(OperandError, match="decides by the numbers"):
+        run(True, loss=loss)
+
+
+def test_a_loss_of_ones_own_that_does_not_is_lifted_where_that_is_asked_for():
+    def loss(p, t):
+        return sum((a - b) ** 4 for a, b in zip(p, t, strict=True)) * (1.0 / len(p))
+
+    (fast, a), (slow, b) = run(True, loss=loss), run(False, loss=loss)
+    assert fast.lifted
+    np.testing.assert_allclose([p.data for p in a.parameters()], [p.data for p in b.parameters()], rtol=1e-7)
+
+
+@pytest.mark.parametrize("lift", [None, True])
+def test_huber_loss_is_the_same_lifted(lift):
+    (fast, a), (slow, b) = (run(how, loss="huber", output="identity", epochs=12, optimizer="sgd") for how in (lift, False))
+    assert fast.lifted
+    np.testing.assert_allclose(fast["loss"], slow["loss"], rtol=1e-9)
+    np.testing.assert_allclose([p.data for p in a.parameters()], [p.data for p in b.parameters()], rtol=1e-7)

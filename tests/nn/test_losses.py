@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import nn
-from autograd_core import Tensor, Value, check_grads
+from autograd_core import Tensor, Value, check_grads, grad, hessian
 from autograd_core.errors import OperandError, ShapeError
 
 
@@ -355,3 +355,14 @@ def test_an_option_with_a_wrong_value_is_a_value_error(loss):
 def test_binary_cross_entropy_at_0_and_1_equals_torch(torch):
     p, y = np.array([0.0, 1.0, 0.0, 1.0, 1e-300, 1 - 1e-16]), np.array([0.0, 1.0, 1.0, 0.0, 1.0, 0.0])
     compare(torch, lambda a: nn.binary_cross_entropy(a, y), lambda b: torch.nn.functional.binary_cross_entropy(b, torch.tensor(y)), p)
+
+
+def test_huber_loss_literally_and_in_both_derivatives():
+    errors = np.array([-np.inf, -3.0, -2.0, -1.0, 0.0, 0.5, 2.0, 3.0, np.inf])
+    f = lambda d: nn.huber_loss(d, np.zeros(9), delta=2.0, reduction="none")
+    assert f(errors).tolist() == [np.inf, 4.0, 2.0, 0.5, 0.0, 0.125, 2.0, 4.0, np.inf]
+    assert grad(lambda d: f(d).sum())(errors).tolist() == [-2.0, -2.0, -2.0, -1.0, 0.0, 0.5, 2.0, 2.0, 2.0]
+    curvature = np.diag(hessian(lambda d: f(d).sum())(np.where(np.isinf(errors), 9.0, errors)))
+    assert curvature[[0, 1, 3, 4, 5, 7, 8]].tolist() == [0.0, 0.0, 1.0, 1.0, 1.0, 0.0, 0.0]
+    assert math.isnan(f(np.full(9, np.nan))[0])
+    assert nn.huber_loss(Value(-3.0), 0.0, delta=2.0).data == 4.0
