@@ -12,6 +12,7 @@ import numpy as np
 
 from autograd_core.node import Node, operands
 from autograd_core.op import Op
+from autograd_core.scope import Scope, scope_of
 
 from .graph import Role
 from .text import clean, join_limited, number
@@ -44,7 +45,7 @@ class Use(NamedTuple):
 class Call:
     """A call of a module: its place in the tree of calls and the nodes computed in it."""
 
-    scope: Any
+    scope: Scope
     parent: int | None
     level: int
     region: list[int] = field(default_factory=list)
@@ -168,25 +169,25 @@ def _read_calls(network: Network) -> None:
     The region of a call is what its outputs reach without passing its inputs. A leaf in two regions (a weight used
     by two calls) belongs to the call around both.
     """
-    number_of: dict[int, int] = {}
+    number_of: dict[Scope, int] = {}
     outputs: list[list[int]] = []
     inputs: list[set[int]] = []
     network.owner = [None] * len(network.nodes)
     for i, node in enumerate(network.nodes):
-        scope = None if isinstance(node, Constant) else node._scope
-        chain: list[Any] = []
+        scope = None if isinstance(node, Constant) else scope_of(node)
+        chain: list[Scope] = []
         while scope is not None and len(chain) < 1000:
             chain.append(scope)
             scope = scope.outer
         parent: int | None = None
         for scope in reversed(chain):
-            if id(scope) not in number_of:
-                number_of[id(scope)] = len(network.calls)
+            if scope not in number_of:
+                number_of[scope] = len(network.calls)
                 level = 0 if parent is None else network.calls[parent].level + 1
                 network.calls.append(Call(scope, parent, level))
                 outputs.append([])
                 inputs.append({network.index[id(x)] for x in scope.inputs if id(x) in network.index})
-            parent = number_of[id(scope)]
+            parent = number_of[scope]
             outputs[parent].append(i)
     shared: set[int] = set()
     for c in sorted(range(len(network.calls)), key=lambda c: network.calls[c].level):

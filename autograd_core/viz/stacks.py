@@ -266,8 +266,7 @@ class Stacks:
                 at: int | None = c
                 while at is not None:
                     call = self.network.calls[at]
-                    owner = getattr(call.scope, "owner", None)
-                    keys.append((at, id(owner) if owner is not None else ("path", call.path, call.kind)))
+                    keys.append((at, id(call.scope.owner)))
                     at = call.parent
                 calls[c] = keys[::-1]
             return calls[c]

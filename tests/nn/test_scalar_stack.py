@@ -9,6 +9,7 @@ import autograd_core as ag
 import nn
 from autograd_core import Tensor, Value
 from autograd_core.errors import OperandError, ShapeError
+from autograd_core.scope import scope_of
 from nn import data
 from nn.activations import ACTIVATIONS, activation_of
 
@@ -63,15 +64,15 @@ def test_inputs_of_every_kind():
 def test_scopes_name_the_calls():
     model = nn.MLP(2, [3, 2], rng=0)
     out = model([1.0, 2.0])[1]
-    scope = out.parents[0]._scope or out._scope
+    scope = scope_of(out.parents[0]) or scope_of(out)
     assert (scope.kind, scope.path) == ("Neuron", "layers.1.neurons.1")
     assert (scope.outer.kind, scope.outer.path) == ("Layer", "layers.1")
     assert (scope.outer.outer.kind, scope.outer.outer.path) == ("MLP", "")
-    assert len(scope.inputs) == 3 and scope.inputs[0]._scope.path == "layers.0.neurons.0"
+    assert len(scope.inputs) == 3 and scope_of(scope.inputs[0]).path == "layers.0.neurons.0"
     net = nn.Sequential(nn.Linear(2, 3, rng=0), nn.ReLU())
     y = net(np.ones((4, 2)))
-    assert (y._scope.kind, y._scope.path, y._scope.outer.kind) == ("ReLU", "1", "Sequential")
-    assert nn.Dropout(0.5).eval()(y) is y and y._scope.kind == "ReLU"
+    assert (scope_of(y).kind, scope_of(y).path, scope_of(y).outer.kind) == ("ReLU", "1", "Sequential")
+    assert nn.Dropout(0.5).eval()(y) is y and scope_of(y).kind == "ReLU"
 
 
 @pytest.mark.parametrize("gate", ["and", "or", "not", "nand", "nor"])

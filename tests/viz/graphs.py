@@ -5,7 +5,6 @@ import json
 import random
 import re
 import zlib
-from types import SimpleNamespace
 
 import numpy as np
 
@@ -26,9 +25,13 @@ def data_of(html):
     return data
 
 
+MODULES = {}
+
+
 def scope(path, kind, inputs, outer=None):
-    """What a module call leaves on its outputs."""
-    return SimpleNamespace(path=path, kind=kind, inputs=tuple(inputs), outer=outer)
+    """What the call of the module of this kind at this path leaves on its outputs."""
+    owner = MODULES.setdefault((path, kind), type(kind, (), {"named_modules": lambda _: [(p, m) for (p, _), m in MODULES.items()]})())
+    return (owner, tuple(inputs), outer)
 
 
 def mlp(sizes, seed=0):
