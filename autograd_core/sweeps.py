@@ -231,20 +231,23 @@ def sweep_tensors(roots: Sequence[Any], seeds: Sequence[Any], edge: Sequence[Any
                     c = g if rule == 1.0 else g * rule
                 else:
                     c = g * (rule(*head, **params) if params else rule(*head))
-                if operand._mark != epoch:     # the first that comes to it in this pass
-                    operand._mark = epoch
-                    if operand.op is None:
-                        before.append(operand.grad)        # first: an interrupt between the two leaves pairs that fit
-                        leaves.append(operand)
-                    elif operand.is_array:
-                        heappush(young, (operand._age, operand))
-                    else:
-                        scalars.append(operand)
-                    operand.grad = operand._FRESH
-                fits = operand.grad is None and c.__class__ is array and c.dtype is value.dtype and c.shape == value.shape
-                if fits and (operand.op is not None or (c.base is None and c is not g)):   # a leaf's gradient is nobody else's
+                if operand._mark == epoch:
+                    accumulate(operand, c, g, summed)
+                    continue
+                operand._mark = epoch          # the first that comes to it in this pass
+                fits = operand.is_array and c.__class__ is array and c.dtype is value.dtype and c.shape == value.shape
+                if operand.op is None:
+                    before.append(operand.grad)            # first: an interrupt between the two leaves pairs that fit
+                    leaves.append(operand)
+                    fits = fits and c.base is None and c is not g    # a leaf's gradient is nobody else's
+                elif operand.is_array:
+                    heappush(young, (operand._age, operand))
+                else:
+                    scalars.append(operand)
+                if fits:
                     operand.grad = c
                 else:
+                    operand.grad = operand._FRESH
                     accumulate(operand, c, g, summed)
             if not young:
                 break

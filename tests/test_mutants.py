@@ -166,7 +166,7 @@ PASSES = {
     "no un-broadcasting but a slice": ("accumulate", "c = sum_to(c, shape=data.shape)", "c = sum_to(c, shape=data.shape) / 2"),
     "no accumulation into a Value": ("accumulate", "operand.grad = before + (", "operand.grad = ("),
     "the oldest tensor first": ("sweep_tensors", "(operand._age, operand)", "(-operand._age, operand)"),
-    "every contribution taken for the first": ("sweep_tensors", "operand._mark != epoch", "operand.op is not None"),
+    "every contribution taken for the first": ("sweep_tensors", "operand._mark == epoch", "operand.op is None and operand._mark == epoch"),
     "the Values below tensors left out": ("sweep_tensors", "scalars.append(operand)", "pass"),
     "what came to a Value from tensors lost": ("_sweep_on", "node.grad = g", "pass"),
 }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +12,7 @@ import pytest
 
 import autograd_core as ag
 from autograd_core import Tensor, Value, grad, hvp, jvp
+from autograd_core.node import walk
 
 torch = pytest.importorskip(
     "torch", reason="the differential tests need PyTorch: pip install 'autograd-core[bench]'"
@@ -101,6 +104,12 @@ def test_every_node_of_a_random_graph(seed: int, count: Any) -> None:
             else:
                 factor = calls if mine.op is None else 1
                 np.testing.assert_allclose(mine.grad, factor * other.grad.numpy(), rtol=1e-10, atol=1e-12)
+    for twin in (copy.deepcopy(root), pickle.loads(pickle.dumps(root))):
+        twin.backward()
+        for mine, other in zip(walk(root), walk(twin), strict=True):
+            factor = 1.5 if mine.op is None else 1
+            np.testing.assert_allclose(other.grad, factor * mine.grad if mine.grad is not None else None, rtol=1e-10, atol=1e-12)
+            assert all(p.op is None or p._age > other._age for p in other.parents), "operands are older than what they make"
 
 
 @pytest.mark.parametrize("seed", range(30))
