@@ -8,6 +8,7 @@ import sys
 import weakref
 import zlib
 from collections.abc import Callable, Sequence
+from itertools import zip_longest
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -87,16 +88,24 @@ def _example(x: Any) -> str:
     return str(float(flat[~np.isfinite(flat)][0]))
 
 
-def _shapes(op: Any, saved: Sequence[Any]) -> str:
-    shapes = ", ".join(str(np.shape(x)) if isinstance(x, np.ndarray) else f"{x!r}" for x in saved)
-    return f"{op.name}({shapes})"
+def _call(node: Any, op: Any, saved: Sequence[Any]) -> str:
+    """An operation as it was called: labels, shapes of arrays, numbers."""
+    nodes = () if node.op is None else node._a if isinstance(node._a, tuple) else (node._a, node._b)
+    return f"{op.name}({', '.join(_operand(x, who) for x, who in zip_longest(saved, nodes[: len(saved)]))})"
+
+
+def _operand(x: Any, who: Any) -> str:
+    label = getattr(who, "label", "")
+    if isinstance(x, np.ndarray):
+        return f"{label!r} {x.shape}" if label else str(x.shape)
+    return f"{label!r} = {x!r}" if label else repr(x)
 
 
 def check_forward(node: Any, saved: Sequence[Any], op: Any) -> None:
     """Raise if a result has a nan or inf."""
     if not _finite(node._value):
         raise AnomalyError(
-            f"{op.name} gave {_example(node._value)} in the forward pass: {_shapes(op, saved)}; "
+            f"{op.name} gave {_example(node._value)} in the forward pass: {_call(node, op, saved)}; "
             f"recorded at {node._origin}",
             node,
         )
@@ -141,7 +150,7 @@ def check_flow(node: Any, saved: Sequence[Any], came: Sequence[Any], went: Any, 
     """Raise if an operation turned what came in, all finite, into a tangent or gradient that is not."""
     if not _finite(went) and all(map(_finite, came)):
         raise AnomalyError(
-            f"the {sweep} of {_shapes(node.op, saved)} gave {_example(went)} at {describe(node)}{_place(node)}", node
+            f"the {sweep} of {_call(node, node.op, saved)} gave {_example(went)} at {describe(node)}{_place(node)}", node
         )
 
 
@@ -154,7 +163,7 @@ def check_gradients(order: Sequence[Any], operands: Callable[[Any], Any]) -> Non
             if operand is not None and operand.requires_grad and not operand._is_constant and not _finite(operand.grad):
                 saved = [value for _, value in operands(node)]
                 raise AnomalyError(
-                    f"the backward pass of {_shapes(node.op, saved)} gave a gradient of {_example(operand.grad)} for "
+                    f"the backward pass of {_call(node, node.op, saved)} gave a gradient of {_example(operand.grad)} for "
                     f"{describe(operand)}{_place(node)}",
                     node,
                 )

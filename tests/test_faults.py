@@ -390,3 +390,18 @@ def test_an_anomaly_can_be_drawn():
         (x * 3.0 + 1.0).log()
     assert caught.value.node.op.name == "log"
     assert "ln" in ag.draw(caught.value.node).svg
+
+
+def test_anomaly_names_the_labels_and_shapes_of_the_operands():
+    def caught(f):
+        with pytest.raises(AnomalyError) as error, detect_anomaly(), np.errstate(all="ignore"):
+            f()
+        return str(error.value)
+
+    rate, table = Value(0.0, label="rate"), Tensor([[0.0, 1.0]], label="table")
+    assert "log('rate' = 0.0)" in caught(rate.log)
+    assert "log('table' (1, 2))" in caught(lambda: np.log(table))
+    assert "div('rate' = 0.0, 0.0)" in caught(lambda: rate / 0.0)
+    assert "div((1, 2), 'table' (1, 2))" in caught(lambda: np.ones((1, 2)) / table)
+    assert "sqrt('table' (1, 2)) gave a gradient of inf for Tensor 'table' of shape (1, 2)" in caught(lambda: np.sqrt(table).sum().backward())
+    assert "weighted_sum(1e+308, 10.0, 'rate' = 0.0, 1.0, 0.0)" in caught(lambda: ag.weighted_sum([Value(1e308), rate], [10.0, 1.0], 0.0))
