@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from autograd_core.arguments import truth
-from autograd_core.errors import AutogradError
+from autograd_core.errors import OperandError
 
 from .dot import as_dot, placed_by_dot, rendered
 from .fold import view_of
@@ -62,7 +62,7 @@ def draw(
         A `Drawing`, which shows itself in a notebook.
 
     Raises:
-        AutogradError: `root` is no node, or an option is not one of those above.
+        OperandError: `root` is no node, or an option is not one of those above.
 
     Example:
         >>> from autograd_core import Value, draw
@@ -77,7 +77,7 @@ def draw(
     shown = (show,) if isinstance(show, str) else show
     listed = list(shown) if isinstance(shown, Iterable) and getattr(shown, "shape", None) != () else [shown]
     if not all(isinstance(part, str) and part in SHOW for part in listed):
-        raise AutogradError(f"draw: received show={show!r}, expected some of {sorted(SHOW)}.")
+        raise OperandError(f"draw: received show={show!r}, expected some of {sorted(SHOW)}.")
     wanted: frozenset[str] = frozenset(map(str, listed))
     if fold is not None:
         fold = truth(fold, "draw", "fold")
@@ -93,7 +93,7 @@ def draw(
     middle = None
     if around is not None:
         if id(around) not in network.index:
-            raise AutogradError("draw: around= must be a node of the graph below the root.")
+            raise OperandError("draw: around= must be a node of the graph below the root.")
         middle = network.index[id(around)]
     view = view_of(network, depth=depth, fold=fold, around=middle, limit=limit)
     graph = picture(network, view, wanted)
@@ -113,9 +113,9 @@ def check_options(who: str, **options: object) -> None:
     """Raise unless every option is one that pictures have."""
     for name, given in options.items():
         if name in _CHOICES and not (isinstance(given, str) and given in _CHOICES[name]):
-            raise AutogradError(f"{who}: received {name}={given!r}, expected one of {', '.join(map(repr, _CHOICES[name]))}.")
+            raise OperandError(f"{who}: received {name}={given!r}, expected one of {', '.join(map(repr, _CHOICES[name]))}.")
         if name in _LEAST and not (given is None and name == "depth") and (not isinstance(given, int) or given < _LEAST[name]):
-            raise AutogradError(f"{who}: received {name}={given!r}, expected a whole number from {_LEAST[name]}.")
+            raise OperandError(f"{who}: received {name}={given!r}, expected a whole number from {_LEAST[name]}.")
 
 
 def check_nodes(who: str, parameters: object) -> list[Node]:
@@ -125,7 +125,7 @@ def check_nodes(who: str, parameters: object) -> list[Node]:
     found: list[Any] = list(parameters) if isinstance(parameters, Iterable) and getattr(parameters, "shape", None) != () else [parameters]
     for one in found:
         if not isinstance(one, Node):
-            raise AutogradError(f"{who}: received {type(one).__name__} in parameters=, expected Values and Tensors.")
+            raise OperandError(f"{who}: received {type(one).__name__} in parameters=, expected Values and Tensors.")
     return found
 
 
@@ -134,7 +134,7 @@ def check_root(root: object, who: str) -> None:
     from autograd_core.node import Node
 
     if not isinstance(root, Node):
-        raise AutogradError(
+        raise OperandError(
             f"{who}: received {type(root).__name__}, expected a Value or a Tensor: the result of a computation"
             f"{', such as model(x)' if callable(root) else ''}."
         )
@@ -176,7 +176,7 @@ class Drawing:
         """Write the picture to a file; the ending says how: .svg, .html and .dot need nothing, .png and .pdf Graphviz.
 
         Raises:
-            AutogradError: The ending is none of these, or Graphviz is needed and cannot be reached.
+            AutogradError: The ending is none of these (an OperandError), or Graphviz is needed and cannot be reached.
         """
         target = Path(path)
         ending = target.suffix.lower()
@@ -187,7 +187,7 @@ class Drawing:
         elif ending in (".png", ".pdf"):
             target.write_bytes(rendered(self.source, ending[1:]))
         else:
-            raise AutogradError(f"save: received {target.name!r}, expected a name ending in .svg, .html, .png, .pdf or .dot.")
+            raise OperandError(f"save: received {target.name!r}, expected a name ending in .svg, .html, .png, .pdf or .dot.")
         return target
 
     def _repr_mimebundle_(self, **_options: object) -> dict[str, str]:

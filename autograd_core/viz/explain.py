@@ -17,7 +17,7 @@ import numpy as np
 
 from autograd_core.arguments import as_numbers
 from autograd_core.backward import backpropagate
-from autograd_core.errors import AutogradError
+from autograd_core.errors import NotScalarError, OperandError
 from autograd_core.node import LOCK, Node
 from autograd_core.sweeps import Step
 
@@ -104,7 +104,8 @@ def explain(
         An `Explanation`: iterate over its steps, print it, save it as a page, or let a notebook show it.
 
     Raises:
-        AutogradError: `root` is no node, or backpropagation from it is not possible.
+        OperandError: `root` is no node, or an option is not one of those above.
+        NotScalarError: The root has several elements, and there is no `seed`.
 
     Example:
         >>> from autograd_core import Value, explain
@@ -121,7 +122,7 @@ def explain(
     if seed is not None:
         as_numbers(seed, "explain", "seed")
     if seed is None and np.size(root._value) != 1:
-        raise AutogradError(
+        raise NotScalarError(
             f"explain: received a tensor of shape {np.shape(root._value)}, expected one element; explain a sum or a mean of it, "
             "or pass seed= with an array of the same shape."
         )
@@ -262,7 +263,8 @@ class Explanation:
             what = f"{step.partial} = {step.symbol}" if step.local is not None else f"{operand}.grad += {step.symbol or '…'}"
             local = "" if step.local is None else brief(step.local, 4)
             paths = f"  path {step.path} of {step.paths}" if step.paths > 1 else ""
-            after = f"{operand}.grad = {brief(step.after, 4)}{paths}"
+            undone = "".join(f"  {line}" for line in step.shapes if line.startswith("broadcasting undone"))
+            after = f"{operand}.grad = {brief(step.after, 4)}{paths}{undone}"
             rows.append((str(k), formula, what, brief(step.incoming, 4), local, brief(step.contribution, 4), after))
         widths = [min(40, max(len(row[c]) for row in rows)) for c in range(len(head))]
         numeric = {0, 3, 4, 5}
@@ -319,7 +321,7 @@ class Explanation:
         """Write the steps to a file: .html is the page (one file, offline), .svg an animation without script, .txt the table.
 
         Raises:
-            AutogradError: The ending is none of these.
+            OperandError: The ending is none of these.
         """
         target = Path(path)
         writers = {
@@ -329,7 +331,7 @@ class Explanation:
         }
         writer = writers.get(target.suffix.lower())
         if writer is None:
-            raise AutogradError(f"save: received {target.name!r}, expected a name ending in .html, .svg or .txt.")
+            raise OperandError(f"save: received {target.name!r}, expected a name ending in .html, .svg or .txt.")
         target.write_text(writer(), encoding="utf-8")
         return target
 

@@ -203,3 +203,20 @@ def test_several_places_of_one_operand_are_told_apart():
     assert data_of(explain(u).html)["steps"][0]["r"][1][0] == "local  ∂u/∂(1st x) = x"
     many = list(explain(weighted_sum([x] * 12, [1.0] * 12, 0.0)))
     assert [s.partial for s in many][10:12] == ["∂out/∂(11th x)", "∂out/∂(12th x)"]
+
+
+def test_the_table_says_where_broadcasting_is_undone():
+    table = str(explain(((Tensor(np.ones((2, 3)), label="t") + Tensor(np.ones(3), label="b")) ** 2).sum()))
+    assert "b.grad = [8, 8, 8]  broadcasting undone: sum over axis 0, (2, 3) → (3,)" in table
+    assert table.count("broadcasting undone") == 1
+
+
+def test_wrong_roots_and_endings_are_type_and_value_errors(tmp_path):
+    for kind in (TypeError, ValueError):
+        for show in (draw, explain):
+            with pytest.raises(kind, match="received float, expected a Value or a Tensor"):
+                show(3.0)
+            with pytest.raises(kind, match=r"received 'a.xyz', expected a name ending in"):
+                show(Value(1.0) * 2.0).save(tmp_path / "a.xyz")
+        with pytest.raises(kind, match=r"received a tensor of shape \(2,\), expected one element"):
+            explain(Tensor([1.0, 2.0]))
