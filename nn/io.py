@@ -181,7 +181,7 @@ def save(model: Module, path: str | Path, *, notes: dict[str, Any] | None = None
         >>> again
         Linear(2, 3)
     """
-    header = {"format": "pt", "writer": _FORMAT}
+    header = {"format": "pt", "writer": _FORMAT, "mode": "train" if model.training else "eval"}
     with contextlib.suppress(OperandError):
         header["model"] = json.dumps(describe(model))
     if notes is not None:
@@ -196,6 +196,8 @@ def save(model: Module, path: str | Path, *, notes: dict[str, Any] | None = None
 def load(path: str | Path, model: Module | None = None) -> Module:
     """Read a model from a file: into `model` if one is given, else a new one as the file describes it.
 
+    A new one is in the mode, training or evaluation, in which it was saved; one that is given keeps its own.
+
     Raises:
         FileError: no such file, not a safetensors file, damaged, or of another structure; the model is left as it was.
         MissingExtraError: safetensors is not installed.
@@ -207,6 +209,7 @@ def load(path: str | Path, model: Module | None = None) -> Module:
         if "model" not in header:
             raise FileError(f"{path}: the file does not describe its model; build it first and call load(path, model).")
         model = build(_json(header["model"], path, "the description of the model"), limit=sum(a.size for a in arrays.values()))
+        model.train(header.get("mode") != "eval")
     try:
         return model.load_state_dict(arrays)
     except AutogradError as error:

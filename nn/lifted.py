@@ -45,7 +45,7 @@ def liftable(model: Module, loss: Callable[..., Any], steps: float) -> bool:
     modules = list(model.modules())
     known = all(type(m) in (MLP, Layer, Neuron) for m in modules)
     neurons = [m for m in modules if isinstance(m, Neuron)]
-    return known and loss in _SAFE and steps > 3 and all(n.activation in ACTIVATIONS and n.activation != "prelu" for n in neurons)
+    return known and loss in _SAFE and steps > 3 and all(n.by_name and n.activation in ACTIVATIONS and n.activation != "prelu" for n in neurons)
 
 
 class _PartSlot:

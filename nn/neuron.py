@@ -118,9 +118,20 @@ class Neuron(Module):
 
     __call__ = record_innermost
 
+    @property
+    def by_name(self) -> bool:
+        """Whether the activation is ours, and not a function of the user's that has the name of one."""
+        return self._own is None or (self.activation in ACTIVATIONS and ACTIVATIONS[self.activation].function is self._own)
+
     def entries(self) -> Iterator[Entry]:
         """`weight` of shape (1, nin) and `bias` of shape (1,), as torch's `Linear(nin, 1)`."""
         return weight_entries([self])
+
+    def config(self) -> dict[str, Any]:
+        """The arguments that make an equal module."""
+        if not self.by_name:
+            raise OperandError(f"the activation {self.activation!r} is a function of your own, which a file cannot describe; the state can be saved all the same.")
+        return {"nin": self.nin, "activation": self.activation, "bias": isinstance(self.b, Value)}
 
     def extra_repr(self) -> str:
         """The number of inputs and the activation."""
@@ -169,6 +180,10 @@ class Layer(Module):
     def entries(self) -> Iterator[Entry]:
         """`weight` of shape (nout, nin) and `bias` of shape (nout,), as torch's `Linear`."""
         return weight_entries(self.neurons)
+
+    def config(self) -> dict[str, Any]:
+        """The arguments that make an equal module."""
+        return {**self.neurons[0].config(), "nout": self.nout}
 
     def state_children(self) -> Iterator[tuple[str, Module]]:
         """None: the layer's matrices hold its neurons."""
@@ -237,8 +252,7 @@ class MLP(Module):
     @property
     def by_name(self) -> bool:
         """Whether all activations are ours, so that they take arrays too."""
-        ours = {name: entry.function for name, entry in ACTIVATIONS.items()}
-        return all(ours.get(n.activation) is n._function for layer in self.layers for n in layer.neurons)
+        return all(n.by_name for layer in self.layers for n in layer.neurons)
 
     def state_children(self) -> Iterator[tuple[str, Module]]:
         """The layers under the places they have in the equal `torch.nn.Sequential`: 0, 2, 4, …"""
@@ -256,9 +270,10 @@ class MLP(Module):
 
     def config(self) -> dict[str, Any]:
         """The arguments that make an equal module."""
+        *hidden, output = (layer.config() for layer in self.layers)
         return {
-            "nin": self.nin, "nouts": self.sizes[1:], "activation": [layer.neurons[0].activation for layer in self.layers[:-1]],
-            "output": self.layers[-1].neurons[0].activation, "bias": isinstance(self.layers[0].neurons[0].b, Value),
+            "nin": self.nin, "nouts": self.sizes[1:], "activation": [layer["activation"] for layer in hidden],
+            "output": output["activation"], "bias": output["bias"],
         }  # fmt: skip
 
     def __repr__(self) -> str:

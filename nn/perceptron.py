@@ -57,6 +57,10 @@ class Perceptron(Module):
         """As of a neuron."""
         return weight_entries([self])
 
+    def config(self) -> dict[str, Any]:
+        """The arguments that make an equal module."""
+        return {"nin": len(self.w)}
+
     @checked
     def predict(self, x: Numbers) -> np.ndarray:
         """0 or 1 for each row."""

@@ -30,6 +30,10 @@ def network(seed=0):
 MODELS = [
     network,
     lambda: nn.MLP(2, [3, 3, 1], activation=["relu", "sigmoid"], rng=0),
+    lambda: nn.MLP(2, [3, 1], activation="swish", output="linear", bias=False, rng=0),
+    lambda: nn.Neuron(3, activation="relu", bias=False, rng=0),
+    lambda: nn.Layer(3, 2, activation="sigmoid", rng=0),
+    lambda: nn.Perceptron(3, rng=0),
     lambda: nn.Linear(2, 3, dtype=np.float32, rng=0),
     lambda: nn.Sequential(nn.Conv2d(1, 2, (2, 3), stride=2, padding=(1, 0), rng=0), nn.MaxPool2d(2), nn.Flatten(), nn.LayerNorm(4), nn.ELU(0.5)),
     lambda: nn.Sequential(nn.Embedding(5, 3, rng=0), nn.LSTM(3, 2, 2, batch_first=True, rng=0)),
@@ -315,3 +319,29 @@ def test_killed_at_any_moment_a_whole_checkpoint_is_left(tmp_path, count):
     assert done.returncode == 0, done.stderr
     count("processes killed while they wrote a checkpoint", kills)
     assert int(done.stdout) > 5               # and each run went on where the one before was killed
+
+
+def tanh(z):
+    """A function of the user's that has the name of one of ours."""
+    return z.tanh() * 1.7
+
+
+@pytest.mark.parametrize("make", [lambda: nn.MLP(2, [3, 1], activation=tanh, rng=0), lambda: nn.Neuron(2, activation=tanh, rng=0)])
+def test_an_activation_of_ones_own_is_not_taken_for_ours_of_that_name(make, tmp_path):
+    model = make()
+    path = nn.save(model, tmp_path / "model.safetensors")
+    with pytest.raises(FileError, match="does not describe its model; build it first"):
+        nn.load(path)
+    assert nn.load(path, make())([1.0, 2.0]).data == model([1.0, 2.0]).data
+    assert nn.fit(make(), *moons(20, rng=0), epochs=4, rng=0, progress=False).lifted == ""
+
+
+def test_a_model_comes_back_in_the_mode_it_was_saved_in(tmp_path):
+    x = np.random.default_rng(0).normal(size=(4, 2))
+    for model in (network().eval(), network()):
+        again = nn.load(nn.save(model, tmp_path / "model.safetensors"))
+        assert {m.training for m in again.modules()} == {model.training}
+        given = nn.load(tmp_path / "model.safetensors", network(5).train())
+        assert given.training
+    model = network().eval()
+    np.testing.assert_array_equal(nn.load(nn.save(model, tmp_path / "model.safetensors"))(x).data, model(x).data)
