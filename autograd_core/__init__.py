@@ -26,6 +26,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from . import elementwise, products, structural  # noqa: F401  (importing them fills the table)
+from .arranging import array
 from .functions import *  # noqa: F403
 from .functions import __all__ as _functions
 from .modes import detect_anomaly, no_grad
@@ -52,6 +53,7 @@ __all__ = [
     "Program",
     "Tensor",
     "Value",
+    "array",
     "check_grads",
     "check_op",
     "detect_anomaly",

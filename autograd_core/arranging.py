@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from .arguments import as_numbers
+from .arguments import as_numbers, truth
 from .errors import OperandError, ShapeError
 from .node import Node
-from .operands import data_of
-from .registry import answers, axis_of, ndim_of, shape_of
+from .operands import data_of, missing, unwrapped
+from .registry import NUMPY, answers, axis_of, ndim_of, record_op, shape_of, whole
 from .shaping import (
     broadcast_to,
     concatenate,
@@ -22,13 +22,73 @@ from .shaping import (
     ravel,
     reshape,
     split,
+    stack,
     swapaxes,
+    take,
     take_along_axis,
     where,
 )
 from .structural import along
 
 __all__: list[str] = []
+
+
+# ------------------------------------------------------------------------------------------------- making
+@answers(np.array)
+def array(x: Any, dtype: Any = None, *, copy: bool | None = True, ndmin: int = 0) -> Any:
+    """Nested lists of numbers, `Value`s and `Tensor`s as one `Tensor`, as np.array makes an array of numbers.
+
+    NumPy itself makes an array of Python objects of such a list, which its arithmetic takes and `np.linalg` does not; told by
+    `like=` what to make, `np.array([[a, 0.0], [b, a]], like=a)`, it asks here. Without a node in it the result is a plain array.
+
+    Raises:
+        ShapeError: The rows have different lengths.
+
+    Example:
+        >>> from autograd_core import grad
+        >>> grad(lambda a: np.linalg.det(array([[a, 1.0], [1.0, a]])))(3.0)
+        6.0
+    """
+    out: Any = _joined(x)
+    ndmin, copy = whole(ndmin, "array", "ndmin"), None if copy is None else truth(copy, "array", "copy")
+    if isinstance(out, Node):
+        out = reshape(out, (1,) * (ndmin - ndim_of(out)) + shape_of(out)) if ndmin > ndim_of(out) or not out.is_array else out
+        return out.astype(dtype) if dtype is not None else out if not copy or out is not x else record_op("identity", out)
+    return np.array(_reals(out, "array"), dtype=dtype, copy=copy, ndmin=ndmin)
+
+
+@answers(np.asarray, np.asanyarray)
+def asarray(x: Any, dtype: Any = None, *, copy: bool | None = None) -> Any:
+    """The same, and a `Tensor` as it is."""
+    return array(x, dtype, copy=copy)
+
+
+def _reals(x: Any, who: str, kinds: str = "biuf") -> np.ndarray:
+    """Plain numbers of the kinds of dtype that are expected."""
+    plain = unwrapped(data_of(x), who)
+    if plain.dtype.kind not in kinds and plain.size:
+        raise OperandError(f"{who}: received dtype {plain.dtype}, expected {'real numbers' if 'f' in kinds else 'integers'}.")
+    return plain if plain.dtype.kind in kinds else plain.astype(int)
+
+
+def _joined(x: Any) -> Any:
+    """Nodes in nested lists stacked, level by level."""
+    if isinstance(x, np.ndarray) and x.dtype == object:
+        x = x.tolist()
+    if not isinstance(x, (list, tuple)):
+        return x
+    parts = [_joined(part) for part in x]
+    if any(isinstance(part, Node) for part in parts):
+        return stack(parts)
+    return unwrapped(parts, "array")
+
+
+@answers(np.full_like)
+def full_like(x: Any, fill_value: Any, dtype: Any = None, *, shape: Any = None) -> Any:
+    """A plain array of the shape and dtype of x that holds a number throughout."""
+    if isinstance(fill_value, Node):
+        raise missing(np.full_like, " of a node (which fill_value * np.ones_like(x) spreads out)")
+    return np.full_like(data_of(x), as_numbers(fill_value, "full_like", "fill_value"), dtype=dtype, shape=shape)
 
 
 # ------------------------------------------------------------------------------------------------ turning
@@ -206,3 +266,49 @@ def partition(x: Any, kth: Any, axis: int | None = -1) -> Any:
     if axis is None:
         return partition(ravel(x), kth, 0)
     return take_along_axis(x, np.argpartition(data_of(x), kth, axis=axis), axis)
+
+
+# ------------------------------------------------------------------------------------------------- counting
+@answers(np.unique)
+def unique(
+    x: Any, return_index: bool = False, return_inverse: bool = False, return_counts: bool = False, axis: int | None = None, *, equal_nan: bool = True
+) -> Any:
+    """The different elements (or parts along an axis), ascending; of several equal ones the first is taken, and gets the gradient."""
+    plain: Any = np.unique
+    _, index, *rest = plain(data_of(x), True, return_inverse, return_counts, axis, equal_nan=equal_nan)
+    out = (take(x, index, axis), *([index] if return_index else []), *rest)
+    return out if len(out) > 1 else out[0]
+
+
+@answers(np.bincount)
+def bincount(x: Any, weights: Any = None, minlength: int = 0) -> Any:
+    """How often each of 0, 1, 2, … stands in x; with weights, the sum of those that stand there."""
+    numbers = _reals(x, "bincount", "biu")
+    counts = np.bincount(numbers, None if isinstance(weights, Node) else weights, whole(minlength, "bincount", "minlength"))
+    if not isinstance(weights, Node):
+        return counts
+    if shape_of(weights) != numbers.shape:
+        raise ShapeError(f"bincount: received numbers of shape {numbers.shape} and weights of shape {shape_of(weights)}, expected a weight for each.")
+    return record_op("scatter", weights, key=(numbers.astype(int),), shape=counts.shape)
+
+
+@answers(np.histogram)
+def histogram(x: Any, bins: Any = 10, range: Any = None, density: bool | None = None, weights: Any = None) -> tuple[Any, Any]:
+    """How many elements lie in each bin, or the sum of their weights, which may be differentiable; and the edges of the bins."""
+    x, bins = _reals(x, "histogram"), bins if isinstance(bins, str) else _reals(bins, "histogram")
+    x = x.astype(np.uint8) if x.dtype.kind == "b" else x
+    if not isinstance(weights, Node):
+        return np.histogram(x, bins, range, density, weights)
+    if shape_of(weights) != shape_of(x):
+        raise ShapeError(f"histogram: received shape {shape_of(x)} and weights of shape {shape_of(weights)}, expected a weight for each element.")
+    edges, flat = np.histogram_bin_edges(x, bins, range), np.ravel(x)
+    place = np.where(flat == edges[-1], len(edges) - 2, np.searchsorted(edges, flat, side="right") - 1)
+    inside = np.flatnonzero((place >= 0) & (place < len(edges) - 1))
+    sums = bincount(place[inside], getitem(ravel(weights), inside), len(edges) - 1)
+    return (sums / (NUMPY[np.sum](sums) * np.diff(edges)) if density else sums), edges
+
+
+@answers(*filter(None, [getattr(np, "astype", None)]))
+def astype(x: Any, dtype: Any, *, copy: bool = True) -> Any:
+    """In another dtype; see `Tensor.astype`."""
+    return array(x, dtype, copy=copy)

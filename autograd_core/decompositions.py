@@ -19,14 +19,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .arguments import truth
-from .errors import MissingRuleError
+from .errors import LinAlgError, MissingRuleError
+from .linear_algebra import matmul
 from .op import Op
 from .operands import data_of
 from .products import swap_last
-from .registry import answers, in_dtype_of, record_op, shape_of, square_matrix
+from .registry import NUMPY, answers, in_dtype_of, ndim_of, record_op, shape_of, square_matrix
 from .shaping import getitem, matrix_transpose
 
-__all__ = ["EighResult", "QRResult", "SVDResult"]
+__all__ = ["EighResult", "LstsqResult", "QRResult", "SVDResult"]
 
 TOP, BELOW = (..., 0, slice(None)), (..., slice(1, None), slice(None))
 
@@ -125,8 +126,8 @@ Op(name="eigh", array=lambda x, *, uplo="L": _eigh(x, uplo), doc="The eigenvalue
    samples=lambda rng: _spread_out(rng, (3, 3), (2, 2, 2)), numpy=(np.linalg.eigh,), vjp=(lambda m, g, out, x, *, uplo="L": _pull_eigh(m, g, out),))
 Op(name="svd", array=_svd, doc="The singular values of a matrix, and below them its left and its right singular vectors as columns.",
    samples=lambda rng: _spread_out(rng, (3, 2), (2, 3), (2, 2, 2)), numpy=(np.linalg.svd,), vjp=(_pull_svd,))
-Op(name="pinv", text="{0}⁺", latex="{0}^{{+}}", array=np.linalg.pinv, doc="The pseudo-inverse of a matrix, where its rank stays the same.",
-   samples=lambda rng: _spread_out(rng, (3, 2), (2, 3), (2, 2, 2)), numpy=(np.linalg.pinv,), vjp=(_pull_pinv,))
+Op(name="pinv", text="{0}⁺", latex="{0}^{{+}}", array=lambda x, *, rcond=1e-15: np.linalg.pinv(x, rcond), doc="The pseudo-inverse of a matrix, where its rank stays the same.",
+   samples=lambda rng: _spread_out(rng, (3, 2), (2, 3), (2, 2, 2)), numpy=(np.linalg.pinv,), vjp=(lambda m, g, out, x, *, rcond=1e-15: _pull_pinv(m, g, out, x),))
 Op(name="qr", array=lambda x: np.concatenate(np.linalg.qr(x), axis=-2), numpy=(np.linalg.qr,), vjp=(_pull_qr,),
    doc="Q with orthonormal columns and below it the upper triangular R, with Q @ R = x, for x with at least as many rows as columns.",
    samples=lambda rng: _spread_out(rng, (3, 2), (3, 3), (2, 2, 2)))
@@ -146,6 +147,15 @@ class SVDResult(NamedTuple):
     U: Any
     S: Any
     Vh: Any
+
+
+class LstsqResult(NamedTuple):
+    """The solution, the sums of squared residuals (empty where the rank is short or none are left), the rank, and the singular values."""
+
+    x: Any
+    residuals: Any
+    rank: int
+    singular_values: Any
 
 
 class QRResult(NamedTuple):
@@ -198,9 +208,41 @@ def svdvals(x: Any) -> Any:
 
 
 @answers(np.linalg.pinv)
-def pinv(x: Any) -> Any:
-    """The pseudo-inverse."""
-    return record_op("pinv", x)
+def pinv(x: Any, rcond: float | None = None, *, rtol: float | None = None) -> Any:
+    """The pseudo-inverse; singular values below `rcond` (or `rtol`) times the largest, all of them 0 but for rounding, count as 0."""
+    below = rcond if rcond is not None else rtol
+    if below is None:
+        return record_op("pinv", x)
+    sizes = np.linalg.svdvals(data_of(x)) if ndim_of(x) > 1 and min(shape_of(x)[-2:]) else np.zeros(1)
+    sizes = sizes / np.where(sizes[..., :1] == 0.0, 1.0, sizes[..., :1])
+    if np.any((sizes <= below) & (sizes > 10.0 * _rounding(x))):
+        raise MissingRuleError(f"pinv: with rcond={below!r:.60} singular values that are not 0 are cut off, and have no rule here; use svd.")
+    return record_op("pinv", x, rcond=below)
+
+
+def _rounding(x: Any) -> float:
+    """What a singular value of 0 may be after rounding, the largest being 1."""
+    return float(np.finfo(in_dtype_of(x, 0.0).dtype).eps) * max(*shape_of(x), 1)
+
+
+@answers(np.linalg.lstsq)
+def lstsq(a: Any, b: Any, rcond: float | None = None) -> LstsqResult:
+    """The x that makes Σ(a @ x − b)² least, and of several such the shortest: a⁺ @ b, where the rank of a stays the same.
+
+    The columns of a matrix b are solved for one by one. Singular values below `rcond` times the largest count as 0; None is the
+    precision of the dtype times the longer side of a.
+    """
+    shape, right = shape_of(a), shape_of(b)
+    if len(shape) != 2 or len(right) not in (1, 2) or right[0] != shape[0]:
+        raise LinAlgError(f"lstsq: received shapes {shape} and {right}, expected a matrix, and a vector or matrix with as many rows.")
+    below = _rounding(a) if rcond is None else rcond
+    values = svdvals(a) if min(shape) else in_dtype_of(a, np.zeros(0))
+    sizes = np.asarray(data_of(values))
+    rank = int(np.sum(sizes > below * np.max(sizes, initial=0.0)))
+    x = matmul(pinv(a, below) if min(shape) else in_dtype_of(a, np.zeros(shape[::-1])), b)
+    left = rank == shape[1] < shape[0]
+    squares = NUMPY[np.sum]((matmul(a, x) - b) ** 2, 0) if left else in_dtype_of(a, np.zeros(0))
+    return LstsqResult(x, NUMPY[np.reshape](squares, (-1,)) if left else squares, rank, values)
 
 
 @answers(np.linalg.qr)

@@ -205,6 +205,8 @@ def norm(x: Any, ord: Any = None, axis: Any = None, *, keepdims: bool = False) -
     if isinstance(axis, tuple) and len(axis) not in (1, 2):
         raise ShapeError(f"norm: received axis={axis}, expected one axis or two.")
     matrix = (isinstance(axis, tuple) and len(axis) == 2) or (axis is None and ndim == 2)
+    if isinstance(ord, str) and not matrix and (axis is not None or ndim):
+        raise OperandError(f"norm: received ord={ord!r} for vectors, expected a number or None; 'fro' and 'nuc' are norms of matrices.")
     if ord is None or ord == "fro" or (ord == 2 and not matrix):
         return record_op("norm", x, axis=axis, keepdims=keepdims)
     return _matrix_norm(x, ord, axis or (0, 1), keepdims) if matrix else _vector_norm(x, ord, axis, keepdims)
@@ -213,7 +215,7 @@ def norm(x: Any, ord: Any = None, axis: Any = None, *, keepdims: bool = False) -
 def _matrix_norm(x: Any, ord: Any, axes: tuple[int, int], keepdims: bool) -> Any:
     """From the singular values, or the largest (or smallest) sum of a row or a column."""
     first, second = axes
-    best = NUMPY[np.max if ord in (2, 1, np.inf) else np.min]
+    best = _largest if ord in (2, 1, np.inf) else NUMPY[np.min]
     places = tuple(sorted((first % ndim_of(x), second % ndim_of(x))))
     if ord in (2, -2, "nuc"):
         values = getitem(record_op("svd", moveaxis(x, (first, second), (-2, -1))), (..., 0, slice(None)))
@@ -226,19 +228,30 @@ def _matrix_norm(x: Any, ord: Any, axes: tuple[int, int], keepdims: bool) -> Any
     return out if keepdims else squeeze(out, places)
 
 
+def _largest(x: Any, axis: Any, *, keepdims: bool = False) -> Any:
+    """The largest of numbers that are not negative; of none at all it is 0."""
+    axes = range(ndim_of(x)) if axis is None else axis if isinstance(axis, tuple) else (axis,)
+    none = any(shape_of(x)[axis_of(a, ndim_of(x), "norm")] == 0 for a in axes)
+    return NUMPY[np.sum if none else np.max](x, axis, keepdims=keepdims)
+
+
 def _vector_norm(x: Any, ord: Any, axis: Any, keepdims: bool) -> Any:
     """(Σ|x|ᵖ)^(1/p), and its limits for p = ±∞."""
     size = TABLE["abs"](x)
     if ord in (np.inf, -np.inf):
-        return NUMPY[np.max if ord > 0 else np.min](size, axis, keepdims=keepdims)
+        return (_largest if ord > 0 else NUMPY[np.min])(size, axis, keepdims=keepdims)
     if ord == 1:
         return NUMPY[np.sum](size, axis, keepdims=keepdims)
     if not isinstance(ord, (int, float)) or ord == 0:
         raise MissingRuleError(f"norm: ord={ord!r} has no derivative rule here; use a number other than 0, ±inf or 'fro'.")
-    powers = where(data_of(size) == 0.0, 0.0, where(data_of(size) == 0.0, 1.0, size) ** float(ord))
-    total = NUMPY[np.sum](powers, axis, keepdims=keepdims)
-    nothing = data_of(total) == 0.0            # the root has no derivative at 0: norm'(0) = 0
-    return where(nothing, 0.0, where(nothing, 1.0, total) ** (1.0 / ord))
+    zero = np.asarray(data_of(size) == 0.0)
+    total = NUMPY[np.sum](where(zero, 0.0, where(zero, 1.0, size) ** float(ord)), axis, keepdims=keepdims)
+    nothing = np.asarray(data_of(total) == 0.0)    # the root has no derivative at 0: norm'(0) = 0
+    limit: Any = 0.0
+    if ord < 0:                                # one zero makes it 0, and no element at all inf
+        zeros = np.any(zero, axis=axis, keepdims=keepdims)
+        nothing, limit = nothing | zeros, in_dtype_of(x, np.where(zeros, 0.0, np.inf))
+    return where(nothing, limit, where(nothing, 1.0, total) ** (1.0 / ord))
 
 
 class SlogdetResult(NamedTuple):

@@ -187,7 +187,9 @@ def quantile(x: Any, q: Any, axis: Any = None, *, method: str = "linear", keepdi
     rest = [i for i in range(ndim) if i not in axes]
     front = record_op("transpose", x, axes=(*axes, *rest)) if ndim else reshape(x, (1,))
     kept = tuple(shape_of(x)[i] for i in rest)
-    ordered = record_op("sort", reshape(front, (-1, *kept)), axis=0)
+    ordered = record_op("sort", reshape(front, (math.prod(shape_of(x)[i] for i in axes), *kept)), axis=0)
+    if not shape_of(ordered)[0]:
+        raise ShapeError(f"quantile: received shape {shape_of(x)} and axis={axis}, expected an element at least along the axes to go over.")
     place = share * (shape_of(ordered)[0] - 1)
     below = np.floor(place).astype(int)
     weight = np.reshape(place - below, share.shape + (1,) * len(kept))
@@ -204,7 +206,10 @@ def percentile(x: Any, q: Any, axis: Any = None, *, method: str = "linear", keep
 
 @answers(np.median)
 def median(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
-    """The element in the middle, or the mean of the two."""
+    """The element in the middle, or the mean of the two; of no elements it is nan, as their mean is."""
+    axes = range(ndim_of(x)) if axis is None else axis if isinstance(axis, tuple) else (axis,)
+    if any(shape_of(x)[axis_of(a, ndim_of(x), "median")] == 0 for a in axes):
+        return _mean(x, axis, keepdims=keepdims)
     return quantile(x, 0.5, axis, keepdims=keepdims)
 
 

@@ -91,7 +91,7 @@ def as_array(x: Any, who: str, dtype: Any = None) -> np.ndarray:
         return array.astype(np.float64)
     if array.dtype.kind not in "biuf":
         what = "an array of Python objects" if array.dtype.kind == "O" else f"dtype {array.dtype}"
-        hint = "; np.stack joins Values and Tensors" if array.dtype.kind == "O" and any(isinstance(x, Node) for x in array.flat) else ""
+        hint = "; autograd_core.array and np.stack join Values and Tensors" if array.dtype.kind == "O" and any(isinstance(x, Node) for x in array.flat) else ""
         raise DTypeError(f"{who}: received {what}, expected real numbers{hint}.")
     if dtype is not None:
         return array.astype(floating(dtype, who), copy=False)

@@ -20,6 +20,7 @@ from .node import Node
 from .numerics import SCIPY
 from .op import INSTALLERS, TABLE, Op
 from .operands import KERNEL_ERRORS, data_of, missing, refused
+from .questions import QUESTIONS
 from .record import apply
 from .registry import NUMPY
 from .shaping import reshape
@@ -28,17 +29,6 @@ __all__ = ["UFUNCS", "array_function", "array_ufunc"]
 
 UFUNCS: dict[Any, Op] = {np.positive: TABLE["identity"], np.fabs: TABLE["abs"]}
 """NumPy ufunc → the entry that answers for it."""
-
-QUESTIONS = frozenset({
-    np.greater, np.greater_equal, np.less, np.less_equal, np.equal, np.not_equal, np.isnan, np.isinf, np.isfinite,
-    np.signbit, np.logical_and, np.logical_or, np.logical_not, np.logical_xor, np.argmax, np.argmin, np.argsort,
-    np.shape, np.ndim, np.size, np.any, np.all, np.nonzero, np.argwhere, np.count_nonzero, np.searchsorted,
-    np.allclose, np.array_equal, np.isclose, np.zeros_like, np.ones_like, np.empty_like, np.full_like, np.result_type,
-    np.can_cast, np.iscomplexobj, np.isrealobj, np.isneginf, np.isposinf, np.may_share_memory, np.shares_memory,
-    np.array_repr, np.array_str, np.array2string, np.digitize, np.bincount, np.unique, np.histogram, np.min_scalar_type,
-    np.argpartition, np.flatnonzero, np.iscomplex, np.isreal, np.isin, np.array_equiv, np.nanargmax, np.nanargmin, np.lexsort, np.histogram_bin_edges, np.common_type,
-    np.tril_indices_from, np.triu_indices_from, np.diag_indices_from, np.linalg.matrix_rank,
-})  # fmt: skip
 
 
 def _register(op: Op) -> None:

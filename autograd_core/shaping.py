@@ -244,8 +244,10 @@ def take(x: Any, indices: Any, axis: int | None = None) -> Any:
 
 
 @answers(np.take_along_axis)
-def take_along_axis(x: Any, indices: Any, axis: int = -1) -> Any:
-    """For each place along an axis the element that `indices` names, as given by argsort; the other axes broadcast."""
+def take_along_axis(x: Any, indices: Any, axis: int | None = -1) -> Any:
+    """For each place along an axis the element that `indices` names, as given by argsort; the other axes broadcast. None flattens x first."""
+    if axis is None:
+        return take_along_axis(ravel(x), indices, 0)
     at, where_to = axis_of(axis, ndim_of(x), "take_along_axis"), unwrapped(data_of(indices), "take_along_axis")
     if where_to.dtype.kind not in "iu" or where_to.ndim != ndim_of(x):
         raise ShapeError(f"take_along_axis: received indices of shape {where_to.shape} and dtype {where_to.dtype}, expected integers with {ndim_of(x)} axes.")
@@ -375,10 +377,10 @@ def _truths(condition: Any) -> Any:
 
 @answers(np.clip)
 def clip(x: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None) -> Any:
-    """x held between two bounds; the derivative is 1 at the bounds. Bounds that are differentiable get gradients too."""
+    """x held between two bounds, one, or none; the derivative is 1 at the bounds. Bounds that are differentiable get gradients too."""
     low, high = a_min if a_min is not None else min, a_max if a_max is not None else max
     if low is None and high is None:
-        raise OperandError("clip: received no bounds, expected min, max or both.")
+        return copy(x)
     if isinstance(low, Node) or isinstance(high, Node):
         x = x if low is None else TABLE["maximum"](x, low)
         return x if high is None else TABLE["minimum"](x, high)

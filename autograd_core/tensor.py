@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from . import linear_algebra, routines, shaping
+from . import linear_algebra, numerics, routines, shaping
 from ._methods import ArrayMethods
 from .arguments import as_numbers, text, truth
 from .backward import backpropagate, one_step
@@ -17,16 +17,16 @@ from .leaving import taken_out
 from .modes import tracing
 from .node import ELSEWHERE, OVERWRITTEN, Node
 from .op import INSTALLERS, TABLE, Op
-from .operands import as_array, data_of, floating
+from .operands import as_array, data_of
 from .protocols import array_function, array_ufunc
+from .questions import Questions
 from .record import apply, give_method
 from .recorders import binary, ternary, unary
-from .registry import axis_of
 
 __all__ = ["Tensor", "linear"]
 
 
-class Tensor(Node, ArrayMethods):
+class Tensor(Node, ArrayMethods, Questions):
     """A NumPy array in a graph.
 
     Args:
@@ -144,10 +144,6 @@ class Tensor(Node, ArrayMethods):
         """A copy that gradients flow through."""
         return apply(TABLE["identity"], (self,))  # type: ignore[no-any-return]
 
-    def astype(self, dtype: Any) -> Tensor:
-        """In another floating dtype; the gradient comes back in this one."""
-        return apply(TABLE["cast"], (self,), {"dtype": floating(dtype, "astype")})  # type: ignore[no-any-return]
-
     def backward(self, gradient: Any = None) -> None:
         """Fill `.grad` of everything below: leaves accumulate, inner nodes hold the gradients of this pass.
 
@@ -239,7 +235,7 @@ class Tensor(Node, ArrayMethods):
                 return held
             raise GraphError(
                 "converting a differentiable Tensor to a plain array would drop its graph in silence; use t.numpy() or "
-                "t.detach() if that is meant (for a plot, say), np.stack or np.concatenate to join tensors, or a function of NumPy that has a rule."
+                "t.detach() if that is meant (for a plot, say), np.stack, np.concatenate or autograd_core.array to join tensors, or a function of NumPy that has a rule."
             )
         return np.array(self._value, dtype=dtype, copy=copy)
 
@@ -285,34 +281,16 @@ class Tensor(Node, ArrayMethods):
         """All elements along one axis."""
         return shaping.ravel(self)  # type: ignore[no-any-return]
 
-    def argmax(self, axis: int | None = None) -> Any:
-        """Where the largest element is; plain integers."""
-        return self._value.argmax(self._axis(axis, "argmax"))
-
-    def argmin(self, axis: int | None = None) -> Any:
-        """Where the smallest element is; plain integers."""
-        return self._value.argmin(self._axis(axis, "argmin"))
-
-    def argsort(self, axis: int = -1) -> Any:
-        """The order that would sort; plain integers."""
-        return self._value.argsort(self._axis(axis, "argsort"), kind="stable")
-
-    def _axis(self, axis: Any, who: str) -> int | None:
-        if axis is None:
-            return None
-        at: int = axis_of(axis, self.ndim, who)
-        return at
-
 
 # --------------------------------------------------------------------------------- methods from the table
 _new: Callable[[type[Tensor]], Tensor] = object.__new__
 
 _ROUTINES = [
     "sum", "mean", "var", "std", "prod", "max", "min", "logsumexp", "cumsum", "cumprod", "sort", "softmax", "log_softmax", "norm",
-    "dot", "inner", "outer", "trace", "diagonal", "ravel", "swapaxes", "squeeze", "repeat", "take", "clip",
+    "dot", "inner", "outer", "trace", "diagonal", "ravel", "swapaxes", "squeeze", "repeat", "take", "clip", "round",
 ]  # fmt: skip
 for _name in _ROUTINES:
-    setattr(Tensor, _name, next(getattr(room, _name) for room in (routines, linear_algebra, shaping) if hasattr(room, _name)))
+    setattr(Tensor, _name, next(getattr(room, _name) for room in (routines, linear_algebra, shaping, numerics) if hasattr(room, _name)))
 
 
 _RESERVED = (frozenset(dir(Tensor)) | {"where", "weighted_sum"}) - ELSEWHERE.keys()

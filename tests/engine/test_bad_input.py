@@ -172,10 +172,10 @@ CASES: dict[str, tuple[Callable[[], Any], type[Exception], list[str]]] = {
         DTypeError,
         ["complex", "cannot hold a gradient"],
     ),
-    "astype integer": (
-        lambda: ones(2).astype(int),
+    "astype complex": (
+        lambda: ones(2).astype(complex),
         DTypeError,
-        ["astype", "int64", "cannot hold a gradient"],
+        ["astype", "complex128", "cannot hold a gradient"],
     ),
     "masked array": (lambda: Tensor(np.ma.array([1.0], mask=[True])), DTypeError, ["masked", "filled"]),
     # -------------------------------------------------------------------------- numbers out of tensors
@@ -187,7 +187,6 @@ CASES: dict[str, tuple[Callable[[], Any], type[Exception], list[str]]] = {
     "iteration of a number": (lambda: list(Tensor(1.0)), TypeError, ["iterated", "item"]),
     "writing into a tensor": (lambda: ones(2).__setitem__(0, 5.0), GraphError, ["written into", "where"]),
     # -------------------------------------------------------------------------- arguments of functions
-    "clip without bounds": (lambda: np.clip(ones(2), None, None), AutogradError, ["clip", "min", "max"]),
     "einsum without labels": (lambda: np.einsum(ones(2, 2), 3), AutogradError, ["einsum", "labels"]),
     "einsum with an unknown label": (
         lambda: np.einsum("ij->k", ones(2, 2)),

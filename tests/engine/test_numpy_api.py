@@ -639,7 +639,8 @@ def test_a_value_has_the_shape_of_a_number() -> None:
 NO_RULE: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "fft": ("fft", lambda x: np.fft.fft(x)),
     "eig": ("eig", lambda x: np.linalg.eig(np.outer(x, x))),
-    "lstsq": ("lstsq", lambda x: np.linalg.lstsq(np.outer(x, x), x)),
+    "tensorsolve": ("tensorsolve", lambda x: np.linalg.tensorsolve(np.outer(x, x), x)),
+    "full_like": ("full_like", lambda x: np.full_like(x, x[0])),
     "angle": ("angle", lambda x: np.angle(x)),
     "polyfit": ("polyfit", lambda x: np.polyfit(x, x, 1)),
     "unwrap": ("unwrap", lambda x: np.unwrap(x)),

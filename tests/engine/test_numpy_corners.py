@@ -15,6 +15,7 @@ from autograd_core.errors import AutogradError, LinAlgError, MissingRuleError, O
 rng = np.random.default_rng(0)
 VECTOR, ROW, WIDE, DEEP = (rng.normal(size=s) for s in ((3,), (1, 3), (2, 3), (2, 3, 4)))
 PLACES = np.array([0.0, 0.4, 1.5])
+TALL = rng.normal(size=(5, 3))
 
 AGREE: dict[str, tuple[Callable[..., Any], tuple[np.ndarray, ...]]] = {
     "vecdot axis of each": (lambda x, y: np.linalg.vecdot(x, y, axis=0), (VECTOR, rng.normal(size=(3, 2)))),
@@ -33,6 +34,20 @@ AGREE: dict[str, tuple[Callable[..., Any], tuple[np.ndarray, ...]]] = {
     "reshape F to a matrix": (lambda x: np.reshape(x, (3, 8), order="F") ** 2, (DEEP,)),
     "take truths": (lambda x: np.take(x, [True, False, True]), (VECTOR,)),
     "take truths along an axis": (lambda x: np.take(x, np.array(True), axis=1), (WIDE,)),
+    "take_along_axis of the flattened": (lambda x: np.take_along_axis(x, np.array([5, 0, 5]), axis=None), (WIDE,)),
+    "clip without bounds": (lambda x: np.clip(x, None, None), (WIDE,)),
+    "lstsq of a vector": (lambda a, b: np.linalg.lstsq(a, b)[0], (TALL, rng.normal(size=5))),
+    "lstsq of a matrix": (lambda a, b: np.linalg.lstsq(a, b)[0], (TALL, rng.normal(size=(5, 2)))),
+    "lstsq of least norm": (lambda a, b: np.linalg.lstsq(a, b)[0], (TALL.T, rng.normal(size=3))),
+    "lstsq residuals": (lambda a, b: np.linalg.lstsq(a, b)[1], (TALL, rng.normal(size=(5, 2)))),
+    "lstsq singular values": (lambda a: np.linalg.lstsq(a, np.ones(5))[3], (TALL,)),
+    "pinv with a bound": (lambda x: np.linalg.pinv(x, rcond=0.1), (np.diag([2.0, 0.5, 1.5]),)),
+    "unique": (np.unique, (np.array([[0.3, 2.0], [-1.0, 2.5]]),)),
+    "unique rows": (lambda x: np.unique(x, axis=0), (WIDE,)),
+    "bincount with weights": (lambda w: np.bincount([0, 2, 2], weights=w, minlength=5), (VECTOR,)),
+    "histogram with weights": (lambda w: np.histogram([0.0, 1.0, 2.0, 3.0, 9.0, 2.0], [0.0, 1.5, 2.0, 3.0], weights=w)[0], (rng.normal(size=6),)),
+    "histogram as a density": (lambda w: np.histogram(WIDE, 3, density=True, weights=w)[0], (rng.uniform(1.0, 2.0, (2, 3)),)),
+    "round": (lambda x: x.round(1) * x, (np.array([0.33, -1.27]),)),
 }  # fmt: skip
 for _ord in (None, 1, 2, 3, 0.5, np.inf, -np.inf, -1):
     for _axis in ((0, 1), (2, 0), (-1,), (0, 1, 2)):
@@ -110,3 +125,141 @@ def test_a_score_that_is_a_number_keeps_the_digits_of_its_target() -> None:
         assert out.dtype == dtype
         np.testing.assert_allclose(out.data, np.log1p(np.exp(-0.001)) + (1.0 - target.data) * 0.001, rtol=1e-6)
     assert grad(lambda t: op(0.001, t))(0.3) == pytest.approx(-0.001, rel=1e-12)
+
+
+EMPTY = [(0,), (2, 0), (0, 2), (0, 0), (3, 0, 2)]
+
+
+@pytest.mark.parametrize("ord", [None, 1, -1, 2, -2, 3, -3, np.inf, -np.inf, "fro", "nuc"])
+@pytest.mark.parametrize("shape", EMPTY)
+def test_norms_of_nothing(shape: tuple[int, ...], ord: Any) -> None:
+    """0, or inf for a negative order of vectors, as the limits of the sums are; where NumPy refuses, so does this."""
+    for axis in (None, 0, -1, (0, 1)):
+        try:
+            with np.errstate(divide="ignore"):
+                expected = np.linalg.norm(np.zeros(shape), ord, axis)
+        except (ValueError, np.linalg.LinAlgError):
+            with pytest.raises(AutogradError):
+                np.linalg.norm(Tensor(np.zeros(shape)), ord, axis)
+            continue
+        t = Tensor(np.zeros(shape))
+        out = np.linalg.norm(t, ord, axis)
+        np.testing.assert_array_equal(out.data, expected)
+        out.sum().backward()
+        assert t.grad is not None
+        assert t.grad.shape == shape
+
+
+@pytest.mark.parametrize("ord", [-1, -2, -0.5])
+def test_a_zero_makes_a_norm_of_negative_order_zero(ord: float) -> None:
+    x = np.array([[0.0, 2.0], [1.0, 3.0]])
+    with np.errstate(divide="ignore"):
+        expected = np.linalg.norm(x, ord, axis=1)
+    np.testing.assert_allclose(np.linalg.norm(Tensor(x), ord, axis=1).data, expected, rtol=1e-14)
+    slopes = grad(lambda x: np.sum(np.linalg.norm(x, ord, axis=1)))(x)
+    np.testing.assert_array_equal(slopes[0], 0.0)
+    np.testing.assert_allclose(slopes[1], grad(lambda x: np.linalg.norm(x, ord))(x[1]), rtol=1e-14)
+
+
+@pytest.mark.parametrize(("shape", "axis"), [((0, 3), 1), ((3, 0), 0), ((2, 0, 3), 2), ((2, 0, 3), (0, 2))])
+@pytest.mark.parametrize("function", [np.median, lambda x, axis: np.quantile(x, [0.2, 0.5], axis=axis), lambda x, axis: np.percentile(x, 30.0, axis=axis)])
+def test_quantiles_of_empty_arrays(function: Callable[..., Any], shape: tuple[int, ...], axis: Any) -> None:
+    """Along an axis that has elements there is nothing to be found: an empty result."""
+    t = Tensor(np.zeros(shape))
+    out = function(t, axis=axis)
+    np.testing.assert_array_equal(out.data, function(np.zeros(shape[:1] + (1,) + shape[2:]), axis=axis)[..., :0] if isinstance(axis, tuple) else function(np.zeros(shape), axis=axis))
+    out.sum().backward()
+    assert t.grad is not None
+    assert t.grad.shape == shape
+
+
+@pytest.mark.filterwarnings("ignore:Mean of empty slice", "ignore:invalid value encountered")
+def test_the_median_of_nothing_is_nan() -> None:
+    np.testing.assert_array_equal(np.median(Tensor(np.zeros((0, 3))), axis=0).data, np.full(3, np.nan))
+    with pytest.raises(ShapeError, match=r"quantile: received shape \(0, 3\) and axis=0, expected an element at least"):
+        np.quantile(Tensor(np.zeros((0, 3))), 0.5, axis=0)
+
+
+@pytest.mark.parametrize("shape", [(5, 3), (3, 5), (4, 4), (0, 3), (3, 0)])
+@pytest.mark.parametrize("columns", [(), (2,), (0,)])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_lstsq_is_numpys(shape: tuple[int, int], columns: tuple[int, ...], dtype: Any) -> None:
+    """All four results, and the shortest solution where the rank is short."""
+    rng = np.random.default_rng(1)
+    full, b = rng.normal(size=shape).astype(dtype), rng.normal(size=(shape[0], *columns)).astype(dtype)
+    for a in (full, (np.outer(full[:, 0], full[0]) if full.size and dtype is np.float64 else full)):
+        expected, found = np.linalg.lstsq(a, b), np.linalg.lstsq(Tensor(a), Tensor(b))
+        for theirs, ours in zip(expected, found, strict=True):
+            plain = ours.data if isinstance(ours, Tensor) else ours
+            assert np.shape(plain) == np.shape(theirs)
+            np.testing.assert_allclose(plain, theirs, rtol=1e-9 if dtype is np.float64 else 1e-3, atol=1e-13 if dtype is np.float64 else 1e-5)
+        assert found.x.dtype == dtype
+        assert isinstance(found.rank, int)
+
+
+def test_what_is_cut_off_has_no_derivative_unless_it_is_nothing() -> None:
+    short = np.outer([1.0, 2.0, -1.0], [0.5, 1.0])
+    np.testing.assert_allclose(np.linalg.pinv(Tensor(short), rcond=1e-10).data, np.linalg.pinv(short), rtol=1e-12)
+    with pytest.raises(MissingRuleError, match="pinv: with rcond=0.5 singular values that are not 0 are cut off"):
+        np.linalg.pinv(Tensor(np.diag([2.0, 0.5])), rtol=0.5)
+    with pytest.raises(MissingRuleError, match="pinv: with rcond=0.5"):
+        np.linalg.lstsq(Tensor(np.diag([2.0, 0.5])), np.ones(2), rcond=0.5)
+
+
+def test_lstsq_of_what_does_not_fit() -> None:
+    for a, b in ((TALL, np.ones(4)), (VECTOR, VECTOR), (DEEP, np.ones(2)), (TALL, np.ones((5, 1, 1)))):
+        with pytest.raises(LinAlgError, match="lstsq: received shapes .* expected a matrix, and a vector or matrix with as many rows"):
+            np.linalg.lstsq(Tensor(a), b)
+
+
+# ------------------------------------------------------------------------------------- nodes in nested lists
+def test_array_joins_nodes() -> None:
+    """What np.array makes of a list of nodes is an array of objects, which np.linalg does not take."""
+    angle, matrix = 0.3, lambda make: lambda a: make([[np.cos(a), -np.sin(a)], [np.sin(a), a]])
+    for make in (ag.array, lambda rows: np.array(rows, like=rows[0][0]), lambda rows: np.asarray(rows, like=rows[0][0])):
+        assert grad(lambda a, make=make: np.linalg.det(matrix(make)(a)))(angle) == pytest.approx(np.cos(angle) - angle * np.sin(angle) + np.sin(2.0 * angle), rel=1e-14)
+    check_grads(lambda x: ag.array([x, 2.0 * x, x[::-1] ** 2]), (VECTOR,))
+    check_grads(lambda x: ag.array([[x[0], 1.0], [x[1] * x[2], 0.0]]), (VECTOR,))
+
+
+def test_array_with_dtypes_and_axes() -> None:
+    t, v = Tensor([1.5, 2.5]), Value(3.0)
+    assert ag.array([v, 2], dtype=np.float32).dtype == np.float32
+    assert (ag.array(v).shape, ag.array(v, ndmin=2).shape, ag.array(t, ndmin=3).shape) == ((), (1, 1), (1, 1, 2))
+    np.testing.assert_array_equal(ag.array([t, t], dtype=int), [[1, 2], [1, 2]])
+    assert np.asarray(t, like=t) is t
+    copied = np.array(t, like=t)
+    assert copied is not t
+    copied.sum().backward()
+    np.testing.assert_array_equal(t.grad, [1.0, 1.0])
+    plain = ag.array([[1, 2], [3, 4]])
+    assert (type(plain), plain.dtype) == (np.ndarray, np.array([1]).dtype)
+    with pytest.raises(ShapeError, match=r"received shapes \[\(2,\), \(\)\], expected at least one array and all of one shape"):
+        ag.array([t, 1.0])
+
+
+def test_integers_of_a_tensor_are_plain() -> None:
+    """They change in steps, so that their derivative is 0, and they serve as an index."""
+    t = Tensor([[0.0, 1.7], [-2.3, 4.0]])
+    for dtype in (int, np.int32, "uint8", bool, np.bool_):
+        for found in (abs(t).astype(dtype), np.astype(abs(t), dtype)):
+            np.testing.assert_array_equal(found, np.abs(t.data).astype(dtype))
+            assert found.dtype == np.dtype(dtype)
+    table = np.array([1.0, 10.0, 100.0])
+
+    def between(x: Any) -> Any:
+        left = np.floor(x).astype(int)
+        return np.sum(table[left] * (1.0 - (x - left)) + table[left + 1] * (x - left))
+
+    np.testing.assert_array_equal(grad(between)(np.array([0.25, 1.5, 0.75])), [9.0, 90.0, 9.0])
+    assert (t.any(), t.all(), t.all(axis=0).tolist(), t.any(axis=1, keepdims=True).tolist()) == (True, False, [False, True], [[True], [True]])
+    assert [i.tolist() for i in t.nonzero()] == [[0, 1, 1], [1, 0, 1]]
+
+
+def test_equal_elements_have_one_that_stands_for_them() -> None:
+    """The first of them gets the gradient; the other results are plain."""
+    t = Tensor([2.0, 1.0, 2.0, 1.0])
+    values, index, inverse, counts = np.unique(t, True, True, True)
+    (values * np.array([1.0, 10.0])).sum().backward()
+    np.testing.assert_array_equal(t.grad, [10.0, 1.0, 0.0, 0.0])
+    assert (index.tolist(), inverse.tolist(), counts.tolist()) == ([1, 0], [1, 0, 1, 0], [2, 2])

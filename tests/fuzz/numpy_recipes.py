@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
 from autograd_core import Tensor
 
 from .judge import Call
-from .samples import CLASSES, A, B, P, S, call, t
+from .samples import CLASSES, A, B, P, S, Y, call, t
 
 __all__ = ["NUMPY_RECIPES"]
 
@@ -66,6 +67,14 @@ EVERY: dict[str, Callable[[], Call]] = {
     "np.linalg.cholesky": lambda: call(np.linalg.cholesky, t(S @ S.T)),
     "np.identity": lambda: call(np.positive, t()),
     "np.sinc": lambda: call(np.sinc, t()),
+    "np.array": lambda: call(partial(np.array, like=t()), [[t(A[0])], [B[1]]], np.float64, ndmin=3),
+    "np.asarray": lambda: call(partial(np.asarray, like=t()), t(), np.float64),
+    "np.asanyarray": lambda: call(partial(np.asanyarray, like=t()), t()),
+    "np.astype": lambda: call(np.astype, t(), np.float64),
+    "np.bincount": lambda: call(np.bincount, CLASSES, t(A[0, :2]), 4),
+    "np.full_like": lambda: call(np.full_like, t(), 0.5),
+    "np.histogram": lambda: call(np.histogram, A, 3, weights=t(P)),
+    "np.unique": lambda: call(np.unique, t(), axis=1),
     "np.append": lambda: call(np.append, t(), B, axis=0),
     "np.around": lambda: call(np.around, t(), 1),
     "np.round": lambda: call(np.round, t(), 1),
@@ -104,6 +113,7 @@ EVERY: dict[str, Callable[[], Call]] = {
     "np.linalg.cross": lambda: call(np.linalg.cross, t(), B, axis=1),
     "np.linalg.diagonal": lambda: call(np.linalg.diagonal, t(), offset=0),
     "np.linalg.eigvalsh": lambda: call(np.linalg.eigvalsh, t(S @ S.T), "L"),
+    "np.linalg.lstsq": lambda: call(np.linalg.lstsq, t(), Y),
     "np.linalg.matrix_norm": lambda: call(np.linalg.matrix_norm, t(), keepdims=True, ord=2),
     "np.linalg.matrix_power": lambda: call(np.linalg.matrix_power, t(S), 3),
     "np.linalg.matrix_transpose": lambda: call(np.linalg.matrix_transpose, t()),
