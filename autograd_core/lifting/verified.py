@@ -52,8 +52,9 @@ def lift(root: Any, *, params: Any = None, inputs: Any = None) -> Program:
             replayed once and compared with the recorded loss and with one backward pass over the graph.
 
     Plain numbers in the graph are constants of the program, and the branches that Python took while recording stay
-    taken, also as the condition of a `where` that compared numbers (`maximum`, `relu` and `clip` decide anew): data that is
-    to change must be a `Value` listed in `inputs`. A sum may be added up in another order, so
+    taken, also as the condition of a `where` that compared numbers, as the interval of `np.interp` and as what `np.nansum` and
+    its kin leave out (`maximum`, `relu`, `clip` and `sort` decide anew): data that is to change must be a `Value` listed in
+    `inputs`. A sum may be added up in another order, so
     results agree to rounding (1e-15 or so), not to the last bit. Triangular (masked) products and sequences of
     unequal lengths run, in more and smaller pieces.
 
