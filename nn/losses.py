@@ -211,6 +211,8 @@ def cross_entropy(
         labels = _classes("cross_entropy", shape, target, ignore_index)
         matrix, total = _target_matrix(labels, classes, weight, ignore_index, label_smoothing, dtype)
         plain = weight is None and total == labels.size
+        if not plain and not on_values(prediction):
+            prediction = _without_ignored(prediction, labels == ignore_index)
     if on_values(prediction):
         losses: Any = [_value_cross_entropy(z, t) for z, t in zip(prediction if many else [prediction], matrix.reshape(-1, classes).tolist(), strict=True)]
         if reduction == "mean":
@@ -220,6 +222,14 @@ def cross_entropy(
     if reduction == "mean":
         return losses.mean() if plain else losses.sum() * (1.0 / total) if total else losses.sum() * 0.0 + math.nan   # of nothing: nan, and no gradient
     return reduced(losses, reduction)
+
+
+def _without_ignored(prediction: Any, ignored: np.ndarray) -> Any:
+    """Scores with 0 in the samples that do not count: where all of theirs are -inf, no nan may come of them."""
+    data = prediction.data if isinstance(prediction, Tensor) else prediction
+    if not ignored.any() or np.isfinite(data).all():
+        return prediction
+    return ag.where(np.expand_dims(ignored, 1 if data.ndim > 1 else 0), 0.0, prediction)
 
 
 def _are_plain_classes(labels: np.ndarray, shape: tuple[int, ...], ignore_index: int) -> bool:
@@ -278,7 +288,7 @@ def nll_loss(prediction: Any, target: Any, *, weight: Numbers | None = None, ign
     matrix, total = _target_matrix(labels, shape[1] if many else shape[0], weight, ignore_index, 0.0, np.float64)
     if many:
         matrix = np.moveaxis(matrix, -1, 1)
-    losses = -ag.where(matrix == 0.0, 0.0, prediction * matrix.astype(prediction.dtype)).sum(axis=1 if many else 0)
+    losses = -(ag.where(matrix == 0.0, 0.0, prediction) * matrix.astype(prediction.dtype)).sum(axis=1 if many else 0)
     if reduction == "mean":
         return losses.sum() * (1.0 / total if total else math.nan)
     return reduced(losses, reduction)

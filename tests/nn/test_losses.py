@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import nn
-from autograd_core import Tensor, Value, check_grads, grad, hessian
+from autograd_core import Tensor, Value, check_grads, detect_anomaly, grad, hessian
 from autograd_core.errors import OperandError, ShapeError
 
 
@@ -366,3 +366,25 @@ def test_huber_loss_literally_and_in_both_derivatives():
     assert curvature[[0, 1, 3, 4, 5, 7, 8]].tolist() == [0.0, 0.0, 1.0, 1.0, 1.0, 0.0, 0.0]
     assert math.isnan(f(np.full(9, np.nan))[0])
     assert nn.huber_loss(Value(-3.0), 0.0, delta=2.0).data == 4.0
+
+
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_a_sample_that_does_not_count_spreads_no_nan(reduction, smoothing):
+    scores = np.array([[2.0, 0.0, 1.0], [-np.inf, -np.inf, -np.inf], [np.nan, 1.0, np.inf]])
+    x, alone = Tensor(scores), Tensor(scores[:1])
+    loss = nn.cross_entropy(x, [0, -100, -100], reduction=reduction, label_smoothing=smoothing)
+    loss.sum().backward()
+    expected = nn.cross_entropy(alone, [0], reduction=reduction, label_smoothing=smoothing)
+    expected.sum().backward()
+    np.testing.assert_allclose(loss.data if reduction != "none" else loss.data[:1], expected.data, rtol=1e-15)
+    np.testing.assert_allclose(x.grad, [*alone.grad, [0.0] * 3, [0.0] * 3], rtol=1e-15)
+    assert reduction != "none" or loss.data[1:].tolist() == [0.0, 0.0]
+
+
+def test_logarithms_of_zero_that_are_not_asked_for_cost_nothing_and_raise_nothing():
+    logs = Tensor([[0.0, -np.inf], [-np.inf, 0.0]])
+    with detect_anomaly():
+        loss = nn.nll_loss(logs, [0, 1])
+        loss.backward()
+    assert loss.item() == 0.0 and logs.grad.tolist() == [[-0.5, 0.0], [0.0, -0.5]]
