@@ -262,9 +262,9 @@ def _value_cross_entropy(scores: Any, targets: list[float]) -> Any:
     top = max(float(z.data) if isinstance(z, Value) else float(z) for z in scores)
     whole = sum(targets)
     shift = 0.0 if abs(top) == math.inf else top
-    exponentials = [ag.exp(z - shift) for z in scores]
-    log_sum = ag.log(weighted_sum([1.0] * len(exponentials), exponentials, 0.0)) + shift
-    taken = [(-t, z) for t, z in zip(targets, scores, strict=True) if t != 0.0]
+    shifted = [z - shift for z in scores]
+    log_sum = ag.log(weighted_sum([1.0] * len(shifted), [ag.exp(z) for z in shifted], 0.0))
+    taken = [(-t, z) for t, z in zip(targets, shifted, strict=True) if t != 0.0]
     return weighted_sum([whole, *(t for t, _ in taken)], [log_sum, *(z for _, z in taken)], 0.0)
 
 

@@ -64,10 +64,11 @@ class Leaves:
         self._moved = np.zeros(graph.inputs, bool)
 
     def lanes(self, numbers: Array) -> Array:
-        """Places that hold these numbers; equal numbers share a place."""
-        distinct, inverse = np.unique(np.ascontiguousarray(numbers).view(np.int64), return_inverse=True)
+        """Places that hold these numbers, in the order in which they appear; equal numbers share a place."""
+        bits_of = np.ascontiguousarray(numbers).view(np.int64)
+        distinct, first, inverse = np.unique(bits_of, return_index=True, return_inverse=True)
         places = np.empty(len(distinct), dtype=np.int64)
-        fresh = [i for i, bits in enumerate(distinct) if bits.tobytes() not in self._lanes]
+        fresh = [i for i in np.argsort(first).tolist() if distinct[i].tobytes() not in self._lanes]
         if fresh:
             base = self.arena.groups[self.arena.allocate(len(fresh))].base
             for lane, i in enumerate(fresh, base):

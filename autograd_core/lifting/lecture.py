@@ -10,15 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from .formulas import called, term_of
 from .grouping import Grouping
-from .naming import Names, number_text
+from .naming import Names
 from .script import Array
+from .statements import outside
 from .steps import Apply, Combine, MatrixProduct, PairProducts, RowSums, Segments, Step
 
-__all__ = ["INFIX", "Line", "format_lines", "lecture"]
-
-INFIX = {"div": "/", "power": "**"}
-
+__all__ = ["Line", "format_lines", "lecture"]
 
 @dataclass(frozen=True, slots=True)
 class Line:
@@ -60,6 +59,8 @@ class _Writer:
             return text
         if (scale == -1.0).all():
             return f"-{_grouped(text)}"
+        if text.startswith("-") and not outside(text[1:]):  # -2 * v, not 2 * -v
+            return self.scaled(text[1:], -scale)
         return f"{self.numbers(scale)} * {_grouped(text)}"
 
     def describe(self, step: Step) -> tuple[str, tuple[int, ...]]:
@@ -74,12 +75,18 @@ class _Writer:
             n, k = step.left.shape
             left, right = self.operand(step.left), self.operand(step.right)
             if k == 1:
-                return self.scaled(f"{left}²" if left == right else f"{left} * {right}", step.scale), (n,) if n > 1 else ()
+                shape = max((self.names.shape(index[:, 0]) for index in (step.left, step.right)), key=len)
+                return self.scaled(f"{left}²" if left == right else f"{left} * {right}", step.scale), shape
             text = f"{left} · {right}" if (step.scale == 1.0).all() else f"({self.numbers(step.scale)} * {left}) · {right}"
             return (text, ()) if n == 1 else (f"rows({text})", (n,))
         if isinstance(step, RowSums):
-            text = self.scaled(self.operand(step.index), step.scale)
-            return (f"sum({text})", ()) if step.size == 1 else (f"row_sums({text})", (step.size,))
+            name = self.operand(step.index)
+            if step.size == 1:
+                return f"sum({self.scaled(name, step.scale)})", ()
+            turned = step.index.shape == self.names.shapes.get(name, ())[::-1] and self.names.stands_turned(name, step.index)
+            if not (step.scale == step.scale.flat[0]).all():  # the same numbers for all rows
+                return f"{name}{'ᵀ' * turned} @ {self.numbers(step.scale[0])}", (step.size,)
+            return f"{'column' if turned else 'row'}_sums({self.scaled(name, step.scale)})", (step.size,)
         if isinstance(step, Segments):
             return f"irregular_sums({len(step.left):,} terms)", (step.size,) if step.size > 1 else ()
         raise TypeError(step)
@@ -103,6 +110,9 @@ class _Writer:
         shape: tuple[int, ...] = (step.size,) if step.size > 1 else ()
         if before is not None:
             shape, replaced, nodes = before[1], replaced + before[2], before[3] + nodes
+        if isinstance(step, Combine | Apply) and len(shape) == 1:
+            read = [index for index, _ in step.references] if isinstance(step, Combine) else step.indices
+            shape = max((shape, *map(self.names.shape, read)), key=len)
         if isinstance(step, Combine):
             parts = []
             for i, (index, scale) in enumerate(step.references):
@@ -110,17 +120,14 @@ class _Writer:
                 parts.append(self.scaled(text, scale))
             if step.offset.any() or not parts:
                 parts.append(self.numbers(step.offset))
+            if parts[0].startswith("-"):
+                parts.sort(key=lambda part: part.startswith("-"))  # 1 - v, not -v + 1
             return " + ".join(parts).replace("+ -", "- "), shape, replaced, nodes
         if isinstance(step, Apply):
             operands = [self.operand(index) for index in step.indices] if before is None else [before[0]]
-            operands += [number_text(x) for x in step.application.numbers]
-            operands += [f"{key}={value}" for key, value in step.application.options.items()]
-            name = step.application.op.name
-            if name in INFIX and len(operands) == 2:
-                one, other = (f"({text})" if " " in text else text for text in operands)
-                text = "1 / " + one if (name, other) == ("power", "-1") else f"{one} {INFIX[name]} {other}"
-                return text, shape, replaced, nodes
-            return f"{name}({', '.join(operands)})", shape, replaced, nodes
+            application = step.application
+            told = called(application.op.name, map(term_of, operands), application.numbers, application.options)
+            return told.text, shape, replaced, nodes
         text, shape = self.describe(step)
         return text, shape, replaced, nodes
 

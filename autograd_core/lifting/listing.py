@@ -15,13 +15,13 @@ from __future__ import annotations
 import ast
 import functools
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from autograd_core.op import TABLE
 
+from .formulas import Term, apply, product
 from .naming import Names, number_text
 from .rules import LocalDerivative
 from .script import Array, Script
@@ -29,42 +29,11 @@ from .statements import Cost, Statement, joined
 
 __all__ = ["Listing"]
 
-_INFIX = {
-    "add": ("+", 2), "subtract": ("-", 2), "multiply": ("*", 1), "divide": ("/", 1), "matmul": ("@", 1), "greater": (">", 3),
-    "greater_equal": (">=", 3), "less": ("<", 3), "less_equal": ("<=", 3), "equal": ("==", 3), "not_equal": ("!=", 3),
-    "logical_and": ("and", 4), "logical_or": ("or", 4),
-}  # fmt: skip
 _LONGEST = 160
 
 
-@dataclass(frozen=True, slots=True)
-class _Term:
-    """An expression: how tightly it is bound, and the factors if it is a product of matrices."""
-
-    text: str
-    level: int = 0
-    factors: tuple[_Term, _Term] | None = None
-
-    def within(self, level: int) -> str:
-        """The text, in parentheses where it must be."""
-        return f"({self.text})" if self.level >= level > 0 else self.text
-
-    def transposed(self) -> _Term:
-        """(A @ B)ᵀ is Bᵀ @ Aᵀ."""
-        if self.factors is not None:
-            one, other = self.factors
-            return _product(other.transposed(), one.transposed())
-        if self.text.endswith("ᵀ") and self.level == 0:
-            return _Term(self.text[:-1])
-        return _Term(f"{self.within(1)}ᵀ")
-
-
-def _product(one: _Term, other: _Term) -> _Term:
-    return _Term(f"{one.within(2)} @ {other.within(1)}", 1, (one, other))
-
-
-def _sum_of(text: str, dimensions: int) -> _Term:
-    return _Term(f"{'sum' if dimensions < 2 else 'row_sums'}({text})")
+def _sum_of(text: str, dimensions: int) -> Term:
+    return Term(f"{'sum' if dimensions < 2 else 'row_sums'}({text})")
 
 
 class Listing:
@@ -74,7 +43,7 @@ class Listing:
         """The script must have been written to its end."""
         self.sections, self.bound, self.names = script.sections, script.bound, names
         self._arenas = [(a.__array_interface__["data"][0], a.nbytes, prefix) for a, prefix in ((values, ""), (adjoints, "d"))]
-        self._buffers: dict[int, _Term] = {}  # address → what was written there last
+        self._buffers: dict[int, Term] = {}  # address → what was written there last
         self._pending: dict[int, Cost] = {}  # of buffers that no statement has told yet
         self._spent = Cost()
 
@@ -140,46 +109,49 @@ class Listing:
             word = {"add": "sum", "maximum": "max"}.get(owner.__name__, owner.__name__)
             axis = f", axis={things[1]}".replace("(", "").replace(",)", "") if name == "reduce" and np.ndim(things[0]) > 1 else ""
             text = f"{'segment_' * (name == 'reduceat')}{word}({self._array(things[0]).text}{axis})"
-            yield from self._write(next(t for t in reversed(things) if isinstance(t, np.ndarray)), _Term(text), name)
+            yield from self._write(next(t for t in reversed(things) if isinstance(t, np.ndarray)), Term(text), name)
         elif name == "copyto" and len(things) == 4:
             words = ", ".join(self._array(thing).text for thing in (things[3], things[1], things[0]))
-            yield from self._write(things[0], _Term(f"where({words})"), "where")
+            yield from self._write(things[0], Term(f"where({words})"), "where")
         elif isinstance(function, np.ufunc):
             if name == "matmul":
                 yield from self._write(things[2], self._dot(things[0], things[1]), name)
                 return
             arguments = [self._array(thing) for thing in things[: function.nin]]
             same = function.nin == 2 and name == "multiply" and things[0] is things[1]
-            yield from self._write(things[function.nin], _apply("square" if same else name, arguments), name)
+            yield from self._write(things[function.nin], apply("square" if same else name, arguments), name)
         else:  # a function of our own on arrays: the last one takes the result
             words = ", ".join(self._array(thing).text for thing in things[:-1])
-            yield from self._write(things[-1], _Term(f"{name.strip('_')}({words})"), name)
+            yield from self._write(things[-1], Term(f"{name.strip('_')}({words})"), name)
 
-    def _dot(self, one: Array, other: Array) -> _Term:
+    def _dot(self, one: Array, other: Array) -> Term:
         if one.ndim == 2 and other.ndim == 1 and self._all_ones(other):
             return _sum_of(self._array(one).text, 2)
         if other.ndim == 2 and one.ndim == 1 and self._all_ones(one):
-            return _Term(f"column_sums({self._array(other).text})")
+            return Term(f"column_sums({self._array(other).text})")
         if one.ndim == other.ndim == 1:
             for ones, rest in ((one, other), (other, one)):
                 if self._all_ones(ones):
                     return _sum_of(self._array(rest).text, 1)
-            return _Term(f"{self._array(one).within(1)} · {self._array(other).within(1)}", 1)
+            return Term(f"{self._array(one).within(1)} · {self._array(other).within(1)}", 1)
         self._spent = self._spent.plus(Cost(0, 1))
-        return _product(self._array(one), self._array(other))
+        return product(self._array(one), self._array(other))
 
     def _all_ones(self, array: Array) -> bool:
         return self._arena(array) is None and _root(array) not in self._buffers and bool((array == 1.0).all())
 
-    def _taken(self, source: Any, index: Array) -> _Term:
+    def _taken(self, source: Any, index: Array) -> Term:
         place = self._arena(source)
         if place is not None and place[1][0] == 0 and source.ndim == 1 and len(source) == len(self.names.owner):
             name = self.names.operand(index)
-            term = _Term(place[0] + name)
+            term = Term(place[0] + name)
             return term.transposed() if index.ndim == 2 and self.names.stands_turned(name, index) else term
         if place is None and _root(source) not in self._buffers and len(source) == self.names.parameters:
-            return _Term("θ, in the order of use")
-        return _Term(f"{self._array(source).within(1)}[…]")
+            return Term("θ, in the order of use")
+        term = self._array(source)
+        if term.is_number() or np.array_equal(np.sort(index, axis=None), np.arange(np.size(source))):
+            return term  # equal numbers, or the same in another order
+        return Term(f"{term.within(1)}[…]")
 
     # -- reading and writing
 
@@ -194,12 +166,12 @@ class Listing:
                 return prefix, places
         return None
 
-    def _array(self, array: Any) -> _Term:
+    def _array(self, array: Any) -> Term:
         """What is in an array: the expression of a buffer, the name of a place, a number."""
         if isinstance(array, float | int):
-            return _Term(number_text(array))
+            return Term(number_text(array), flat=True)
         if not isinstance(array, np.ndarray):
-            return _Term(_name_of(array))
+            return Term(_name_of(array))
         found = self._arena(array)
         if found is not None:
             return self._place(*found, array)
@@ -211,13 +183,13 @@ class Listing:
             whole = _base(array).shape
             turned = turned or (array.ndim == 2 and array.shape == whole[::-1] != whole)
             return term.transposed() if turned else term
-        return _Term(self.names.numbers(array) if array.size else "0")
+        return Term(self.names.numbers(array) if array.size else "0", flat=bool(array.size and (array == array.flat[0]).all()))
 
-    def _place(self, prefix: str, places: Array, array: Array) -> _Term:
+    def _place(self, prefix: str, places: Array, array: Array) -> Term:
         """The name of places in an arena; a row of ones behind a matrix is named beside it."""
         owned = self.names.owner[places] >= 0
         if not owned.any():
-            return _Term("1")
+            return Term("1")
         known, tail = places[owned], "; 1" if not owned.all() else ""
         name = self.names.operand(known if tail else places)
         first = name.strip("[").split(" ")[0].split("[")[0]
@@ -226,16 +198,19 @@ class Listing:
             text = f"{prefix}{text}"
         cast = self.names.recast(name, array.shape)
         if cast:
-            return _Term(text + cast)
+            return Term(text + cast)
+        spread = array.ndim == 2 and (1 in array.shape or 0 in array.strides)
+        if spread and len(self.names.shapes.get(first, ())) == 1:  # a vector, as a row or column or spread over a matrix
+            return Term(text, flat=True)
         turned = self.names.turned(first, array)
-        return _Term(f"{text}ᵀ" if turned else text)
+        return Term(f"{text}ᵀ" if turned else text)
 
-    def _write(self, out: Array, term: _Term, function: str) -> Iterator[Statement]:
+    def _write(self, out: Array, term: Term, function: str) -> Iterator[Statement]:
         found = self._arena(out)
         spent = self._spent.plus(Cost(functions=(function,)))
         if found is None:
             if len(term.text) > _LONGEST:
-                term = _Term("…")
+                term = Term("…")
             self._buffers[_root(out)] = term
             self._pending[_root(out)] = spent
             return
@@ -247,14 +222,14 @@ class Listing:
             shape = ()
         yield self._statement(name.text, term.text, shape, found[1], spent)
 
-    def _scatter(self, target: Array, index: Array, term: _Term, add: bool) -> Iterator[Statement]:
+    def _scatter(self, target: Array, index: Array, term: Term, add: bool) -> Iterator[Statement]:
         found = self._arena(target)
         spent = self._spent.plus(Cost(functions=("copyto",)))
         if found is None:
             self._buffers[_root(target)], self._pending[_root(target)] = term, spent
             return
         name = found[0] + self.names.operand(index)
-        text = f"{name} + {term.text}" if add else term.text
+        text = f"{name} + {term.text}".replace("+ -", "- ") if add else term.text
         yield self._statement(name, text, index.shape, index, spent)
 
     def _statement(self, name: str, text: str, shape: tuple[int, ...], places: Array, spent: Cost) -> Statement:
@@ -270,29 +245,29 @@ class Listing:
 
     # -- expressions written as text
 
-    def _value(self, e: ast.expr) -> _Term:
+    def _value(self, e: ast.expr) -> Term:
         """Python arithmetic on single numbers, or a call of a kernel."""
         if isinstance(e, ast.Constant):
-            return _Term(number_text(float(e.value)) if isinstance(e.value, int | float) else str(e.value))
+            return Term(number_text(float(e.value)) if isinstance(e.value, int | float) else str(e.value))
         if isinstance(e, ast.Name):
             return self._array(self.bound[e.id])
         if isinstance(e, ast.UnaryOp):
-            return _Term(f"-{self._value(e.operand).within(1)}", 1)
+            return Term(f"-{self._value(e.operand).within(1)}", 1)
         if isinstance(e, ast.BinOp):
             one, other = self._value(e.left), self._value(e.right)
-            return _apply("multiply" if isinstance(e.op, ast.Mult) else "add" if isinstance(e.op, ast.Add) else "subtract", [one, other])
+            return apply("multiply" if isinstance(e.op, ast.Mult) else "add" if isinstance(e.op, ast.Add) else "subtract", [one, other])
         if isinstance(e, ast.Call) and isinstance(e.func, ast.Name):
             function = self.bound[e.func.id]
             if _name_of(function) == "item":
                 owner = function.__self__
                 place = int(ast.literal_eval(e.args[0]))
                 return self._array(owner[place : place + 1])
-            return _Term(f"{_name_of(function)}({', '.join(self._value(a).text for a in e.args)})")
+            return Term(f"{_name_of(function)}({', '.join(self._value(a).text for a in e.args)})")
         if isinstance(e, ast.Call) and isinstance(e.func, ast.Attribute) and isinstance(e.func.value, ast.Name):
             other_name = e.args[0]
             assert isinstance(other_name, ast.Name)
             return self._dot(self.bound[e.func.value.id], self.bound[other_name.id])
-        return _Term("…")
+        return Term("…")
 
 
 def _base(array: Array) -> Array:
@@ -316,23 +291,3 @@ def _name_of(function: Any) -> str:
     if name.startswith(("<", "_")):  # a lambda, or a kernel of its module's own
         return next((op.name for op in TABLE.values() if op.array is inner), "f" if name == "<lambda>" else name)
     return name
-
-
-def _apply(name: str, arguments: list[_Term]) -> _Term:
-    """A ufunc on expressions, as one writes it."""
-    if name in _INFIX and len(arguments) == 2:
-        sign, level = _INFIX[name]
-        one, other = arguments
-        if sign == "*" and one.text == "1":
-            return other
-        if sign == "*" and other.text == "1":
-            return one
-        text = f"{one.within(level + 1)} {sign} {other.within(level if sign in '-/' else level + 1)}"
-        return _Term(text.replace("+ -", "- "), level)
-    if name == "square":
-        return _Term(f"{arguments[0].within(1)}²")
-    if name == "negative":
-        return _Term(f"-{arguments[0].within(1)}", 1)
-    if name == "reciprocal":
-        return _Term(f"1 / {arguments[0].within(1)}", 1)
-    return _Term(f"{name}({', '.join(argument.text for argument in arguments)})")

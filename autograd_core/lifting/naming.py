@@ -66,16 +66,24 @@ class Names:
         self._name_weights(grouping)
 
     def _name_weights(self, grouping: Grouping) -> None:
+        found: list[tuple[Array, str]] = []
         for step in grouping.steps:
             if isinstance(step, MatrixProduct):
                 if step.left.max() < self.parameters:
-                    self.matrix(self.leaf(step.left, "W"), step.left[0])
+                    found.append((step.left, "W"))
                 if step.bias is not None:
-                    self.leaf(step.bias, "b")
+                    found.append((step.bias, "b"))
             elif isinstance(step, Combine) and step.source is not None:
-                for index, _ in step.references[1:]:
-                    if index.max() < self.parameters:
-                        self.leaf(index, "b")
+                found += [(index, "b") for index, _ in step.references[1:] if index.max() < self.parameters]
+        distinct = {places.tobytes(): places for places in (np.unique(index) for index, _ in found)}.values()
+        for index, letter in found:
+            places = np.unique(index)
+            inside = [len(of) for of in distinct if len(of) < len(places) and np.isin(of, places).all()]
+            if sum(inside) == len(places):  # several matrices side by side, each of which has a name of its own
+                continue
+            name = self.leaf(index, letter)
+            if letter == "W":
+                self.matrix(name, index[0])
         for letter in "Wb":
             if self.counts.get(letter) == 1 and f"{letter}1" in self.places and letter not in self.places:
                 self._rename(f"{letter}1", letter)
@@ -139,26 +147,26 @@ class Names:
             return self.leaf(index, "X" if rows else "x")
         names = list(dict.fromkeys(self.results.get(g, "…") for g in owners))
         if len(names) > 1:
-            return f"({', '.join(names[:3])}{', …' * (len(names) > 3)})"
+            return f"({', '.join(names if len(names) < 5 else [*names[:2], '…', names[-1]])})"
         return names[0] + self._part(owners[0], np.unique(index), self.shapes.get(names[0], ()))
 
     def _parameters(self, index: Array, letter: str) -> str:
         places = np.unique(index)
         if places.tobytes() in self.leaves:
             return self.leaves[places.tobytes()]
-        if len(places) == self.parameters:
-            return "θ"
         found = self._side_by_side(places)
         if found:
             return found
+        if len(places) == self.parameters:
+            return "θ"
         whole = next((name for name, of in self.places.items() if len(of) > len(places) and np.isin(places, of).all()), None)
         return f"{whole}[…]" if whole else self.leaf(index, letter)
 
     def _side_by_side(self, places: Array) -> str:
         """The names of the leaves that together are these places, or nothing."""
         inside = [(name, of) for name, of in self.places.items() if of[0] in places and np.isin(of, places).all()]
-        if len(inside) > 1 and sum(len(of) for _, of in inside) == len(places):
-            return f"[{' '.join(name for name, _ in inside)}]"
+        if 1 < len(inside) < 5 and sum(len(of) for _, of in inside) == len(places):
+            return f"[{' '.join(name for name, _ in sorted(inside, key=lambda item: int(item[1][0])))}]"
         return ""
 
     def _part(self, group: int, places: Array, shape: tuple[int, ...]) -> str:
@@ -171,9 +179,35 @@ class Names:
         axes = np.unravel_index(places - base, shape)
         distinct = [np.unique(axis) for axis in axes]
         if int(np.prod([len(axis) for axis in distinct])) != len(places):
-            return "[…]"
+            others = np.setdiff1d(np.arange(size), places - base)
+            return self._one_each(axes, shape, "") or self._one_each(np.unravel_index(others, shape), shape, "≠") or "[…]"
         words = [_slice(axis, length) for axis, length in zip(distinct, shape, strict=True)]
         return f"[{', '.join(words)}]" if "…" not in words else "[…]"
+
+    def _one_each(self, axes: tuple[Array, ...], shape: tuple[int, ...], sign: str) -> str:
+        """One place of each column, [k[j], j], or of each row, [i, k[i]], k being a table of numbers; with a sign, all the others."""
+        for along, letter in ((1, "j"), (0, "i")):
+            if len(shape) == 2 and np.array_equal(np.sort(axes[along]), np.arange(shape[along])):
+                chosen = np.ascontiguousarray(axes[1 - along][np.argsort(axes[along])])
+                key = b"k" + chosen.tobytes()
+                if key not in self.tables:
+                    self.tables[key] = self.fresh("k")
+                word = f"{self.tables[key]}[{letter}]"
+                word = f"{'i' if along else 'j'} {sign} {word}" if sign else word
+                return f"[{word}, j]" if along else f"[i, {word}]"
+        return ""
+
+    def shape(self, index: Array) -> tuple[int, ...]:
+        """The shape of what is read from these places, one after another: that of a matrix if they are one, or a part of one, row by row."""
+        owners = np.unique(self.owner[index])
+        told = self.shapes.get(self.results.get(int(owners[0]), ""), ()) if len(owners) == 1 else ()
+        if len(told) == 2 and index.ndim == 1:
+            axes = np.unravel_index(index - self.groups[int(owners[0])][0], told)
+            rows, columns = (np.unique(axis) for axis in axes)
+            grid = rows[:, None] * told[1] + columns
+            if min(grid.shape) > 1 and np.array_equal(grid.ravel(), axes[0] * told[1] + axes[1]):
+                return grid.shape
+        return index.shape if index.size > 1 else ()
 
     def numbers(self, x: Array) -> str:
         """Constants: the number if they are all equal, else a name."""

@@ -7,45 +7,75 @@ told as one, `v2 = tanh(v1)   # (30,) ← 30 nodes`, where p stands for any para
 
 from __future__ import annotations
 
+import ast
 import re
 from collections import Counter
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import NamedTuple
 
 from .canonical import Canonical, Sum
-from .lecture import INFIX, Line
+from .formulas import Term, apply, called
+from .lecture import Line
 from .naming import number_text
 from .statements import Statement, joined
 
-__all__ = ["FEW", "ScalarListing", "scalar_lecture"]
+__all__ = ["FEW", "ScalarListing", "Spoken", "scalar_lecture"]
 
 FEW = 60
 """Lines forward up to which a program is told line by line."""
 
 _SPEAKING = re.compile(r"[^\W\d]\w{0,11}(\[\d{1,4}\]){0,3}")
-_WORD = re.compile(r"\b([vg])(\d+)\b|\b(f\d+)\b|(\()?(-?\d+(?:\.\d+)?(?:e[-+]?\d+)?)(?(4)\))")
+_SIGNS: dict[type[ast.AST], str] = {
+    ast.Add: "add", ast.Sub: "subtract", ast.Mult: "multiply", ast.Gt: "greater", ast.GtE: "greater_equal", ast.Lt: "less",
+    ast.LtE: "less_equal", ast.Eq: "equal", ast.NotEq: "not_equal", ast.And: "logical_and", ast.Or: "logical_or",
+}  # fmt: skip
 
-_SQUARE, _MINUS = re.compile(r"(?<![\w\]* /] )(?<![\w*/])([^\W\d][\w\[\]]*) \* \1(?![\w\[(])"), re.compile(r"\+ \(-([\w.]+)\)")
-_SQUARE_OF = re.compile(r"\bsquare\(([^\W\d][\w\[\]]*)\)")
+
+class Spoken(NamedTuple):
+    """What a name in the source stands for: an operation of the table, with the numbers and options that belong to it."""
+
+    name: str
+    numbers: tuple[float, ...] = ()
+    options: Mapping[str, object] = {}
 
 
 class ScalarListing:
     """The lines of a scalar program as statements."""
 
-    def __init__(self, graph: Canonical, source: dict[str, list[str]], functions: dict[str, str]) -> None:
+    def __init__(self, graph: Canonical, source: dict[str, list[str]], functions: dict[str, Spoken]) -> None:
         """`source` holds the lines of the two passes, `functions` what the names in them stand for."""
         self.source, self.functions = source, functions
         self.names, self.live = _names(graph), graph.live
 
     def _read(self, text: str) -> str:
-        def word(found: re.Match[str]) -> str:
-            kind, position, function, _, number = found.groups()
-            if kind:
-                return ("d" if kind == "g" else "") + self.names[int(position)]
-            if function:
-                return self.functions.get(function, function)
-            return f"({number_text(float(number))})" if number.startswith("-") else number_text(float(number))
+        return self._term(ast.parse(text, mode="eval").body).text
 
-        spaced = _WORD.sub(word, text).replace("*", " * ").replace(" *  * ", "**")
-        return _SQUARE_OF.sub(r"\1²", _SQUARE.sub(r"\1²", _MINUS.sub(r"- \1", spaced)))
+    def _term(self, e: ast.expr) -> Term:
+        """An expression of the source, with the names of the lecture."""
+        if isinstance(e, ast.Constant) and isinstance(e.value, float | int):
+            return Term(number_text(e.value), flat=True)
+        if isinstance(e, ast.Name):
+            if e.id in self.functions:  # a number that has no literal
+                return Term(self.functions[e.id].name)
+            return Term(("d" if e.id[0] == "g" else "") + self.names[int(e.id[1:])])
+        if isinstance(e, ast.UnaryOp):
+            number = self._term(e.operand)
+            return Term(f"-{number.text}", flat=True) if number.is_number() else apply("negative", [number])
+        if isinstance(e, ast.BinOp):
+            return apply(_SIGNS[type(e.op)], [self._term(e.left), self._term(e.right)])
+        if isinstance(e, ast.Compare):
+            return apply(_SIGNS[type(e.ops[0])], [self._term(e.left), self._term(e.comparators[0])])
+        if isinstance(e, ast.BoolOp):
+            return apply(_SIGNS[type(e.op)], [self._term(part) for part in e.values])
+        if isinstance(e, ast.IfExp):
+            test, one, other = (self._term(part) for part in (e.test, e.body, e.orelse))
+            if (one.text, other.text) == ("1", "0"):
+                return test
+            return Term(f"{one.text} if {test.text} else {other.text}", 5)
+        assert isinstance(e, ast.Call) and isinstance(e.func, ast.Name)
+        spoken = self.functions[e.func.id]
+        return called(spoken.name, map(self._term, e.args), spoken.numbers, spoken.options)
 
     def leaf_names(self) -> list[str]:
         """Each leaf is called by a name of its own."""
@@ -60,7 +90,27 @@ class ScalarListing:
             about = name[1:] if section == "backward" else name
             seed = section == "backward" and not found
             found.append(Statement(name, f"{name} + {text}" if sign == "+=" else text, (), 1 - seed, 0, (about,), ()))
-        return joined(found)
+        return [replace(s, expression=_collected(s.expression)) for s in joined(found)]
+
+
+def _collected(text: str) -> str:
+    """g * v + g * v is 2 * g * v."""
+    terms = Counter(_terms(text))
+    if all(n == 1 or term[0].isdigit() for term, n in terms.items()):
+        return text
+    return " + ".join(f"{n} * {term}" if n > 1 else term for term, n in terms.items())
+
+
+def _terms(text: str) -> list[str]:
+    """The terms of a sum, as far as they are added outside of all parentheses."""
+    found, depth = [""], 0
+    for part in re.split(r"( \+ )", text):
+        if part == " + " and depth == 0:
+            found.append("")
+            continue
+        found[-1] += part
+        depth += sum(part.count(sign) for sign in "([") - sum(part.count(sign) for sign in ")]")
+    return found
 
 
 def _names(graph: Canonical) -> dict[int, str]:
@@ -122,12 +172,10 @@ def _sum_text(total: Sum, called: dict[int, str], *, coarse: bool) -> str:
     return " + ".join(words).replace("+ -", "- ") or "0"
 
 
-def _application_text(graph: Canonical, node: int, called: dict[int, str]) -> str:
+def _application_text(graph: Canonical, node: int, names: dict[int, str]) -> str:
     application = graph.applications[node]
-    operands = [called[p] if p in called else number_text(graph.constants[p]) for p in application.operands]
-    words = [*operands, *map(number_text, application.numbers), *(f"{name}={value!r}" for name, value in application.options.items())]
-    sign = INFIX.get(application.op.name)
-    return f" {sign} ".join(words) if sign and len(words) == 2 else f"{application.op.name}({', '.join(words)})"
+    operands = [names[p] if p in names else number_text(graph.constants[p]) for p in application.operands]
+    return called(application.op.name, map(Term, operands), application.numbers, application.options).text
 
 
 def _in_groups(graph: Canonical, groups: dict[str, tuple[str, list[int]]]) -> list[Line]:

@@ -11,6 +11,7 @@ hand their numbers on in lists (`v[7]` in place of `v7`, half as fast).
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Any
 
@@ -20,8 +21,9 @@ from autograd_core.op import TABLE
 
 from .canonical import Canonical
 from .compiled import SCALAR_LINE, Compiled
+from .naming import number_text
 from .rules import LocalDerivative, scalar_kernel, write_scalar
-from .scalar_lecture import FEW, ScalarListing, scalar_lecture
+from .scalar_lecture import FEW, ScalarListing, Spoken, scalar_lecture
 
 __all__ = ["compile_scalars", "count_lines"]
 
@@ -45,10 +47,16 @@ def _strong_select(g: float, local: float) -> float:
     return 0.0 if g == 0.0 or local == 0.0 else g * local
 
 
-def _spoken(function: Any) -> str:
-    """A function's own name, or that of the entry whose kernel it is."""
-    name = str(getattr(function, "__name__", "f"))
-    return name if name != "<lambda>" else next((op.name for op in TABLE.values() if op.scalar is function), "f")
+def _spoken(thing: Any) -> Spoken:
+    """What a name in the source stands for: a kernel of the table by its entry, anything else by its own name."""
+    if isinstance(thing, LocalDerivative):
+        return Spoken(f"∂{thing.op.name}")
+    if not callable(thing):
+        return Spoken(number_text(thing))
+    options = thing.keywords if isinstance(thing, functools.partial) else {}
+    kernel = (*thing.args, thing.func)[0] if isinstance(thing, functools.partial) else thing
+    own = str(getattr(kernel, "__name__", "f"))
+    return Spoken(next((op.name for op in TABLE.values() if kernel in (op.scalar, op.array)), own), (), options)
 
 
 class _Writer:
@@ -233,8 +241,8 @@ def compile_scalars(graph: Canonical) -> Compiled:
     lines = count_lines(graph)
     listing = None
     if len(graph.kept) <= FEW:
-        functions = {name: _spoken(thing) for name, thing in writer.scope.items() if callable(thing)}
-        functions |= {name: str(key[0]) for key, name in writer.kernels.items()}
+        functions = {name: _spoken(writer.scope[name]) for name in writer.names.values()}
+        functions |= {writer.kernels[a.key]: Spoken(a.op.name, a.numbers, a.options) for a in graph.applications.values() if a.key in writer.kernels}
         listing = ScalarListing(graph, {"forward": writer.forward, "backward": writer.backward}, functions)
     return Compiled(
         kind="scalar source",

@@ -6,10 +6,12 @@ import re
 from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol
 
-__all__ = ["Cost", "Readable", "Statement", "format_statements", "joined"]
+__all__ = ["Cost", "Readable", "Statement", "format_statements", "joined", "outside"]
 
 _JOINED = 60
 """How long an expression may be that another one goes on with."""
+
+_RECIPROCAL = re.compile(r"1 / \w+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,16 +67,18 @@ def joined(statements: list[Statement]) -> list[Statement]:
             continue
         start, stop = spots[0].span()
         head, tail = statement.expression[:start], statement.expression[stop:]
-        outside = _outside(before.expression)
-        bare = not outside or (head.endswith("(") and tail[:1] in ",)") or (not head and (tail[:3] in (" + ", " - ") or outside == {"*"} == {tail[1:2]}))
+        signs = outside(before.expression)
+        bare = not signs or (head.endswith("(") and tail[:1] in ",)") or (not head and (tail[:3] in (" + ", " - ") or signs == {"*"} == {tail[1:2]})) or (head.endswith((" * ", "-")) and signs == {"*"})
         text = f"{head}{before.expression}{tail}" if bare else f"{head}({before.expression}){tail}"
+        if _RECIPROCAL.fullmatch(before.expression) and head.endswith(" * "):  # g / v, not g * (1 / v)
+            text = f"{head[:-3]} / {before.expression.removeprefix('1 / ')}{tail}"
         names = tuple(dict.fromkeys(before.names + statement.names))
         cost = Cost(statement.calls, statement.products, statement.functions)
         found[-1] = replace(before.with_cost(cost), expression=text, names=names)
     return found
 
 
-def _outside(text: str) -> set[str]:
+def outside(text: str) -> set[str]:
     """The signs between the operands of an expression, outside all parentheses."""
     depth, found = 0, set()
     for character, after in zip(text, text[1:] + " ", strict=True):

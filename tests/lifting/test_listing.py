@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import nn
 from autograd_core import TABLE, Value, lift
 from autograd_core.errors import LiftError
 from autograd_core.lifting import lift_with_origins
@@ -193,3 +194,83 @@ def test_what_differs_in_an_option_or_a_number_is_not_alike() -> None:
     program, _ = lift_with_origins(loss, params=p, inputs=xs, kind="scalar source")
     told = {line.expression: line.shape for line in program.lines}
     assert {told[f"leaky_relu(v1, slope={slope})"] for slope in (0.1, 0.2)} == {(40,)} == {told[f"v1 ** {n}"] for n in (3, 4)}
+
+
+def _told(program: Any) -> list[str]:
+    return [f"{line.name} = {line.expression}" for line in program.lines]
+
+
+def test_a_short_scalar_program_is_told_in_formulas() -> None:
+    x, w = Value(1.5, label="x"), Value(0.5, label="w")
+    program = lift((w * x + 1.0) ** 3 + (w**2).exp() / x.log() + w**-2 + TABLE["leaky_relu"](w, slope=0.1), params=[w])
+    assert _told(program) == [
+        "v1 = w * x + 1", "v2 = v1 ** 3", "v3 = w²", "v4 = exp(v3)", "v5 = log(x)", "v6 = v4 / v5", "v7 = 1 / w²", "v8 = leaky_relu(w, slope=0.1)",
+        "loss = v2 + v6 + v7 + v8",
+    ]  # fmt: skip
+    backward = [f"{s.name} = {s.expression}" for s in program.statements()]
+    assert "dv1 = 3 * dv2 * v1²" in backward
+    assert "dv4 = dv6 / v5" in backward
+    assert "dw = dw + 2 * dv3 * w" in backward
+
+
+def test_what_a_scalar_program_tells_is_what_it_computes() -> None:
+    """The lines and statements, run as Python, give loss and gradients: of every operation of one or two operands."""
+    checked = 0
+    for name, op in TABLE.items():
+        if op.scalar is None or not op.d or op.variadic or len(op.domain) not in (1, 2):
+            continue
+        leaves = [Value(0.4, label="a"), Value(0.7, label="b")][: len(op.domain)]
+        inside = [leaf + 1.0 if "arccosh" in name else leaf * 1.0 for leaf in leaves]
+        loss = op(*inside) * 3.0 - leaves[0] * leaves[0]
+        program = lift(loss, params=leaves)
+        if program.kind != "scalar source" or "∂" in str(program):
+            continue
+        scope: dict[str, Any] = {key: entry.scalar or entry.array for key, entry in TABLE.items()} | {"nan": np.nan, "inf": np.inf, "pi": np.pi}
+        scope |= {leaf.label: leaf.data for leaf in leaves} | {"da": 0.0, "db": 0.0}
+        for line in program.lines:
+            scope[line.name] = eval(line.expression.replace("²", "**2"), scope)
+        for s in program.statements():
+            scope[s.name] = eval(s.expression.replace("²", "**2"), scope)
+        program.backward()
+        assert scope["loss"] == pytest.approx(program(), rel=1e-3), name
+        assert [scope["da"], scope["db"]][: len(leaves)] == pytest.approx(program.theta.grad.tolist(), rel=5e-3), name
+        checked += 1
+    assert checked > 30
+
+
+def test_scalar_cross_entropy_reads_like_a_lecture() -> None:
+    rng = np.random.default_rng(0)
+    w: Any = np.vectorize(Value)(rng.normal(size=(3, 4)))
+    b: Any = np.vectorize(Value)(rng.normal(size=3))
+    scores = [[sum((wi * xi for wi, xi in zip(row, x, strict=True)), bias) for row, bias in zip(w, b, strict=True)] for x in rng.normal(size=(20, 4)).tolist()]
+    labels = rng.integers(0, 3, 20).tolist()
+    told = _told(lift(sum((sum(z.exp() for z in zs).log() - zs[y] for zs, y in zip(scores, labels, strict=True)), 0.0) * 0.05, params=[w, b]))
+    assert told[1:] == ["H2 = exp(H1)", "v1 = column_sums(H2)", "v2 = log(v1)", "s1 = sum(v2)", "loss = 0.05 * (s1 - sum(H1[k1[j], j]))"]
+    told = _told(lift(nn.cross_entropy(scores, labels), params=[w, b]))
+    assert told[1:] == ["H2 = exp(H1)", "v1 = column_sums(H2)", "v2 = log(v1)", "v3 = v2 - H1[k1[j], j]", "loss = 0.05 * sum(v3)"]
+    loss, parameters, inputs = WORKLOADS["softmax_cross_entropy"]()
+    program = lift(loss, params=parameters, inputs=inputs)
+    assert _told(program) == ["H1 = exp(W @ X + b)", "v1 = column_sums(H1)", "v2 = H1[k1[j], j] / v1", "v3 = log(v2)", "loss = -0.02 * sum(v3)"]
+    assert [(s.name, s.expression) for s in program.statements()] == [
+        ("dv2", "-0.02 / v2"), ("dH1[k1[j], j]", "dv2 / v1"), ("dv1", "-dv2 * v2 / v1"), ("dH1[i ≠ k1[j], j]", "0"),
+        ("dH1", "(dH1 + dv1) * H1"), ("d[W b]", "dH1 @ [X; 1]ᵀ"),
+    ]  # fmt: skip
+
+
+def test_weights_used_at_each_time_step_have_one_name_and_steps_are_columns() -> None:
+    rng = np.random.default_rng(0)
+    wh, wx, b = (np.vectorize(Value)(rng.normal(size=shape)) for shape in ((4, 4), (4, 2), (4,)))
+    loss: Any = 0.0
+    for _ in range(6):
+        h: Any = [0.0] * 4
+        for x in rng.normal(size=(5, 2)).tolist():
+            h = [
+                (sum(p * v for p, v in zip(wh[i], h, strict=True)) + sum((p * v for p, v in zip(wx[i], x, strict=True)), b[i])).tanh() for i in range(4)
+            ]
+        loss = loss + sum(v * v for v in h)
+    program = lift(loss, params=[wh, wx, b])
+    assert _told(program) == [
+        "H1 = W1 @ c1ᵀ", "H2 = tanh([W1 W2] @ c2ᵀ)", "H3 = tanh(W2 @ H2 + H1[:, ::4])", "H4 = tanh(W2 @ H3 + H1[:, 1::4])",
+        "H5 = tanh(W2 @ H4 + H1[:, 2::4])", "H6 = tanh(W2 @ H5 + H1[:, 3::4])", "loss = H6 · H6",
+    ]  # fmt: skip
+    assert ("dH5", "(W2ᵀ @ dH6) * (1 - H5²)") in [(s.name, s.expression) for s in program.statements()]
