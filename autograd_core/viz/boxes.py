@@ -20,7 +20,7 @@ from .text import clean, number, sign_of, signed
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["brief", "derivative_symbol", "derivative_value", "grad_text", "header_of", "laid_out", "module_rows", "node_content", "shape_text"]
+__all__ = ["brief", "derivative_symbol", "derivative_value", "grad_text", "header_of", "laid_out", "module_rows", "node_content", "shape_text", "told_constants"]
 
 
 def header_of(network: Network, i: int) -> str:
@@ -47,6 +47,17 @@ def _weighted_sum(network: Network, operands: list[int]) -> str:
         text = "Σ wᵢ²" if weights == terms else "Σ wᵢxᵢ"
     nothing = network.roles[bias] == "constant" and network.data(bias) == 0.0
     return text if nothing else f"{text} + b"
+
+
+def told_constants(network: Network, i: int) -> list[int]:
+    """The numbers that the header of a sum tells in full, as the 0.25 of a mean of four, and that need no box of their own."""
+    op, operands = network.op(i), [network.uses[k].operand for k in network.incoming[i]]
+    if op is None or op.name != "weighted_sum":
+        return []
+    weights, bias = operands[: len(operands) // 2], operands[-1]
+    plain = all(network.roles[j] == "constant" for j in weights)
+    told = weights if plain and len({float(network.data(j)) for j in weights}) == 1 else []
+    return [*told, bias] if network.roles[bias] == "constant" and network.data(bias) == 0.0 else told
 
 
 def grad_text(gradient: Any) -> tuple[str, int]:

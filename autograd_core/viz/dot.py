@@ -62,6 +62,8 @@ def _attributes(box: Box) -> str:
     rows = [f"{row.key}  {row.value}" for row in box.rows]
     rows += [f"{grid.key}  {_cells([text for text, _ in grid.cells], grid.columns)}" for grid in box.grids if grid.cells]
     label = "\\n".join(quoted(row)[1:-1] for row in [title, *rows])
+    if box.role == "constant" and not rows:  # a mere number
+        return f'label="{label}", shape=plaintext, style="", fontcolor="#5c6370", margin="0.04,0.02", width=0, height=0'
     text = f'label="{label}", fillcolor="{_FILL[box.role]}"'
     if box.role in _STYLE:
         text += f', style="{_STYLE[box.role]}"'

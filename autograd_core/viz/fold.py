@@ -12,7 +12,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
-from .network import Network
+import numpy as np
+
+from .boxes import told_constants
+from .network import Constant, Network
 
 __all__ = ["Rest", "Unit", "View", "view_of"]
 
@@ -108,6 +111,7 @@ def _folded(network: Network, chosen: list[int], level: int, fold: bool, outer: 
         dissolved |= calls
     if outer is not None:
         units, unit_of = _with_context(network, chosen, units, unit_of, outer)
+    _fold_numbers(network, unit_of)
     if fold:
         _fold_sums(network, unit_of)
         _fold_alike(network, units, unit_of)
@@ -216,6 +220,14 @@ def _merge(target: Unit, others: Iterable[Unit], unit_of: dict[int, Unit]) -> No
             other.members = []
 
 
+def _fold_numbers(network: Network, unit_of: dict[int, Unit]) -> None:
+    """Numbers that stand in the header of the only box that uses them go into that box."""
+    for i, unit in list(unit_of.items()):
+        if unit.kind == "node" and not unit.faded:
+            inside = [unit_of[j] for j in told_constants(network, i) if j in unit_of and unit_of[j].around == unit.around]
+            _merge(unit, [other for other in inside if other.kind == "node" and not other.faded], unit_of)
+
+
 def _fold_sums(network: Network, unit_of: dict[int, Unit]) -> None:
     """A tree of three or more additions whose partial sums nobody else uses becomes one Σ."""
 
@@ -223,11 +235,15 @@ def _fold_sums(network: Network, unit_of: dict[int, Unit]) -> None:
         op = network.op(i)
         return op is not None and op.name == "add" and unit_of[i].kind == "node" and not unit_of[i].faded
 
+    def nothing(i: int) -> bool:  # the 0 that Python's sum starts with
+        number = i in unit_of and unit_of[i].kind == "node" and isinstance(network.nodes[i], Constant)
+        return number and np.ndim(network.data(i)) == 0 and network.data(i) == 0 and not unit_of[i].faded
+
     inner: set[int] = set()
     for i in sorted(unit_of, reverse=True):
         if i in inner or not addition(i):
             continue
-        found, pending = [], [i]
+        found, zeros, pending = [], list[int](), [i]
         while pending:
             j = pending.pop()
             found.append(j)
@@ -236,10 +252,12 @@ def _fold_sums(network: Network, unit_of: dict[int, Unit]) -> None:
                 alone = len(network.outgoing[a]) == 1 and not network.label(a)
                 if a in unit_of and addition(a) and alone and unit_of[a].around == unit_of[i].around:
                     pending.append(a)
+                elif nothing(a) and unit_of[a].around == unit_of[i].around:
+                    zeros.append(a)
         if len(found) >= 3:
             inner.update(found)
             unit_of[i].kind = "sum"
-            _merge(unit_of[i], [unit_of[j] for j in found], unit_of)
+            _merge(unit_of[i], [unit_of[j] for j in found + zeros], unit_of)
 
 
 def _fold_alike(network: Network, units: list[Unit], unit_of: dict[int, Unit]) -> None:

@@ -295,6 +295,8 @@ def formula_of(op: Op, names: list[str], params: dict[str, Any] | None = None) -
     >>> from autograd_core.op import TABLE
     >>> formula_of(TABLE["mul"], ["w", "x"]), formula_of(TABLE["tanh"], ["u"]), formula_of(TABLE["power"], ["u", "2"])
     ('w × x', 'tanh(u)', 'u²')
+    >>> formula_of(TABLE["sub"], ["u", "−1"]), formula_of(TABLE["reshape"], ["w"], {"shape": (2, -1)})
+    ('u − (−1)', 'reshape(w, shape=(2, −1))')
     """
     words = [clean(name, 14) for name in names]
     if op.text:
@@ -307,7 +309,7 @@ def formula_of(op: Op, names: list[str], params: dict[str, Any] | None = None) -
         base = words[0] if words[0].isalnum() else f"({words[0]})"
         return base + words[1].translate(_RAISED)
     if len(words) == 2 and len(symbol) == 1 and not symbol.isalpha():
-        return f"{words[0]} {symbol} {words[1]}"
+        return f"{words[0]} {symbol} {_bracketed(words[1])}"
     if len(words) == 1 and op.dunder:
         return f"{symbol}{words[0]}"
     settings = params or {}
@@ -315,7 +317,8 @@ def formula_of(op: Op, names: list[str], params: dict[str, Any] | None = None) -
         return clean(f"{join_limited(words)}[{_setting(settings.get('key', '…'))}]", 36)
     if not symbol.replace(" ", "").isalpha():
         symbol = op.name
-    extra = [f"{key}={_setting(value)}" for key, value in settings.items() if value is not None and value is not False]
+    shown = {key: _setting(value) for key, value in settings.items() if value is not None and value is not False}
+    extra = [f"{key}=({text})" if isinstance(settings[key], tuple) and text != "…" else f"{key}={text}" for key, text in shown.items()]
     return clean(f"{symbol}({join_limited([join_limited(words), *extra])})", 36)
 
 
@@ -348,4 +351,11 @@ def _setting(value: Any) -> str:
         return ", ".join(map(_setting, value))
     if value is Ellipsis:
         return "…"
-    return clean(value, 12) if isinstance(value, (int, float, str, tuple)) else "…"
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return clean(value, 12).replace("-", "−")
+    return clean(value, 12) if isinstance(value, (bool, str, tuple)) else "…"
+
+
+def _bracketed(word: str) -> str:
+    """A negative number in parentheses: x − (−1)."""
+    return f"({word})" if word.startswith("−") else word

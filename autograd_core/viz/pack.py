@@ -119,27 +119,18 @@ def _largest(measured: Sequence[Measures], direction: Direction) -> Measures:
 def sheet(graph: Graph, direction: Direction, *, steps: bool) -> dict[str, Any]:
     """A graph whose boxes and wires are drawn but not placed: the page shows the neighbourhood of any of them.
 
-    `boxes` is width, height for each; `wires` is from, to, where it enters (across, from the centre), room for its label; `within` is
-    for each box the place in `containers` of the modules around it.
+    `boxes` is width, height for each; `wires` is from, to, where it enters (across, from the centre), room for its label; `containers`
+    is for each module its title and the one around it, `within` for each box the module that it stands in (-1 for none).
     """
     sized = measure(graph, direction)
     wires = [
         [link.source, link.target, round(sized.items[link.target].ports[link.port]), round(link.label)] for link in sized.links
     ]
-    title = {group.id: group.title.split(" · ")[0] for group in graph.groups}
-    parent = {group.id: group.parent for group in graph.groups}
-    containers: dict[str, int] = {}
-    within = []
-    for box in graph.boxes:
-        path, group = [], box.group
-        while group is not None:
-            path.append(title[group])
-            group = parent[group]
-        within.append(containers.setdefault(" › ".join(reversed(path)), len(containers)))
+    number: dict[int | None, int] = {None: -1, **{group.id: k for k, group in enumerate(graph.groups)}}
     return {
         "svg": pieces(graph, sized, direction, steps),
-        "containers": list(containers),
-        "within": within,
+        "containers": [[group.title, number[group.parent]] for group in graph.groups],
+        "within": [number[box.group] for box in graph.boxes],
         "boxes": [round(length) for box in graph.boxes for length in sized.sizes[box.id]],
         "wires": [n for wire in wires for n in wire],
         "names": [box.name for box in graph.boxes],

@@ -220,7 +220,7 @@
     const host = hidden ? focus[0].querySelector(".n").textContent : "";
     find("where").textContent = hidden ? `This product lies inside “${host}”: click the box to look into it.` : "";
     reveal(focus);
-    find("count").textContent = at === 1 ? "seed" : Math.max(0, at - 1) + " / " + (last - 1);
+    find("count").textContent = at === 1 ? "seed" : [Math.max(0, at - 1), last - 1].map((n) => n.toLocaleString("en")).join(" / ");
   }
   function follow(step) { // a step outside of a picture that was cut is looked for in the whole
     const walk = guide();

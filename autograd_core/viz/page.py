@@ -252,5 +252,5 @@ def _step(network: Network, step: ChainStep, k: int, total: int) -> dict[str, An
     sentence = step.sentence.split(" (path ")[0]
     return {
         "n": node, "o": operand_number, "u": use, "g": [text, sign], "h": f"{out} {header}  →  {operand}", "r": rows,
-        "s": f"Step {k + 1} of {total}. {sentence}.{paths}",
+        "s": f"Step {k + 1:,} of {total:,}. {sentence}.{paths}",
     }  # fmt: skip

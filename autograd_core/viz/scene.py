@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from .boxes import derivative_symbol, derivative_value, header_of, module_rows, node_content
 from .fold import Unit, View, view_of
 from .graph import Box, Edge, Graph, Grid, Group, Row
@@ -186,7 +188,9 @@ def _stack_name(network: Network, parts: list[list[int]]) -> str:
     if op is None:
         return f"{network.roles[tops[0]]}s"
     if len(parts[0]) > 3:
-        return f"terms: {op.name}"
+        operands = [network.uses[k].operand for k in network.incoming[tops[0]]]
+        words = [network.names[j] if network.roles[j] == "constant" and np.ndim(network.data(j)) == 0 else "(…)" for j in operands]
+        return formula_of(op, words, network.nodes[tops[0]]._params).replace("((…))", "(…)")  # type: ignore[union-attr]
     named = ([network.names[network.uses[k].operand] for k in network.incoming[top]] for top in tops)
     words = [_shared(first, last) for first, last in zip(*named, strict=False)]
     return formula_of(op, words, getattr(network.nodes[tops[0]], "_params", None))

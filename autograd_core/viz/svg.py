@@ -44,8 +44,15 @@ def _value_width(row: Row) -> float:
     return max(width_of(row.value, 12, mono=True), width_of("−0.12345", 12, mono=True) if row.live else 0.0)
 
 
+def _is_plain(box: Box) -> bool:
+    """Whether a box is a mere number: it is drawn quietly, without a border."""
+    return box.role == "constant" and not box.rows and not box.grids and box.count == 1 and not box.root
+
+
 def _size(box: Box, room: float) -> tuple[float, float]:
     """Width and height of a box, at least `room` high."""
+    if _is_plain(box):
+        return round(width_of(box.name, 12) + 10), 18
     title = width_of(box.name, 13) * 1.08 + width_of(box.formula, 13) + (8 if box.formula else 0)
     extra = (18 if box.opens else 0) + (width_of(f"×{box.count:,}", 13) + 12 if box.count > 1 else 0)
     small = [_grid_size(grid) for grid in box.grids]
@@ -149,10 +156,12 @@ def svg(
             box = f'<rect class="f" x="{x:.0f}" y="{y:.0f}" width="{abs(x1 - x0):.0f}" height="{abs(y1 - y0):.0f}"'
             title = _fitted(group.title, abs(x1 - x0) - 20)
             out.append(f'{box} rx="10"/><text class="ft" x="{x + 12:.0f}" y="{y + 19:.0f}">{escape(title)}</text>')
+    quiet = {box.id for box in graph.boxes if _is_plain(box)}
     middles = placement.labels or [None] * len(graph.edges)
     for edge, label, route, middle in zip(graph.edges, sized.labels, placement.routes, middles, strict=True):
         at = None if middle is None else frame(middle)
-        out.append(_edge(edge, label, [frame(point) for point in route], direction, steps, placement.curved, at))
+        knots = [frame(point) for point in route]
+        out.append(_edge(edge, label, knots, direction, steps, placement.curved, at, quiet=edge.source in quiet))
     for box_ in graph.boxes:
         width, height = sized.sizes[box_.id]
         x, y = frame(placement.centres[box_.id])
@@ -173,7 +182,11 @@ def svg(
 def pieces(graph: Graph, sized: Measures, direction: Direction, steps: bool) -> str:
     """Every box and every wire at the origin, as an SVG from which a page takes what it places."""
     nowhere = [(0.0, 0.0), (0.0, 0.0)]
-    wires = (_edge(edge, label, nowhere, direction, steps, False) for edge, label in zip(graph.edges, sized.labels, strict=True))
+    quiet = {box.id for box in graph.boxes if _is_plain(box)}
+    wires = (
+        _edge(edge, label, nowhere, direction, steps, False, quiet=edge.source in quiet)
+        for edge, label in zip(graph.edges, sized.labels, strict=True)
+    )
     boxes = (_box(box, 0, 0, *map(int, sized.sizes[box.id])) for box in graph.boxes)
     return f'<svg xmlns="http://www.w3.org/2000/svg">{"".join(wires)}{"".join(boxes)}</svg>'
 
@@ -197,6 +210,8 @@ def _edge(
     steps: bool,
     curved: bool,
     middle: tuple[float, float] | None = None,
+    *,
+    quiet: bool = False,
 ) -> str:
     """The wire, its arrowhead and its label (and, for the page, the head of the backward arrow)."""
     upright = direction in ("down", "up")
@@ -221,7 +236,7 @@ def _edge(
             place_, anchor = (x1 - 8 * ahead, y1 - 4), ' text-anchor="end"' if ahead > 0 else ""
         text = f'<text class="l" x="{place_[0]:.0f}" y="{place_[1]:.0f}"{anchor}>{words}</text>'
     hint = f"<title>{escape(edge.hint)}</title>" if edge.hint else ""
-    return f'<g class="e" id="e{edge.id}">{hint}<path class="w" d="{path}"/><path class="h" d="{arrow}"/>{back}{text}</g>'
+    return f'<g class="e{" quiet" if quiet else ""}" id="e{edge.id}">{hint}<path class="w" d="{path}"/><path class="h" d="{arrow}"/>{back}{text}</g>'
 
 
 def _spline(knots: Sequence[tuple[float, float]]) -> str:
@@ -266,7 +281,11 @@ def _path(knots: Sequence[tuple[float, float]], upright: bool) -> str:
 
 
 def _box(box: Box, x: int, y: int, width: int, height: int) -> str:
-    """Border, header, rows, grids."""
+    """Border, header, rows, grids; of a mere number the number."""
+    if _is_plain(box):
+        place_ = f'x="{x + width / 2:g}" y="{y + height // 2 + 4}"'
+        rim = f'<rect class="o" x="{x}" y="{y}" width="{width}" height="{height}" rx="9"/>'
+        return f'<g class="b constant plain{" faded" if box.faded else ""}" id="b{box.id}">{rim}<text {place_}><tspan class="n">{escape(box.name)}</tspan></text></g>'
     radius = 0 if box.role in ("input", "constant") else 9
     kind = f"b {box.role}" + (" root" if box.root else "") + (" faded" if box.faded else "")
     kind += " opens" if box.opens else ""

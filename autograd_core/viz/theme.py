@@ -9,7 +9,7 @@ __all__ = ["Theme", "stylesheet"]
 Theme = Literal["auto", "light", "dark"]
 
 _LIGHT: Final = {
-    "bg": "#ffffff", "fg": "#1c1e21", "muted": "#5c6370", "line": "#868d99", "fill": "#ffffff", "edge": "#9299a6",
+    "bg": "#ffffff", "fg": "#1c1e21", "muted": "#5c6370", "line": "#868d99", "fill": "#ffffff", "edge": "#7f8794",
     "operation": "#eef1f5", "input": "#f4efe2", "parameter": "#ece5f8", "strong": "#6b4fa0", "module": "#e3ecf2",
     "frame": "#f7f8fa", "plus": "#0072b2", "minus": "#b34d00", "active": "#b34d00", "operand": "#0072b2",
     "done": "#007a5a",
@@ -32,7 +32,8 @@ _SHAPE: Final = (
     ".ag .l{paint-order:stroke;stroke-width:4px;stroke-linejoin:round}.ag .o{stroke-width:1.2}"
     ".ag .parameter .o{stroke-width:2.6}.ag .module .o,.ag .sum .o{stroke-width:1.6}.ag .f{stroke-dasharray:6 4}"
     ".ag .rest .o{stroke-dasharray:2 3}.ag .d{fill:none;stroke-width:1.2}.ag .faded{opacity:.62}"
-    ".ag image{image-rendering:pixelated}"
+    ".ag image{image-rendering:pixelated}.ag .quiet .w{stroke-width:1;stroke-dasharray:2 2}"
+    ".ag .plain text{text-anchor:middle}.ag .plain .n{font-weight:400}"
 )
 _COLOUR: Final = (
     ".ag .bg{{fill:{bg}}}.ag text{{fill:{fg}}}.ag .k,.ag .s,.ag .ft{{fill:{muted}}}.ag .l{{stroke:{bg}}}"
@@ -40,6 +41,7 @@ _COLOUR: Final = (
     ".ag .input .hd,.ag .constant .hd{{fill:{input}}}.ag .parameter .hd{{fill:{parameter}}}"
     ".ag .parameter .o{{stroke:{strong}}}.ag .module .hd,.ag .sum .hd{{fill:{module}}}"
     ".ag .f{{fill:{frame};stroke:{line}}}.ag .w{{stroke:{edge}}}.ag .h{{fill:{edge}}}"
+    ".ag .plain .o{{fill:{operation};stroke:none}}.ag .plain text{{fill:{muted}}}"
     ".ag .r{{fill:{active}}}.ag .p{{fill:{plus}}}.ag .m{{fill:{minus}}}"
 )
 

@@ -493,3 +493,64 @@ def test_a_walk_says_in_which_modules_it_is(open_page):
     page.locator("#seek").fill("x1")
     page.locator("#seek").press("Enter")
     assert page.locator("#title").text_content() == "Graph of out › around x1"
+
+
+FRAMES = """() => {
+  const box = (element) => element.getBoundingClientRect(), svg = document.querySelector(".view>svg");
+  const frames = [...svg.querySelectorAll("rect.f")].map((frame) => [frame.nextElementSibling.textContent, box(frame)]);
+  const inside = (a, b) => a.left >= b.left - 1 && a.right <= b.right + 1 && a.top >= b.top - 1 && a.bottom <= b.bottom + 1;
+  const apart = (a, b) => a.right <= b.left || b.right <= a.left || a.bottom <= b.top || b.bottom <= a.top;
+  const found = {}, crossed = [];
+  for (const element of svg.querySelectorAll(".b")) {
+    const rim = box(element.querySelector("rect.o"));
+    for (const [title, frame] of frames) if (!inside(rim, frame) && !apart(rim, frame)) crossed.push(title);
+    found[element.querySelector(".n").textContent] = frames.filter(([, frame]) => inside(rim, frame)).map(([title]) => title.split(" · ")[0]);
+  }
+  frames.forEach(([a, one], k) => frames.slice(k + 1).forEach(([b, other]) => {
+    if (!inside(one, other) && !inside(other, one) && !apart(one, other)) crossed.push(a + " " + b);
+  }));
+  return [found, crossed];
+}"""
+
+
+@pytest.mark.parametrize("direction", ["right", "down", "left", "up"])
+def test_a_walk_draws_the_modules_around_its_nodes(open_page, direction):
+    model = nn.MLP(2, [6, 5, 1], rng=0)
+    out = model([Value(0.5, label="x1"), Value(-1.0, label="x2")])
+    found = read(out)
+
+    def modules(i):
+        path, call = [], found.owner[i]
+        while call is not None:
+            path.append(found.calls[call].path.rsplit(".", 2)[-2:] if found.calls[call].path else [found.calls[call].kind])
+            call = found.calls[call].parent
+        return [".".join(words) for words in reversed(path)]
+
+    page = open_page(draw(out, around=out, depth=9, limit=12, direction=direction).html)
+    for name in ("w1₂", "v9", "out", "x1"):
+        page.locator("#seek").fill(name)
+        page.locator("#seek").press("Enter")
+        assert "around" in page.locator("#title").text_content()
+        framed, crossed = page.evaluate(FRAMES)
+        assert crossed == [] and page.evaluate(OVERLAPS) == []
+        shown = {i for i, known in enumerate(found.names) if known in framed}
+        assert len(shown) >= 12
+        for i in shown:
+            assert framed[found.names[i]] == modules(i), found.names[i]
+
+
+def test_the_numbers_of_steps_have_separators(open_page):
+    page = open_page(explain(chain(1500)).html)
+    page.keyboard.press("End")
+    assert re.fullmatch(r"(\d,\d{3}) / \1", page.locator("#count").text_content())
+    assert re.match(r"Step \d,\d{3} of \d,\d{3}\.", page.locator("#say").text_content())
+
+
+def test_the_key_stands_in_line(open_page):
+    page = open_page(explain(neuron()[0]).html)
+    begins = page.evaluate("""[...document.querySelectorAll("#key li")].map((li) => {
+      const range = document.createRange();
+      range.selectNodeContents(li);
+      return range.getBoundingClientRect().left;
+    })""")
+    assert len(begins) == 3 and len(set(begins)) == 1

@@ -12,7 +12,7 @@ import nn
 from autograd_core import Op, Tensor, Value, no_grad, weighted_sum
 from autograd_core.errors import AutogradError
 from autograd_core.node import walk
-from autograd_core.viz import draw, explain
+from autograd_core.viz import draw, explain, theme
 from autograd_core.viz.dot import _command, placed_by_dot
 from autograd_core.viz.fold import view_of
 from autograd_core.viz.heat import grid_of
@@ -546,3 +546,64 @@ def test_a_graph_is_numbered_in_topological_order(seed):
         assert all(j < i for j in inside)
         fresh = [j for j in dict.fromkeys(inside) if network.outgoing[j] and min(network.uses[k].node for k in network.outgoing[j]) == i]
         assert fresh == sorted(fresh), "what is used here first is numbered in the order of the operands"
+
+
+def test_the_numbers_of_a_mean_stand_in_its_header():
+    loss = nn.mse_loss([Value(0.3 * i, label=f"y{i}") for i in range(4)], [1.0, 0.0, 1.0, 0.0])
+    graph = draw(loss).graph
+    (mean,) = [box for box in graph.boxes if box.root]
+    assert mean.formula == "= 0.25 · Σ xᵢ"
+    assert len([edge for edge in graph.edges if edge.target == mean.id]) == 4
+    assert sorted(box.name for box in graph.boxes if box.role == "constant") == ["0", "0", "1", "1"], "the targets are in no header of a sum"
+    weights, x = [Value(1.0, label=f"w{i}") for i in range(2)], [2.0, 3.0]
+    names = sorted(box.name for box in draw(weighted_sum(weights, x, 1.0)).graph.boxes if box.role == "constant")
+    assert names == ["1", "2", "3"], "numbers that the header does not tell are drawn"
+
+
+def test_numbers_are_drawn_quietly():
+    text = draw(Value(2.0, label="x") * 3.0 + Value(1.0, label="y")).svg
+    assert text.count('class="b constant plain"') == text.count('class="e quiet"') == 1
+    array = draw(Tensor([1.0, 2.0], label="x") * np.array([3.0, 4.0])).svg
+    assert 'class="b constant"' in array and "plain" not in array.split("</style>")[1]
+
+
+def test_the_zero_that_sum_starts_with_is_no_term():
+    graph = draw(sum(Value(float(i)) for i in range(5)), fold=True).graph
+    assert [box.formula for box in graph.boxes if box.root] == ["= Σ of 5 terms"]
+    assert not [box for box in graph.boxes if box.role == "constant"]
+
+
+def test_negative_numbers_and_shapes_are_written_as_in_a_book():
+    x = Value(2.0, label="x")
+    formulas = {box.formula for box in draw((x - -1.0) * -2.0 + (x + -3.0)).graph.boxes}
+    assert {"= x − (−1)", "= v1 × (−2)", "= x + (−3)"} <= formulas
+    graph = draw(Tensor(np.ones((2, 3)), label="x").reshape(3, -1).transpose(1, 0)).graph
+    assert "= reshape(x, shape=(3, −1))" in {box.formula for box in graph.boxes}
+
+
+def test_a_stack_of_terms_is_called_by_what_they_compute():
+    w = Value(0.5, label="w")
+    loss = sum(((w * float(i) + 1.0).tanh() - 1.0) ** 2 for i in range(12))
+    names = {box.name for box in draw(loss, fold=True).graph.boxes if box.count > 1}
+    assert names == {"(…)²"}
+
+
+def _luminance(colour):
+    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    red, green, blue = (x / 12.92 if x <= 0.03928 else ((x + 0.055) / 1.055) ** 2.4 for x in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+@pytest.mark.parametrize("colours", [theme._LIGHT, theme._DARK], ids=["light", "dark"])
+def test_contrasts_are_those_of_wcag_aa(colours):
+    """4.5 for text, 3 for lines that mean something, on every ground that they stand on."""
+
+    def contrast(one, other):
+        high, low = sorted((_luminance(colours[one]), _luminance(colours[other])), reverse=True)
+        return (high + 0.05) / (low + 0.05)
+
+    for text in ("fg", "muted", "plus", "minus", "active", "operand", "done"):
+        assert all(contrast(text, ground) >= 4.5 for ground in ("bg", "fill", "frame")), text
+    assert all(contrast(text, ground) >= 4.5 for text in ("fg", "muted") for ground in ("operation", "input", "parameter", "module"))
+    for line in ("line", "edge", "strong"):
+        assert all(contrast(line, ground) >= 3.0 for ground in ("bg", "frame")), line
