@@ -110,7 +110,7 @@ def main(output: str | Path = "demo_output", *, seed: int = 0, progress: bool = 
     written = [
         (steps, "backpropagation through one neuron, product by product: open it in a browser"),
         (training, "the scalar network while it learned, with a slider over the epochs: open it in a browser"),
-        (_save(plot.decision_boundary(scalar, x, y, title="Two moons: where the scalar MLP draws the line"), folder / "moons_decision_boundary.png"),
+        (_save(plot.decision_boundary(scalar, x, 2 * y - 1, title="Two moons: where the scalar MLP draws the line"), folder / "moons_decision_boundary.png"),
          "what the scalar network answers all over the plane"),
         (_save(plot.loss_curves(scalar_history, title="Two moons: hinge loss of the scalar MLP"), folder / "moons_loss.png"), "its loss over the epochs"),
         (_save(plot.loss_curves(tensor_history, title="Digits: cross-entropy of the tensor MLP"), folder / "digits_loss.png"),

@@ -125,9 +125,10 @@ def decision_boundary(
         _shade_score(ax, u, v, scores.reshape(n, n), threshold)
     else:
         _shade_classes(ax, u, v, scores)
-    data_scatter(points, labels, ax=ax, title=title, size=26.0 if len(points) > 20 else 80.0)
+    data_scatter(points, labels, ax=ax, title=title, size=26.0 if len(points) > 20 else 80.0, legend=False)
     ax.set_xlim(u[0], u[-1])
     ax.set_ylim(v[0], v[-1])
+    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=4, fontsize="small", frameon=False)  # it would hide the boundary
     return ax
 
 
@@ -212,7 +213,8 @@ def loss_curves(history: History, *, ax: Any = None, title: str = "Training", lo
         for name in names:
             dashed = name.startswith("val_")
             colour = COLOURS[(2 + 2 * kinds.index(name.removeprefix("val_")) + dashed) % len(COLOURS)]
-            other.plot(epochs, history[name], color=colour, linewidth=1.5, linestyle=("--", ":")[not dashed], label=name.replace("val_", "validation "))
+            label = f"{'validation' if dashed else 'training'} {name.removeprefix('val_')}"
+            other.plot(epochs, history[name], color=colour, linewidth=1.5, linestyle=("--", ":")[not dashed], label=label)
         shown = np.concatenate([np.asarray(history[n]) for n in names])
         if np.nanmin(shown) >= 0 and np.nanmax(shown) <= 1:
             other.set_ylim(max(0.0, float(np.nanmin(shown)) - 0.05), 1.01)

@@ -47,6 +47,18 @@ def execute(path: Path, folder: Path, *, solve: bool = False) -> nbformat.Notebo
     return notebook
 
 
+def joined(outputs: list[nbformat.NotebookNode]) -> list[nbformat.NotebookNode]:
+    """Outputs in which text that came in pieces, as it does from a busy machine, is one piece."""
+    found: list[nbformat.NotebookNode] = []
+    for output in outputs:
+        before = found[-1] if found else None
+        if before is not None and output.output_type == "stream" == before.output_type and output.name == before.name:
+            before.text += output.text
+        else:
+            found.append(output)
+    return found
+
+
 def lighter(png: str) -> str:
     """A picture (in base64) with a palette of 256 colours, which is a sixth of the size and looks the same."""
     from PIL import Image
@@ -68,6 +80,8 @@ def write(path: Path) -> None:
     })  # fmt: skip
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
+        if "outputs" in cell:
+            cell.outputs = joined(cell.outputs)
         for output in cell.get("outputs", []):
             if "image/png" in output.get("data", {}):
                 output.data["image/png"] = lighter(output.data["image/png"])

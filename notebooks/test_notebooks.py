@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import html
 import re
 import sys
@@ -14,7 +15,7 @@ pytest.importorskip("nbclient", reason="notebooks need nbclient; pip install 'au
 import nbformat
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from execute import FOLDER, execute, notebooks
+from execute import FOLDER, execute, joined, notebooks
 
 MOST_LINES = 22  # about twenty
 MOST_BYTES = 6_000_000
@@ -78,6 +79,7 @@ def test_committed_notebook_is_executed_and_readable(path: Path) -> None:
         assert len(cell.source.splitlines()) <= MOST_LINES, f"a long cell:\n{cell.source}"
         assert not list(warnings_in(cell)), cell.source
         assert all(output.output_type != "error" for output in cell.outputs), cell.source
+        assert len(joined(copy.deepcopy(cell.outputs))) == len(cell.outputs), f"text in pieces:\n{cell.source}"
 
 
 @course

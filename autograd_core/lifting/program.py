@@ -168,6 +168,8 @@ class Program:
         if self.kind == "scalar source" and len(self.lines) < forward:
             head += "\n# lines that compute alike are told as one; p is any parameter, x any input, v any result, c any number"
         text = [head, *format_lines(list(self.lines))]
+        if any("[j], j]" in line.expression for line in self.lines):
+            text.insert(1, "# H[k[j], j] is one entry of each column j: that of row k[j]")
         statements = self.statements()
         return "\n".join([*text, "# backward", *format_statements(statements)] if statements else text)
 

@@ -45,7 +45,7 @@ def as_dot(graph: Graph, *, direction: Direction = "right") -> str:
     """The picture in the DOT language, for the `dot` program and the `graphviz` package."""
     lines = [
         "digraph {",
-        f"  graph [rankdir={_RANKDIR[direction]}, bgcolor=transparent, nodesep=0.25, ranksep=0.5, {_FONT}, fontsize=12]",
+        f'  graph [rankdir={_RANKDIR[direction]}, bgcolor="#ffffff", nodesep=0.25, ranksep=0.5, {_FONT}, fontsize=12]',
         f'  node [shape=box, style="rounded,filled", fillcolor="#ffffff", {_FONT}, fontsize=12, margin="0.12,0.06"]',
         f'  edge [arrowsize=0.7, {_FONT}, fontsize=11, color="#6b7280"]',
     ]

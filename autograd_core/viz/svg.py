@@ -16,6 +16,7 @@ __all__ = ["Direction", "Measures", "label_of", "measure", "parents_of", "pieces
 Direction = Literal["right", "down", "left", "up"]
 
 _HEADER, _ROW, _PAD, _PORT, _CELL, _MARGIN = 24, 17, 9, 17, 17, 14
+_LABEL = 24  # characters of a derivative on an edge
 
 
 class Measures(NamedTuple):
@@ -98,7 +99,7 @@ def measure(graph: Graph, direction: Direction = "right", *, labels: bool = True
 
 def label_of(edge: Edge) -> tuple[str, str]:
     """What stands on an edge: the symbol (cut short) and the number, once where they are the same."""
-    symbol = edge.symbol if len(edge.symbol) <= 18 else edge.symbol[:17] + "…"
+    symbol = edge.symbol if len(edge.symbol) <= _LABEL else edge.symbol[: _LABEL - 1] + "…"
     return ("", edge.value) if symbol == edge.value.lstrip("+") or not symbol else (symbol, edge.value)
 
 

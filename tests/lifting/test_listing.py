@@ -250,6 +250,7 @@ def test_scalar_cross_entropy_reads_like_a_lecture() -> None:
     assert told[1:] == ["H2 = exp(H1)", "v1 = column_sums(H2)", "v2 = log(v1)", "v3 = v2 - H1[k1[j], j]", "loss = 0.05 * sum(v3)"]
     loss, parameters, inputs = WORKLOADS["softmax_cross_entropy"]()
     program = lift(loss, params=parameters, inputs=inputs)
+    assert "# H[k[j], j] is one entry of each column j: that of row k[j]" in str(program).splitlines()
     assert _told(program) == ["H1 = exp(W @ X + b)", "v1 = column_sums(H1)", "v2 = H1[k1[j], j] / v1", "v3 = log(v2)", "loss = -0.02 * sum(v3)"]
     assert [(s.name, s.expression) for s in program.statements()] == [
         ("dv2", "-0.02 / v2"), ("dH1[k1[j], j]", "dv2 / v1"), ("dv1", "-dv2 * v2 / v1"), ("dH1[i ≠ k1[j], j]", "0"),

@@ -50,7 +50,7 @@ def test_loss_curves(tmp_path):
     model = nn.Sequential(nn.Linear(2, 32, rng=0), nn.Tanh(), nn.Linear(32, 2, rng=1))
     history = nn.fit(model, x, y, loss="cross_entropy", epochs=15, validation=0.3, metrics="accuracy", early_stopping=4, rng=0)
     said = drawn(history.plot(), tmp_path)
-    for word in ("training loss", "validation loss", "generalisation gap", "accuracy", "best: epoch", "epoch"):
+    for word in ("training loss", "validation loss", "generalisation gap", "training accuracy", "validation accuracy", "best: epoch", "epoch"):
         assert word in said
     with pytest.raises(KeyError, match="history has no 'val_f1'"):
         history["val_f1"]
@@ -155,3 +155,11 @@ def test_the_pictures_have_one_address():
     assert plot.network is plot_model.network and "loss_surface" in dir(plot)
     with pytest.raises(AttributeError, match="no attribute 'pie'"):
         plot.pie
+
+
+def test_the_legend_of_a_boundary_hides_nothing():
+    x, y = moons(40, rng=0)
+    ax = nn.plot.decision_boundary(lambda p: p[:, 0] - p[:, 1], x, y)
+    ax.figure.canvas.draw()
+    assert len(ax.get_legend().get_texts()) == 4
+    assert ax.get_legend().get_window_extent().y1 <= ax.get_window_extent().y0

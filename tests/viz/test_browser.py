@@ -8,6 +8,7 @@ import pytest
 
 import nn
 from autograd_core import Value, weighted_sum
+from autograd_core.lifting import lift_with_origins
 from autograd_core.viz import draw, explain
 from autograd_core.viz.network import read
 
@@ -288,6 +289,21 @@ def test_on_paper_the_whole_picture_and_no_buttons(open_page):
     right = page.evaluate("document.querySelector('.view>svg').getBoundingClientRect().right")
     assert right <= 700 and page.evaluate("getComputedStyle(document.querySelector('.view')).overflowY") == "visible"
     assert not page.locator("nav").is_visible() and not page.locator(".tools").is_visible() and page.locator("#title").is_visible()
+    table = page.locator("details pre")
+    assert "products" in table.text_content() and table.bounding_box()["height"] > 400, "the table is printed, opened or not"
+
+
+def test_on_paper_the_program_stands_below_its_graph(open_page):
+    w, xs = [Value(0.1 * i, label=f"w{i}") for i in range(8)], [[0.1 * i * j - 1.0 for i in range(8)] for j in range(40)]
+    loss = sum(sum((a * b for a, b in zip(w, x, strict=True)), 0.0).tanh() ** 2 for x in xs)
+    page = open_page(draw(lift_with_origins(loss, params=w)).html, width=1000)
+    page.emulate_media(media="print")
+    places = page.evaluate("""[...document.querySelectorAll(".lifted header, #scalar>svg, #array")].map((part) => {
+      const { top, bottom } = part.getBoundingClientRect();
+      return [top, bottom];
+    })""")
+    assert len(places) == 3 and all(above[1] <= below[0] for above, below in zip(places, places[1:], strict=False))
+    assert page.evaluate("document.querySelector('#array').scrollHeight <= document.querySelector('#array').clientHeight + 2")
 
 
 def test_hostile_labels_do_nothing(open_page):

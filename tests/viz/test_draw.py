@@ -607,3 +607,14 @@ def test_contrasts_are_those_of_wcag_aa(colours):
     assert all(contrast(text, ground) >= 4.5 for text in ("fg", "muted") for ground in ("operation", "input", "parameter", "module"))
     for line in ("line", "edge", "strong"):
         assert all(contrast(line, ground) >= 3.0 for ground in ("bg", "frame")), line
+
+
+def test_the_derivative_of_cross_entropy_is_told_in_full():
+    z = Tensor(np.zeros((4, 3)), label="z")
+    text = draw(nn.cross_entropy(np.tanh(z), np.array([0, 1, 2, 0]))).svg
+    assert ">(softmax(v1) − 1_y)·g/4</tspan>" in text
+
+
+def test_exports_are_legible_on_any_ground():
+    """Their text is dark, so the ground is theirs, not that of the slide."""
+    assert 'bgcolor="#ffffff"' in draw(neuron()[0]).source
