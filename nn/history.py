@@ -127,7 +127,9 @@ class History:
         return max(map(len, self.columns.values()), default=0)
 
     def __getitem__(self, name: str) -> list[float]:
-        """A column."""
+        """A column; the loss of no epochs is an empty one."""
+        if name == "loss" and not self.columns:
+            return []
         if name not in self.columns:
             raise KeyError(f"history has no {name!r}; it has {', '.join(self.columns) or 'nothing yet'}.")
         return self.columns[name]

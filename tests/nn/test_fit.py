@@ -327,3 +327,13 @@ def test_what_cannot_be_is_told_before_the_first_step(options, message):
         nn.fit(model, x, y, epochs=2, metrics="accuracy", progress=False, **options)
     assert all(np.array_equal(before[name], array) for name, array in model.state_dict().items())
     assert not any(module.training for module in model.modules())
+
+
+def test_a_run_of_no_epochs_has_no_losses():
+    model = nn.Sequential(nn.Linear(2, 1, rng=0))
+    before = model.state_dict()
+    history = nn.fit(model, np.ones((4, 2)), np.ones((4, 1)), epochs=0, progress=False)
+    assert history["loss"] == [] and len(history) == 0 and history.columns == {}
+    assert all(np.array_equal(before[k], v) for k, v in model.state_dict().items())
+    with pytest.raises(KeyError, match="history has no 'val_loss'; it has nothing yet"):
+        history["val_loss"]
