@@ -58,6 +58,9 @@ class _PartSlot:
     def shape(self) -> tuple[int, ...]:
         return (self.cells.stop - self.cells.start,)
 
+    def check(self) -> None:
+        """The program's gradient is as long as its vector."""
+
     def advance(self, update: Update, group: dict[str, Any]) -> None:
         theta = self.step.program.theta
         if theta.grad is not None:

@@ -126,7 +126,10 @@ class Optimizer:
 
     @np.errstate(all="ignore")
     def step(self) -> None:
-        """One update of every parameter that has a gradient."""
+        """One update of every parameter that has a gradient; of none where a gradient has another shape than its parameter."""
+        for slots in self._slots:
+            for slot in slots:
+                slot.check()
         self.steps += 1
         for group, slots in zip(self.param_groups, self._slots, strict=True):
             update = self._ascend if group.get("maximize") else self.update

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from autograd_core import Tensor, Value
+from autograd_core.errors import ShapeError
 
 __all__ = ["Slot", "State", "TensorSlot", "Update", "ValuesSlot"]
 
@@ -30,6 +31,9 @@ class Slot(Protocol):
     @property
     def shape(self) -> tuple[int, ...]:
         """The shape of data, gradient and running averages."""
+
+    def check(self) -> None:
+        """Refuse a gradient that is not of the shape of the data, before a step has changed anything."""
 
     def advance(self, update: Update, group: dict[str, Any]) -> None:
         """Hand data, gradient and state to `update`, which writes into the data, and make the new data known.
@@ -50,6 +54,16 @@ class TensorSlot:
     def shape(self) -> tuple[int, ...]:
         """That of the tensor."""
         return self.parameter.shape
+
+    def check(self) -> None:
+        """One that was assigned by hand may have any shape, and would be broadcast."""
+        gradient, shape = self.parameter.grad, self.parameter._value.shape
+        if gradient is not None and getattr(gradient, "shape", None) != shape:
+            label = f" {self.parameter.label!r}" if self.parameter.label else ""
+            raise ShapeError(
+                f"step: the .grad of Tensor{label} of shape {shape} was set to {type(gradient).__name__} of shape {np.shape(gradient)}, "
+                f"expected an array of shape {shape}; no parameter was changed."
+            )
 
     def advance(self, update: Update, group: dict[str, Any]) -> None:
         """The arrays themselves are handed out, not copies; graphs recorded before see another view of the same memory."""
@@ -75,6 +89,9 @@ class ValuesSlot:
     def shape(self) -> tuple[int, ...]:
         """(number of Values,)."""
         return (len(self.parameters),)
+
+    def check(self) -> None:
+        """A number has no shape."""
 
     def advance(self, update: Update, group: dict[str, Any]) -> None:
         """Gather, update, and hand the new numbers out again; a Value's gradient is 0 where none has flowed."""

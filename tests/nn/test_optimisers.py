@@ -395,3 +395,16 @@ def test_a_rate_that_cannot_be_worked_out_changes_nothing():
     with pytest.raises(IndexError):
         schedule.load_state_dict({"epoch": 2, "base_lrs": [0.8]})
     assert (schedule.state_dict(), optimizer.lr) == ({"epoch": 0, "base_lrs": [0.4]}, 0.4)
+
+
+@pytest.mark.parametrize("kind", [nn.SGD, nn.Adam, nn.AdamW, nn.RMSprop, nn.Adagrad])
+@pytest.mark.parametrize("wrong", [np.ones(5), np.ones(1), np.array(1.0), np.ones((1, 2)), [1.0, 1.0], 1.0])
+def test_a_gradient_of_another_shape_changes_nothing(kind, wrong):
+    first, second = Tensor([1.0, 2.0]), Tensor([3.0, 4.0], label="w")
+    optimizer = kind([first, second], lr=0.1)
+    first.grad, second.grad = np.ones(2), wrong
+    before = optimizer.state_dict()
+    with pytest.raises(ValueError, match=r"step: the \.grad of Tensor 'w' of shape \(2,\) was set to .* expected an array of shape \(2,\)"):
+        optimizer.step()
+    assert first.data.tolist() == [1.0, 2.0] and second.data.tolist() == [3.0, 4.0]
+    assert optimizer.state_dict() == before
