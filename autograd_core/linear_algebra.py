@@ -191,7 +191,7 @@ def vecdot(x: Any, y: Any, *, axis: int = -1) -> Any:
 
 # ------------------------------------------------------------------------------------------ linear algebra
 @answers(np.linalg.norm)
-def norm(x: Any, ord: Any = None, axis: Any = None, *, keepdims: bool = False) -> Any:
+def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
     """`np.linalg.norm`: the Euclidean norm, and those of order 1, p, ±inf and "fro"; norm'(0) = 0.
 
     Of a matrix also the spectral norm (2, or -2 for the smallest singular value) and the nuclear norm ("nuc").

@@ -47,6 +47,7 @@ AGREE: dict[str, tuple[Callable[..., Any], tuple[np.ndarray, ...]]] = {
     "bincount with weights": (lambda w: np.bincount([0, 2, 2], weights=w, minlength=5), (VECTOR,)),
     "histogram with weights": (lambda w: np.histogram([0.0, 1.0, 2.0, 3.0, 9.0, 2.0], [0.0, 1.5, 2.0, 3.0], weights=w)[0], (rng.normal(size=6),)),
     "histogram as a density": (lambda w: np.histogram(WIDE, 3, density=True, weights=w)[0], (rng.uniform(1.0, 2.0, (2, 3)),)),
+    "norm with keepdims by its place": (lambda x: np.linalg.norm(x, 1, (0, 2), True), (DEEP,)),
     "round": (lambda x: x.round(1) * x, (np.array([0.33, -1.27]),)),
 }  # fmt: skip
 for _ord in (None, 1, 2, 3, 0.5, np.inf, -np.inf, -1):
