@@ -221,6 +221,11 @@ def test_array_joins_nodes() -> None:
         assert grad(lambda a, make=make: np.linalg.det(matrix(make)(a)))(angle) == pytest.approx(np.cos(angle) - angle * np.sin(angle) + np.sin(2.0 * angle), rel=1e-14)
     check_grads(lambda x: ag.array([x, 2.0 * x, x[::-1] ** 2]), (VECTOR,))
     check_grads(lambda x: ag.array([[x[0], 1.0], [x[1] * x[2], 0.0]]), (VECTOR,))
+    for function in (np.mean, np.std, np.median, np.linalg.norm):
+        check_grads(lambda x, function=function: function(ag.array([x[0], x[1] * x[2]])), (VECTOR,))
+    with pytest.raises(ValueError, match="sequence") as refused:
+        grad(lambda x: np.mean([x[0], x[1]]))(VECTOR)
+    assert "autograd_core.array instead of np.array for a list of nodes" in str(refused.value.__cause__)
 
 
 def test_array_with_dtypes_and_axes() -> None:
