@@ -1,5 +1,7 @@
 """Pictures: each is drawn, returns its axes, takes `ax=`, and says what it should; the drawings of the demo are written."""
 
+import sys
+
 import numpy as np
 import pytest
 
@@ -112,7 +114,8 @@ def test_surface(tmp_path):
         plot_model.loss_surface(valley, ax=plt.subplots()[1])
 
 
-def test_live_in_a_file(tmp_path):
+def test_live_in_a_file(tmp_path, monkeypatch):
+    monkeypatch.delitem(sys.modules, "ipykernel", raising=False)  # imported by the tests of notebooks: this is none
     x, y = moons(30, rng=0)
     path, sizes = tmp_path / "live.png", []
     history = nn.fit(
