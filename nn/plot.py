@@ -95,7 +95,7 @@ def data_scatter(x: Numbers, y: Numbers, *, ax: Any = None, title: str = "", leg
         chosen = y == label
         ax.scatter(
             x[chosen, 0], x[chosen, 1], s=size, c=COLOURS[i % 10], marker=MARKERS[i % 10], edgecolors="white", linewidths=0.6,
-            label=f"class {label:g}" if isinstance(label, (int, float, np.number)) else str(label), zorder=3,
+            label=f"class {label:g}".replace("-", "−") if isinstance(label, (int, float, np.number)) else str(label), zorder=3,
         )  # fmt: skip
     if legend:
         ax.legend(loc="best", framealpha=0.9)

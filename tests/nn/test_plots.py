@@ -162,7 +162,7 @@ def test_the_pictures_have_one_address():
 
 def test_the_legend_of_a_boundary_hides_nothing():
     x, y = moons(40, rng=0)
-    ax = nn.plot.decision_boundary(lambda p: p[:, 0] - p[:, 1], x, y)
+    ax = nn.plot.decision_boundary(lambda p: 3 * (p[:, 0] - p[:, 1]), x, 2 * y - 1)
     ax.figure.canvas.draw()
-    assert len(ax.get_legend().get_texts()) == 4
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["score 0", "score −1, +1", "class −1", "class 1"]
     assert ax.get_legend().get_window_extent().y1 <= ax.get_window_extent().y0
