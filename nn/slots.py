@@ -57,9 +57,15 @@ class TensorSlot:
 
     def check(self) -> None:
         """One that was assigned by hand may have any shape, and would be broadcast."""
-        gradient, shape = self.parameter.grad, self.parameter._value.shape
-        if gradient is not None and getattr(gradient, "shape", None) != shape:
-            label = f" {self.parameter.label!r}" if self.parameter.label else ""
+        parameter = self.parameter
+        gradient = parameter.grad
+        if gradient is not None and (gradient.__class__ is not np.ndarray or gradient.shape != parameter._value.shape):
+            self._refuse(gradient)
+
+    def _refuse(self, gradient: Any) -> None:
+        """Whatever is no array of the parameter's shape."""
+        shape, label = self.shape, f" {self.parameter.label!r}" if self.parameter.label else ""
+        if getattr(gradient, "shape", None) != shape:
             raise ShapeError(
                 f"step: the .grad of Tensor{label} of shape {shape} was set to {type(gradient).__name__} of shape {np.shape(gradient)}, "
                 f"expected an array of shape {shape}; no parameter was changed."
