@@ -200,10 +200,11 @@ class Tensor(Node, ArrayMethods, Questions):
 
     def __contains__(self, x: Any) -> bool:
         """Whether an element equals x."""
+        plain = as_numbers(x, "in", "x")
         try:
-            return bool(np.any(self._value == as_numbers(x, "in", "x")))
+            return bool(np.any(self._value == plain))
         except ValueError:
-            raise ShapeError(f"in: received an array of shape {np.shape(data_of(x))}, expected one that broadcasts to {self.shape}.") from None
+            raise ShapeError(f"in: received an array of shape {plain.shape}, expected one that broadcasts to {self.shape}.") from None
 
     def __iter__(self) -> Iterator[Tensor]:
         """The parts along the first axis."""
