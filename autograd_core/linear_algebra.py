@@ -5,7 +5,6 @@ from __future__ import annotations
 import builtins
 import functools
 import math
-import string
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -15,6 +14,7 @@ from .arguments import truth
 from .errors import MissingRuleError, OperandError, ShapeError
 from .op import TABLE
 from .operands import data_of
+from .products import LETTERS
 from .registry import (
     NUMPY,
     answers,
@@ -116,7 +116,7 @@ def _as_text(*mixed: Any) -> tuple[str, tuple[Any, ...]]:
     def term(labels: Any) -> str:
         if not isinstance(labels, (list, tuple)):
             raise OperandError("einsum: expected a text such as 'ij,jk->ik' and the operands, or each operand with a list of its labels.")
-        return "".join("..." if at is Ellipsis else string.ascii_letters[at] for at in labels)
+        return "".join("..." if at is Ellipsis else LETTERS[at] for at in labels)
 
     pairs = len(mixed) // 2
     text = ",".join(map(term, mixed[1 : 2 * pairs : 2]))
@@ -132,7 +132,7 @@ def einsum(subscripts: Any, *operands: Any, optimize: Any = None) -> Any:
     terms = text.split("->")[0].split(",")
     if len(terms) != len(operands):
         raise ShapeError(f"einsum: received {len(operands)} operands, expected {len(terms)}, as {subscripts!r} names them.")
-    spare = [c for c in string.ascii_uppercase + string.ascii_lowercase if c not in text]
+    spare = [c for c in LETTERS[26:] + LETTERS[:26] if c not in text]
     hidden = [ndim_of(x) - len(t) + 3 if "..." in t else 0 for t, x in zip(terms, operands, strict=True)]
     dots = "".join(spare[: builtins.max(hidden, default=0)])
     terms = [t.replace("...", dots[len(dots) - n :]) for t, n in zip(terms, hidden, strict=True)]

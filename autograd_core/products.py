@@ -7,16 +7,17 @@ Cholesky.
 from __future__ import annotations
 
 import math
-import string
 from typing import Any
 
 import numpy as np
 
 from .op import Op
 
-__all__ = ["swap_last"]
+__all__ = ["LETTERS", "swap_last"]
 
 Shape = tuple[int, ...]
+LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+"""The labels of axes that einsum takes."""
 
 
 # --------------------------------------------------------------------------------------------- products
@@ -97,7 +98,7 @@ def _einsum_rule(m: Any, g: Any, out: Any, *operands: Any, subscripts: str) -> t
     inputs, result = subscripts.split("->")
     terms = inputs.split(",")
     sizes = {c: n for t, x in zip(terms, operands, strict=True) for c, n in zip(t, m.shape(x), strict=True) if n != 1}
-    spare = [c for c in string.ascii_letters if c not in subscripts]
+    spare = [c for c in LETTERS if c not in subscripts]
     pulled = []
     for i, term in enumerate(terms):
         others: list[tuple[str, Any]] = [(result, g)]

@@ -19,6 +19,7 @@ import numpy as np
 from .algebra import ARRAYS, NUMBERS, symbolic_partial
 from .anomaly import describe
 from .errors import RuleError
+from .expression import Symbol
 from .node import EPOCHS, OVERWRITTEN, Node, operands, stale, trace
 from .op import INSTALLERS, TABLE, Op
 from .structural import sum_to
@@ -59,7 +60,7 @@ def _read(op: Op) -> None:
         if all(isinstance(p, (int, float)) for p in partials):
             object.__setattr__(op, "reading", CONSTANT)
             object.__setattr__(op, "constants", tuple(map(float, partials)))
-        elif [str(p) for p in partials] == ["y", "x"]:
+        elif all(isinstance(p, Symbol) for p in partials) and [str(p) for p in partials] == ["y", "x"]:
             object.__setattr__(op, "reading", OTHER)
 
 
