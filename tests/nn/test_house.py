@@ -133,14 +133,19 @@ def test_ctrl_c_on_the_command_line(tmp_path):
     pytest.importorskip("safetensors", reason="safetensors is not installed")
     pytest.importorskip("matplotlib", reason="matplotlib is not installed")
     process = subprocess.Popen(
-        [sys.executable, "-m", "nn", "train", "moons", "--epochs", "1000000", "--output", "out"], cwd=tmp_path, env=ENVIRONMENT,
+        [sys.executable, "-X", "faulthandler", "-m", "nn", "train", "moons", "--epochs", "1000000", "--output", "out"], cwd=tmp_path, env=ENVIRONMENT,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )
     shown = ""
     while "epoch 3" not in shown:
         shown += process.stderr.read(200)
     process.send_signal(signal.SIGINT)
-    said, errors = process.communicate(timeout=60)
+    try:
+        said, errors = process.communicate(timeout=60)
+    except subprocess.TimeoutExpired:
+        process.send_signal(signal.SIGABRT)    # which makes it tell where it is
+        said, errors = process.communicate()
+        pytest.fail(f"still running a minute after the interrupt: {said[-500:]}\n{errors[-3000:]}")
     assert process.returncode == 0 and "(interrupted)" in said and "Traceback" not in errors
     assert (tmp_path / "out" / "model.safetensors").exists()
 
