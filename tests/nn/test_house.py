@@ -135,6 +135,7 @@ def test_ctrl_c_on_the_command_line(tmp_path):
     process = subprocess.Popen(
         [sys.executable, "-X", "faulthandler", "-m", "nn", "train", "moons", "--epochs", "1000000", "--output", "out"], cwd=tmp_path, env=ENVIRONMENT,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),   # a shell's background job, as this may be, ignores it
     )
     shown = ""
     while "epoch 3" not in shown:
