@@ -46,8 +46,8 @@ def array(x: Any, dtype: Any = None, *, copy: bool | None = True, ndmin: int = 0
 
     Example:
         >>> from autograd_core import grad
-        >>> grad(lambda a: np.linalg.det(array([[a, 1.0], [1.0, a]])))(3.0)
-        6.0
+        >>> grad(lambda a: (array([[a, 1.0], [1.0, a]]) @ np.array([1.0, 2.0])).sum())(3.0)
+        3.0
     """
     out: Any = _joined(x)
     ndmin, copy = whole(ndmin, "array", "ndmin"), None if copy is None else truth(copy, "array", "copy")
