@@ -1,7 +1,4 @@
-"""The short ways to record an operation on `Tensor`s, one for each number of operands; whatever is out of the ordinary takes `apply`.
-
-A node is made here by setting its slots one by one, which costs a third of what a constructor would.
-"""
+"""The short ways to record an operation on `Tensor`s, one for each number of operands; whatever is out of the ordinary takes `apply`."""
 
 from __future__ import annotations
 
@@ -11,20 +8,19 @@ from typing import Any
 import numpy as np
 
 from .modes import WATCHED
-from .node import Node, age
+from .node import Node
 from .op import Op
 from .operands import KERNEL_ERRORS, OPERANDS, give_way, translated
-from .record import apply, record_tensor
+from .record import apply, made, record_tensor
 
 __all__ = ["binary", "ternary", "unary"]
 
-_new = object.__new__
 _OPERANDS = (*OPERANDS, list, tuple)
 
 
 def unary(op: Op) -> Callable[..., Any]:
     """The method of an operation with one operand."""
-    tensor, kernel = Node.ARRAY, op.array
+    kernel = op.array
 
     def method(self: Any) -> Any:
         if WATCHED or not self.requires_grad:
@@ -34,17 +30,7 @@ def unary(op: Op) -> Callable[..., Any]:
             data = kernel(x)
         except KERNEL_ERRORS as error:
             raise translated(op, (self,), {}, error) from error
-        out = _new(tensor)
-        out._value = data if data.__class__ is np.ndarray else np.asarray(data)
-        out.op = op
-        out._a = (self,)
-        out._x = (x,)
-        out.label = ""
-        out.requires_grad = True
-        out._mark = 0
-        out._age = age()
-        out.grad = out._params = out._scope = None
-        return out
+        return made(op, data if data.__class__ is np.ndarray else np.asarray(data), (self,), (x,))
 
     return method
 
@@ -63,17 +49,7 @@ def binary(op: Op) -> tuple[Callable[..., Any], Callable[..., Any]]:
         dtype = data.dtype
         if dtype.kind != "f" or x.dtype is not dtype or (y.__class__ is np.ndarray and y.dtype is not dtype):
             return (apply if dtype.kind == "O" else record_tensor)(op, operands, {})
-        out = _new(tensor)
-        out._value = data
-        out.op = op
-        out._a = nodes
-        out._x = (x, y)
-        out.label = ""
-        out.requires_grad = True
-        out._mark = 0
-        out._age = age()
-        out.grad = out._params = out._scope = None
-        return out
+        return made(op, data, nodes, (x, y))
 
     def method(self: Any, other: Any) -> Any:
         kind = other.__class__
@@ -116,17 +92,7 @@ def ternary(op: Op) -> Callable[..., Any]:
             raise translated(op, (x, y, z), {}, error) from error
         if data.dtype.kind != "f":
             return apply(op, (x, y, z))
-        out = _new(tensor)
-        out._value = data
-        out.op = op
-        out._a = (node, y, z)
-        out._x = (value, b, c)
-        out.label = ""
-        out.requires_grad = True
-        out._mark = 0
-        out._age = age()
-        out.grad = out._params = out._scope = None
-        return out
+        return made(op, data, (node, y, z), (value, b, c))
 
     function.__name__ = function.__qualname__ = op.name
     function.__doc__ = op.doc

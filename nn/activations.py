@@ -160,9 +160,9 @@ class _Elementwise(Module):
 
     name = ""
 
-    def __init_subclass__(cls) -> None:
+    def __init_subclass__(cls, **options: Any) -> None:
         """The docstring of a module is that of its function."""
-        super().__init_subclass__()
+        super().__init_subclass__(**options)
         cls.__doc__ = f"{cls.__doc__}\n\n{ACTIVATIONS[cls.name]}"
 
     def config(self) -> dict[str, Any]:

@@ -59,8 +59,9 @@ class Module:
 
     __call__ = record_call                     # forward, with what it makes marked: pictures fold a module into one box
 
-    def __init_subclass__(cls) -> None:
+    def __init_subclass__(cls, **options: Any) -> None:
         """A class with a forward of its own may call modules in it, unless it says otherwise (`record_innermost`)."""
+        super().__init_subclass__(**options)
         if "forward" in vars(cls) and "__call__" not in vars(cls):
             cls.__call__ = record_call  # type: ignore[method-assign]
 

@@ -226,3 +226,15 @@ def test_inputs_by_name():
     for module in (nn.Neuron(2, rng=0), nn.Layer(2, 2, rng=0), nn.MLP(2, [2, 1], rng=0)):
         by_place, by_name = module([0.5, -1.0]), module(x=[0.5, -1.0])
         assert str(by_name) == str(by_place)
+
+
+def test_a_subclass_with_a_forward_of_its_own_is_drawn_around_what_it_calls():
+    """`Linear` calls no module and is marked by the short way; a subclass that does call some is marked by the long one."""
+
+    class Gated(nn.Linear):
+        def forward(self, x):
+            return nn.Tanh()(super().forward(x))
+
+    y = Gated(2, 3, rng=0)(np.ones((4, 2)))
+    assert (scope_of(y).kind, scope_of(y).outer.kind) == ("Tanh", "Gated")
+    assert scope_of(nn.Linear(2, 3, rng=0)(np.ones((4, 2)))).kind == "Linear"
