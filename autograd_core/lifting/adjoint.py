@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from .contributions import CONSTANT, DYNAMIC, Contributions, Producer, dot_into
+from .contributions import CONSTANT, DYNAMIC, Contributions, Producer
 from .emit import Forward
 from .grouping import Grouping
 from .layout import affine
@@ -249,13 +249,13 @@ class Backward(Contributions):
         weights = left[:, : step.left.shape[2]].T
 
         def to_right(out: Array) -> None:
-            self.script.call(dot_into(out), weights, g, out, careful=strong_matmul_right)
+            self.script.call(np.dot, weights, g, out, careful=strong_matmul_right)
 
         def to_left(out: Array) -> None:
             if rows == 1:
                 line = out[0]
                 vector = self.block(self.adjoints, step)
-                self.script.call(dot_into(line), right.T, vector, line, careful=strong_matmul_right)
+                self.script.call(np.dot, right.T, vector, line, careful=strong_matmul_right)
             elif right.shape[1] <= _THIN and g.size >= _LARGE and right.T.flags.c_contiguous:
                 columns_of_result = self.script.scratch((right.shape[1], rows), 7)
                 for column, line in zip(right.T, columns_of_result, strict=True):
@@ -266,7 +266,7 @@ class Backward(Contributions):
                 self.script.call(np.dot, right.T, g.T, turned, careful=strong_matmul_right)
                 self.script.call(np.copyto, out, turned.T)
             else:
-                self.script.call(dot_into(out), g, right, out, careful=strong_matmul_left)
+                self.script.call(np.dot, g, right, out, careful=strong_matmul_left)
 
         self.contribute(step.right[0].T, produce=to_right)
         index = step.factors()[0]

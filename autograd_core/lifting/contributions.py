@@ -20,7 +20,7 @@ from .grouping import Grouping
 from .layout import affine, delinearise
 from .script import Array
 
-__all__ = ["CONSTANT", "DYNAMIC", "UNWRITTEN", "Contributions", "Producer", "dot_into"]
+__all__ = ["CONSTANT", "DYNAMIC", "UNWRITTEN", "Contributions", "Producer"]
 
 UNWRITTEN, CONSTANT, DYNAMIC = range(3)
 
@@ -123,7 +123,7 @@ class Contributions(Emitter):
         if array.ndim == 2 and len(axes) == 1:
             ones = self.script.full((array.shape[axes[0]],), 1.0)
             operands = (array, ones) if axes[0] == 1 else (ones, array)
-            self.script.call(dot_into(out), *operands, out)
+            self.script.call(np.dot, *operands, out)
         else:
             self.script.reduce(array, axes, out)
 
@@ -151,8 +151,3 @@ class Contributions(Emitter):
                 self.settle(places[states != DYNAMIC])
             script.text("{0}[{1}] += {2}", self.adjoints, places, summed)
         self.state[places] = DYNAMIC
-
-
-def dot_into(out: Array) -> Any:
-    """`np.dot` is the faster one, but writes only to contiguous arrays."""
-    return np.dot if out.flags.c_contiguous else np.matmul

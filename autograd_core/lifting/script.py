@@ -24,6 +24,8 @@ __all__ = ["Array", "Script", "strong_matmul_left", "strong_matmul_right", "stro
 
 Array = NDArray[Any]
 _KEYWORD_OUT = {np.maximum, np.minimum}
+_WORTH_A_START = 1 << 17
+"""Bytes of a product above which filling them once more takes longer than it takes `matmul` to start."""
 
 
 class Script:
@@ -71,7 +73,9 @@ class Script:
         if function is np.copyto:
             return f"{written[0]}[...] = {written[1]}"  # the same, without NumPy's dispatch of functions
         if function is np.dot:
-            return f"{written[0]}.dot({written[1]}, {written[2]})"
+            if _by_dot(*arguments):
+                return f"{written[0]}.dot({written[1]}, {written[2]})"
+            function = np.matmul
         if function in _KEYWORD_OUT:
             written[-1] = "out=" + written[-1]
         return f"{self.name(function)}({', '.join(written)})"
@@ -157,6 +161,17 @@ def strong_select(g: Array, local: Array, out: Array) -> None:
     """out = g · local, and 0 wherever either is 0: for operations that choose between branches."""
     g, local = np.broadcast_arrays(g, local)
     np.copyto(out, np.where((g == 0.0) | (local == 0.0), 0.0, np.multiply(g, local)))
+
+
+def _by_dot(left: Array, right: Array, out: Array) -> bool:
+    """Whether `dot` is the better product.
+
+    It starts sooner than `matmul`, and copies operands that BLAS cannot read; but it writes only to contiguous arrays, and fills
+    them with zeros first, which costs more than the start where they are large.
+    """
+    if not out.flags.c_contiguous:
+        return False
+    return out.nbytes < _WORTH_A_START or any(min(x.strides) != x.itemsize for x in (left, right))
 
 
 def strong_matmul_left(g: Array, local: Array, out: Array) -> None:
