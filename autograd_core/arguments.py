@@ -215,12 +215,13 @@ def checked(function: F) -> F:
         autograd_core.errors.OperandError: scaled: received by='a', expected a number.
     """
     who = function.__qualname__.removesuffix(".__init__").removeprefix("_")
-    plan: list[Any] = []
+    plan: tuple[tuple[str, ...], dict[str, Any]] | None = None
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
-        if not plan:
-            plan.extend(_plan(function))
+        nonlocal plan
+        if plan is None:
+            plan = _plan(function)             # threads that are here at once make the same one
         names, hints = plan
         for name, value in (*zip(names, args, strict=False), *kwargs.items()):
             hint = hints.get(name)
