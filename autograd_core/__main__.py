@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import ast
 import math
-import os
 import re
 import shutil
 import sys
@@ -19,6 +18,7 @@ from typing import Any
 
 from .errors import AutogradError
 from .op import TABLE
+from .viz.console import say
 
 __all__ = ["ExpressionError", "compute", "main"]
 
@@ -185,7 +185,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if given.command == "operations":
         from .catalogue import catalogue
 
-        _say(catalogue(markdown=given.markdown, width=shutil.get_terminal_size((0, 24)).columns or None))  # in a pipe a line each
+        say(catalogue(markdown=given.markdown, width=shutil.get_terminal_size((0, 24)).columns or None))  # in a pipe a line each
         return 0
     try:
         pairs = [_assignment(text) for text in given.values]
@@ -197,17 +197,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         root.label = root.label or "out"
         explanation = explain(root)
-        _say(explanation.table(width=shutil.get_terminal_size((200, 24)).columns))
+        say(explanation.table(width=shutil.get_terminal_size((200, 24)).columns))
         leaves = [name for name, _ in pairs]
         final = explanation.gradients()
-        _say("")
+        say("")
         for name in leaves:
-            _say(f"∂{root.label}/∂{name} = {final.get(name, 0.0)!r}")
+            say(f"∂{root.label}/∂{name} = {final.get(name, 0.0)!r}")
         for ending, path in (("html", given.html), ("svg", given.svg)):
             if path:
                 if not path.lower().endswith(f".{ending}"):
                     raise ExpressionError(f"--{ending} received {path!r}, expected a name ending in .{ending}.")
-                _say(f"wrote {explanation.save(path)}")
+                say(f"wrote {explanation.save(path)}")
     except (AutogradError, OSError) as problem:
         print(f"error: {problem}", file=sys.stderr)
         return 2
@@ -226,17 +226,6 @@ def _parsed(parser: argparse.ArgumentParser, arguments: Sequence[str] | None) ->
         parser.error(f"unrecognised: {' '.join(more)}")
     given.values = [*getattr(given, "values", []), *more]
     return given
-
-
-def _say(text: str) -> None:
-    """Print, also where the terminal cannot write a ∂."""
-    try:
-        print(text, flush=True)
-    except BrokenPipeError:  # the reader has seen enough, as `head` has
-        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
-    except UnicodeEncodeError:
-        encoding = sys.stdout.encoding or "ascii"
-        print(text.encode(encoding, "replace").decode(encoding))
 
 
 if __name__ == "__main__":

@@ -7,6 +7,9 @@ import sys
 __all__: list[str] = []
 
 if __name__ == "__main__":
+    from autograd_core.viz import adapt
+
     from .cli import run
 
+    adapt()
     sys.exit(run(sys.argv[1:]))

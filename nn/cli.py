@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import io
 import itertools
 import sys
 from pathlib import Path
@@ -46,11 +47,16 @@ def read_csv(path: str | Path) -> tuple[list[str], np.ndarray]:
     try:
         with source.open(newline="", encoding="utf-8-sig") as file:
             lines = [(reader.line_num, row) for reader in [csv.reader(file)] for row in reader if any(cell.strip() for cell in row)]
-    except (UnicodeDecodeError, csv.Error) as error:
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{source}: not a text file in UTF-8 ({error}); spreadsheets offer it as “CSV UTF-8”.") from error
+    except csv.Error as error:
         raise UsageError(f"{source}: not a CSV text file ({error}).") from error
     if not lines:
         raise UsageError(f"{source}: the file is empty, expected a line of column names and lines of numbers.")
     names = [name.strip() for name in lines[0][1]]
+    other = next((mark for mark in ";\t" if mark in names[0]), None)
+    if other is not None and len(names) == 1:
+        raise UsageError(f"{source}: line {lines[0][0]} has columns separated by {other!r}, expected commas between them and points in numbers.")
     if all(_is_number(name) for name in names):
         raise UsageError(f"{source}: line {lines[0][0]} has numbers, expected the names of the columns there.")
     if len(lines) < 2:
@@ -286,7 +292,14 @@ def _predict(args: argparse.Namespace) -> int:
     else:
         heading, rows = [str(notes["target"])], [[repr(float(v))] for v in out.ravel() * notes["y_scale"] + notes["y_mean"]]
     if args.output == "-":
-        csv.writer(sys.stdout, lineterminator="\n").writerows([heading, *rows])
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerows([heading, *rows])
+        encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+        try:
+            text.getvalue().encode(encoding)
+        except UnicodeEncodeError as error:
+            raise UsageError(f"{error.object[error.start : error.end]!r} cannot be printed in {encoding}; --output FILE writes UTF-8.") from error
+        print(text.getvalue(), end="")
     else:
         with Path(args.output).open("w", newline="", encoding="utf-8") as file:
             csv.writer(file, lineterminator="\n").writerows([heading, *rows])

@@ -1,5 +1,6 @@
 """The command line: what it writes, and one clear line with exit code 2 for everything that is wrong."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -25,7 +26,7 @@ def test_train_and_predict(tmp_path, capsys):
     assert files(out) == ["checkpoint.safetensors", "decision_boundary.png", "loss.png", "model.safetensors"]
     assert "320 samples to train on, 80 held out" in said and "30 epochs (finished)" in said
     assert all(str(out / name) in said for name in files(out))
-    (tmp_path / "points.csv").write_text("x2,x1,other\n0.8,0.0,5\n-0.5,1.0,6\n")
+    (tmp_path / "points.csv").write_text("x2,x1,other\n0.8,0.0,5\n-0.5,1.0,6\n", encoding="utf-8")
     assert run(["predict", str(out / "model.safetensors"), str(tmp_path / "points.csv")]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "class,probability" and [line.split(",")[0] for line in lines[1:]] == ["0", "1"]
@@ -38,7 +39,7 @@ def test_without_matplotlib(tmp_path, capsys, monkeypatch):
     train = ["train", "moons", "--epochs", "2", "--hidden", "4", "--quiet", "--output", str(out)]
     assert run(train) == 2 and not out.exists()
     said = capsys.readouterr().err
-    assert "matplotlib" in said and "pip install 'autograd-core[demo]'" in said and said.count("\n") == 1
+    assert "matplotlib" in said and 'pip install "autograd-core[demo]"' in said and said.count("\n") == 1
     assert run([*train, "--no-plots"]) == 0 and files(out) == ["checkpoint.safetensors", "model.safetensors"]
 
 
@@ -55,7 +56,7 @@ def test_csv_with_numbers_and_with_classes(tmp_path, capsys):
     rng = np.random.default_rng(0)
     x = rng.uniform(-1, 1, (80, 2))
     rows = [f"{a},{3 * a - b + 100},{b},{(a > 0) * 5}" for a, b in x]
-    (tmp_path / "t.csv").write_text("\n".join(["a,y,b,kind", *rows]) + "\n")
+    (tmp_path / "t.csv").write_text("\n".join(["a,y,b,kind", *rows]) + "\n", encoding="utf-8")
     path, out = str(tmp_path / "t.csv"), tmp_path / "o"
     assert run(["train", path, "--target", "y", "--hidden", "16", "--lr", "0.02", "--epochs", "80", "--quiet", "--output", str(out)]) == 0
     assert float(capsys.readouterr().out.split("held out ")[-1].split("\n")[0]) > 0.95
@@ -78,6 +79,8 @@ BAD_FILES = {
     "1,2\n3,4\n": "line 1 has numbers, expected the names of the columns there",
     "a\n1\n": "there is one column",
     "a,b\n1,2\n2,2\n3,2\n4,2\n5,2\n": "has one class only",
+    "a;b\n1,5;2\n": "line 1 has columns separated by ';', expected commas between them and points in numbers",
+    "a\tb\n1\t2\n": "separated by '\\t', expected commas",
     "a,b\n1,2\n2,1\n": "there are 2 samples, expected at least 5",
 }
 
@@ -85,11 +88,46 @@ BAD_FILES = {
 @pytest.mark.parametrize("text", BAD_FILES)
 def test_bad_files(text, tmp_path, capsys):
     path = tmp_path / "bad.csv"
-    path.write_text(text)
+    path.write_text(text, encoding="utf-8")
     assert run(["train", str(path), "--output", str(tmp_path / "out")]) == 2
     said = capsys.readouterr()
     assert BAD_FILES[text] in said.err and said.err.count("\n") == 1 and said.out == ""
     assert not (tmp_path / "out").exists()
+
+
+def test_a_file_in_the_code_page_of_a_spreadsheet(tmp_path, capsys):
+    path = tmp_path / "größe.csv"
+    path.write_text("größe,b\n1,2\n", encoding="cp1252")
+    assert run(["train", str(path)]) == 2
+    said = capsys.readouterr().err
+    assert "not a text file in UTF-8" in said and "“CSV UTF-8”" in said and said.count("\n") == 1
+    path.write_text("größe,b\r\n1,2\r\n", encoding="utf-8-sig", newline="")
+    assert read_csv(path)[0] == ["größe", "b"] and read_csv(path)[1].tolist() == [[1.0, 2.0]]
+
+
+def as_a_program(*words, folder, encoding):
+    """The command line where output goes into a pipe that takes only one encoding, as on Windows its code page."""
+    environment = {**os.environ, "PYTHONPATH": str(Path(nn.__file__).parent.parent), "PYTHONUTF8": "0", "PYTHONIOENCODING": encoding}
+    return subprocess.run([sys.executable, "-m", "nn", *words], cwd=folder, env=environment, capture_output=True, encoding=encoding)
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp932"])
+def test_where_the_output_cannot_hold_every_character(tmp_path, encoding):
+    data = tmp_path / "λ und ω.csv"
+    data.write_text("a,λ\n" + "".join(f"{i},{2 * i + 0.5}\n" for i in range(20)), encoding="utf-8")
+    done = as_a_program("train", data.name, "--epochs", "1", "--quiet", "--no-plots", "--output", "o ü", folder=tmp_path, encoding=encoding)
+    assert done.returncode == 0, done.stderr
+    assert "; R^2 " in done.stdout and "o u/model.safetensors" in done.stdout.replace("\\", "/")
+    assert files(tmp_path / "o ü") == ["checkpoint.safetensors", "model.safetensors"]
+    guess = ("predict", "o ü/model.safetensors", data.name)
+    done = as_a_program(*guess, folder=tmp_path, encoding=encoding)
+    if encoding == "ascii":                    # Japanese has Greek letters
+        assert done.returncode == 2 and done.stdout == "", "half of the data, or other data, would be worse than none"
+        assert done.stderr == "python -m nn: '\\u03bb' cannot be printed in ascii; --output FILE writes UTF-8.\n"
+    else:
+        assert done.returncode == 0 and done.stdout.splitlines()[0] == "λ" and len(done.stdout.splitlines()) == 21
+    assert as_a_program(*guess, "--output", "guess.csv", folder=tmp_path, encoding=encoding).returncode == 0
+    assert (tmp_path / "guess.csv").read_text(encoding="utf-8").splitlines()[0] == "λ"
 
 
 @pytest.mark.parametrize(("arguments", "message"), [
@@ -117,7 +155,7 @@ def test_bad_arguments(arguments, message, capsys, tmp_path, monkeypatch):
 def test_predict_needs_the_columns(tmp_path, capsys):
     out = tmp_path / "out"
     run(["train", "xor", "--epochs", "1", "--quiet", "--no-plots", "--samples", "20", "--output", str(out)])
-    (tmp_path / "q.csv").write_text("x1,z\n1,2\n")
+    (tmp_path / "q.csv").write_text("x1,z\n1,2\n", encoding="utf-8")
     capsys.readouterr()
     assert run(["predict", str(out / "model.safetensors"), str(tmp_path / "q.csv")]) == 2
     assert "the column 'x2' is missing; the model needs x1, x2" in capsys.readouterr().err
@@ -136,7 +174,7 @@ def test_help_is_complete(capsys):
 def test_the_demo(tmp_path):
     done = subprocess.run(
         [sys.executable, "-m", "nn"], cwd=tmp_path, env={**__import__("os").environ, "PYTHONPATH": str(Path(__file__).parents[2])},
-        capture_output=True, text=True, timeout=120,
+        capture_output=True, encoding="utf-8", timeout=120,
     )
     assert done.returncode == 0, done.stderr
     written = files(tmp_path / "demo_output")
@@ -149,5 +187,5 @@ def test_the_demo(tmp_path):
     assert share >= 96.0 and "100.0% of training set" in done.stdout
     pages = [(tmp_path / "demo_output" / name).read_text(encoding="utf-8") for name in written if name.endswith(".html")]
     assert all('id="range"' in page and "http://" not in page.replace("http://www.w3.org/", "") for page in pages), "sliders, and no network"
-    svg = (tmp_path / "demo_output/neuron_graph.svg").read_text()
+    svg = (tmp_path / "demo_output/neuron_graph.svg").read_text(encoding="utf-8")
     assert "<svg" in svg and "tanh" in svg and "epoch" in done.stderr

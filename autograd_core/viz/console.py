@@ -1,0 +1,69 @@
+"""Text for a terminal, a pipe or a file that cannot hold every character: ∂ is written d there and × is *, and nothing raises.
+
+Python prints in UTF-8 on most systems, but in the code page where a program's output goes into a file or a pipe on Windows.
+"""
+
+from __future__ import annotations
+
+import codecs
+import errno
+import io
+import os
+import sys
+import unicodedata
+
+__all__ = ["adapt", "plain", "say"]
+
+_PLAIN = {
+    "∂": "d", "−": "-", "×": "*", "·": "*", "÷": "/", "±": "+-", "√": "sqrt ", "∛": "cbrt ", "∫": "integral ", "Σ": "sum ", "Φ": "Phi",
+    "α": "alpha", "π": "pi", "σ": "sigma", "∞": "inf", "≠": "!=", "≥": ">=", "≤": "<=", "≈": "~", "‖": "||", "⌊": "floor(", "⌋": ")",
+    "→": "->", "←": "<-", "─": "-", "│": "|", "′": "'", "⁺": "^+", "⁻": "^-", "ᵀ": "^T", "ⁿ": "^n", "ˣ": "^x", "ʸ": "^y",
+    **{power: f"^{n}" for n, power in enumerate("⁰¹²³⁴⁵⁶⁷⁸⁹")},
+}  # fmt: skip
+_HANDLER = "autograd_core.plain"
+
+
+def _in_plain_words(error: UnicodeError) -> tuple[str | bytes, int]:
+    """What stands for a character that an encoding does not have; a byte of a file name that was no text stays that byte."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    character = error.object[error.start]
+    if "\udc80" <= character <= "\udcff":
+        return bytes([ord(character) - 0xDC00]), error.start + 1
+    simple = "".join(c for c in unicodedata.normalize("NFKD", character) if c.isascii())
+    combining = unicodedata.combining(character)
+    return _PLAIN.get(character, simple or ("" if combining else "?")), error.start + 1
+
+
+codecs.register_error(_HANDLER, _in_plain_words)
+
+
+def plain(text: str, encoding: str) -> str:
+    """The text with what `encoding` does not have in other words.
+
+    >>> print(plain("∂out/∂x = −2·10⁻³", "ascii"))
+    dout/dx = -2*10^-^3
+    >>> plain("∂x", "utf-8")
+    '∂x'
+    """
+    return text.encode(encoding, _HANDLER).decode(encoding, "replace")
+
+
+def adapt() -> None:
+    """From now on `print` writes what it can, in this process: for a program, not for a library."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.errors in ("strict", "surrogateescape"):
+            stream.reconfigure(errors=_HANDLER)
+
+
+def say(text: str) -> None:
+    """Print a line, also where the terminal cannot write a ∂; where nobody listens any more, what follows goes nowhere."""
+    try:
+        try:
+            print(text, flush=True)
+        except UnicodeEncodeError:
+            print(plain(text, getattr(sys.stdout, "encoding", None) or "ascii"), flush=True)
+    except OSError as problem:                 # the reader has seen enough, as `head` has; Windows calls that EINVAL
+        if not isinstance(problem, BrokenPipeError) and problem.errno != errno.EINVAL:
+            raise
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
