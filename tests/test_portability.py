@@ -1,0 +1,177 @@
+"""Other systems: what Windows, macOS and other encodings would stumble over is found by reading and by taking things away."""
+
+import ast
+import fnmatch
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from autograd_core.viz.console import plain, say
+
+ROOT = Path(__file__).resolve().parent.parent
+SOURCES = sorted(path for room in ("autograd_core", "nn", "tests", "notebooks") for path in (ROOT / room).rglob("*.py"))
+KEPT = sorted(
+    path for room in ("autograd_core", "nn", "tests", "notebooks") for path in (ROOT / room).rglob("*")
+    if not {"__pycache__", ".ipynb_checkpoints", "demo_output", "train_output"} & set(path.relative_to(ROOT).parts)
+)  # fmt: skip
+
+
+def run(code, folder, **environment):
+    """What a program prints; the engine is found wherever it runs."""
+    everything = {**os.environ, "PYTHONPATH": str(ROOT), **environment}
+    program = folder / "program.py"
+    program.write_text(code, encoding="utf-8")
+    done = subprocess.run([sys.executable, str(program)], cwd=folder, env=everything, capture_output=True, encoding="utf-8", timeout=300)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+# ------------------------------------------------------------------------------------------------------- reading
+def calls_without_encoding(tree):
+    """Calls that open a text file or a pipe in whatever encoding the system happens to have."""
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.Call):
+            continue
+        given = {keyword.arg: keyword.value for keyword in node.keywords}
+        name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+        of = ast.unparse(node.func.value).rpartition(".")[2].lower() if isinstance(node.func, ast.Attribute) else ""
+        modes = [a.value for a in [*node.args, *given.values()] if isinstance(a, ast.Constant) and re.fullmatch("[rwaxbt+]+", str(a.value))]
+        opens = name in ("read_text", "write_text") or (name == "open" and of not in ("os", "image") and not any("b" in mode for mode in modes))
+        pipes = any(getattr(given.get(name), "value", None) is True for name in ("text", "universal_newlines"))
+        if (opens or pipes) and "encoding" not in given:
+            yield ast.unparse(node)
+
+
+def test_every_text_is_read_and_written_in_a_stated_encoding():
+    found = [f"{path.name}: {call}" for path in SOURCES for call in calls_without_encoding(ast.parse(path.read_text(encoding="utf-8")))]
+    assert found == []
+    planted = "p.open()\nopen(x, 'w')\np.read_text()\nrun(c, text=True)\nopen(x, 'rb')\np.open(encoding='utf-8')\nos.open(x)"
+    assert len(list(calls_without_encoding(ast.parse(planted)))) == 4
+
+
+def test_every_file_may_lie_on_every_system():
+    names = [path.relative_to(ROOT).as_posix() for path in KEPT]
+    assert len(names) > 200
+    assert [name for name, n in Counter(map(str.lower, names)).items() if n > 1] == []
+    devices = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(10))}
+    for path in KEPT:
+        assert not re.search(r'[<>:"\\|?*\x00-\x1f]|[ .]$', path.name) and path.name.isascii(), path
+        assert path.name.partition(".")[0].lower() not in devices, path
+
+
+def test_everything_a_package_needs_is_installed_with_it():
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    patterns = settings["tool"]["setuptools"]["package-data"]["*"]
+    others = [path for path in KEPT if path.is_file() and path.suffix != ".py" and path.relative_to(ROOT).parts[0] in ("autograd_core", "nn")]
+    assert {"py.typed", "page.js", "page.css", "_methods.pyi"} <= {path.name for path in others}
+    for path in others:
+        assert any(fnmatch.fnmatch(path.name, pattern) for pattern in patterns), path
+        assert (path.parent / "__init__.py").exists(), path
+    for package in (path.parent for path in KEPT if path.suffix == ".py" and path.relative_to(ROOT).parts[0] in ("autograd_core", "nn")):
+        assert (package / "__init__.py").exists(), package
+
+
+def test_the_licence_is_stated_as_build_tools_read_it():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert project["license"] == "MIT" and project["license-files"] == ["LICENSE"]
+    assert (ROOT / "LICENSE").read_text(encoding="utf-8").startswith("MIT License")
+    assert not [line for line in project["classifiers"] if line.startswith("License")], "refused beside an SPDX expression"
+
+
+# ------------------------------------------------------------------------------------------------- taking away
+WITHOUT_UNIX = """
+import os, signal, sys
+import numpy
+for module in (os, signal):
+    for name in ("O_DIRECTORY", "fork", "getuid", "geteuid", "sysconf", "SIGALRM", "SIGKILL", "SIGPIPE", "setitimer", "alarm", "register_at_fork"):
+        module.__dict__.pop(name, None)
+for name in ("fcntl", "resource", "pwd", "grp", "termios"):
+    sys.modules[name] = None
+"""
+WORK = """
+import io, pathlib
+import numpy as np
+import nn
+from autograd_core import Value, draw, explain, lift
+x, y = nn.data.moons(20, rng=0)
+model = nn.Sequential(nn.Linear(2, 3, rng=0), nn.Tanh(), nn.Linear(3, 2, rng=1))
+history = nn.fit(model, x, y, loss="cross_entropy", epochs=2, rng=0, progress=None, live="run.html")
+z = (Value(2.0, label="w") * Value(-1.0, label="λ")).tanh()
+z.backward()
+for made in (draw(z).save("a b.svg"), draw(z).save("a.html"), draw(z).save("a.dot"), explain(z).save("e.html"), explain(z).save("e.txt"), pathlib.Path("run.html")):
+    found = made.read_bytes()
+    assert b"\\r" not in found and len(found.decode("utf-8")) > 100, made
+assert "λ" in pathlib.Path("a b.svg").read_text(encoding="utf-8") and "∂" in pathlib.Path("e.txt").read_text(encoding="utf-8")
+try:
+    nn.save(model, "m/model")
+except ImportError as missing:
+    assert "safetensors" in str(missing)
+else:
+    assert (nn.load("m/model")(x).data == model(x).data).all()
+assert str(lift(z)) and history["loss"]
+sys.stdout.write("done")
+"""
+
+
+@pytest.mark.parametrize("folder", ["plain", "with space", "ünïcödé λ"])
+def test_what_only_unix_has_is_not_needed(tmp_path, folder):
+    place = tmp_path / folder
+    place.mkdir()
+    assert run(WITHOUT_UNIX + WORK, place) == "done"
+
+
+def test_no_utf8_anywhere(tmp_path):
+    """Files are in UTF-8 whatever the system's own encoding is, and nobody asks for that (`-X warn_default_encoding`)."""
+    check = (
+        "import sys, warnings\nwarnings.filterwarnings('error', category=EncodingWarning, module=r'(autograd_core|nn)\\b')\n"
+        "assert sys.getfilesystemencoding() != 'utf-8' or sys.platform != 'linux'\n"
+    )
+    environment = {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "LC_ALL": "C", "PYTHONWARNDEFAULTENCODING": "1"}
+    assert run(check + WORK, tmp_path, **environment) == "done"
+
+
+def test_a_program_without_a_console(tmp_path):
+    """`pythonw` and frozen programs on Windows have no standard streams."""
+    hidden = "import sys\nkept, sys.stdout, sys.stderr, sys.stdin = sys.stdout, None, None, None\n"
+    assert run(hidden + WORK.replace("sys.stdout.write", "kept.write"), tmp_path) == "done"
+
+
+def test_what_a_terminal_cannot_write_is_said_in_other_words():
+    assert plain("∂L/∂w₁ = −0.5·e⁻ˣ ≥ 2×10³, ‖v‖, Größe 漢", "ascii") == "dL/dw1 = -0.5*e^-^x >= 2*10^3, ||v||, Gro?e ?"
+    assert plain("∂x − ², é", "cp1252") == "dx - ², é"
+    assert plain("∂x − ²", "utf-8") == "∂x − ²"
+
+
+def test_the_table_is_read_without_question_marks():
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUTF8": "0"}
+    for encoding in ("ascii", "cp932"):
+        for words in (["operations"], ["explain", "tanh(w*x + b)/sqrt(x) - sigmoid(b)", "w=-2", "x=3", "b=0.5"]):
+            done = subprocess.run(
+                [sys.executable, "-m", "autograd_core", *words], env={**environment, "PYTHONIOENCODING": encoding}, capture_output=True, check=True
+            )
+            assert "?" not in done.stdout.decode(encoding), (encoding, words)
+    assert "dout/dw = " in done.stdout.decode(encoding) or "∂out/∂w = " in done.stdout.decode(encoding)
+
+
+@pytest.mark.parametrize(("problem", "quiet"), [(BrokenPipeError(32, "Broken pipe"), True), (OSError(22, "Invalid argument"), True), (OSError(28, "No space left"), False)])
+def test_a_reader_that_has_gone_on_any_system(monkeypatch, problem, quiet):
+    class Gone:
+        encoding = "utf-8"
+
+        def write(self, text):
+            raise problem
+
+    monkeypatch.setattr(sys, "stdout", Gone())
+    if quiet:
+        say("a line")
+        say("and one more")
+        sys.stdout.close()
+    else:
+        with pytest.raises(OSError, match="No space left"):
+            say("a line")
