@@ -30,7 +30,7 @@ class _Absent:
 
     def __getattr__(self, name: str) -> Any:
         raise MissingExtraError(
-            f"autograd_core.strategies needs hypothesis (for {name}); install it with: pip install 'autograd-core[test]'"
+            f'autograd_core.strategies needs hypothesis (for {name}); install it with: pip install "autograd-core[test]"'
         )
 
     def composite(self, function: Callable[..., Any]) -> Callable[..., Any]:

@@ -176,7 +176,7 @@ def sklearn_data(name: str) -> Data:
         from sklearn import datasets
     except ImportError as error:
         raise MissingExtraError(
-            f"the data set {name!r} comes with scikit-learn, which is not installed; pip install 'autograd-core[demo]'"
+            f'the data set {name!r} comes with scikit-learn, which is not installed; pip install "autograd-core[demo]"'
         ) from error
     loader = getattr(datasets, f"load_{name}", None)
     if loader is None or name not in ("digits", "iris", "wine", "breast_cancer", "diabetes"):

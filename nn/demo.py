@@ -78,7 +78,7 @@ def main(output: str | Path = "demo_output", *, seed: int = 0, progress: bool = 
         import matplotlib as mpl
         import sklearn  # noqa: F401
     except ImportError as error:
-        raise MissingExtraError(f"the demo needs {error.name}, which is not installed; pip install 'autograd-core[demo]'") from error
+        raise MissingExtraError(f'the demo needs {error.name}, which is not installed; pip install "autograd-core[demo]"') from error
     mpl.use("Agg")
     folder = Path(output)
     folder.mkdir(parents=True, exist_ok=True)

@@ -13,6 +13,7 @@ import json
 import math
 import os
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,10 +29,12 @@ from .module import Module
 if TYPE_CHECKING:
     from .train import Training
 
-__all__ = ["FileError", "build", "describe", "load", "load_checkpoint", "save", "save_checkpoint", "write_atomically"]
+__all__ = ["FileError", "build", "describe", "load", "load_checkpoint", "save", "put_in_place", "save_checkpoint", "write_atomically"]
 
 _FORMAT = "autograd-core-1"
 _MOST_PARAMETERS = 10**9
+_PATIENCE = 2.0 if os.name == "nt" else 0.0
+"""Seconds."""
 
 
 class FileError(AutogradError, ValueError):
@@ -43,7 +46,7 @@ def safetensors_library() -> Any:
     try:
         import safetensors.numpy
     except ImportError as error:
-        raise MissingExtraError("files need safetensors, which is not installed; pip install 'autograd-core[demo]'") from error
+        raise MissingExtraError('files need safetensors, which is not installed; pip install "autograd-core[demo]"') from error
     return safetensors
 
 
@@ -115,18 +118,38 @@ def write_atomically(path: str | Path, data: bytes) -> Path:
             file.flush()
             os.fsync(file.fileno())
         Path(name).chmod(0o644)
-        Path(name).replace(target)
+        put_in_place(Path(name), target)
     except BaseException:
         with contextlib.suppress(OSError):
             Path(name).unlink()
         raise
     if hasattr(os, "O_DIRECTORY"):
-        folder = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        with contextlib.suppress(OSError):     # the file is there; not every file system can flush a folder
+            folder = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
     return target
+
+
+def put_in_place(part: Path, target: Path) -> None:
+    """Give a whole file its name, in place of the one before.
+
+    On Windows that fails while another program (a virus scanner, an indexer, a reader) has one of the two open; such programs are soon
+    done, so it is tried for a while before it is an error.
+    """
+    waited, pause = 0.0, 0.01
+    while True:
+        try:
+            part.replace(target)
+        except PermissionError:
+            if waited >= _PATIENCE:
+                raise
+            time.sleep(pause)
+            waited, pause = waited + pause, 2 * pause
+        else:
+            return
 
 
 def _write(path: str | Path, arrays: dict[str, np.ndarray], header: dict[str, str]) -> Path:

@@ -19,6 +19,7 @@ from autograd_core.errors import OperandError
 from autograd_core.viz import bundle, number
 
 from .inference import is_scalar, predict
+from .io import put_in_place
 from .live_page import Frame, Plane, run_page, sentence, shades, still
 from .neuron import MLP
 
@@ -156,8 +157,8 @@ class Live:
         assert self.path is not None
         part = self.path.with_name(f".{self.path.name}.part")
         try:
-            part.write_text(self.page(training), encoding="utf-8")
-            part.replace(self.path)
+            part.write_text(self.page(training), encoding="utf-8", newline="\n")
+            put_in_place(part, self.path)
         finally:
             part.unlink(missing_ok=True)
         self.pictures += 1

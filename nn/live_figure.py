@@ -14,6 +14,8 @@ import numpy as np
 
 from autograd_core.errors import OperandError
 
+from .io import put_in_place
+
 __all__ = ["LiveFigure"]
 
 
@@ -73,8 +75,11 @@ class LiveFigure:
         self.pictures += 1
         if self.path is not None:
             part = self.path.with_name(f".{self.path.stem}.part{self.path.suffix or '.png'}")
-            self._figure.savefig(part, dpi=100)
-            part.replace(self.path)
+            try:
+                self._figure.savefig(part, dpi=100)
+                put_in_place(part, self.path)
+            finally:
+                part.unlink(missing_ok=True)
         else:
             self._figure.canvas.draw_idle()
             plt.pause(0.001)

@@ -56,7 +56,7 @@ def pyplot() -> Any:
     try:
         import matplotlib.pyplot as plt
     except ImportError as error:
-        raise MissingExtraError("pictures need matplotlib, which is not installed; pip install 'autograd-core[demo]'") from error
+        raise MissingExtraError('pictures need matplotlib, which is not installed; pip install "autograd-core[demo]"') from error
     return plt
 
 

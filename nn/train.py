@@ -304,9 +304,14 @@ def _resume(training: Training, checkpoint: str | Path | None, resume: str | Pat
     load_checkpoint(source, training)
 
 
+def _terminal() -> bool:
+    """Whether somebody sees the error stream; a program without a console, such as pythonw on Windows, has none."""
+    return sys.stderr is not None and sys.stderr.isatty()
+
+
 def _bar(progress: bool | None, total: int, initial: int) -> Any:
     """A tqdm bar, or None."""
-    if progress is False or (progress is None and not (sys.stderr.isatty() or "ipykernel" in sys.modules)):
+    if progress is False or (progress is None and not (_terminal() or "ipykernel" in sys.modules)):
         return None
     try:
         if "ipykernel" in sys.modules and importlib.util.find_spec("ipywidgets") is not None:
@@ -316,7 +321,7 @@ def _bar(progress: bool | None, total: int, initial: int) -> Any:
     except ImportError as error:
         if progress is None:
             return None
-        raise MissingExtraError("progress=True needs tqdm, which is not installed; pip install 'autograd-core[demo]'") from error
+        raise MissingExtraError('progress=True needs tqdm, which is not installed; pip install "autograd-core[demo]"') from error
 
     class Bar(tqdm):  # type: ignore[misc]
         """Without the thread that watches over slow bars: this one is told of every step."""

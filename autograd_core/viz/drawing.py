@@ -183,7 +183,7 @@ class Drawing:
         writers = {".svg": lambda: self.svg, ".html": lambda: self.html, ".dot": lambda: self.source}
         writers[".gv"] = writers[".dot"]
         if ending in writers:
-            target.write_text(writers[ending](), encoding="utf-8")
+            target.write_text(writers[ending](), encoding="utf-8", newline="\n")
         elif ending in (".png", ".pdf"):
             target.write_bytes(rendered(self.source, ending[1:]))
         else:

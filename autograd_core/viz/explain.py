@@ -332,7 +332,7 @@ class Explanation:
         writer = writers.get(target.suffix.lower())
         if writer is None:
             raise OperandError(f"save: received {target.name!r}, expected a name ending in .html, .svg or .txt.")
-        target.write_text(writer(), encoding="utf-8")
+        target.write_text(writer(), encoding="utf-8", newline="\n")
         return target
 
     def _repr_mimebundle_(self, **_options: object) -> dict[str, str]:

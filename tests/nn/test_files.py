@@ -3,6 +3,7 @@
 import inspect
 import json
 import os
+import stat
 import struct
 import subprocess
 import sys
@@ -162,6 +163,59 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
     assert path.read_bytes() == b"old" and [p.name for p in tmp_path.iterdir()] == ["f"]
 
 
+def refuses(times, monkeypatch):
+    """Renaming is refused a few times, as on Windows while a scanner reads the file; returns what has been waited."""
+    rename, left, waited = Path.replace, [times], []
+
+    def replace(self, target):
+        if left[0]:
+            left[0] -= 1
+            raise PermissionError(13, "Access is denied", str(target))
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "replace", replace)
+    monkeypatch.setattr("nn.io.time.sleep", waited.append)
+    return waited
+
+
+def test_a_file_that_another_program_has_open_is_waited_for(tmp_path, monkeypatch):
+    path = write_atomically(tmp_path / "f", b"old")
+    monkeypatch.setattr("nn.io._PATIENCE", 2.0)
+    waited = refuses(5, monkeypatch)
+    write_atomically(path, b"new")
+    assert path.read_bytes() == b"new" and len(waited) == 5
+    waited = refuses(10**6, monkeypatch)
+    with pytest.raises(PermissionError):
+        write_atomically(path, b"newer")
+    assert 2.0 <= sum(waited) < 6.0
+    assert path.read_bytes() == b"new" and [p.name for p in tmp_path.iterdir()] == ["f"]
+
+
+@pytest.mark.parametrize("name", ["live.html", "live.png"])
+def test_a_picture_that_cannot_be_put_in_place_leaves_no_part(tmp_path, monkeypatch, capsys, name):
+    if name.endswith("png"):
+        pytest.importorskip("matplotlib", reason="matplotlib is not installed")
+        monkeypatch.setenv("MPLBACKEND", "Agg")
+    x, y = moons(20, rng=0)
+    refuses(10**6, monkeypatch)
+    nn.fit(nn.Linear(2, 2, rng=0), x, y, loss="cross_entropy", epochs=2, rng=0, progress=False, live=tmp_path / name)
+    assert "Access is denied" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(not hasattr(os, "O_DIRECTORY"), reason="this system does not flush folders")
+def test_a_file_system_that_cannot_flush_a_folder(tmp_path, monkeypatch):
+    flush = os.fsync
+
+    def fsync(handle):
+        if stat.S_ISDIR(os.fstat(handle).st_mode):
+            raise OSError(22, "Invalid argument")
+        flush(handle)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    assert write_atomically(tmp_path / "f", b"new").read_bytes() == b"new"
+
+
 OPTIONS = {
     "loss": "cross_entropy", "batch_size": 16, "validation": 0.25, "metrics": "accuracy", "clip_norm": 1.0, "progress": False,
 }  # fmt: skip
@@ -314,7 +368,7 @@ print(reached)
 def test_killed_at_any_moment_a_whole_checkpoint_is_left(tmp_path, count):
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "OPENBLAS_NUM_THREADS": "1"}
     done = subprocess.run(
-        [sys.executable, "-c", DRIVER, str(tmp_path / "run.safetensors"), str(kills := 50)], env=environment, capture_output=True, text=True, timeout=120
+        [sys.executable, "-c", DRIVER, str(tmp_path / "run.safetensors"), str(kills := 50)], env=environment, capture_output=True, encoding="utf-8", timeout=120
     )
     assert done.returncode == 0, done.stderr
     count("processes killed while they wrote a checkpoint", kills)
