@@ -72,7 +72,7 @@ def lighter(png: str) -> str:
 
 def write(path: Path) -> None:
     """Execute a notebook and keep its outputs; what differs from machine to machine is left out."""
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         notebook = execute(path, Path(folder))
     notebook.metadata = nbformat.from_dict({
         "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
@@ -86,7 +86,7 @@ def write(path: Path) -> None:
             if "image/png" in output.get("data", {}):
                 output.data["image/png"] = lighter(output.data["image/png"])
     nbformat.validate(notebook)
-    nbformat.write(notebook, path)
+    path.write_text(nbformat.writes(notebook).rstrip("\n") + "\n", encoding="utf-8", newline="\n")
 
 
 if __name__ == "__main__":

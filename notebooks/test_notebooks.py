@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("nbclient", reason="notebooks need nbclient; pip install 'autograd-core[notebooks]'")
+pytest.importorskip("nbclient", reason='notebooks need nbclient; pip install "autograd-core[notebooks]"')
 import nbformat
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))

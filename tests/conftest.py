@@ -13,6 +13,8 @@ from autograd_core import TABLE, Op
 from autograd_core.modes import WATCHED, anomaly_detected, recording, tracing
 from autograd_core.node import LOCK
 
+os.environ["PYTHONUTF8"] = "1"                # programs that the tests start print a ∂ on every system
+
 settings.register_profile("dev", max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("ci", max_examples=200, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 settings.register_profile("intense", max_examples=10_000, deadline=None, suppress_health_check=list(HealthCheck))

@@ -91,4 +91,4 @@ FILES = {"_methods.pyi": methods, "functions.pyi": function_stubs}
 
 if __name__ == "__main__":
     for name, make in FILES.items():
-        (HERE / name).write_text(make(), encoding="utf-8")
+        (HERE / name).write_text(make(), encoding="utf-8", newline="\n")

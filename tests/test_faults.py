@@ -149,7 +149,7 @@ def resident():
     except ImportError:
         pass
     try:
-        with open("/proc/self/statm") as file:
+        with open("/proc/self/statm", "rb") as file:
             return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     except (OSError, ValueError, AttributeError):
         return None

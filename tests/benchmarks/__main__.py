@@ -118,7 +118,7 @@ def plot(rows, path):
     figure.tight_layout()
     figure.savefig(path, metadata={"Date": None}, transparent=True)
     svg = path.read_text(encoding="utf-8")
-    path.write_text(svg.replace("<defs>", DARK + "<defs>", 1), encoding="utf-8")
+    path.write_text(svg.replace("<defs>", DARK + "<defs>", 1), encoding="utf-8", newline="\n")
 
 
 def main():
@@ -146,7 +146,7 @@ def main():
             "process, medians; made by `python -m tests.benchmarks --readme` (extra `bench`).\n\n<details><summary>The whole table</summary>\n\n"
             f"{table(rows)}\n</details>\n"
         )
-        readme.write_text(before + MARKS[0] + body + MARKS[1] + after, encoding="utf-8")
+        readme.write_text(before + MARKS[0] + body + MARKS[1] + after, encoding="utf-8", newline="\n")
 
 
 if __name__ == "__main__":

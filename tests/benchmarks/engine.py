@@ -95,7 +95,7 @@ def import_time():
     env = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     pairs = []
     for _ in range(12):
-        out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=env).stdout
+        out = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=True, env=env).stdout
         pairs.append(tuple(map(float, out.split())))
     numpy, both = (median(p[i] for p in pairs[2:]) for i in (0, 1))
     yield Row("P9", "import autograd_core", "import numpy", both, numpy, "at most 1.3× its time", both <= 1.3 * numpy)

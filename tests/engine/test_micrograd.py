@@ -15,7 +15,7 @@ import autograd_core as ag
 from autograd_core import Value
 
 engine = pytest.importorskip(
-    "micrograd.engine", reason="compares with micrograd: pip install 'autograd-core[test]'"
+    "micrograd.engine", reason='compares with micrograd: pip install "autograd-core[test]"'
 )
 pytestmark = pytest.mark.oracle
 

@@ -35,7 +35,6 @@ AGREE: dict[str, tuple[Callable[..., Any], tuple[np.ndarray, ...]]] = {
     "take truths": (lambda x: np.take(x, [True, False, True]), (VECTOR,)),
     "take truths along an axis": (lambda x: np.take(x, np.array(True), axis=1), (WIDE,)),
     "take_along_axis of the flattened": (lambda x: np.take_along_axis(x, np.array([5, 0, 5]), axis=None), (WIDE,)),
-    "clip without bounds": (lambda x: np.clip(x, None, None), (WIDE,)),
     "lstsq of a vector": (lambda a, b: np.linalg.lstsq(a, b)[0], (TALL, rng.normal(size=5))),
     "lstsq of a matrix": (lambda a, b: np.linalg.lstsq(a, b)[0], (TALL, rng.normal(size=(5, 2)))),
     "lstsq of least norm": (lambda a, b: np.linalg.lstsq(a, b)[0], (TALL.T, rng.normal(size=3))),
@@ -131,6 +130,15 @@ def test_a_score_that_is_a_number_keeps_the_digits_of_its_target() -> None:
 EMPTY = [(0,), (2, 0), (0, 2), (0, 0), (3, 0, 2)]
 
 
+def test_clip_without_bounds() -> None:
+    """A copy, as in NumPy from 2.1 on."""
+    x = Tensor(WIDE)
+    out = np.clip(x, None, None)
+    out.sum().backward()
+    np.testing.assert_array_equal(out.data, WIDE)
+    np.testing.assert_array_equal(x.grad, np.ones_like(WIDE))
+
+
 @pytest.mark.parametrize("ord", [None, 1, -1, 2, -2, 3, -3, np.inf, -np.inf, "fro", "nuc"])
 @pytest.mark.parametrize("shape", EMPTY)
 def test_norms_of_nothing(shape: tuple[int, ...], ord: Any) -> None:
@@ -139,10 +147,12 @@ def test_norms_of_nothing(shape: tuple[int, ...], ord: Any) -> None:
         try:
             with np.errstate(divide="ignore"):
                 expected = np.linalg.norm(np.zeros(shape), ord, axis)
-        except (ValueError, np.linalg.LinAlgError):
-            with pytest.raises(AutogradError):
-                np.linalg.norm(Tensor(np.zeros(shape)), ord, axis)
-            continue
+        except (ValueError, np.linalg.LinAlgError) as refusal:
+            if "reduction operation maximum" not in str(refusal):
+                with pytest.raises(AutogradError):
+                    np.linalg.norm(Tensor(np.zeros(shape)), ord, axis)
+                continue
+            expected = np.zeros(shape).sum(axis=axis)  # as later versions of NumPy have it
         t = Tensor(np.zeros(shape))
         out = np.linalg.norm(t, ord, axis)
         np.testing.assert_array_equal(out.data, expected)

@@ -12,7 +12,7 @@ import autograd_core as ag
 from autograd_core import Tensor
 
 torch = pytest.importorskip(
-    "torch", reason="the differential tests need PyTorch: pip install 'autograd-core[bench]'"
+    "torch", reason='the differential tests need PyTorch: pip install "autograd-core[bench]"'
 )
 
 pytestmark = pytest.mark.oracle

@@ -15,7 +15,7 @@ from autograd_core import Tensor, Value, grad, hvp, jvp
 from autograd_core.node import walk
 
 torch = pytest.importorskip(
-    "torch", reason="the differential tests need PyTorch: pip install 'autograd-core[bench]'"
+    "torch", reason='the differential tests need PyTorch: pip install "autograd-core[bench]"'
 )
 pytestmark = pytest.mark.oracle
 

@@ -14,7 +14,7 @@ from autograd_core.protocols import UFUNCS
 from autograd_core.strategies import Program
 
 torch = pytest.importorskip(
-    "torch", reason="the differential tests need PyTorch: pip install 'autograd-core[bench]'"
+    "torch", reason='the differential tests need PyTorch: pip install "autograd-core[bench]"'
 )
 from .test_oracle_torch import BINARY, UNARY, torch_grads  # noqa: E402
 

@@ -41,7 +41,7 @@ except ImportError:
 # torch.func warns of its own use of torch.jit.
 pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
 needs_torch = pytest.mark.skipif(
-    torch is None, reason="compares with torch.func: pip install 'autograd-core[bench]'"
+    torch is None, reason='compares with torch.func: pip install "autograd-core[bench]"'
 )
 
 

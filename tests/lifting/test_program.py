@@ -359,7 +359,7 @@ def micrograd_mlp() -> Any:
     """micrograd's own nn.py, with our Value in the place of its own."""
     source = pytest.importorskip("micrograd.nn").__file__
     scope: dict[str, Any] = {"Value": Value, "__name__": "micrograd_on_ours"}
-    exec(pathlib.Path(source).read_text().replace("from micrograd.engine import Value", ""), scope)
+    exec(pathlib.Path(source).read_text(encoding="utf-8").replace("from micrograd.engine import Value", ""), scope)
     return scope["MLP"](2, [16, 16, 1])
 
 

@@ -24,7 +24,7 @@ ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOM.parent)}
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda p: p.stem)
 def test_a_module_has_a_docstring_names_and_a_bearable_length(path):
-    text = path.read_text()
+    text = path.read_text(encoding="utf-8")
     tree = ast.parse(text)
     assert ast.get_docstring(tree) and "__all__" in text
     assert text.count("\n") <= 400
@@ -49,7 +49,7 @@ def test_public_names_exist_and_are_documented():
 
 def test_importing_nn_brings_nothing_heavy():
     code = "import sys, nn; print([m for m in ('matplotlib', 'sklearn', 'tqdm', 'safetensors', 'torch', 'IPython') if m in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=ENVIRONMENT)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", env=ENVIRONMENT)
     assert done.stdout.strip() == "[]", done.stderr
 
 
@@ -61,7 +61,7 @@ def test_importing_nn_brings_nothing_heavy():
 ])
 def test_a_missing_extra_is_named(blocked, code, tmp_path):
     program = f"import sys; sys.modules[{blocked!r}] = None\nimport nn\ntry:\n    {code}\nexcept ImportError as error:\n    print(type(error).__name__, error)"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=ENVIRONMENT, cwd=tmp_path)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, encoding="utf-8", env=ENVIRONMENT, cwd=tmp_path)
     assert "MissingExtraError" in done.stdout and "autograd-core[demo]" in done.stdout, done.stderr
     assert not list(tmp_path.iterdir())
 
@@ -134,7 +134,7 @@ def test_ctrl_c_on_the_command_line(tmp_path):
     pytest.importorskip("matplotlib", reason="matplotlib is not installed")
     process = subprocess.Popen(
         [sys.executable, "-X", "faulthandler", "-m", "nn", "train", "moons", "--epochs", "1000000", "--output", "out"], cwd=tmp_path, env=ENVIRONMENT,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8",
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),   # a shell's background job, as this may be, ignores it
     )
     shown = ""

@@ -87,7 +87,7 @@ def test_epochs_stay_evenly_spread_and_the_page_small(tmp_path):
     x, y = moons(900, rng=0)
     path = tmp_path / "run.html"
     nn.fit(tensor_model(2, 2), x, y, loss="cross_entropy", epochs=333, live=path, rng=0)
-    epochs = [f["e"] for f in data_of(path.read_text())["frames"]]
+    epochs = [f["e"] for f in data_of(path.read_text(encoding="utf-8"))["frames"]]
     assert 20 < len(epochs) <= 60 and epochs[0] == 1 and epochs[-1] == 333 and path.stat().st_size <= BYTES
     assert len(set(np.diff(epochs[:-1]))) == 1
 
@@ -99,7 +99,7 @@ def test_too_large_a_page_leaves_epochs_out(tmp_path, monkeypatch):
     x, y = moons(60, rng=0)
     nn.fit(tensor_model(2, 2), x, y, loss="cross_entropy", epochs=50, live=tmp_path / "run.html", rng=0)
     assert (tmp_path / "run.html").stat().st_size <= 60_000
-    epochs = [f["e"] for f in data_of((tmp_path / "run.html").read_text())["frames"]]
+    epochs = [f["e"] for f in data_of((tmp_path / "run.html").read_text(encoding="utf-8"))["frames"]]
     assert 2 <= len(epochs) < 50 and epochs[0] == 1 and epochs[-1] == 50
 
 
@@ -109,7 +109,7 @@ def test_regression(tmp_path, inputs, outputs, kind):
     x = np.column_stack([np.ravel(x)] * inputs)
     y = np.column_stack([np.sin(x[:, 0])] * outputs)
     nn.fit(tensor_model(inputs, outputs), x, y, epochs=4, live=tmp_path / "run.html", rng=0)
-    data = data_of((tmp_path / "run.html").read_text())
+    data = data_of((tmp_path / "run.html").read_text(encoding="utf-8"))
     assert data["kind"] == kind and all(bool(f["p"]) == (kind == "line") for f in data["frames"])
 
 
@@ -117,7 +117,7 @@ def test_three_classes_one_hot(tmp_path):
     x = np.random.default_rng(0).normal(size=(30, 2))
     y = np.eye(3)[np.arange(30) % 3]
     nn.fit(tensor_model(2, 3), x, y, epochs=3, live=tmp_path / "run.html", rng=0)
-    data = data_of((tmp_path / "run.html").read_text())
+    data = data_of((tmp_path / "run.html").read_text(encoding="utf-8"))
     assert data["kind"] == "plane" and all(f["i"] and f["p"] for f in data["frames"])
 
 
@@ -128,7 +128,7 @@ def test_ctrl_c_keeps_what_was_recorded(tmp_path):
 
     x, y = moons(20, rng=0)
     history = nn.fit(nn.MLP(2, [3, 1], rng=0), x, y, epochs=50, live=tmp_path / "run.html", rng=0, callbacks=[interrupt])
-    data = data_of((tmp_path / "run.html").read_text())
+    data = data_of((tmp_path / "run.html").read_text(encoding="utf-8"))
     assert history.stopped == "interrupted" and [f["e"] for f in data["frames"]] == [1, 2, 3, 4]
     assert data["frames"][-1]["s"].endswith("Interrupted here.")
 
@@ -137,7 +137,7 @@ def test_weights_that_came_back_are_said(tmp_path):
     x, y = moons(40, rng=0)
     history = nn.fit(tensor_model(2, 2), x, y, loss="cross_entropy", lr=2.0, epochs=60, validation=0.3, early_stopping=3, live=tmp_path / "r.html", rng=0)
     assert history.best_epoch is not None
-    said = data_of((tmp_path / "r.html").read_text())["frames"][-1]["s"]
+    said = data_of((tmp_path / "r.html").read_text(encoding="utf-8"))["frames"][-1]["s"]
     assert f"weights of epoch {history.best_epoch} back" in said
 
 
@@ -165,7 +165,7 @@ def test_a_model_that_answers_nothing_useful_still_has_curves(tmp_path, capsys):
 
     x, y = moons(20, rng=0)
     assert len(nn.fit(Odd(), x, y[:, None], epochs=3, live=tmp_path / "run.html", rng=0)) == 3
-    data = data_of((tmp_path / "run.html").read_text())
+    data = data_of((tmp_path / "run.html").read_text(encoding="utf-8"))
     assert data["kind"] == "" and len(data["frames"]) == 3 and "twenty, please" in capsys.readouterr().err
 
 
@@ -173,7 +173,7 @@ def test_a_loss_that_overflows(tmp_path):
     x, y = moons(20, rng=0)
     with pytest.warns(RuntimeWarning, match="the loss is"):
         nn.fit(tensor_model(2, 1), 1e200 * x, 1e200 * y[:, None], optimizer="sgd", lr=1e200, epochs=9, live=tmp_path / "run.html", rng=0)
-    assert data_of((tmp_path / "run.html").read_text())["frames"]
+    assert data_of((tmp_path / "run.html").read_text(encoding="utf-8"))["frames"]
 
 
 def test_a_folder_that_is_not_there_is_said_before_training(tmp_path):
@@ -236,7 +236,7 @@ def browser():
 def test_the_scrubber(browser, tmp_path, width, scheme):
     x, y = moons(40, rng=0)
     nn.fit(nn.MLP(2, [4, 1], rng=0), x, 2 * y - 1, loss="hinge", epochs=6, live=tmp_path / "run.html", rng=0)
-    frames = data_of((tmp_path / "run.html").read_text())["frames"]
+    frames = data_of((tmp_path / "run.html").read_text(encoding="utf-8"))["frames"]
     context = browser.new_context(viewport={"width": width, "height": 700}, color_scheme=scheme, offline=True)
     page, problems = context.new_page(), []
     page.on("console", lambda message: problems.append(message.text))
