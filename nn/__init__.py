@@ -33,6 +33,7 @@ from .activations import (
 )
 from .clipping import clip_grad_norm_, clip_grad_value_
 from .convolution import Conv2d, MaxPool2d
+from .functional import functional_call
 from .history import EarlyStopping, History, accuracy, r2_score
 from .inference import evaluate, predict
 from .io import load, save
@@ -70,7 +71,7 @@ __all__ = [
     "PReLU", "Perceptron", "RMSprop", "RNNCell", "ReLU", "ReduceLROnPlateau", "Sequential", "SiLU", "Sigmoid",
     "Softmax", "Softplus", "Step", "StepLR", "Tanh", "accuracy", "binary_cross_entropy",
     "binary_cross_entropy_with_logits", "clip_grad_norm_", "clip_grad_value_", "cross_entropy", "data", "deltas",
-    "evaluate", "fit", "hinge_loss", "huber_loss", "init", "l1_loss", "l2_penalty", "load", "mse_loss", "nll_loss",
+    "evaluate", "fit", "functional_call", "hinge_loss", "huber_loss", "init", "l1_loss", "l2_penalty", "load", "mse_loss", "nll_loss",
     "plot", "predict", "r2_score", "save", "squared_error",
 ]  # fmt: skip
 

@@ -17,15 +17,16 @@ from autograd_core import Tensor, Value, record_call
 from autograd_core.arguments import as_numbers, checked
 from autograd_core.errors import OperandError, ShapeError, StructureError
 
-__all__ = ["Entry", "Module"]
+__all__ = ["Entry", "Module", "listed"]
 
 
 class Entry(NamedTuple):
-    """One array of a module's state: how to read it, and how to write it back."""
+    """One array of a module's state: how to read it, how to write it back, and the parameter, or nested lists of them, behind it."""
 
     name: str
     read: Callable[[], np.ndarray]
     write: Callable[[np.ndarray], None]
+    holds: Any = None                          # None for a buffer
 
 
 class Module:
@@ -180,8 +181,8 @@ class Module:
         missing, unknown = sorted(names - set(state)), sorted(map(str, set(state) - names))
         if missing or unknown:
             raise StructureError(
-                f"load_state_dict: {type(self).__name__} expects {_listed(sorted(names))}; "
-                f"missing: {_listed(missing)}; not expected: {_listed(unknown)}. Build the model with the same layers first."
+                f"load_state_dict: {type(self).__name__} expects {listed(sorted(names))}; "
+                f"missing: {listed(missing)}; not expected: {listed(unknown)}. Build the model with the same layers first."
             )
         arrays = []
         for entry in entries:
@@ -256,7 +257,7 @@ def parameter_entry(name: str, parameter: Any) -> Entry:
     def write(array: np.ndarray) -> None:
         parameter.data = np.array(array, dtype=parameter.dtype) if isinstance(parameter, Tensor) else float(array)
 
-    return Entry(name, lambda: np.asarray(parameter.data), write)
+    return Entry(name, lambda: np.asarray(parameter.data), write, parameter)
 
 
 def _items(name: str, value: Any) -> Iterator[tuple[str, Any]]:
@@ -271,7 +272,7 @@ def _items(name: str, value: Any) -> Iterator[tuple[str, Any]]:
         yield name, value
 
 
-def _listed(names: list[str]) -> str:
+def listed(names: list[str]) -> str:
     """Names in a sentence, cut where there are many."""
     if not names:
         return "none"

@@ -294,6 +294,6 @@ def weight_entries(neurons: Sequence[Any]) -> Iterator[Entry]:
         for neuron, value in zip(neurons, array.astype(float).tolist(), strict=True):
             neuron.b.data = value
 
-    yield Entry("weight", lambda: np.array([[w.data for w in neuron.w] for neuron in neurons]), write)
+    yield Entry("weight", lambda: np.array([[w.data for w in neuron.w] for neuron in neurons]), write, [neuron.w for neuron in neurons])
     if isinstance(neurons[0].b, Value):
-        yield Entry("bias", lambda: np.array([neuron.b.data for neuron in neurons]), write_bias)
+        yield Entry("bias", lambda: np.array([neuron.b.data for neuron in neurons]), write_bias, [neuron.b for neuron in neurons])
