@@ -7,6 +7,7 @@ the model with what it is handed in place of what it has.
 from __future__ import annotations
 
 import copy
+import inspect
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from threading import RLock
@@ -40,7 +41,8 @@ def functional_call(module: Module, parameters: Mapping[str, Any], args: Any = (
     Raises:
         StructureError: A name that the module does not have, or one parameter by two names.
         ShapeError: An array of another shape than the parameter.
-        OperandError: A Tensor for the matrix of a layer that computes on `Value`s; name each of its `named_parameters()` instead.
+        OperandError: Inputs that `forward` does not take; a Tensor for the matrix of a layer that computes on `Value`s, of which each has
+            a name of its own in `named_parameters()`.
 
     Example:
         The curvature of a loss along a direction, in the space of all parameters:
@@ -59,6 +61,13 @@ def functional_call(module: Module, parameters: Mapping[str, Any], args: Any = (
     `torch.func.functional_call` has the same name and arguments.
     """
     inputs = args if isinstance(args, tuple) else (args,)
+    try:
+        inspect.signature(module.forward).bind(*inputs, **(kwargs or {}))
+    except TypeError as error:
+        raise OperandError(
+            f"functional_call: received {len(inputs)} inputs in args and {sorted(kwargs or {})} in kwargs, expected those of "
+            f"{type(module).__name__}.forward{inspect.signature(module.forward)}: {error}."
+        ) from error
     with _ONE_AT_A_TIME, _in_place(module, *_matched(module, parameters)):
         return module(*inputs, **(kwargs or {}))
 

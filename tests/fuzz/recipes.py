@@ -305,6 +305,7 @@ LISTED: dict[str, Callable[[], Call]] = {
     "nn.nll_loss": lambda: call(nn.nll_loss, t(np.log(P)), CLASSES, weight=np.array([1.0, 2.0, 3.0]), ignore_index=-1, reduction="mean"),
     "nn.l2_penalty": lambda: call(nn.l2_penalty, model(), 0.1, half=True, biases=True),
     "nn.deltas": lambda: call(nn.deltas, model(), A, Y[:, None], "squared_error", penalty=None),
+    "nn.functional_call": lambda: call(nn.functional_call, model(), {"0.bias": np.ones(2), "2.weight": t(np.ones((1, 2)))}, args=(A,), kwargs=None),
     "nn.evaluate": lambda: call(nn.evaluate, model(), A, Y[:, None], loss="mse", metrics=("r2",)),
     "nn.predict": lambda: call(nn.predict, model(), A, batch_size=2),
     "nn.fit": lambda: call(

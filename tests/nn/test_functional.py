@@ -295,3 +295,9 @@ class TestRefused:
             nn.functional_call(model, model.state_dict(), ROWS)
         by_second = nn.functional_call(model, {"out.weight": np.zeros((4, 4))}, ROWS)
         np.testing.assert_array_equal(by_second.data, np.tile(model.out.bias.data, (5, 1)))
+
+    def test_inputs_that_forward_does_not_take(self):
+        with pytest.raises(OperandError, match=r"received 2 inputs in args .* expected those of Sequential.forward\(x.*too many positional"):
+            nn.functional_call(self.model, {}, (ROWS, ROWS))
+        with pytest.raises(OperandError, match=r"\['y'\] in kwargs.*missing a required argument: 'x'"):
+            nn.functional_call(self.model, {}, kwargs={"y": ROWS})
