@@ -126,7 +126,7 @@ class Node:
         if self.op is None:
             grad = self.grad if self._flowed else None
             more = getattr(self, "__dict__", None) or None       # what a subclass adds
-            return _leaf, (type(self), self._value, self.label, grad, bool(self.requires_grad), self._is_constant), more
+            return _leaf, (type(self), self._value, self.label, grad, bool(self.requires_grad), self._is_constant, self._is_frozen), more
         with LOCK:
             order, leaves = trace([self])
         number = {id(n): i for i, n in enumerate([*leaves, *order])}
@@ -146,6 +146,11 @@ class Node:
         return self.op is None and self._params is not None
 
     @property
+    def _is_frozen(self) -> bool:
+        """Whether this is a leaf that was made to get gradients, and gets none now: `requires_grad` was set to False."""
+        return self.op is None and not self.requires_grad and hasattr(self, "_age")
+
+    @property
     def _flowed(self) -> bool:
         """Whether a gradient has reached this node."""
         return self.grad is not None and self.grad is not UNREACHED
@@ -162,7 +167,7 @@ def _constant(x: Any) -> Node:
     return made
 
 
-def _leaf(kind: type[Node], data: Any, label: str, grad: Any, requires_grad: bool, constant: bool = False) -> Node:
+def _leaf(kind: type[Node], data: Any, label: str, grad: Any, requires_grad: bool, constant: bool = False, frozen: bool = False) -> Node:
     """A leaf from a pickle or a copy."""
     node: Any = kind._of(data)  # type: ignore[attr-defined]
     if constant:
@@ -173,6 +178,8 @@ def _leaf(kind: type[Node], data: Any, label: str, grad: Any, requires_grad: boo
         node.grad = grad
     if node.is_array:
         node.requires_grad = requires_grad
+        if requires_grad or frozen:
+            node._age = 0
     return node  # type: ignore[no-any-return]
 
 

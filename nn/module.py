@@ -1,7 +1,9 @@
 """`Module`: what every layer and model has in common: parameters, state, train and eval, a summary.
 
 A parameter is a leaf `Value`, or a leaf `Tensor` with `requires_grad`, that is kept in an attribute of a module (in a list or a
-dictionary too). Nothing has to be registered: assign it, and it is found, in the order of assignment.
+dictionary too). Nothing has to be registered: assign it, and it is found, in the order of assignment. One that is frozen
+(`p.requires_grad = False`) is not trained, and is part of the state all the same; a `Tensor` made with `requires_grad=False`, and one that
+`detach` gave, is no parameter at all.
 """
 
 from __future__ import annotations
@@ -134,7 +136,7 @@ class Module:
             if name.startswith("_"):
                 continue
             for n, v in _items(name, value):
-                if isinstance(v, (Value, Tensor)) and v.op is None and v.requires_grad:
+                if isinstance(v, (Value, Tensor)) and v.op is None and (v.requires_grad or v._is_frozen):
                     yield parameter_entry(n, v)
         for name in self.buffers:
             yield Entry(name, partial(self._read_buffer, name), partial(self._write_buffer, name))

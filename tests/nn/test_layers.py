@@ -1,10 +1,13 @@
 """Layers against torch, forward and gradients, given the same weights."""
 
+import copy
+import pickle
+
 import numpy as np
 import pytest
 
 import nn
-from autograd_core import Tensor, check_grads
+from autograd_core import Tensor, check_grads, no_grad
 from autograd_core.errors import OperandError, ShapeError, StructureError
 
 
@@ -262,3 +265,44 @@ def test_what_is_no_module():
 def test_convolution_of_no_images(torch, bias):
     mine = nn.Conv2d(2, 3, (2, 3), stride=(1, 2), padding=1, bias=bias, rng=0)
     same(torch, mine, torch.nn.Conv2d(2, 3, (2, 3), stride=(1, 2), padding=1, bias=bias), np.zeros((0, 2, 5, 6)))
+
+
+def test_frozen_parameters_are_not_trained_and_stay_in_the_state(tmp_path):
+    pytest.importorskip("safetensors", reason="safetensors is not installed")
+    model = nn.Sequential(nn.Linear(2, 3, rng=0), nn.Tanh(), nn.Linear(3, 2, rng=1))
+    names, full = list(model.state_dict()), model.state_dict()
+    for parameter in model[0].parameters():
+        parameter.requires_grad = False
+    assert [name for name, _ in model.named_parameters()] == ["2.weight", "2.bias"]
+    for copied in (model, copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
+        assert list(copied.state_dict()) == names
+        assert len(copied.parameters()) == 2
+    nn.fit(model, X[:, :2], np.arange(6) % 2, loss="cross_entropy", epochs=3, progress=False, checkpoint=tmp_path / "run.safetensors", rng=0)
+    for name, array in model.state_dict().items():
+        assert np.array_equal(array, full[name]) == name.startswith("0."), name
+    nn.save(model, tmp_path / "model.safetensors")
+    again = nn.load(tmp_path / "model.safetensors")
+    np.testing.assert_array_equal(again(X[:, :2]).data, model(X[:, :2]).data)
+    model.load_state_dict({name: array + 1.0 for name, array in full.items()})
+    np.testing.assert_array_equal(model[0].weight.data, full["0.weight"] + 1.0)
+    for parameter in (model[0].weight, model[0].bias):
+        parameter.requires_grad = True
+    assert [name for name, _ in model.named_parameters()] == names
+
+
+def test_constants_that_a_module_keeps_are_no_state():
+    class Keeping(nn.Module):
+        def __init__(self):
+            self.inner, self.table, self.last = nn.Linear(5, 2, rng=0), Tensor(np.eye(2), requires_grad=False), None
+
+        def forward(self, x):
+            out = self.inner(x) @ self.table
+            self.last = out.detach()
+            return out
+
+    model = Keeping()
+    model(X)
+    with no_grad():
+        model.last_of_all = model(X)
+    for copied in (model, copy.deepcopy(model)):
+        assert list(copied.state_dict()) == ["inner.weight", "inner.bias"]
