@@ -29,11 +29,11 @@ TWO_OVER_SQRT_PI = 2.0 / math.sqrt(math.pi)
 
 
 def _power_slope(m: Any, x: Any, y: Any) -> Any:
-    """y·x^(y − 1), and 0 where y is 0, whatever x is; a plain exponent that is not 0 needs no look."""
+    """y·x^(y − 1), and 0 where y is 0, whatever x is: for a plain exponent without a look at x."""
+    if isinstance(y, (float, int)):
+        return y * m.power(x, y - 1.0) if y != 0.0 else 0.0
     slope = y * m.power(x, y - 1.0)
-    if isinstance(y, (float, int)) and y != 0.0:
-        return slope
-    return m.where((y == 0.0) & ((x == 0.0) | (x != x)), 0.0, slope)
+    return m.where((y == 0.0) & (slope != slope), 0.0, slope)
 
 
 def _difference(x: Any, y: Any) -> Any:

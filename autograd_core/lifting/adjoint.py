@@ -98,7 +98,7 @@ class Backward(Contributions):
                 continue
             rule = LocalDerivative(op, slot, len(operands), step.application.numbers, step.application.options)
             if isinstance(rule.formula, float):
-                if rule.formula != 0.0:
+                if rule.formula != 0.0 or not op.selects:    # ∞·0 of a branch that was not taken is 0, and else nan
                     self._scaled(index, g, numbers, np.full(step.size, rule.formula))
                 continue
             strong = strong_select if op.selects else strong_multiply
@@ -123,7 +123,7 @@ class Backward(Contributions):
         g, out = self.block(self.adjoints, step), self.block(self.values, step)
         strong = strong_select if op.selects else strong_multiply
         if isinstance(rule.formula, float):
-            call(np.multiply, g, rule.formula, g)
+            call(np.multiply, g, rule.formula, g, careful=strong)
         elif numbers is None:
             local = write_array(self.script, rule, out, [out], self.script.scratch(out.shape, 4), 5)
             call(np.multiply, g, local, g, careful=strong)

@@ -16,9 +16,11 @@ they could not be grouped later. Numbers are not distributed over sums either: k
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from autograd_core.errors import LiftError
 from autograd_core.op import Op
 
 from .tape import Tape
@@ -151,17 +153,21 @@ class _Canonicaliser:
 
     def factor(self, node: int, into: int, *, whole: bool) -> tuple[float, int, int]:
         """A factor of the product `into`, as (coefficient, x, y): scaled nodes dissolve, so do products if `whole`."""
-        if self.kind[node] == _PRODUCT and self.uses[node] == 1 and (whole or self.product[node][2] < 0):
+        mine = self.kind[node] == _PRODUCT and self.uses[node] == 1
+        if mine and (whole or self.product[node][2] < 0) and _ordinary(self.product[node][0]):
             self.owner[node] = into
             return self.product[node]
         return 1.0, node, -1
 
-    def add_product(self, node: int, x: int, y: int) -> None:
-        """`node` becomes x · y."""
+    def add_product(self, node: int, x: int, y: int, op: Op) -> None:
+        """`node` becomes x · y, by the operation `op` where that cannot be a term."""
         if self.kind[y] == _CONSTANT:
             x, y = y, x
         if self.kind[x] == _CONSTANT:
-            self.add_scaled(node, self.values[x], y)
+            if _ordinary(self.values[x]):
+                self.add_scaled(node, self.values[x], y)
+            else:                              # ∞·x: a coefficient would meet a gradient of 0, and make nan of it
+                self.apply(node, Application(op, (x, y), (), {}))
             return
         self.kind[node] = _PRODUCT
         if x == y:
@@ -180,6 +186,8 @@ class _Canonicaliser:
         """`node` becomes w₀x₀ + w₁x₁ + … + b."""
         terms: list[Term] = []
         number, half = 0.0, len(operands) // 2
+        if any(self.kind[p] == _CONSTANT and not math.isfinite(self.values[p]) for p in operands[:-1]):
+            raise LiftError("lift: the graph holds a weighted_sum with nan or inf among its plain numbers, expected finite ones; write the sum out.")
         for w, x in zip(operands[:half], operands[half:-1], strict=True):
             if self.kind[w] == self.kind[x] == _CONSTANT:
                 number += self.values[w] * self.values[x]
@@ -204,7 +212,7 @@ class _Canonicaliser:
         if name == "add":
             self.add_sum(node, [self.addend(operands[0], 1.0, node), self.addend(operands[1], 1.0, node)])
         elif name == "mul":
-            self.add_product(node, *operands)
+            self.add_product(node, operands[0], operands[1], op)
         elif name == "sub":
             x, y = operands
             self.add_sum(node, [self.addend(x, 1.0, node), self.addend(y, -1.0, node)])
@@ -217,7 +225,7 @@ class _Canonicaliser:
         elif name == "power" and self.kind[operands[1]] == _CONSTANT:
             exponent = self.values[operands[1]]
             if exponent == 2.0:
-                self.add_product(node, operands[0], operands[0])
+                self.add_product(node, operands[0], operands[0], op)
             else:
                 self.apply(node, Application(op, operands[:1], (exponent,), options))
         else:
@@ -227,9 +235,14 @@ class _Canonicaliser:
         self.kind[node], self.applied[node] = _APPLY, application
 
 
+def _ordinary(number: float) -> bool:
+    """Whether a number may be a coefficient: gathered with another one it neither overflows nor vanishes."""
+    return number == 0.0 or 1e-100 < abs(number) < 1e100
+
+
 def _invertible(number: float) -> bool:
     """Whether 1/number is an ordinary number, so that dividing by it and multiplying by its reciprocal agree."""
-    return 1e-300 < abs(number) < 1e300
+    return 1e-100 < abs(number) < 1e100
 
 
 def canonicalise(tape: Tape, input_shape: tuple[int, ...] | None = None) -> Canonical:

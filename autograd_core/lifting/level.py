@@ -211,7 +211,7 @@ class _LevelCompiler:
             rule = LocalDerivative(
                 application.op, slot, len(application.operands), application.numbers, application.options
             )
-            if isinstance(rule.formula, float) and rule.formula == 0.0:
+            if isinstance(rule.formula, float) and rule.formula == 0.0 and application.op.selects:
                 continue
             into = self.edge_view(edges)
             local = write_array(self.script, rule, out, block.buffers, into, 3)

@@ -285,7 +285,7 @@ class _TensorCompiler:
         rule = LocalDerivative(op, slot, len(symbols), exponents, options)
         if isinstance(rule.formula, float):
             factor = rule.formula
-            if factor == 0.0:
+            if factor == 0.0 and op.selects:
                 return
             if constant:
                 self.contribute_constant(operand, g * self.dtype.type(factor))

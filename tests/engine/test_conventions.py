@@ -191,6 +191,8 @@ KINKS: list[tuple[str, Callable[..., Any], tuple[float, ...], list[float]]] = [
     ("x**0", lambda x: x**0, (3.0,), [0.0]),
     ("x**0 at inf", lambda x: x**0, (INF,), [0.0]),
     ("x**0 at nan", lambda x: x**0, (NAN,), [0.0]),
+    ("x**0 where 1/x overflows", lambda x: x**0, (1e-320,), [0.0]),
+    ("x**y where 1/x overflows", lambda x, y: x**y, (1e-320, 0.0), [0.0, math.log(1e-320)]),
     ("0**y at 0", lambda y: 0**y, (0.0,), [0.0]),
     ("0**y", lambda y: 0.0**y, (3.0,), [0.0]),
     ("sinc", ag.sinc, (0.0,), [0.0]),
