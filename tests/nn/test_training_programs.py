@@ -201,7 +201,7 @@ class Draw:
         reduction = self.pick("mean", "mean", "sum", "none")
         weight = self.rng.uniform(0.1, 2.0, self.pick(shape, shape[-1:], (1,) * len(shape))) if self.chance(0.3) else None
         loss = {"classes": self.of_classes, "nll": self.of_classes, "probabilities": self.of_classes}.get(kind, self.elementwise)(kind, shape, reduction, weight)
-        share = np.linspace(-1.0, 1.5, 400)
+        share = np.linspace(-1.0, 1.5, 4000)
 
         def reduced(prediction):
             losses = loss(prediction)
@@ -351,6 +351,8 @@ def followed(seed, torch):
             prediction, expected = model(x), reference(torch.tensor(x))
             assert prediction.dtype == kind and prediction.shape == shape
             same(prediction.data, expected, f"prediction in step {step}")
+            if float(expected.detach().abs().max()) > 1e3:
+                return                         # a run that goes up without end, and magnifies rounding
             value, reference_value = loss(prediction), reference_loss(expected)
             assert value.dtype == kind
             same(value.data, reference_value, f"loss in step {step}")
@@ -374,8 +376,6 @@ def followed(seed, torch):
             schedule.step(*metric)
             reference_schedule.step(*metric)
             same(schedule.get_last_lr(), [g["lr"] for g in followed_by.param_groups], f"rates in step {step}", 2e-8)
-        if max(float(np.max(np.abs(p.data))) for p in ours) > 1e3:
-            break                              # a run upwards, without end
     expected = reference.state_dict()
     assert list(model.state_dict()) == list(expected)
     for key, array in model.state_dict().items():
