@@ -160,8 +160,12 @@ def _write(path: str | Path, arrays: dict[str, np.ndarray], header: dict[str, st
 def _read(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
     """All arrays and the header of a file, or a clear error."""
     source = Path(path)
-    if not source.is_file():
-        raise FileError(f"{source}: there is no such file.")
+    try:
+        if not source.is_file():
+            raise FileError(f"{source}: there is no such file.")
+        source.open("rb").close()              # safetensors calls a file that may not be read one that is not there
+    except OSError as error:
+        raise FileError(f"{source}: cannot be read ({error.strerror}).") from error
     safetensors = safetensors_library()
     try:
         with safetensors.safe_open(str(source), framework="np") as file:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import codecs
 import errno
 import io
-import os
 import sys
 import unicodedata
 
@@ -66,4 +65,4 @@ def say(text: str) -> None:
     except OSError as problem:                 # the reader has seen enough, as `head` has; Windows calls that EINVAL
         if not isinstance(problem, BrokenPipeError) and problem.errno != errno.EINVAL:
             raise
-        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+        sys.stdout = None                      # to which print prints nothing

@@ -47,22 +47,26 @@ def test_the_functions_that_are_recommended_exist():
 def test_every_way_to_write_the_call():
     x, scale = Value(0.5), np.float64(2.0)
     module = math
-    assert "math.sin" in caught(lambda: math.sin(x))[0]
-    assert "math.exp" in caught(lambda: exp(x))[0]
-    assert "math.tanh" in caught(lambda: module.tanh(x))[0]
-    assert "math.pow" in caught(lambda: math.pow(scale, x))[0]
-    assert "math.log" in caught(
-        lambda: [
-            f"é {math.log(v) * 2:.2f}"
-            for v in (x,)
-        ]  # fmt: skip
-    )[0]
-    assert "math.cos" in caught(
-        lambda: math.cos(
-            x
-            + 1.0,
-        )
-    )[0]
+    found = {                                  # outside of an assert, which pytest 8.0 writes anew without the places in the source
+        "sin": caught(lambda: math.sin(x)),
+        "exp": caught(lambda: exp(x)),
+        "tanh": caught(lambda: module.tanh(x)),
+        "pow": caught(lambda: math.pow(scale, x)),
+        "log": caught(
+            lambda: [
+                f"é {math.log(v) * 2:.2f}"
+                for v in (x,)
+            ]
+        ),
+        "cos": caught(
+            lambda: math.cos(
+                x
+                + 1.0,
+            )
+        ),
+    }  # fmt: skip
+    for name, messages in found.items():
+        assert f"math.{name}" in messages[0]
 
 
 def test_the_line_of_the_user_is_named():

@@ -112,6 +112,6 @@ def test_as_a_program():
 
 
 def test_a_reader_may_stop_listening():
-    from_table = subprocess.Popen([sys.executable, "-m", "autograd_core", "operations"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    from_table = subprocess.Popen([sys.executable, "-X", "dev", "-m", "autograd_core", "operations"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     from_table.stdout.close()
     assert from_table.communicate()[1] == b""
