@@ -172,7 +172,7 @@ def _assignment(text: str) -> tuple[str, float]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; gives the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m autograd_core", description=__doc__.split("\n", 1)[0])
+    parser = argparse.ArgumentParser(prog="python -m autograd_core", description="The chain rule of an expression, in steps.")
     commands = parser.add_subparsers(dest="command", required=True)
     explainer = commands.add_parser("explain", help="print the chain rule of an expression in steps")
     explainer.add_argument("expression", help='such as "tanh(w*x + b)"')

@@ -163,7 +163,7 @@ class _Elementwise(Module):
     def __init_subclass__(cls, **options: Any) -> None:
         """The docstring of a module is that of its function."""
         super().__init_subclass__(**options)
-        cls.__doc__ = f"{cls.__doc__}\n\n{ACTIVATIONS[cls.name]}"
+        cls.__doc__ = f"{cls.__doc__ or cls.__name__}\n\n{ACTIVATIONS[cls.name]}"
 
     def config(self) -> dict[str, Any]:
         """The arguments that make an equal module."""

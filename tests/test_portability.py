@@ -22,12 +22,12 @@ KEPT = sorted(
 )  # fmt: skip
 
 
-def run(code, folder, **environment):
+def run(code, folder, *flags, **environment):
     """What a program prints; the engine is found wherever it runs."""
     everything = {**os.environ, "PYTHONPATH": str(ROOT), **environment}
     program = folder / "program.py"
     program.write_text(code, encoding="utf-8")
-    done = subprocess.run([sys.executable, str(program)], cwd=folder, env=everything, capture_output=True, encoding="utf-8", timeout=300)
+    done = subprocess.run([sys.executable, *flags, str(program)], cwd=folder, env=everything, capture_output=True, encoding="utf-8", timeout=300)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -95,7 +95,7 @@ for name in ("fcntl", "resource", "pwd", "grp", "termios"):
     sys.modules[name] = None
 """
 WORK = """
-import io, pathlib
+import pathlib, sys
 import numpy as np
 import nn
 from autograd_core import Value, draw, explain, lift
@@ -140,6 +140,13 @@ def test_a_program_without_a_console(tmp_path):
     """`pythonw` and frozen programs on Windows have no standard streams."""
     hidden = "import sys\nkept, sys.stdout, sys.stderr, sys.stdin = sys.stdout, None, None, None\n"
     assert run(hidden + WORK.replace("sys.stdout.write", "kept.write"), tmp_path) == "done"
+
+
+@pytest.mark.parametrize("flag", ["-OO", "-bb"])
+def test_no_docstrings_and_no_asserts(tmp_path, flag):
+    """As programs are packed: nothing is done in an assert, nothing is read from a docstring."""
+    said = run(f"{WORK}\nfrom autograd_core.__main__ import main\nsys.exit(main(['explain', 'tanh(w*x)', 'w=2', 'x=-1']))", tmp_path, flag)
+    assert said.startswith("done") and "∂out/∂w" in said
 
 
 def test_what_a_terminal_cannot_write_is_said_in_other_words():

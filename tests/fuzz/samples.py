@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -22,7 +24,8 @@ P = np.array([[0.2, 0.7, 0.4], [0.9, 0.6, 0.3]])
 Y = np.array([0.0, 1.0])
 CLASSES = np.array([2, 0])
 IMAGE = np.linspace(-1.0, 1.0, 32).reshape(1, 2, 4, 4)
-FOLDER = Path(tempfile.gettempdir())
+FOLDER = Path(tempfile.mkdtemp(prefix="fuzz-"))
+atexit.register(shutil.rmtree, FOLDER, ignore_errors=True)
 
 
 def call(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Call:
