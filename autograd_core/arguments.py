@@ -145,8 +145,8 @@ _MANY: dict[Any, str] = {int: "integers", float: "numbers", str: "texts"}
 def _words(hint: Any) -> str:
     """What an annotation says, in a sentence.
 
-    >>> _words(int | None), _words(tuple[float, float]), _words(Callable[..., Any])
-    ('an integer or None', '2 numbers', 'a function')
+    >>> _words(int | None), _words(tuple[float, float]), _words(Callable[..., Any]), _words(tuple[Any, ...] | list[str])
+    ('an integer or None', '2 numbers', 'a function', 'a tuple or a list of texts')
     """
     origin, inner = get_origin(hint), get_args(hint)
     if origin in (Union, types.UnionType):
@@ -169,7 +169,7 @@ def _words(hint: Any) -> str:
         many = _MANY.get(item, f"{_name(item)}s" if isinstance(item, type) else "these") + least
         if kind is tuple and inner and inner[-1] is not Ellipsis:
             return f"{len(inner)} {many}"
-        return f"a {'list' if kind is not tuple else 'tuple'} of {many}"
+        return f"a {'list' if kind is not tuple else 'tuple'}" + (f" of {many}" if item is not Any else "")
     if kind in (dict, Mapping):
         return "a dictionary"
     name = _name(hint)

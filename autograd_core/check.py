@@ -16,100 +16,26 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from contextlib import nullcontext
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 import numpy as np
 
 from .arguments import Count, as_numbers, checked
 from .differences import EPS, Estimate, estimate
-from .errors import AutogradError, DTypeError, OperandError
+from .errors import DTypeError, OperandError
 from .node import Node
+from .progress import bar_of
+from .report import ALL, CheckReport, Comparison, GradientCheckError
 from .transforms import jvp, vjp
 from .tree import flatten
 
 __all__ = ["CheckReport", "Comparison", "GradientCheckError", "check_grads"]
 
 MOST_ORDERS = 10
-WIDTH = 100
-"""What a cell of a notebook shows without folding a line."""
 ROUNDING = 32.0 * EPS
 """What is left where numbers of size 1 cancel inside a function: the only absolute tolerance, 7e-15."""
-
-
-class GradientCheckError(AutogradError, AssertionError):
-    """A gradient by rule and a gradient by number disagree; the message lists the worst five places."""
-
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """One element of one argument: the derivative by rule and by number."""
-
-    what: str
-    argument: int
-    index: tuple[int, ...]
-    analytic: float
-    numeric: float
-    tolerance: float
-    step: float
-    note: str = ""
-
-    @property
-    def error(self) -> float:
-        """|analytic − numeric|."""
-        return abs(self.analytic - self.numeric)
-
-    @property
-    def passed(self) -> bool:
-        """Whether the two agree, or lie on a documented kink."""
-        return bool(self.note) or self.analytic == self.numeric or self.error <= self.tolerance
-
-    def __str__(self) -> str:
-        """One line of the report, or two where one would be wider than WIDTH."""
-        place = f"argument {self.argument}" + (f"{list(self.index)}" if self.index else "")
-        numbers = (
-            f"by rule {self.analytic:.9g}  by number {self.numeric:.9g}  error {self.error:.2g} (allowed {self.tolerance:.2g})  step {self.step:.2g}"
-        )
-        lines = [f"{self.what}  {place}", numbers, *([f"({self.note})"] if self.note else [])]
-        folded = lines[0]
-        for line in lines[1:]:                 # as much on a line as fits
-            folded += f"  {line}" if len(folded.rsplit("\n", 1)[-1]) + len(line) + 2 <= WIDTH else f"\n    {line}"
-        return folded
-
-
-@dataclass(slots=True)
-class CheckReport:
-    """Every comparison that was made; `print` shows the count and the worst five."""
-
-    comparisons: list[Comparison] = field(default_factory=list)
-
-    @property
-    def failures(self) -> list[Comparison]:
-        """The comparisons that failed, worst first."""
-        return sorted((c for c in self.comparisons if not c.passed), key=_badness, reverse=True)
-
-    @property
-    def kinks(self) -> list[Comparison]:
-        """The comparisons at a kink or a jump, where a convention decides."""
-        return [c for c in self.comparisons if c.note]
-
-    @property
-    def worst(self) -> list[Comparison]:
-        """The five largest errors, relative to what was allowed."""
-        return sorted((c for c in self.comparisons if not c.note), key=_badness, reverse=True)[:5]
-
-    def __str__(self) -> str:
-        """The count, the worst five, and the kinks."""
-        head = f"{len(self.comparisons)} derivatives compared, {len(self.failures)} wrong, {len(self.kinks)} at a kink"
-        return "\n".join([head, *map(str, self.worst), *map(str, self.kinks[:5])])
-
-    __repr__ = __str__
-
-
-def _badness(c: Comparison) -> float:
-    if not math.isfinite(c.error):
-        return math.inf
-    return c.error / c.tolerance if c.tolerance > 0.0 else (math.inf if c.error else 0.0)
 
 
 @checked
@@ -122,6 +48,8 @@ def check_grads(
     rtol: float = 1e-6,
     seed: Annotated[int, 0] = 0,
     raises: bool = True,
+    sample: Annotated[int, 1] | None = None,
+    progress: bool | None = None,
 ) -> CheckReport:
     """Compare the derivatives of f by rule with derivatives by number, up to `order`.
 
@@ -131,8 +59,11 @@ def check_grads(
         order: 2 checks the gradient of the gradient too: reverse over reverse and forward over reverse.
         modes: "rev" for reverse mode, "fwd" for forward mode.
         rtol: The relative tolerance.
-        seed: For the random weights of the outputs.
+        seed: For the random weights of the outputs, the random direction, and the sample.
         raises: False returns the report of a failed check too.
+        sample: At most so many elements, drawn at random, are compared one by one, and all of them together along a random
+            direction: for models with thousands of parameters. None compares every one.
+        progress: A progress bar; None shows one where tqdm is installed, the output is a terminal, and the check takes its time.
 
     Returns:
         The report, with every number that was compared.
@@ -146,6 +77,9 @@ def check_grads(
         >>> report = check_grads(lambda x, y: sin(x) * y, (0.5, np.array([1.0, 2.0])))
         >>> len(report.failures)
         0
+        >>> report = check_grads(lambda x: (x * x).sum(), (np.ones((100, 100)),), order=1, sample=5)
+        >>> len(report.comparisons)                          # five elements, and all along a direction in either mode
+        7
     """
     unknown = set(modes) - {"rev", "fwd"}
     if unknown or not modes:
@@ -158,8 +92,14 @@ def check_grads(
         raise OperandError("check_grads: received no arguments, expected at least one to differentiate by.")
     report = CheckReport()
     point = [_float64(a) for a in args]
-    with np.errstate(all="ignore"):
-        _check_order(f, point, order, tuple(modes), rtol, np.random.default_rng(seed), report, "")
+    places, rng = _places(point), np.random.default_rng(seed)
+    sampled = sample is not None and sample < len(places)
+    if sampled:
+        places = [places[k] for k in sorted(rng.choice(len(places), sample, replace=False).tolist())]
+    bar = bar_of(progress, order * len(places), unit="element", delay=0.0 if progress else 2.0)
+    plan = _Plan(places, sampled, tuple(modes), rtol, rng, report, bar)
+    with nullcontext() if bar is None else bar, np.errstate(all="ignore"):
+        _check_order(f, point, order, plan, "")
     if raises and report.failures:
         raise GradientCheckError(
             f"check_grads: {len(report.failures)} of {len(report.comparisons)} derivatives are wrong; the worst:\n"
@@ -180,9 +120,29 @@ def _float64(argument: Any) -> Any:
                   else float(leaf) for leaf in leaves])  # fmt: skip
 
 
-def _check_order(
-    f: Callable[..., Any], args: list[Any], order: int, modes: tuple[str, ...], rtol: float, rng: Any, report: CheckReport, over: str
-) -> None:
+Place = tuple[int, int, tuple[int, ...]]
+"""(number of the argument, number of the leaf in it, index in the leaf)"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What is compared, and how."""
+
+    places: list[Place]
+    sampled: bool
+    modes: tuple[str, ...]
+    rtol: float
+    rng: np.random.Generator
+    report: CheckReport
+    bar: Any
+
+
+def _places(args: list[Any]) -> list[Place]:
+    """Every element of every argument, in order."""
+    return [(i, j, at) for i, argument in enumerate(args) for j, leaf in enumerate(flatten(argument)[0]) for at in np.ndindex(np.shape(leaf))]
+
+
+def _check_order(f: Callable[..., Any], args: list[Any], order: int, plan: _Plan, over: str) -> None:
     """Compare the derivatives of f, then those of its gradient, and so on; `over` names what has been applied to f already."""
     out, pull = vjp(f, *args)
     results, build = flatten(out)
@@ -190,7 +150,7 @@ def _check_order(
         raise OperandError(f"check_grads: the function returned {out!r}, expected numbers or arrays.")
     for result in results:
         as_numbers(result, "check_grads", "the result of the function")
-    weights = [_not_small(rng, np.shape(result)) for result in results]
+    weights = [_not_small(plan.rng, np.shape(result)) for result in results]
     cotangent = build([w if isinstance(o, np.ndarray) else float(w) for w, o in zip(weights, results, strict=True)])
 
     def weighted(*point: Any) -> Any:
@@ -201,16 +161,18 @@ def _check_order(
         return vjp(f, *point)[1](cotangent)
 
     _check_repeatable(weighted, args)
-    numeric = _numeric_gradient(weighted, args, complex_step=not over)
-    found, along = _compared(args, pull(cotangent), numeric, rtol, rng, f"{over}reverse")
-    if "rev" in modes:
-        report.comparisons += found
-    if "fwd" in modes and along.tolerance < math.inf:
+    numeric = _numeric_gradient(weighted, args, plan, complex_step=not over)
+    found, along = _compared(args, pull(cotangent), numeric, plan, f"{over}reverse")
+    if plan.sampled:
+        found.append(_along_direction(weighted, args, along, plan, complex_step=not over, what=f"{over}reverse"))
+    if "rev" in plan.modes:
+        plan.report.comparisons += found
+    if "fwd" in plan.modes and along.tolerance < math.inf:
         tangents = flatten(jvp(f, args, along.tangents)[1])[0]
         slope = float(sum(np.sum(w * t) for w, t in zip(weights, tangents, strict=True)))
-        report.comparisons.append(Comparison(f"{over}forward", 0, (), slope, along.slope, along.tolerance, 0.0))
+        plan.report.comparisons.append(Comparison(f"{over}forward", ALL, (), slope, along.slope, along.tolerance, 0.0, along.note))
     if order > 1:
-        _check_order(gradient, args, order - 1, modes, rtol, rng, report, f"{over}reverse, then ")
+        _check_order(gradient, args, order - 1, plan, f"{over}reverse, then ")
 
 
 def _not_small(rng: Any, shape: tuple[int, ...]) -> Any:
@@ -229,65 +191,101 @@ def _check_repeatable(f: Callable[..., Any], args: list[Any]) -> None:
 
 @dataclass(slots=True)
 class _Direction:
-    """What forward mode is checked along: the slope by number in a random direction, and how far from it is allowed."""
+    """What forward mode is checked along: the slope in a random direction, by rule and by number, and how far apart they may be."""
 
     tangents: list[Any]
     slope: float = 0.0
     tolerance: float = 0.0
+    note: str = ""
+    analytic: float = 0.0
+    size: float = 0.0                          # of what cancels in the slope by rule
 
 
 def _compared(
-    args: list[Any], pulled: tuple[Any, ...], numeric: list[Estimate], rtol: float, rng: Any, what: str
+    args: list[Any], pulled: tuple[Any, ...], numeric: dict[Place, Estimate], plan: _Plan, what: str
 ) -> tuple[list[Comparison], _Direction]:
-    """Every element of every argument by rule and by number; and a direction without those at a kink or without a number."""
-    comparisons, along, estimates = [], _Direction([]), iter(numeric)
+    """The elements by rule and by number; and a direction without those at a kink or without a number."""
+    comparisons, along = [], _Direction([])
     for i, argument in enumerate(args):
         leaves, build = flatten(argument)
         directions: list[Any] = []
-        for leaf, analytic in zip(leaves, flatten(pulled[i])[0], strict=True):
+        for j, (leaf, analytic) in enumerate(zip(leaves, flatten(pulled[i])[0], strict=True)):
             if np.shape(analytic) != np.shape(leaf):
                 raise GradientCheckError(
                     f"check_grads: the gradient of argument {i} has shape {np.shape(analytic)}, expected {np.shape(leaf)}."
                 )
-            direction = _not_small(rng, np.shape(leaf))
+            direction, by_rule = _not_small(plan.rng, np.shape(leaf)), np.asarray(analytic)
             for index in np.ndindex(np.shape(leaf)):
-                found, a = next(estimates), float(np.asarray(analytic)[index])
-                note = found.note(a, rtol)
-                tolerance = rtol * max(abs(a), abs(found.value)) + found.uncertainty + ROUNDING
+                found = numeric.get((i, j, index))
+                if found is None:              # not in the sample
+                    continue
+                a = float(by_rule[index])
+                note = found.note(a, plan.rtol)
+                tolerance = plan.rtol * max(abs(a), abs(found.value)) + found.uncertainty + ROUNDING
                 comparisons.append(Comparison(what, i, index, a, found.value, tolerance, found.step, note))
                 if note or not math.isfinite(found.value):
                     direction[index] = 0.0
                     continue
                 along.slope += found.value * float(direction[index])
                 along.tolerance += tolerance * abs(float(direction[index]))
+            products = np.where(direction == 0.0, 0.0, by_rule * direction)
+            along.analytic += float(np.sum(products))
+            along.size += float(np.sum(np.abs(products)))
             directions.append(direction if isinstance(leaf, np.ndarray) else float(direction))
         along.tangents.append(build(directions))
     return comparisons, along
 
 
+def _along_direction(
+    f: Callable[..., Any], args: list[Any], along: _Direction, plan: _Plan, *, complex_step: bool, what: str
+) -> Comparison:
+    """All elements together: the slope along the direction, by number, takes the place of the sum over the sample."""
+    split = [(flatten(argument), flatten(tangent)[0]) for argument, tangent in zip(args, along.tangents, strict=True)]
+
+    def at(t: Any) -> Any:
+        return f(*[build([leaf + t * d for leaf, d in zip(leaves, tangent, strict=True)]) for (leaves, build), tangent in split])
+
+    found = _by_number(at, 0.0, complex_step, terms=sum(np.size(leaf) for (leaves, _), _ in split for leaf in leaves))
+    along.slope, along.note = found.value, found.note(along.analytic, plan.rtol)
+    along.tolerance = plan.rtol * max(abs(found.value), abs(along.analytic)) + found.uncertainty + ROUNDING * (1.0 + along.size)
+    return Comparison(what, ALL, (), along.analytic, found.value, along.tolerance, found.step, along.note)
+
+
 # --------------------------------------------------------------------------------- derivatives by number
-def _numeric_gradient(f: Callable[..., Any], args: list[Any], complex_step: bool) -> list[Estimate]:
-    """∂f/∂x for every element of every argument, in order."""
+def _numeric_gradient(f: Callable[..., Any], args: list[Any], plan: _Plan, *, complex_step: bool) -> dict[Place, Estimate]:
+    """∂f/∂x for the elements of the plan."""
     flat = [flatten(a) for a in args]
-    estimates = []
-    for i, (leaves, build) in enumerate(flat):
-        for j, leaf in enumerate(leaves):
-            for index in np.ndindex(np.shape(leaf)):
+    estimates = {}
+    for i, j, index in plan.places:
+        leaves, build = flat[i]
+        leaf = leaves[j]
 
-                def at(x: Any, i: int = i, j: int = j, leaf: Any = leaf, index: Any = index, leaves: Any = leaves, build: Any = build) -> Any:
-                    if isinstance(leaf, np.ndarray):
-                        new: Any = leaf.astype(type(x)) if isinstance(x, complex) else leaf.copy()
-                        new[index] = x
-                    else:
-                        new = np.complex128(x) if isinstance(x, complex) else x
-                    return f(*args[:i], build([*leaves[:j], new, *leaves[j + 1 :]]), *args[i + 1 :])
+        def at(x: Any, i: int = i, j: int = j, leaf: Any = leaf, index: Any = index, leaves: Any = leaves, build: Any = build) -> Any:
+            if isinstance(leaf, np.ndarray):
+                new: Any = leaf.astype(type(x)) if isinstance(x, complex) else leaf.copy()
+                new[index] = x
+            else:
+                new = np.complex128(x) if isinstance(x, complex) else x
+            return f(*args[:i], build([*leaves[:j], new, *leaves[j + 1 :]]), *args[i + 1 :])
 
-                x = float(np.asarray(leaf)[index])
-                found = estimate(lambda t, at=at: _number(at, t), x)  # type: ignore[misc]
-                if complex_step and not found.kind:
-                    _refine(found, at, x)
-                estimates.append(found)
+        x = float(np.asarray(leaf)[index])
+        estimates[i, j, index] = _by_number(at, x, complex_step)
+        if plan.bar is not None:
+            plan.bar.update()
     return estimates
+
+
+def _by_number(at: Callable[[Any], Any], x: float, complex_step: bool, terms: int = 1) -> Estimate:
+    """The derivative by differences, and by the complex step where that is possible.
+
+    Numbers of size 1 that cancel inside the function, one in each of so many terms, are flat at small steps: their rounding shows as
+    no noise, but is there.
+    """
+    found = estimate(lambda t: _number(at, t), x)
+    exact = complex_step and not found.kind and _refine(found, at, x)
+    if not exact and found.step > 0.0:
+        found.uncertainty += 4.0 * EPS * math.sqrt(terms) / found.step
+    return found
 
 
 def _number(at: Callable[[float], Any], x: float) -> float:
@@ -299,14 +297,16 @@ def _number(at: Callable[[float], Any], x: float) -> float:
         return math.nan
 
 
-def _refine(found: Estimate, at: Callable[[Any], Any], x: float) -> None:
-    """Take the complex step's derivative where the function allows one and the differences bear it out."""
+def _refine(found: Estimate, at: Callable[[Any], Any], x: float) -> bool:
+    """Take the complex step's derivative where the function allows one and the differences bear it out; whether it was taken."""
     try:
         moved = complex(at(complex(x, 1e-150)))
     except Exception:
-        return
+        return False
     exact = moved.imag / 1e-150
-    if math.isfinite(exact) and abs(exact - found.value) <= 1e-4 * abs(found.value) + 10.0 * found.uncertainty:
+    taken = math.isfinite(exact) and abs(exact - found.value) <= 1e-8 * abs(found.value) + found.uncertainty
+    if taken:
         # What cancels inside the rule and inside the complex step is of the size of f/x, not of the derivative.
         found.value = exact
         found.uncertainty = 8.0 * EPS * (abs(exact) + abs(moved.real) / max(abs(x), 0.1))
+    return taken

@@ -8,9 +8,7 @@ so are those of a run that was resumed.
 
 from __future__ import annotations
 
-import importlib.util
 import math
-import sys
 import time
 import warnings
 from collections.abc import Callable, Iterable
@@ -21,8 +19,9 @@ import numpy as np
 
 from autograd_core import Tensor, no_grad
 from autograd_core.arguments import Count, Numbers, as_numbers, checked
-from autograd_core.errors import MissingExtraError, OperandError, ShapeError
+from autograd_core.errors import OperandError, ShapeError
 from autograd_core.modes import snapshot
+from autograd_core.progress import bar_of
 
 from .data import train_test_split
 from .epochs import Epoch
@@ -170,7 +169,7 @@ def fit(
             clip_norm=None if clip_norm is None else float(clip_norm), lift=lift, epochs=epochs, resumable=checkpoint is not None or training.epoch > 0,
         )  # fmt: skip
         history.lifted = "" if epoch.program is None else epoch.program.kind
-        bar = _bar(progress, epochs * epoch.batches, training.epoch * epoch.batches)
+        bar = bar_of(progress, epochs * epoch.batches, unit="step", initial=training.epoch * epoch.batches)
         while training.epoch < epochs and not training.stopped:
             started = time.perf_counter()
             with np.errstate(all="ignore"):    # a loss that overflows is reported below, once
@@ -302,33 +301,6 @@ def _resume(training: Training, checkpoint: str | Path | None, resume: str | Pat
     from .io import load_checkpoint
 
     load_checkpoint(source, training)
-
-
-def _terminal() -> bool:
-    """Whether somebody sees the error stream; a program without a console, such as pythonw on Windows, has none."""
-    return sys.stderr is not None and sys.stderr.isatty()
-
-
-def _bar(progress: bool | None, total: int, initial: int) -> Any:
-    """A tqdm bar, or None."""
-    if progress is False or (progress is None and not (_terminal() or "ipykernel" in sys.modules)):
-        return None
-    try:
-        if "ipykernel" in sys.modules and importlib.util.find_spec("ipywidgets") is not None:
-            from tqdm.auto import tqdm
-        else:
-            from tqdm import tqdm
-    except ImportError as error:
-        if progress is None:
-            return None
-        raise MissingExtraError('progress=True needs tqdm, which is not installed; pip install "autograd-core[demo]"') from error
-
-    class Bar(tqdm):  # type: ignore[misc]
-        """Without the thread that watches over slow bars: this one is told of every step."""
-
-        monitor_interval = 0
-
-    return Bar(total=total, initial=initial, unit="step", leave=progress is True, dynamic_ncols=True)
 
 
 # ------------------------------------------------------------------------------------------------ in the loop, and after it

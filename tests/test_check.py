@@ -6,8 +6,10 @@ import pytest
 
 import autograd_core as ag
 from autograd_core import Interval, Op, Value, check_grads, check_op
-from autograd_core.check import WIDTH, GradientCheckError
+from autograd_core.check import GradientCheckError
 from autograd_core.errors import AutogradError, OperandError
+from autograd_core.report import WIDTH
+from autograd_core.strategies import smooth
 
 
 def noise(x, size):
@@ -35,6 +37,7 @@ PASSES = {
     "an arcsine near its edge": (lambda x: ag.arcsin(x), 1.0 - 1e-6),
     "an edge with a slope": (lambda x: x**2.5, 0.0),
     "saturation": (lambda x: ag.sigmoid(x), 40.0),
+    "saturation to second order": (lambda x: ag.tanh(x), 11.0),
     "a constant": (lambda x: 3.0, 1.0),
     "an integer": (lambda x: x * x, 2),
     "integers": (lambda x: (x * x).sum(), np.array([1, 2])),
@@ -126,11 +129,79 @@ def test_forward_mode_is_checked_beside_a_kink():
     (lambda x: x.sum(), (np.ones(2, np.float16),), "float64"),
     (lambda x: x.sum(), (["a"],), "real numbers"),
     ("f", (1.0,), "a function"),
-    (lambda x: x, 1.0, "args=1.0, expected a tuple"),
+    (lambda x: x, 1.0, r"args=1.0, expected a tuple or a list\.$"),
 ])
 def test_what_cannot_be_checked_is_refused(f, args, text):
     with pytest.raises(AutogradError, match=text):
         check_grads(f, args)
+
+
+@pytest.mark.parametrize("op", [op for op in smooth() if len(op.d) == 1], ids=lambda op: op.name)
+def test_there_is_no_false_alarm(op):
+    """At any number: where kernels take complex numbers and mean something else by them, and where numbers run out."""
+    for x in np.linspace(-29.7, 29.7, 23).tolist():
+        assert check_grads(lambda x: op(x), (x,)).failures == []
+
+
+class TestSamples:
+    """A few elements one by one, and all of them together along a random direction."""
+
+    def test_counts(self):
+        args = ({"w": np.ones((20, 30)), "b": 0.5}, np.linspace(0.0, 1.0, 30))
+        report = check_grads(lambda p, x: np.tanh(p["w"] @ x + p["b"]), args, sample=10)
+        assert len(report.comparisons) == 2 * (10 + 2)
+        assert len({(c.argument, c.index) for c in report.comparisons if c.what == "reverse"}) == 11
+        assert str([c for c in report.comparisons if c.argument == -1][0]).startswith("reverse  in a random direction")
+        assert len(check_grads(lambda x: x * x, (np.ones(3),), order=1, sample=3).comparisons) == 4      # all: no sample is drawn
+
+    @pytest.mark.parametrize("name", [n for n in PASSES if n not in ("a constant", "no elements", "a tree", "integers", "no complex numbers", "an edge with a slope") and "noise" not in n and "away" not in n])
+    def test_right_gradients_pass(self, name):
+        f, x = PASSES[name]
+        report = check_grads(lambda x: f(x), (np.full(4, float(x)),), sample=1)
+        assert [c.argument for c in report.comparisons].count(-1) == 4
+
+    @pytest.mark.parametrize("mode", ["rev", "fwd"])
+    @pytest.mark.parametrize("place", [0, 617, 999])
+    def test_one_wrong_element_of_a_thousand_fails_wherever_it_is(self, place, mode, count):
+        def rule(m, out, x):
+            here = np.zeros(1000)
+            here[place] = 0.01
+            return m.cos(x) + here
+
+        f = wrong(np.sin, rule)
+        try:
+            count("mutants planted")
+            with pytest.raises(GradientCheckError, match="in a random direction"):
+                check_grads(f, (np.linspace(-1.0, 1.0, 1000),), order=1, modes=(mode,), sample=3, seed=1)
+            count("mutants caught")
+        finally:
+            f.forget()
+
+    def test_a_kink_on_the_way_is_named(self):
+        x = np.array([0.0, *range(1, 100)], float)
+        report = check_grads(lambda x: ag.abs(x), (x,), order=1, sample=2)
+        assert [c.note[:6] for c in report.comparisons if c.argument == -1] == ["a kink", "a kink"]
+
+    def test_it_is_a_number(self):
+        for sample in (0, -1, 2.5, "all"):
+            with pytest.raises(OperandError, match="sample="):
+                check_grads(lambda x: x * x, (np.ones(3),), sample=sample)
+
+
+def test_a_bar_where_one_is_asked_for(capsys):
+    pytest.importorskip("tqdm", reason="tqdm is not installed")
+    check_grads(lambda x: x * x, (np.ones(30),), progress=True)
+    assert "60/60" in capsys.readouterr().err
+    check_grads(lambda x: x * x, (np.ones(30),))
+    assert capsys.readouterr().err == ""
+
+
+def test_an_argument_without_influence_is_named():
+    report = check_grads(lambda x, y: x * x, (2.0, np.ones(3)))
+    assert report.unused == [1]
+    assert "every derivative by argument 1 is 0, by rule and by number: does the function use it?" in str(report)
+    assert check_grads(lambda x, y: x * y, (2.0, np.ones(3))).unused == []
+    assert check_grads(lambda x: ag.abs(x), (0.0,)).unused == []        # at a kink 0 is a convention
 
 
 def test_a_report_fits_a_cell_of_a_notebook():

@@ -1,0 +1,49 @@
+"""A progress bar, where there is somebody to see it: in a terminal or a notebook, if tqdm is installed."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from typing import Any
+
+from .errors import MissingExtraError
+
+__all__ = ["bar_of"]
+
+
+def bar_of(progress: bool | None, total: int, *, unit: str, initial: int = 0, delay: float = 0.0) -> Any:
+    """A tqdm bar, or None; after `delay` seconds, so that what is short goes by without one.
+
+    Args:
+        progress: None where nobody has asked for a bar, or against it.
+        total: How many steps there are, `initial` of which are done.
+        unit: What a step is called.
+        initial: See `total`.
+        delay: See above.
+
+    Raises:
+        MissingExtraError: a bar is asked for, and tqdm is not installed.
+    """
+    if progress is False or (progress is None and not (_on_terminal() or "ipykernel" in sys.modules)):
+        return None
+    try:
+        if "ipykernel" in sys.modules and importlib.util.find_spec("ipywidgets") is not None:
+            from tqdm.auto import tqdm
+        else:
+            from tqdm import tqdm
+    except ImportError as error:
+        if progress is None:
+            return None
+        raise MissingExtraError('progress=True needs tqdm, which is not installed; pip install "autograd-core[demo]"') from error
+
+    class Bar(tqdm):  # type: ignore[misc]
+        """Without the thread that watches over slow bars: this one is told of every step."""
+
+        monitor_interval = 0
+
+    return Bar(total=total, initial=initial, unit=unit, leave=progress is True, dynamic_ncols=True, delay=delay)
+
+
+def _on_terminal() -> bool:
+    """Whether somebody sees the error stream; a program without a console, such as pythonw on Windows, has none."""
+    return sys.stderr is not None and sys.stderr.isatty()
