@@ -9,6 +9,7 @@ with the number of the walk (an *epoch*) in a slot of the node: cheaper than a s
 from __future__ import annotations
 
 import itertools
+import os
 import threading
 from collections.abc import Sequence
 from typing import Any, ClassVar
@@ -23,6 +24,8 @@ __all__ = ["ELSEWHERE", "EPOCHS", "LOCK", "OVERWRITTEN", "UNREACHED", "Node", "a
 
 LOCK = threading.RLock()
 """Walks mark nodes and passes write gradients; one at a time, so that threads may share parameters."""
+if hasattr(os, "register_at_fork"):            # a process is forked between passes: its only thread must find the lock free
+    os.register_at_fork(before=LOCK.acquire, after_in_parent=LOCK.release, after_in_child=LOCK.release)
 
 
 ELSEWHERE = {

@@ -160,6 +160,44 @@ def test_a_first_call_from_two_threads():
     assert space["double"](2.0) == 4.0
 
 
+FORKS = """
+import os, signal, threading, time, warnings
+warnings.simplefilter("ignore", DeprecationWarning)    # of forking beside threads, which is what is tried here
+import autograd_core as ag
+from autograd_core import Tensor, Value
+
+inside = threading.Event()
+
+def slow(m, out, x):
+    if isinstance(x, float):
+        inside.set()
+        time.sleep(0.3)
+    return 2.0 * x
+
+op = ag.Op(name="slow_square", array=lambda x: x * x, scalar=lambda x: x * x, d=(slow,), numpy=())
+y = Value(3.0)
+worker = threading.Thread(target=op(y).backward)
+worker.start()
+inside.wait(60)
+child = os.fork()
+if child == 0:
+    signal.alarm(30)
+    x = Value(3.0)
+    (x * x).backward()
+    os._exit(0 if x.grad == y.grad == 6.0 else 1)
+worker.join()
+x = Value(2.0)
+(x * x).backward()
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), y.grad, x.grad)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_process_that_is_forked_while_a_thread_runs_backward():
+    done = subprocess.run([sys.executable, "-c", FORKS], env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, encoding="utf-8", timeout=120)
+    assert done.stdout.split() == ["0", "6.0", "4.0"], done.stderr
+
+
 def test_a_generator_holds_a_graph_while_others_compute():
     def partial_sums(x):
         total = Tensor(0.0)
