@@ -301,3 +301,18 @@ class TestRefused:
             nn.functional_call(self.model, {}, (ROWS, ROWS))
         with pytest.raises(OperandError, match=r"\['y'\] in kwargs.*missing a required argument: 'x'"):
             nn.functional_call(self.model, {}, kwargs={"y": ROWS})
+
+
+def test_what_is_frozen_can_be_differentiated_by_all_the_same():
+    model = nn.Linear(4, 3, rng=0)
+    model.weight.requires_grad = False
+    found = grad(lambda s: nn.functional_call(model, s, ROWS).sum())(model.state_dict())
+    np.testing.assert_allclose(found["weight"], np.tile(ROWS.sum(axis=0), (3, 1)))
+    assert not model.weight.requires_grad
+
+
+def test_a_scalar_network_is_checked_to_second_order():
+    model = nn.MLP(2, [2, 1], rng=0)
+    state = {n: p.data for n, p in model.named_parameters()}
+    report = check_grads(lambda s: nn.functional_call(model, s, ([0.5, -1.0],)), (state,))
+    assert len(report.comparisons) == 2 * (len(state) + 1)
