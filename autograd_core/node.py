@@ -129,7 +129,7 @@ class Node:
         if self.op is None:
             grad = self.grad if self._flowed else None
             more = getattr(self, "__dict__", None) or None       # what a subclass adds
-            return _leaf, (type(self), self._value, self.label, grad, bool(self.requires_grad), self._is_constant, self._is_frozen), more
+            return _leaf, (type(self), self._value, self.label, grad, bool(self.requires_grad), self._is_constant, getattr(self, "_age", None)), more
         with LOCK:
             order, leaves = trace([self])
         number = {id(n): i for i, n in enumerate([*leaves, *order])}
@@ -151,7 +151,12 @@ class Node:
     @property
     def _is_frozen(self) -> bool:
         """Whether this is a leaf that was made to get gradients, and gets none now: `requires_grad` was set to False."""
-        return self.op is None and not self.requires_grad and hasattr(self, "_age")
+        return self.op is None and not self.requires_grad and getattr(self, "_age", None) == 0
+
+    @property
+    def _is_computed(self) -> bool:
+        """Whether this is what was computed of constants alone, or under `no_grad()`, or taken out of a graph: a leaf that nobody has made."""
+        return self.op is None and self.is_array and not self._is_constant and not hasattr(self, "_age")
 
     @property
     def _flowed(self) -> bool:
@@ -170,7 +175,7 @@ def _constant(x: Any) -> Node:
     return made
 
 
-def _leaf(kind: type[Node], data: Any, label: str, grad: Any, requires_grad: bool, constant: bool = False, frozen: bool = False) -> Node:
+def _leaf(kind: type[Node], data: Any, label: str, grad: Any, requires_grad: bool, constant: bool = False, age: int | None = None) -> Node:
     """A leaf from a pickle or a copy."""
     node: Any = kind._of(data)  # type: ignore[attr-defined]
     if constant:
@@ -181,8 +186,8 @@ def _leaf(kind: type[Node], data: Any, label: str, grad: Any, requires_grad: boo
         node.grad = grad
     if node.is_array:
         node.requires_grad = requires_grad
-        if requires_grad or frozen:
-            node._age = 0
+        if age is not None:
+            node._age = age
     return node  # type: ignore[no-any-return]
 
 

@@ -166,7 +166,7 @@ def _refuse(op: Op, x: Any) -> None:
 def record_value(op: Op, operands: tuple[Any, ...], params: dict[str, Any]) -> Any:
     """An operation on `Value`s and numbers: a `Value`, or a constant one under `no_grad()`."""
     values = tuple(
-        x._value if isinstance(x, Node) else x if isinstance(x, (bool, np.bool_)) and None in op.d else as_float(x, op.name)
+        x._value if isinstance(x, Node) else bool(x) if isinstance(x, (bool, np.bool_)) and None in op.d else as_float(x, op.name)
         for x in operands
     )
     try:

@@ -52,7 +52,7 @@ class Tensor(Node, ArrayMethods, Questions):
     _UNREACHED: ClassVar[None] = None
     is_array: ClassVar[bool] = True
     requires_grad: bool
-    _age: int                                  # of a result; in a leaf, set only where it was made to get gradients
+    _age: int                                  # of a result; in a leaf that somebody has made, 0 if it was to get gradients, else 1
 
     def __init__(self, data: Any, *, requires_grad: bool = True, dtype: Any = None, label: str = "") -> None:
         """A leaf. Raises DTypeError for what cannot hold a gradient, ShapeError for a ragged list."""
@@ -62,8 +62,7 @@ class Tensor(Node, ArrayMethods, Questions):
         self.op = self.grad = self._params = self._scope = None
         self._mark = 0
         self.requires_grad = requires_grad if requires_grad.__class__ is bool else truth(requires_grad, "Tensor", "requires_grad")
-        if self.requires_grad:
-            self._age = 0
+        self._age = 0 if self.requires_grad else 1
         self.label = label if label.__class__ is str else text(label if label is not None else "", "Tensor", "label")
 
     @classmethod

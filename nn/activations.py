@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 import autograd_core as ag
-from autograd_core import Tensor, Value, record_innermost
+from autograd_core import TABLE, Tensor, Value, record_innermost
 from autograd_core.arguments import Count, DType, as_numbers, checked
 from autograd_core.errors import OperandError, ShapeError
 
@@ -113,7 +113,7 @@ gelu = _declare(
 
 
 def _prelu(x: Any, slope: Any) -> Any:
-    return ag.where(x > 0, x, slope * x)
+    return TABLE["where"](ag.step(x), x, slope * x)  # with a node as its condition: a lifted program decides anew
 
 
 prelu = _enter(

@@ -124,8 +124,14 @@ def binary_cross_entropy_with_logits(
     500.0
     """
     check_yes_or_no("binary_cross_entropy_with_logits", target)
-    options = {} if pos_weight is None else {"pos_weight": pos_weight if np.ndim(pos_weight) == 0 else np.asarray(pos_weight, dtype=float)}
-    return elementwise("binary_cross_entropy_with_logits", lambda z, t: BCE_LOGITS(z, t, **options), prediction, target, reduction, weight)
+    formula: Any = BCE_LOGITS
+    if pos_weight is not None and np.ndim(pos_weight) == 0:
+        formula = lambda z, t: BCE_LOGITS(z, t, pos_weight=pos_weight)
+    elif pos_weight is not None:
+        counts = weights_for("binary_cross_entropy_with_logits", pos_weight, shape_of(prediction), "pos_weight")
+        each = iter(counts.ravel().tolist() if on_values(prediction) else [counts])    # a Value at a time, or the tensor as a whole
+        formula = lambda z, t: BCE_LOGITS(z, t, pos_weight=next(each))
+    return elementwise("binary_cross_entropy_with_logits", formula, prediction, target, reduction, weight)
 
 
 def _classes(name: str, shape: tuple[int, ...], target: Any, ignore_index: int) -> np.ndarray:

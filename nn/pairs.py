@@ -105,10 +105,10 @@ def elementwise(
     return reduced(losses if weights is None else losses * weights.astype(losses.dtype), reduction, total)
 
 
-def weights_for(name: str, weight: Any, shape: tuple[int, ...]) -> np.ndarray:
+def weights_for(name: str, weight: Any, shape: tuple[int, ...], argument: str = "weight") -> np.ndarray:
     """What each element counts, broadcast to the shape of the predictions."""
-    array = as_numbers(weight, name, "weight").astype(float)
+    array = as_numbers(weight, name, argument).astype(float)
     try:
         return np.broadcast_to(array, shape)
     except ValueError:
-        raise ShapeError(f"{name}: received weight of shape {array.shape}, expected a shape that broadcasts to {shape}, that of the predictions.") from None
+        raise ShapeError(f"{name}: received {argument} of shape {array.shape}, expected a shape that broadcasts to {shape}, that of the predictions.") from None

@@ -58,6 +58,8 @@ class LocalDerivative:
             formula = self._evaluate(SYMBOLS, Symbol("out"), *[Symbol(f"x{i}") for i in range(arity)])
         except Exception: # whatever a user's rule does with symbols, it can still be called
             formula = None
+        if any(isinstance(option, np.ndarray) and option.ndim for option in options.values()):
+            formula = None                     # formulas are made of symbols and plain numbers
         if isinstance(formula, bool | int | float | np.number):
             formula = float(formula)
         self.formula: Expression | float | None = formula if isinstance(formula, float | Expression) else None

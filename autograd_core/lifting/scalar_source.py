@@ -147,6 +147,8 @@ class _Writer:
                     application.op, slot, len(operands), application.numbers, application.options
                 )
             rule = self.rules[key]
+            if isinstance(rule.formula, float) and rule.formula == 0.0 and application.op.selects:
+                continue                       # whatever comes in, nothing goes out
             if rule.formula is None:
                 local = f"{self.bind(rule)}({', '.join(symbols.values())})"
             else:
@@ -161,7 +163,7 @@ class _Writer:
         self.reached.add(graph.root)
         self.backward.append(f"{self.adjoint(graph.root)} = 1.0")
         for node in reversed(graph.kept):
-            if self.need[node]:
+            if self.need[node] and node in self.reached:
                 self.write_backward(node)
         if self.chunked:
             return self.build_chunks()

@@ -48,10 +48,13 @@ def lift(root: Any, *, params: Any = None, inputs: Any = None) -> Program:
         A `Program`: `program()` → loss, `program.backward()`, `program.theta`, `program.inputs`, `program.write_back()`.
 
     Raises:
-        LiftError: A leaf is listed twice, is no leaf, or the program failed its check: before it is handed out, it is
+        LiftError: A leaf is listed twice, is no leaf, is a constant of which something was computed that is not recorded, or the program failed its check: before it is handed out, it is
             replayed once and compared with the recorded loss and with one backward pass over the graph.
 
-    Plain numbers in the graph are constants of the program, and the branches that Python took while recording stay
+    An input that is a Tensor may be a constant (`requires_grad=False`) as long as every operation on it has a parameter, too;
+    where something is computed of inputs alone, make them with `requires_grad=True`, else that is refused.
+
+    Plain numbers in the graph are constants of the program, and so is what was taken out of it (`.data`, `detach`, `no_grad`); the branches that Python took while recording stay
     taken, also as the condition of a `where` that compared numbers, as the interval of `np.interp` and as what `np.nansum` and
     its kin leave out (`maximum`, `relu`, `clip` and `sort` decide anew): data that is to change must be a `Value` listed in
     `inputs`. A sum may be added up in another order, so
@@ -194,6 +197,24 @@ def _tensor_list(name: str, tensors: Any) -> list[Tensor]:
     return flat
 
 
+def _check_recorded(root: Tensor, listed: dict[str, list[Tensor]]) -> None:
+    """Refuse constants of which something was computed that no node remembers: a replay would keep it as it was.
+
+    An operation on constants alone is not recorded. Its result is met in the graph as a leaf that nobody has made.
+    """
+    constants = {f"{name}[{i}]": x for name, tensors in listed.items() for i, x in enumerate(tensors) if not x.requires_grad}
+    if not constants:
+        return
+    leaves = [node for node in walk(root) if node.op is None]
+    hint = "what is computed of constants alone is not recorded, so a replay would keep it; make {} with requires_grad=True, and record the graph anew"
+    for name, x in constants.items():
+        if not any(leaf is x for leaf in leaves):
+            raise LiftError(f"lift: {name}, a constant, is not in the graph: {hint.format('it')}.")
+    for leaf in leaves:
+        if leaf._is_computed and not any(leaf is x for x in constants.values()):
+            raise LiftError(f"lift: the graph holds a result of shape {leaf.shape} of constants, and {', '.join(constants)} may be among them: {hint.format('them')}.")
+
+
 def _lift_tensors(root: Tensor, params: Any, inputs: Any) -> Program:
     """`lift` for a graph of tensors."""
     given = [] if inputs is None else _tensor_list("inputs", inputs)
@@ -205,6 +226,7 @@ def _lift_tensors(root: Tensor, params: Any, inputs: Any) -> Program:
         chosen = _tensor_list("params", params)
     if len({id(x) for x in (*chosen, *given)}) < len(chosen) + len(given):
         raise LiftError("lift: a Tensor is listed twice among params and inputs.")
+    _check_recorded(root, {"params": chosen, "inputs": given})
     compiled, arrays = compile_tensors(root, chosen, given)
     program = TensorProgram(compiled, chosen, arrays)
     tolerance = 1e-9 if compiled.theta.dtype == np.float64 else 1e-3

@@ -417,3 +417,28 @@ def test_products_of_two_constants_in_a_weighted_sum(kind: str | None, samples: 
     program.backward()
     np.testing.assert_allclose(program.theta.grad, [w.grad, b.grad], rtol=1e-12, atol=1e-13)
     assert str(program)
+
+
+@pytest.mark.parametrize("kind", [None, "matrix", "level batching", "scalar source"])
+@pytest.mark.parametrize("holds", [True, np.True_, np.array([1.0]) > 0.5, 1.0, Value(1.0)], ids=["bool", "np.bool_", "array", "number", "node"])
+def test_conditions_of_every_kind(kind: str | None, holds: Any) -> None:
+    """Python's booleans, NumPy's and numbers choose alike, in every kind of program."""
+    holds = holds[0] if isinstance(holds, np.ndarray) else holds
+    x, y = Value(2.0), Value(-1.0)
+    loss = TABLE["where"](holds, x * y, y.exp()) + np.where(holds, x, y * x)
+    program = lift_with_origins(loss, params=[x, y], kind=kind)[0]
+    assert program() == 0.0
+    program.theta.data[:] = [3.0, 5.0]
+    assert program() == 18.0
+    program.backward()
+    assert program.theta.grad.tolist() == [6.0, 3.0]
+    assert str(program)
+
+
+def test_a_scalar_program_has_no_lines_for_derivatives_that_are_0() -> None:
+    """What floor and step hand on is nothing, so what only they use needs no adjoint."""
+    x, w = Value(2.5), Value(-1.0)
+    program = lift((x * w).floor() + TABLE["step"](w * w) * x, params=[x, w])
+    program.backward()
+    assert program.theta.grad.tolist() == [1.0, 0.0]
+    assert not any("0 *" in line for line in str(program).split("# backward")[1].splitlines())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import numpy as np
@@ -202,3 +203,54 @@ def test_refusals() -> None:
         lift((w * Value(2.0)).sum(), params=[w])
     with pytest.raises(DTypeError, match="expected one dtype"):
         lift((w * Tensor(np.array([1, 2], np.float32))).sum())
+
+
+@pytest.mark.parametrize("read", [lambda x: x[:, :2], lambda x: 2.0 * x, lambda x: np.pad(x, 1)[1:-1, 1:3], lambda x: x.reshape(2, 3)[:, :2]])
+@pytest.mark.parametrize("also", [False, True])
+def test_constants_of_which_something_is_computed_are_refused_as_inputs(read: Any, also: bool) -> None:
+    """An operation on constants alone is not recorded, and would stay as it was when the input changes."""
+    w, numbers = Tensor([[1.0], [2.0]]), np.arange(6.0).reshape(2, 3)
+
+    def record(x: Tensor) -> Tensor:
+        return (read(x)[:, :2] @ w).sum() + ((x * w).sum() if also else 0.0)
+
+    constant = Tensor(numbers, requires_grad=False)
+    with pytest.raises(LiftError, match="make .* with requires_grad=True, and record the graph anew"):
+        lift(record(constant), params=w, inputs=constant)
+    x = Tensor(numbers)
+    program = lift(record(x), params=w, inputs=x)
+    program.inputs = -numbers
+    program.backward()
+    record(Tensor(-numbers)).backward()
+    np.testing.assert_allclose(program.theta.grad, w.grad.ravel(), rtol=1e-14)
+
+
+def test_constants_that_were_made_by_hand_or_copied_are_inputs() -> None:
+    w, mask = Tensor([1.0, 2.0]), Tensor([1.0, 0.0], requires_grad=False)
+    for x in (Tensor([3.0, 4.0], requires_grad=False), Tensor([3.0, 4.0]).detach(), copy.deepcopy(Tensor([3.0, 4.0], requires_grad=False))):
+        program = lift((w * x * mask).sum(), params=w, inputs=x)
+        program.inputs[...] = 7.0
+        assert program() == 7.0
+
+
+def test_a_layer_with_a_learnt_slope_decides_anew() -> None:
+    layer = nn.PReLU(2)
+    x = Tensor([[1.0, -2.0], [-3.0, 4.0]])
+    program = lift(layer(x).sum(), params=layer.weight, inputs=x)
+    program.inputs = -x.data
+    program.theta.data[:] = [0.5, 0.1]
+    assert program() == pytest.approx(-0.5 + 2.0 + 3.0 - 0.4)
+    program.backward()
+    assert program.theta.grad.tolist() == [-1.0, -4.0]
+
+
+def test_an_array_among_the_options_of_an_operation() -> None:
+    z, y, counts = Tensor([[0.3, -1.0], [2.0, 0.1]]), np.array([[1.0, 0.0], [0.0, 1.0]]), np.array([2.0, 0.5])
+    program = lift(nn.binary_cross_entropy_with_logits(z, y, pos_weight=counts), params=z)
+    program.theta.data[:] = [0.0, 1.0, -1.0, 3.0]
+    again = Tensor(program.theta.data.reshape(2, 2))
+    loss = nn.binary_cross_entropy_with_logits(again, y, pos_weight=counts)
+    loss.backward()
+    assert program() == pytest.approx(loss.item(), rel=1e-14)
+    program.backward()
+    np.testing.assert_allclose(program.theta.grad, again.grad.ravel(), rtol=1e-13)

@@ -388,3 +388,28 @@ def test_logarithms_of_zero_that_are_not_asked_for_cost_nothing_and_raise_nothin
         loss = nn.nll_loss(logs, [0, 1])
         loss.backward()
     assert loss.item() == 0.0 and logs.grad.tolist() == [[-0.5, 0.0], [0.0, -0.5]]
+
+
+@pytest.mark.parametrize("reduction", REDUCTIONS)
+@pytest.mark.parametrize("counts", [2.5, [2.5], [0.5, 2.0, 3.0], [[0.5, 2.0, 3.0], [1.0, 0.2, 0.7]], [[0.5], [3.0]]])
+def test_what_a_yes_counts_is_the_same_on_values_and_equals_torch(torch, counts, reduction):
+    """One number, one for each column, or one for each element."""
+    z, y = np.array([[0.3, -1.0, 2.0], [0.1, 0.0, -0.5]]), np.array([[1.0, 0.0, 0.4], [0.0, 1.0, 1.0]])
+    tensor, values, reference = Tensor(z), [[Value(v) for v in row] for row in z], torch.tensor(z, requires_grad=True)
+    a = nn.binary_cross_entropy_with_logits(tensor, y, pos_weight=counts, reduction=reduction)
+    b = nn.binary_cross_entropy_with_logits(values, y, pos_weight=counts, reduction=reduction)
+    c = torch.nn.functional.binary_cross_entropy_with_logits(reference, torch.tensor(y), pos_weight=torch.tensor(counts, dtype=torch.float64), reduction=reduction)
+    assert a.shape == c.shape
+    np.testing.assert_allclose(a.data, c.detach().numpy(), rtol=1e-13)
+    np.testing.assert_allclose(np.reshape([v.data for v in b], a.shape) if reduction == "none" else b.data, a.data, rtol=1e-13)
+    a.sum().backward()
+    (sum(b) if reduction == "none" else b).backward()
+    c.sum().backward()
+    np.testing.assert_allclose(tensor.grad, reference.grad.numpy(), rtol=1e-12)
+    np.testing.assert_allclose([[v.grad for v in row] for row in values], tensor.grad, rtol=1e-12)
+
+
+@pytest.mark.parametrize("counts", [[1.0, 2.0], np.ones((5, 2, 3))])
+def test_what_a_yes_counts_fits_the_predictions(counts):
+    with pytest.raises(ShapeError, match=r"received pos_weight of shape .*, expected a shape that broadcasts to \(2, 3\)"):
+        nn.binary_cross_entropy_with_logits(Tensor(np.zeros((2, 3))), np.ones((2, 3)), pos_weight=counts)

@@ -1,30 +1,13 @@
-"""Random training programs in step with torch: any architecture, loss, optimiser, schedule and clipping, with all their options.
-
-A program is drawn twice from one seed, of our modules and of torch's, and given the same weights. Then it trains: gradients accumulate or
-not, parameters are frozen, tied, shared and grouped, and somewhere on the way everything is saved and loaded into new objects.
-"""
+"""Random networks, losses, optimisers and schedules, of our modules or of torch's: one seed draws the same on both sides."""
 
 import math
-import os
 
 import numpy as np
-import pytest
 
 import autograd_core as ag
 import nn
-from autograd_core import no_grad
 
-PROGRAMS = 2000 if os.environ.get("HYPOTHESIS_PROFILE") == "intense" else 24
-STEPS = 20
-
-
-@pytest.fixture(scope="module")
-def torch():
-    torch = pytest.importorskip("torch", reason="torch, the oracle, is not installed")
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)                   # small arrays: threads would only wait for one another
-    yield torch
-    torch.set_num_threads(threads)
+__all__ = ["Draw"]
 
 
 # ------------------------------------------------------------------------------- modules that both libraries can run as they stand
@@ -225,7 +208,7 @@ class Draw:
             ours, reference = (nn.binary_cross_entropy, f.binary_cross_entropy) if kind == "bce" else (nn.binary_cross_entropy_with_logits, f.binary_cross_entropy_with_logits)
             if kind == "logits" and self.chance():
                 options["pos_weight"] = self.array(self.rng.uniform(0.5, 3.0, self.pick((), shape[-1:], shape)).astype(self.dtype))
-            return lambda p: (reference if self.theirs else ours)(p.sigmoid() if kind == "bce" else p, y, **options)
+            return lambda p: (reference if self.theirs else ours)(p.sigmoid() * 0.98 + 0.01 if kind == "bce" else p, y, **options)
         y = self.array((self.rng.normal(size=shape) * 2.0).astype(self.dtype))
         if kind == "huber":
             options["delta"] = self.pick(1.0, 0.3, 2.5)
@@ -288,111 +271,3 @@ class Draw:
             None, ("StepLR", {"step_size": 3, "gamma": 0.5}), ("ExponentialLR", {"gamma": 0.9}), ("CosineAnnealingLR", {"T_max": 8, "eta_min": 1e-3}),
             ("LambdaLR", {"lr_lambda": lambda e: 1.0 / (1.0 + 0.2 * e)}), ("ReduceLROnPlateau", {"factor": 0.5, "patience": 1}),
         )  # fmt: skip
-
-
-def followed(seed, torch):
-    """One program, both sides in step."""
-    mine, theirs = Draw(seed, torch, False), Draw(seed, torch, True)
-    (model, given, words, shape), (reference, *_) = mine.network(), theirs.network()
-    kind, tolerance = mine.dtype, 5e-3 if mine.dtype == np.float32 else 1e-7
-    reference.load_state_dict({k: torch.tensor(v) for k, v in model.state_dict().items()})
-    ours, others = model.parameters(), list(reference.parameters())
-    name, settings, other = mine.optimizer()
-    plan, clip = mine.schedule(), mine.pick(None, (0.5, 2.0), (0.3, math.inf), (0.7, 1.0), (0.7, 3.0), 0.05)
-    frozen = {i for i in range(1, len(ours)) if mine.chance(0.15)} if mine.chance(0.3) else set()
-    live = [i for i in range(len(ours)) if i not in frozen]
-    split = mine.int(1, len(live)) if mine.chance(0.4) else len(live)
-    reload, accumulate, training = mine.int(1, 2 * STEPS), mine.int(1, 2), mine.chance(0.85)
-    theirs.rng.bit_generator.state = mine.rng.bit_generator.state
-
-    def same(a, b, what, tolerance=tolerance):
-        b = b.detach().numpy() if isinstance(b, torch.Tensor) else np.asarray(b)
-        assert np.shape(a) == b.shape, what
-        np.testing.assert_allclose(a, b, rtol=0.0, atol=tolerance * max(1.0, float(np.max(np.abs(b), initial=0.0))), err_msg=what)
-
-    def begin(parameters, library, schedules):
-        groups = [{"params": [parameters[i] for i in live[:split]]}, {"params": [parameters[i] for i in live[split:]], **other}]
-        optimizer = getattr(library, name)([g for g in groups if g["params"]], **settings)
-        return optimizer, None if plan is None else getattr(schedules, plan[0])(optimizer, **plan[1])
-
-    def freeze(parameters):
-        for i in frozen:
-            parameters[i].requires_grad = False
-
-    optimizer, schedule = begin(ours, nn, nn)
-    followed_by, reference_schedule = begin(others, torch.optim, torch.optim.lr_scheduler)
-    freeze(ours)
-    freeze(others)
-    model.train(training)
-    reference.train(training)
-    loss = reference_loss = None
-    for step in range(STEPS):
-        if step % 7 == 0:
-            loss, reference_loss = mine.loss(shape), theirs.loss(shape)
-        if step == reload:                     # everything saved, and loaded into objects that are made anew
-            model_state, optimizer_state, schedule_state = model.state_dict(), optimizer.state_dict(), schedule and schedule.state_dict()
-            gradients = [p.grad for p in ours]
-            model = Draw(seed, torch, False).network()[0].train(training)
-            ours = model.parameters()
-            optimizer, schedule = begin(ours, nn, nn)
-            freeze(ours)
-            for p, g in zip(ours, gradients, strict=True):
-                p.data, p.grad = np.zeros_like(p.data), g
-            model.load_state_dict(model_state)
-            optimizer.load_state_dict(optimizer_state)
-            if schedule is not None:
-                schedule.load_state_dict(schedule_state)
-        if step % 5:
-            optimizer.zero_grad()
-            followed_by.zero_grad()
-        for _ in range(accumulate):
-            x = mine.rng.normal(size=given).astype(kind) if words is None else mine.rng.integers(0, words, given)
-            theirs.rng.bit_generator.state = mine.rng.bit_generator.state
-            prediction, expected = model(x), reference(torch.tensor(x))
-            assert prediction.dtype == kind and prediction.shape == shape
-            same(prediction.data, expected, f"prediction in step {step}")
-            if float(expected.detach().abs().max()) > 1e3:
-                return                         # a run that goes up without end, and magnifies rounding
-            value, reference_value = loss(prediction), reference_loss(expected)
-            assert value.dtype == kind
-            same(value.data, reference_value, f"loss in step {step}")
-            value.backward()
-            reference_value.backward()
-        for i, (p, q) in enumerate(zip(ours, others, strict=True)):
-            assert (p.grad is None) == (q.grad is None) == (i in frozen or q.grad is None)
-            if p.grad is not None:
-                assert p.grad.dtype == kind
-                same(p.grad, q.grad, f"gradient {i} in step {step}", 10.0 * tolerance)
-        if isinstance(clip, tuple):
-            norm = torch.nn.utils.clip_grad_norm_([others[i] for i in live], *clip)
-            same(nn.clip_grad_norm_([ours[i] for i in live], *clip), norm, f"norm in step {step}", 10.0 * tolerance)
-        elif clip:
-            nn.clip_grad_value_(ours, clip)
-            torch.nn.utils.clip_grad_value_(others, clip)
-        optimizer.step()
-        followed_by.step()
-        if schedule is not None:
-            metric = [float(reference_value.detach())] if plan[0] == "ReduceLROnPlateau" else []
-            schedule.step(*metric)
-            reference_schedule.step(*metric)
-            same(schedule.get_last_lr(), [g["lr"] for g in followed_by.param_groups], f"rates in step {step}", 2e-8)
-    expected = reference.state_dict()
-    assert list(model.state_dict()) == list(expected)
-    for key, array in model.state_dict().items():
-        same(array, expected[key], key, 10.0 * tolerance)
-    model.eval()
-    reference.eval()
-    with no_grad(), torch.no_grad():
-        same(model(x).data, reference(torch.tensor(x)), "prediction after training", 10.0 * tolerance)
-
-
-@pytest.mark.oracle
-@pytest.mark.parametrize("part", range(4))
-def test_training_programs_equal_torch(torch, part, count):
-    for seed in range(part, PROGRAMS, 4):
-        try:
-            followed(seed, torch)
-        except Exception as error:
-            error.add_note(f"in the program of seed {seed}")
-            raise
-        count("training programs followed by torch")
