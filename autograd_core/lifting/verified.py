@@ -212,7 +212,7 @@ def _check_recorded(root: Tensor, listed: dict[str, list[Tensor]]) -> None:
             raise LiftError(f"lift: {name}, a constant, is not in the graph: {hint.format('it')}.")
     for leaf in leaves:
         if leaf._is_computed and not any(leaf is x for x in constants.values()):
-            raise LiftError(f"lift: the graph holds a result of shape {leaf.shape} of constants, and {', '.join(constants)} may be among them: {hint.format('them')}.")
+            raise LiftError(f"lift: the graph holds a result of shape {np.shape(leaf._value)} of constants, and {', '.join(constants)} may be among them: {hint.format('them')}.")
 
 
 def _lift_tensors(root: Tensor, params: Any, inputs: Any) -> Program:
