@@ -5,6 +5,7 @@ They need the extra `test` (hypothesis). An operation of your own joins in as so
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import wraps
@@ -23,6 +24,9 @@ __all__ = ["Program", "arrays", "expressions", "floats_in", "operands", "shapes"
 
 DEFAULT = Interval()
 LONGEST = 10_000
+ONE_BY_ONE = 100
+FAR = 1e3
+"""How far from 0 numbers are drawn where a domain has no end."""
 
 
 class _Absent:
@@ -53,7 +57,8 @@ def floats_in(domain: Interval = DEFAULT, *, margin: float = 0.05, kinks: bool =
         >>> floats_in(Interval(0.5, 2.0)).filter(lambda x: not 0.5 <= x <= 2.0).is_empty
         False
     """
-    numbers = st.floats(domain.low, domain.high, allow_nan=False, width=64).map(lambda x: round(x, 6))
+    digits = _digits(domain)
+    numbers = st.floats(domain.low, domain.high, allow_nan=False, allow_infinity=False, width=64).map(lambda x: round(x, digits))
     inside = numbers.filter(lambda x: domain.contains(x, margin))
     points = [p for p in domain.avoid if domain.low <= p <= domain.high]
     return st.one_of(inside, st.sampled_from(points)) if kinks and points else inside
@@ -72,16 +77,47 @@ def shapes(*, max_dims: Annotated[int, 0] = 3, max_side: Annotated[int, 0] = 3, 
 def arrays(
     draw: Callable[..., Any], shape: Any = None, *, domain: Interval = DEFAULT, dtype: Any = np.float64, margin: float = 0.05, kinks: bool = False
 ) -> np.ndarray:
-    """Arrays with elements from a domain; `shape` is a shape, a strategy for one, or None for any."""
+    """Arrays with elements from a domain; `shape` is a shape, a strategy for one, or None for any.
+
+    Up to a hundred elements are drawn one by one, and shrink to simple numbers; in larger arrays a few are, and the others come from a
+    generator of random numbers whose seed is drawn.
+    """
     if shape is None:
         shape = draw(shapes())
     elif isinstance(shape, st.SearchStrategy):
         shape = draw(shape)
     if not isinstance(shape, tuple) or not all(isinstance(n, (int, np.integer)) and 0 <= n <= LONGEST for n in shape):
         raise OperandError(f"arrays: received shape={shape!r:.60}, expected a tuple of integers from 0 to {LONGEST}, or a strategy for one.")
-    size = int(np.prod(shape))
-    elements = draw(st.lists(floats_in(domain, margin=margin, kinks=kinks), min_size=size, max_size=size))
+    size, one = int(np.prod(shape)), floats_in(domain, margin=margin, kinks=kinks)
+    if size <= ONE_BY_ONE:
+        elements: Any = draw(st.lists(one, min_size=size, max_size=size))
+    else:
+        elements = _many(np.random.default_rng(draw(st.integers(0, 2**32 - 1))), size, domain, margin, draw(one))
+        for place in draw(st.lists(st.integers(0, size - 1), max_size=5, unique=True)):
+            elements[place] = draw(one)
     return np.array(elements, dtype=draw(dtype) if isinstance(dtype, st.SearchStrategy) else dtype).reshape(shape)
+
+
+def _digits(domain: Interval) -> int:
+    """How many places after the point keep numbers of a domain short, and apart."""
+    span = domain.high - domain.low
+    return 6 if span >= 0.01 else 20 if span == 0.0 else 4 - math.floor(math.log10(span))
+
+
+def _many(rng: np.random.Generator, size: int, domain: Interval, margin: float, known: float) -> np.ndarray:
+    """Random numbers of a domain; where it is nearly all to be avoided, a number that is known to lie in it."""
+    low = domain.low if math.isfinite(domain.low) else min(domain.high, 0.0) - FAR
+    high = domain.high if math.isfinite(domain.high) else max(low, 0.0) + FAR
+    numbers = np.full(size, known)
+    left = np.arange(size)
+    for _ in range(100):
+        drawn = np.clip(np.round(rng.uniform(low, high, left.size), _digits(domain)), low, high)
+        fits = np.all([np.abs(drawn - point) > margin for point in domain.avoid], axis=0) if domain.avoid else np.ones(left.size, bool)
+        numbers[left[fits]] = drawn[fits]
+        left = left[~fits]
+        if not left.size:
+            break
+    return numbers
 
 
 @checked

@@ -1,0 +1,90 @@
+"""The strategies: what they draw lies where it should, is drawn in good time, and shrinks."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, Phase, find, given, settings
+from hypothesis import strategies as st
+
+from autograd_core import Interval, Tensor, Value, check_grads, strategies
+from autograd_core.errors import OperandError
+
+DOMAINS = {
+    "default": Interval(),
+    "positive": Interval(0.05, 4.0),
+    "not 0": Interval(-4.0, 4.0, avoid=(0.0,)),
+    "wide": Interval(-1e6, 1e6, avoid=(-3.0, 3.0)),
+    "tiny": Interval(1e-9, 1e-8),
+    "one number": Interval(0.123456789, 0.123456789),
+    "from 5 on": Interval(5.0, math.inf),
+    "up to -5": Interval(-math.inf, -5.0, avoid=(-7.0,)),
+    "any": Interval(-math.inf, math.inf),
+    "nearly all avoided": Interval(0.0, 1.0, avoid=tuple(np.arange(0.0, 0.96, 0.1).tolist())),
+}
+MARGIN = 0.04
+QUICK = settings(max_examples=25, deadline=None, database=None, suppress_health_check=[HealthCheck.filter_too_much])
+
+
+@pytest.mark.parametrize("name", DOMAINS)
+@pytest.mark.parametrize("shape", [(3,), (7, 40)], ids=["one by one", "from a seed"])
+def test_arrays_lie_in_their_domain(name, shape):
+    domain, margin = DOMAINS[name], MARGIN if len(DOMAINS[name].avoid) < 3 else 0.045
+
+    @QUICK
+    @given(strategies.arrays(shape, domain=domain, margin=margin))
+    def check(x):
+        assert x.shape == shape and x.dtype == np.float64
+        assert np.isfinite(x).all()
+        assert all(domain.contains(v, margin) for v in x.ravel().tolist())
+
+    check()
+
+
+def test_large_arrays_are_drawn_in_good_time_and_differ():
+    seen = []
+
+    @settings(max_examples=30, deadline=None, database=None)           # with every health check
+    @given(strategies.arrays((128, 64)))
+    def check(x):
+        seen.append(x)
+
+    check()
+    assert all(len(np.unique(x)) > 8000 for x in seen)
+    assert len({x.tobytes() for x in seen}) > 10
+
+
+def test_large_arrays_meet_kinks_and_drawn_numbers():
+    at_kink = find(strategies.arrays((20, 20), domain=Interval(-1.0, 1.0, avoid=(0.0,)), kinks=True), lambda x: (x == 0.0).any())
+    assert (at_kink == 0.0).sum() >= 1
+
+
+def test_small_ones_shrink_to_simple_numbers():
+    found = find(strategies.arrays((2, 3)), lambda x: x.sum() > 1.5, settings=settings(database=None, phases=[Phase.generate, Phase.shrink], max_examples=2000))
+    assert sorted(found.ravel().tolist())[:4] == [0.0, 0.0, 0.0, 0.0] and found.sum() <= 3.0
+
+
+def test_dtypes_shapes_and_leaves_may_be_drawn():
+    @QUICK
+    @given(strategies.arrays(strategies.shapes(min_side=1), dtype=st.sampled_from([np.float32, np.float64])), strategies.tensors((2, 2)), strategies.values())
+    def check(x, t, v):
+        assert x.dtype in (np.float32, np.float64) and x.ndim <= 3
+        assert isinstance(t, Tensor) and t.op is None and t.shape == (2, 2)
+        assert isinstance(v, Value) and v.op is None
+
+    check()
+
+
+def test_a_model_of_some_size_is_checked_along_directions():
+    @settings(max_examples=3, deadline=None, database=None)
+    @given(strategies.arrays((64, 32)), strategies.arrays((32,)))
+    def check(w, x):
+        check_grads(lambda w, x: np.tanh(w @ x).sum(), (w, x), order=1, sample=5)
+
+    check()
+
+
+@pytest.mark.parametrize("shape", [3, (2, -1), "ab", (1.5,), (10**6,)])
+def test_shapes_that_are_none(shape):
+    with pytest.raises(OperandError, match="shape="):
+        find(strategies.arrays(shape), lambda x: True)
