@@ -15,6 +15,7 @@ from autograd_core.arguments import checked
 from autograd_core.errors import OperandError
 
 from .optimizer import bounded
+from .slots import settle
 
 __all__ = ["clip_grad_norm_", "clip_grad_value_"]
 
@@ -27,7 +28,10 @@ def _gradients(params: Any) -> list[Any]:
         given = [params]
     if not all(isinstance(p, (Value, Tensor)) for p in given):
         raise OperandError(f"clip_grad: received {type(params).__name__} as params, expected parameters such as model.parameters().")
-    return [p for p in given if p.grad is not None]
+    chosen = [p for p in given if p.grad is not None]
+    for p in chosen:
+        settle(p, "clip_grad")
+    return chosen
 
 
 @checked

@@ -12,15 +12,36 @@ from typing import Any, Protocol
 import numpy as np
 
 from autograd_core import Tensor, Value
-from autograd_core.errors import ShapeError
+from autograd_core.arguments import as_numbers
+from autograd_core.errors import OperandError, ShapeError
 
-__all__ = ["Slot", "State", "TensorSlot", "Update", "ValuesSlot"]
+__all__ = ["Slot", "State", "TensorSlot", "Update", "ValuesSlot", "settle"]
 
 Array = np.ndarray
 State = dict[str, Array]
 """Running averages by name, each of the slot's shape, and the number of updates."""
 Update = Callable[[Array, Array, State, dict[str, Any]], None]
 """`update(data, gradient, state, group)` of an optimiser: writes the new data into `data`."""
+
+
+def settle(parameter: Any, who: str) -> None:
+    """Make the gradient of a parameter, which anybody may have assigned, what a pass leaves: an array like the data, or a float.
+
+    Raises:
+        ShapeError: It has another shape.
+        OperandError: It is made of anything but real numbers.
+    """
+    gradient, shape = parameter.grad, np.shape(parameter._value)
+    name = f"the .grad of {type(parameter).__name__}" + (f" {parameter.label!r}" if parameter.label else "")
+    if np.shape(gradient) != shape or (parameter.is_array and not hasattr(gradient, "shape")):
+        raise ShapeError(
+            f"{who}: {name} of shape {shape} was set to {type(gradient).__name__} of shape {np.shape(gradient)}, "
+            f"expected an array of shape {shape}; no parameter was changed."
+        )
+    numbers = as_numbers(gradient, who, name)
+    if numbers.dtype == object:
+        raise OperandError(f"{who}: {name} was set to an array of nodes, expected real numbers; no parameter was changed.")
+    parameter.grad = np.array(numbers, parameter._value.dtype, subok=False) if parameter.is_array else float(numbers)
 
 
 class Slot(Protocol):
@@ -56,20 +77,10 @@ class TensorSlot:
         return self.parameter.shape
 
     def check(self) -> None:
-        """One that was assigned by hand may have any shape, and would be broadcast."""
-        parameter = self.parameter
-        gradient = parameter.grad
-        if gradient is not None and (gradient.__class__ is not np.ndarray or gradient.shape != parameter._value.shape):
-            self._refuse(gradient)
-
-    def _refuse(self, gradient: Any) -> None:
-        """Whatever is no array of the parameter's shape."""
-        shape, label = self.shape, f" {self.parameter.label!r}" if self.parameter.label else ""
-        if getattr(gradient, "shape", None) != shape:
-            raise ShapeError(
-                f"step: the .grad of Tensor{label} of shape {shape} was set to {type(gradient).__name__} of shape {np.shape(gradient)}, "
-                f"expected an array of shape {shape}; no parameter was changed."
-            )
+        """One that was assigned by hand may have any shape, and would be broadcast, or be anything at all."""
+        gradient, data = self.parameter.grad, self.parameter._value
+        if gradient is not None and (gradient.__class__ is not np.ndarray or gradient.dtype is not data.dtype or gradient.shape != data.shape):
+            settle(self.parameter, "step")
 
     def advance(self, update: Update, group: dict[str, Any]) -> None:
         """The arrays themselves are handed out, not copies; graphs recorded before see another view of the same memory."""
@@ -97,7 +108,10 @@ class ValuesSlot:
         return (len(self.parameters),)
 
     def check(self) -> None:
-        """A number has no shape."""
+        """One that was assigned by hand may be anything."""
+        for parameter in self.parameters:
+            if parameter.grad.__class__ is not float and parameter.grad is not None:
+                settle(parameter, "step")
 
     def advance(self, update: Update, group: dict[str, Any]) -> None:
         """Gather, update, and hand the new numbers out again; a Value's gradient is 0 where none has flowed."""

@@ -408,3 +408,48 @@ def test_a_gradient_of_another_shape_changes_nothing(kind, wrong):
         optimizer.step()
     assert first.data.tolist() == [1.0, 2.0] and second.data.tolist() == [3.0, 4.0]
     assert optimizer.state_dict() == before
+
+
+NO_GRADIENTS = {
+    "complex": np.array([1.0 + 1.0j, 2.0]), "objects": np.array([1.0, "a"], object), "text": np.array(["1", "2"]), "times": np.array([1, 2], "m8[s]"),
+    "masked": np.ma.array([1.0, 2.0], mask=[False, True]), "nodes": np.array([Value(1.0), Value(2.0)]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["SGD", "Adam", "AdamW", "RMSprop", "Adagrad"])
+@pytest.mark.parametrize("wrong", NO_GRADIENTS)
+def test_a_gradient_that_is_no_numbers_changes_nothing(name, wrong):
+    first, second, third = Tensor([1.0, 2.0]), Tensor([3.0, 4.0], label="w"), Value(5.0, label="b")
+    optimizer = getattr(nn, name)([first, second, third], lr=0.1)
+    for parameter, gradient, said in ((second, NO_GRADIENTS[wrong], "Tensor 'w'"), (third, "1", "Value 'b'")):
+        first.grad, second.grad, third.grad = np.ones(2), np.ones(2), 1.0
+        parameter.grad = gradient
+        before = optimizer.state_dict()
+        for use, who in ((optimizer.step, "step"), (lambda: nn.clip_grad_norm_([first, second, third], 0.1), "clip_grad")):
+            with pytest.raises(OperandError, match=rf"{who}: .*the \.grad of {said}.* expected real numbers"):
+                use()
+        assert (first.data.tolist(), second.data.tolist(), third.data, first.grad.tolist()) == ([1.0, 2.0], [3.0, 4.0], 5.0, [1.0, 1.0])
+        assert optimizer.state_dict() == before
+
+
+@pytest.mark.parametrize("options", [("SGD", {}), ("SGD", {"momentum": 0.9}), ("Adam", {}), ("RMSprop", {"momentum": 0.5, "centered": True}), ("Adagrad", {})])
+@pytest.mark.parametrize("clipped", [False, True])
+def test_a_gradient_in_any_wrapping_is_the_same_gradient(options, clipped):
+    """Assigned by hand: integers, halves, another order of bytes, a Tensor; momentum is kept in the dtype of the parameter."""
+    name, settings = options
+    results = set()
+    for wrap in (
+        np.array, lambda g: np.array(g, int), lambda g: np.array(g, np.float16), lambda g: np.array(g, ">f4"), lambda g: np.array(g).view(np.recarray), Tensor,
+        lambda g: Tensor(g, requires_grad=False), lambda g: np.array(g, np.longdouble),
+    ):  # fmt: skip
+        tensor, number = Tensor([3.0, 4.0]), Value(5.0)
+        optimizer = getattr(nn, name)([tensor, number], lr=0.1, **settings)
+        for gradient in ([1.0, 3.0], [2.0, -1.0], [3.0, 0.0]):
+            tensor.grad, number.grad = wrap(gradient), wrap(gradient)[0] if wrap is not Tensor else Value(gradient[0])
+            if clipped:
+                nn.clip_grad_norm_([tensor, number], 1.0)
+            optimizer.step()
+            assert type(tensor.grad) is np.ndarray and tensor.grad.dtype == np.float64 and type(number.grad) is float
+        assert all(array.dtype.kind != "f" or array.dtype == np.float64 for slot in optimizer.state_dict()["state"][0] for array in slot.values())
+        results.add((tuple(tensor.data.tolist()), number.data))
+    assert len(results) == 1
