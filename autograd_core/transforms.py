@@ -254,6 +254,12 @@ def vjp(f: Function, *primals: Any) -> tuple[Any, Function]:
     return _copied([trace.result()])[0], pullback
 
 
+def _no_change(x: Any) -> Any:
+    """Zeros like a result that does not move: in its dtype, or float64 for what is not floating."""
+    dtype = np.asarray(x).dtype
+    return np.zeros(np.shape(x), dtype if dtype.kind == "f" else np.float64)[()]
+
+
 def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
     """(f(*primals), the directional derivative of f along `tangents`), by forward mode.
 
@@ -288,7 +294,7 @@ def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[A
     def tangent(out: Any) -> Any:
         t = moved.get(id(out))
         if t is None:
-            return 0.0 if isinstance(data_of(out), (float, int)) else np.zeros(np.shape(data_of(out)), out._value.dtype if isinstance(out, Node) and out.is_array else np.float64)[()]
+            return 0.0 if isinstance(data_of(out), (float, int)) else _no_change(data_of(out))
         return t if isinstance(t, Node) else np.asarray(t, out._value.dtype)[()] if isinstance(out, Node) and out.is_array else float(t)
 
     out, moves = _copied([trace.result(), trace.rebuild_out([tangent(leaf) for leaf in trace.leaves])])

@@ -492,6 +492,17 @@ def test_float32_stays_float32() -> None:
     assert jvp(lambda t: t * t, (x,), (x,))[1].dtype == np.float32
 
 
+@pytest.mark.parametrize("f", [lambda t: (t * t * t).sum(), lambda t: t.sum(), lambda t: (t[:1] * 2.0).sum(), lambda t: t.sum() * 0.0 + 1.0, lambda t: np.float32(3.0)])
+def test_float32_stays_float32_where_nothing_flows_and_where_transforms_nest(f: Any) -> None:
+    x, v = np.ones(2, np.float32), np.array([1.0, -1.0], np.float32)
+    found = [
+        grad(f)(x), hessian(f)(x), hvp(f, (x,), (v,)), jvp(grad(f), (x,), (v,))[1], jacobian(grad(f))(x), jacobian(jacobian(grad(f)))(x),
+        grad(lambda t: (grad(f)(t) * v).sum())(x), grad(lambda t: (hessian(f)(t) @ v).sum())(x), vjp(grad(f), x)[1](v)[0], jvp(hessian(f), (x,), (v,))[1],
+        *jvp(lambda t: hvp(f, (t,), (v,)), (x,), (v,)), hvp(lambda p: f(p["a"]) + 0.0 * p["b"].sum(), ({"a": x, "b": x},), ({"a": v, "b": v},))["b"],
+    ]  # fmt: skip
+    assert [a.dtype for a in found] == [np.float32] * len(found)
+
+
 @pytest.mark.parametrize(
     ("result", "text"),
     [
