@@ -11,7 +11,7 @@ from .boxes import grad_text
 from .graph import Graph
 from .svg import Direction, svg
 from .text import escape
-from .theme import _DARK, _LIGHT, Theme
+from .theme import _DARK, _LIGHT, Theme, themed
 
 if TYPE_CHECKING:
     from .explain import Explanation
@@ -75,9 +75,7 @@ def _colours(theme: Theme) -> str:
     def block(colours: dict[str, str]) -> str:
         return ".ag .on .w{stroke:var(--a);stroke-width:3.5px}.ag .on .h{fill:var(--a)}" f".ag{{--a:{colours['active']};--o:{colours['operand']};--n:{colours['line']};--e:{colours['edge']};--s:{colours['strong']}}}"
 
-    if theme == "auto":
-        return block(_LIGHT) + f"@media(prefers-color-scheme:dark){{{block(_DARK)}}}"
-    return block(_DARK if theme == "dark" else _LIGHT)
+    return themed(block(_LIGHT), block(_DARK), theme)
 
 
 def _keyframes(

@@ -19,8 +19,9 @@ from .text import clean, join_limited, number
 
 __all__ = ["Call", "Constant", "Network", "Use", "formula_of", "partial_of", "read"]
 
-# Labels that a textbook gives to a parameter, with an index or a subscript.
-_PARAMETER = re.compile(r"(w|W|b|B|θ|Θ|β|γ|theta|beta|gamma|weight|bias|kernel|scale)s?[\d_₀₁₂₃₄₅₆₇₈₉,]*")
+# Labels that a textbook gives to a parameter, with an index or a subscript; a lone b is one beside a w, and not beside an a.
+_PARAMETER = re.compile(r"(w|W|θ|Θ|β|γ|theta|beta|gamma|weight|bias|kernel|scale)s?[\d_₀₁₂₃₄₅₆₇₈₉,]*")
+_BIAS = re.compile(r"[bB]s?[\d_₀₁₂₃₄₅₆₇₈₉,]*")
 
 
 _RAISED = str.maketrans("−0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -223,6 +224,10 @@ def _common(network: Network, a: int | None, b: int | None) -> int | None:
 def _roles(network: Network, parameters: set[int]) -> list[Role]:
     """What each node is: a leaf of a module's region, or with a parameter's label, is a parameter."""
     inside = {i for call in network.calls for i in call.region}
+    leaves = {i: node.label.rsplit(".", 1)[-1] for i, node in enumerate(network.nodes) if isinstance(node, Node) and node.op is None}
+    named = {i for i, name in leaves.items() if _PARAMETER.fullmatch(name)}
+    if named or inside or parameters:
+        named |= {i for i, name in leaves.items() if _BIAS.fullmatch(name)}
     roles: list[Role] = []
     for i, node in enumerate(network.nodes):
         if isinstance(node, Constant):
@@ -231,7 +236,7 @@ def _roles(network: Network, parameters: set[int]) -> list[Role]:
             roles.append("operation")
         elif not getattr(node, "requires_grad", True):
             roles.append("input" if node.label else "constant")
-        elif id(node) in parameters or i in inside or _PARAMETER.fullmatch(str(node.label).rsplit(".", 1)[-1]):
+        elif id(node) in parameters or i in inside or i in named:
             roles.append("parameter")
         else:
             roles.append("input")

@@ -230,7 +230,7 @@ def _step(network: Network, step: ChainStep, k: int, total: int) -> dict[str, An
 
     def row(key: str, value: Any, extra: str = "") -> list[str]:
         words = laid_out(value)
-        wide = "wide" if len(key) + len(words) > 38 or "\n" in words else ""
+        wide = "wide" if len(key) + len(words) > 34 or "\n" in words else ""
         colour = ""
         if np.size(value) == 1 and value is not None:
             colour = {1: "plus", -1: "minus", 0: ""}[sign_of(float(np.reshape(value, ())))]

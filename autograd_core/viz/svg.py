@@ -166,7 +166,7 @@ def svg(
     for box_ in graph.boxes:
         width, height = sized.sizes[box_.id]
         x, y = frame(placement.centres[box_.id])
-        out.append(_box(box_, round(x - width / 2), round(y - height / 2), int(width), int(height)))
+        out.append(_box(box_, round(x - width / 2), round(y - height / 2), int(width), int(height), direction))
     width, height = frame.width + 2 * _MARGIN, frame.height + 2 * _MARGIN + head
     if graph.note:
         width = max(width, width_of(graph.note, 12) + 2 * _MARGIN)
@@ -188,7 +188,7 @@ def pieces(graph: Graph, sized: Measures, direction: Direction, steps: bool) -> 
         _edge(edge, label, nowhere, direction, steps, False, quiet=edge.source in quiet)
         for edge, label in zip(graph.edges, sized.labels, strict=True)
     )
-    boxes = (_box(box, 0, 0, *map(int, sized.sizes[box.id])) for box in graph.boxes)
+    boxes = (_box(box, 0, 0, int(width), int(height), direction) for box in graph.boxes for width, height in [sized.sizes[box.id]])
     return f'<svg xmlns="http://www.w3.org/2000/svg">{"".join(wires)}{"".join(boxes)}</svg>'
 
 
@@ -281,7 +281,7 @@ def _path(knots: Sequence[tuple[float, float]], upright: bool) -> str:
     return text
 
 
-def _box(box: Box, x: int, y: int, width: int, height: int) -> str:
+def _box(box: Box, x: int, y: int, width: int, height: int, direction: Direction) -> str:
     """Border, header, rows, grids; of a mere number the number."""
     if _is_plain(box):
         place_ = f'x="{x + width / 2:g}" y="{y + height // 2 + 4}"'
@@ -294,10 +294,11 @@ def _box(box: Box, x: int, y: int, width: int, height: int) -> str:
     if box.hint:
         out.append(f"<title>{escape(box.hint)}</title>")
     if box.count > 1:
-        for shift in (2, 1):
-            out.append(
-                f'<rect class="o" x="{x + 4 * shift}" y="{y - 3 * shift}" width="{width}" height="{height}" rx="{radius}"/>'
-            )
+        for shift in (8, 4):                   # the boxes behind look out where no wire comes or goes: it would end behind them
+            place_ = f'x="{x + shift}" y="{y - shift}" width="{width - 2 * shift}" height="{height}"'
+            if direction in ("down", "up"):
+                place_ = f'x="{x + shift}" y="{y + shift}" width="{width}" height="{height - 2 * shift}"'
+            out.append(f'<rect class="o" {place_} rx="{radius}"/>')
     out.append(f'<rect class="o" x="{x}" y="{y}" width="{width}" height="{height}" rx="{radius}"/>')
     if box.rows or box.grids:
         inner = max(radius - 1, 0)

@@ -47,24 +47,25 @@ _COLOUR: Final = (
 
 
 def stylesheet(theme: Theme = "auto") -> str:
-    """The CSS of a picture; with `"auto"`, light unless the reader's system asks for dark.
+    """The CSS of a picture; with `"auto"`, light unless the reader's system asks for dark. Paper is always light.
 
     >>> "prefers-color-scheme" in stylesheet(), "prefers-color-scheme" in stylesheet("dark")
     (True, False)
     """
-    light, dark = _COLOUR.format(**_LIGHT), _COLOUR.format(**_DARK)
-    if theme == "auto":
-        return f"{_SHAPE}{light}@media(prefers-color-scheme:dark){{{dark}}}"
-    return _SHAPE + (dark if theme == "dark" else light)
+    return _SHAPE + themed(_COLOUR.format(**_LIGHT), _COLOUR.format(**_DARK), theme)
 
 
 def variables(theme: Theme = "auto") -> str:
     """The same colours as CSS custom properties, for the page around the picture."""
 
-    def block(colours: dict[str, str]) -> str:
-        return ":root{" + "".join(f"--{name}:{value};" for name, value in colours.items()) + "}"
+    def block(colours: dict[str, str], scheme: str) -> str:
+        return f":root{{color-scheme:{scheme};" + "".join(f"--{name}:{value};" for name, value in colours.items()) + "}"
 
+    return themed(block(_LIGHT, "light"), block(_DARK, "dark"), theme)
+
+
+def themed(light: str, dark: str, theme: Theme) -> str:
+    """Rules for a theme: what a program that knows no media takes comes first, and what is printed is never dark."""
     if theme == "auto":
-        both = f":root{{color-scheme:light dark}}{block(_LIGHT)}"
-        return f"{both}@media(prefers-color-scheme:dark){{{block(_DARK)}}}"
-    return f":root{{color-scheme:{theme}}}" + block(_DARK if theme == "dark" else _LIGHT)
+        return f"{light}@media screen and (prefers-color-scheme:dark){{{dark}}}"
+    return f"{dark}@media print{{{light}}}" if theme == "dark" else light

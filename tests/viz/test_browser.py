@@ -306,6 +306,50 @@ def test_on_paper_the_program_stands_below_its_graph(open_page):
     assert page.evaluate("document.querySelector('#array').scrollHeight <= document.querySelector('#array').clientHeight + 2")
 
 
+@pytest.mark.parametrize("theme", ["auto", "light", "dark"])
+@pytest.mark.parametrize("kind", ["steps.html", "graph.html", "graph.svg", "steps.svg"])
+def test_paper_is_light(open_page, tmp_path, kind, theme):
+    drawn = (explain if "steps" in kind else draw)(neuron()[0], theme=theme)
+    text = drawn.save(tmp_path / kind).read_text(encoding="utf-8")
+    page = open_page(text if kind.endswith("html") else f"<!doctype html>{text}", scheme="dark")
+    ground = "[...document.querySelectorAll('body, .ag .bg, .ag .o')].map((e) => getComputedStyle(e)).map((s) => s.fill === 'rgb(0, 0, 0)' ? s.backgroundColor : s.fill)"
+    ink = "[...document.querySelectorAll('.ag text')].map((e) => getComputedStyle(e).fill)"
+    channels = lambda colours: [int(c) for colour in colours for c in re.findall(r"[0-9]+", colour)[:3] if "0, 0, 0, 0" not in colour]  # noqa: E731
+    on_screen = channels(page.evaluate(ground))
+    assert on_screen and (max(on_screen) < 80) == (theme != "light")
+    page.emulate_media(media="print", color_scheme="dark")
+    assert min(channels(page.evaluate(ground))) > 220 and min(channels(page.evaluate(ink))) < 100
+
+
+ARROWS = """() => {
+  const hidden = [], tips = [...document.querySelectorAll('.view>svg .e .h')];
+  for (const head of tips) {
+    const [, x, y] = head.getAttribute('d').match(/^M(-?[\\d.]+) (-?[\\d.]+)/).map(Number);
+    const box = head.getBBox(), middle = [box.x + box.width / 2, box.y + box.height / 2];
+    for (const sheet of document.querySelectorAll('.view>svg .b rect.o')) {
+      const r = sheet.getBBox();
+      if (r.x < middle[0] && middle[0] < r.x + r.width && r.y < middle[1] && middle[1] < r.y + r.height) hidden.push([head.parentNode.id, sheet.parentNode.id]);
+    }
+  }
+  return [tips.length, hidden];
+}"""
+
+
+@pytest.mark.parametrize("direction", ["right", "down", "left", "up"])
+@pytest.mark.parametrize("steps", [False, True])
+def test_stacks_hide_no_arrow(open_page, direction, steps):
+    """Neither that of the operand that comes in nor that of the gradient that goes out."""
+    root = mlp_loss(2, 16, 16, 1)
+    drawn = explain(root, direction=direction) if steps else draw(root, direction=direction)
+    page = open_page(drawn.html)
+    assert page.evaluate("[...document.querySelectorAll('.view>svg .b')].filter((b) => b.querySelectorAll('rect.o').length > 2).length") > 0
+    heads = page.evaluate(ARROWS)
+    assert heads[0] > 4 and heads[1] == []
+    if steps:
+        back = page.evaluate(ARROWS.replace("'.view>svg .e .h'", "'.view>svg .e .r'"))
+        assert back[0] == heads[0] and back[1] == []
+
+
 def test_hostile_labels_do_nothing(open_page):
     out = Value(1.0, label=HOSTILE[0])
     for label in HOSTILE[1:60]:

@@ -618,3 +618,12 @@ def test_the_derivative_of_cross_entropy_is_told_in_full():
 def test_exports_are_legible_on_any_ground():
     """Their text is dark, so the ground is theirs, not that of the slide."""
     assert 'bgcolor="#ffffff"' in draw(neuron()[0]).source
+
+
+def test_a_lone_b_is_no_bias():
+    """In a·b + c nothing is a parameter; in w·x + b the b is, and wherever a module or the caller says what is one."""
+    roles = lambda root, **options: {box.name: box.role for box in draw(root, **options).graph.boxes}  # noqa: E731
+    a, b, c, w = (Value(float(i), label=name) for i, name in enumerate("abcw", 1))
+    assert {roles(a * b + c)[name] for name in "abc"} == {"input"}
+    assert [roles(w * a + b)[name] for name in "wab"] == ["parameter", "input", "parameter"]
+    assert [roles(a * b + c, parameters=[c])[name] for name in "abc"] == ["input", "parameter", "parameter"]
