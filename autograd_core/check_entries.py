@@ -26,7 +26,7 @@ def check_op(op: Op, *, order: Count = 2, seed: Annotated[int, 0] = 0) -> CheckR
     test for an operation of your own.
 
     Raises:
-        GradientCheckError: A rule is wrong, or the kernels disagree.
+        GradientCheckError: A rule is wrong or not written with the algebra, or the kernels disagree.
 
     Example:
         >>> from autograd_core import TABLE
@@ -35,6 +35,7 @@ def check_op(op: Op, *, order: Count = 2, seed: Annotated[int, 0] = 0) -> CheckR
     """
     rng = np.random.default_rng(seed)
     report = CheckReport()
+    _check_symbols(op)
     cases = _cases(op, rng)
     for operands, params in cases:
         differentiable = [i for i, rule in enumerate(_rules(op, operands)) if rule is not None]
@@ -55,11 +56,21 @@ def check_op(op: Op, *, order: Count = 2, seed: Annotated[int, 0] = 0) -> CheckR
         except GradientCheckError as error:
             shapes = ", ".join(str(np.shape(x)) for x in operands)
             raise GradientCheckError(f"check_op: {op.name}({shapes}){params or ''}\n{error}") from None
-    if op.elementwise and not op.variadic:
-        for slot, rule in enumerate(op.d):
-            if rule is not None:
-                symbolic_partial(op, slot, "out", tuple("xyz"[: len(op.d)]))
     return report
+
+
+def _check_symbols(op: Op) -> None:
+    """Rules that use the algebra can be read with symbols too; np.cos(x) or math.cos(x) in place of m.cos(x) cannot."""
+    for slot, rule in enumerate(op.d if op.elementwise and not op.variadic else ()):
+        if rule is not None:
+            try:
+                symbolic_partial(op, slot, "out", tuple("xyz"[: len(op.d)]))
+            except (TypeError, ValueError, AttributeError) as error:
+                told = str(error).rstrip(".")
+                raise GradientCheckError(
+                    f"check_op: the rule of {op.name} for operand {slot} cannot be read with symbols ({told}), so no picture can show its formula; "
+                    "write it with operators and functions of the algebra: m.cos(x), not np.cos(x) or math.cos(x), and m.where in place of an if."
+                ) from error
 
 
 def _rules(op: Op, operands: Sequence[Any]) -> Sequence[Any]:

@@ -169,6 +169,8 @@ class Op:
                     f"Op {name!r}: {which}= must be a tuple of functions, one per operand (a single function needs "
                     f"a trailing comma: {which}=(rule,)); received {type(rules).__name__}."
                 )
+        if _FROZEN:                            # an operation of a user's
+            self._check_signatures()
         if bool(self.d) == bool(self.vjp):
             received = "both" if self.d else "neither"
             raise RuleError(
@@ -193,6 +195,30 @@ class Op:
             )
         if self.dunder and name not in TABLE and any(op.dunder == self.dunder for op in TABLE.values()):
             raise RuleError(f"Op {name!r}: the operator __{self.dunder}__ belongs to another operation already.")
+
+    def _check_signatures(self) -> None:
+        """Rules take the algebra, the result (of a pull-back: the gradient before it) and every operand."""
+        import inspect
+
+        for rules, takes in ((self.d, ("m", "out")), (self.vjp, ("m", "g", "out"))):
+            operands = ("x", "y", "z")[: len(rules)] if len(rules) <= 3 else tuple(f"x{i}" for i in range(len(rules)))
+            for i, rule in enumerate(rules):
+                if rule is None or self.variadic:
+                    continue
+                try:
+                    signature = inspect.signature(rule)
+                except (TypeError, ValueError):    # one of C's, which does not tell
+                    continue
+                try:
+                    signature.bind(*takes, *operands)
+                except TypeError:
+                    if any(p.kind is p.KEYWORD_ONLY and p.default is p.empty for p in signature.parameters.values()):
+                        continue               # parameters, which an application brings
+                    which = "derivative rule" if len(takes) == 2 else "pull-back"
+                    raise RuleError(
+                        f"Op {self.name!r}: the {which} for operand {i} takes {signature}, expected ({', '.join((*takes, *operands))}): the algebra m"
+                        f"{', the incoming gradient g' if len(takes) == 3 else ''}, the result, and the operands."
+                    ) from None
 
     @property
     def elementwise(self) -> bool:

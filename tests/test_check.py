@@ -1,13 +1,15 @@
 """The checker at points where numbers are hard to come by, and with functions and operations that are not what they should be."""
 
 
+import math
+
 import numpy as np
 import pytest
 
 import autograd_core as ag
 from autograd_core import Interval, Op, Value, check_grads, check_op
 from autograd_core.check import GradientCheckError
-from autograd_core.errors import AutogradError, OperandError
+from autograd_core.errors import AutogradError, OperandError, RuleError
 from autograd_core.report import WIDTH
 from autograd_core.strategies import smooth
 
@@ -250,6 +252,10 @@ BAD = {
     "a structural one without samples": (lambda: declared(array=np.sum, vjp=(lambda m, g, out, x: g * m.data(x),)), OperandError, "samples="),
     "a gradient of the wrong shape": (lambda: declared(
         array=lambda x: np.sum(x, axis=0), vjp=(lambda m, g, out, x: g,), samples=lambda rng: [((rng.normal(size=(2, 3)),), {})]), (GradientCheckError, ValueError), "shape"),
+    "NumPy's function in place of the algebra's": (lambda: declared(array=np.sin, d=(lambda m, out, x: np.cos(x),)), GradientCheckError, r"operand 0 cannot be read with symbols.*m\.cos\(x\)"),
+    "a function of math": (lambda: declared(array=np.sin, d=(lambda m, out, x: math.cos(x),)), GradientCheckError, r"operand 0 cannot be read with symbols.*m\.cos\(x\)"),
+    "an if": (lambda: declared(array=np.abs, d=(lambda m, out, x: 1.0 if x > 0 else -1.0,)), GradientCheckError, r"m\.where in place of an if"),
+    "a function that the algebra has not": (lambda: declared(array=np.sin, d=(lambda m, out, x: m.cosinus(x),)), GradientCheckError, "cosinus"),
     "a rule that writes into its operand": (lambda: declared(array=np.square, d=(writes,)), (GradientCheckError, ValueError), "."),
     "a kernel that writes into its operand": (lambda: declared(array=lambda x: np.multiply(x, 2.0, out=x), scalar=lambda x: 2.0 * x, d=(lambda m, out, x: 2.0,)), GradientCheckError, "writes into"),
 }  # fmt: skip
@@ -288,3 +294,24 @@ def test_a_bad_operation_of_a_users_fails(name, count):
         count("mutants caught")
     finally:
         op.forget()
+
+
+SIGNATURES = {
+    "only the operand": ({"d": (lambda x: 2.0 * x,)}, r"derivative rule for operand 0 takes \(x\), expected \(m, out, x\)"),
+    "no operand": ({"d": (lambda m, out: 2.0,)}, r"operand 0 takes \(m, out\), expected \(m, out, x\)"),
+    "one of two": ({"d": (lambda m, out, x, y: y, lambda m, out, x: x)}, r"operand 1 takes \(m, out, x\), expected \(m, out, x, y\)"),
+    "a pull-back without the gradient": ({"vjp": (lambda m, out, x: out,)}, r"pull-back for operand 0 takes \(m, out, x\), expected \(m, g, out, x\).*incoming gradient g"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SIGNATURES)
+def test_a_rule_that_takes_other_things_is_refused_when_it_is_declared(name):
+    entry, text = SIGNATURES[name]
+    with pytest.raises(RuleError, match=text):
+        declared(array=np.square, **entry)
+    assert "users_own" not in ag.TABLE
+
+
+def test_rules_may_take_parameters_and_more():
+    for rule in (lambda m, out, x, *, k=2.0: k, lambda m, out, x, **options: 2.0, lambda m, *rest: 2.0, lambda *everything, k: k):
+        declared(array=lambda x, *, k=2.0: k * x, d=(rule,)).forget()

@@ -89,7 +89,7 @@ class ScalarListing:
             name, text = self._read(left), self._read(right)
             about = name[1:] if section == "backward" else name
             seed = section == "backward" and not found
-            found.append(Statement(name, f"{name} + {text}" if sign == "+=" else text, (), 1 - seed, 0, (about,), ()))
+            found.append(Statement(name, f"{name} + {text}".replace(" + -", " - ") if sign == "+=" else text, (), 1 - seed, 0, (about,), ()))
         return [replace(s, expression=_collected(s.expression)) for s in joined(found)]
 
 
