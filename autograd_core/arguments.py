@@ -19,7 +19,7 @@ import numpy as np
 
 from .errors import OperandError
 
-__all__ = ["Count", "DType", "Numbers", "as_numbers", "checked", "shown", "text", "truth"]
+__all__ = ["Count", "DType", "Numbers", "as_numbers", "checked", "is_table", "shown", "text", "truth", "way_out"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 Numbers = Annotated[Any, "numbers"]
@@ -38,8 +38,31 @@ def shown(x: Any) -> str:
     """
     if isinstance(x, np.ndarray):
         return f"an array of shape {x.shape} and dtype {x.dtype}"
+    if is_table(x):
+        return f"a {type(x).__name__} of shape {x.shape}"
     text = "an integer of many digits" if isinstance(x, int) and abs(x) >= 2**63 else repr(x)
     return text if len(text) <= 60 else f"{text[:57]}… of type {type(x).__name__}"
+
+
+def is_table(x: Any) -> bool:
+    """Whether this is a table or a column of pandas or its kin: it knows how to become an array, and is none."""
+    return hasattr(x, "to_numpy") and isinstance(getattr(x, "shape", None), tuple)
+
+
+def way_out(x: Any) -> str:
+    """What to do with something that holds numbers, or could, and is no array of them; the end of a sentence.
+
+    >>> way_out(["cat", "dog"])
+    '; texts are no numbers: np.unique(…, return_inverse=True) gives each its number'
+    """
+    table = is_table(x)
+    try:
+        array = x if isinstance(x, np.ndarray) else x.to_numpy() if table else np.asarray(x if isinstance(x, (list, tuple)) else [])
+    except Exception:
+        return ""
+    if array.dtype.kind in "UST" or (array.dtype == object and any(isinstance(v, str) for v in array.flat)):
+        return "; texts are no numbers: np.unique(…, return_inverse=True) gives each its number"
+    return "; take its .to_numpy()" if table and array.dtype.kind in "biuf" else ""
 
 
 def truth(x: Any, who: str, name: str) -> bool:
@@ -64,7 +87,7 @@ def as_numbers(x: Any, who: str, name: str) -> np.ndarray:
     """Real numbers in any wrapping as an array; a clear error for anything else."""
     array = _array(x)
     if array is None:
-        raise OperandError(f"{who}: received {name}={shown(x)}, expected real numbers: an array, or nested lists of one length.")
+        raise OperandError(f"{who}: received {name}={shown(x)}, expected real numbers: an array, or nested lists of one length{way_out(x)}.")
     return array
 
 
@@ -147,6 +170,8 @@ def _words(hint: Any) -> str:
 
     >>> _words(int | None), _words(tuple[float, float]), _words(Callable[..., Any]), _words(tuple[Any, ...] | list[str])
     ('an integer or None', '2 numbers', 'a function', 'a tuple or a list of texts')
+    >>> _words(tuple[Any, Any] | float)
+    'a pair or a number'
     """
     origin, inner = get_origin(hint), get_args(hint)
     if origin in (Union, types.UnionType):
@@ -166,10 +191,13 @@ def _words(hint: Any) -> str:
         item: Any = inner[0] if inner else Any
         least = f" of at least {item.__metadata__[0]}" if get_origin(item) is Annotated else ""
         item = item.__origin__ if least else item
-        many = _MANY.get(item, f"{_name(item)}s" if isinstance(item, type) else "these") + least
+        anything = item is Any or (kind is tuple and inner[-1:] != (Ellipsis,) and len(set(inner)) > 1)
+        many = "" if anything else _MANY.get(item, f"{_name(item)}s" if isinstance(item, type) else "these") + least
         if kind is tuple and inner and inner[-1] is not Ellipsis:
-            return f"{len(inner)} {many}"
-        return f"a {'list' if kind is not tuple else 'tuple'}" + (f" of {many}" if item is not Any else "")
+            return f"{len(inner)} {many}" if many else "a pair" if len(inner) == 2 else f"a tuple of {len(inner)}"
+        if not many:
+            return f"a {'list' if kind is not tuple else 'tuple'}"
+        return f"a {'list' if kind is not tuple else 'tuple'} of {many}"
     if kind in (dict, Mapping):
         return "a dictionary"
     name = _name(hint)
@@ -226,7 +254,8 @@ def checked(function: F) -> F:
         for name, value in (*zip(names, args, strict=False), *kwargs.items()):
             hint = hints.get(name)
             if hint is not None and not _fits(value, hint):
-                raise OperandError(f"{who}: received {name}={shown(value)}, expected {_words(hint)}.")
+                hint_at = way_out(value) if hint is Numbers else ""
+                raise OperandError(f"{who}: received {name}={shown(value)}, expected {_words(hint)}{hint_at}.")
         return function(*args, **kwargs)
 
     return call  # type: ignore[return-value]

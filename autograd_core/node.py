@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from .anomaly import describe
-from .errors import StaleDataError
+from .errors import OperandError, StaleDataError
 from .op import Op
 
 __all__ = ["ELSEWHERE", "EPOCHS", "LOCK", "OVERWRITTEN", "UNREACHED", "Node", "age", "operands", "stale", "trace", "walk"]
@@ -30,7 +30,7 @@ if hasattr(os, "register_at_fork"):            # a process is forked between pas
 
 ELSEWHERE = {
     "view": "reshape", "permute": "transpose", "unsqueeze": "x[:, None]", "pow": "x ** y", "mm": "x @ y", "bmm": "x @ y", "t": "x.T",
-    "to": "astype", "requires_grad_": "Tensor(data, requires_grad=…)", "zero_grad": "x.grad = None (0.0 for a Value)",
+    "to": "astype", "clone": "x.copy()", "requires_grad_": "Tensor(data, requires_grad=…)", "zero_grad": "x.grad = None (0.0 for a Value)",
 }  # fmt: skip
 """How names that other libraries have are written here."""
 
@@ -119,6 +119,13 @@ class Node:
             exponent = operands(self)[1]
             return "**" if exponent[0] is not None else f"**{exponent[1]:g}"
         return {"add": "+", "sub": "-", "mul": "*", "div": "/"}.get(self.op.name, self.op.symbol or self.op.name)
+
+    def __xor__(self, other: Any) -> Any:
+        """Refused: `^` is Python's exclusive or, and a power is written `x ** y`."""
+        raise OperandError("^ is Python's exclusive or, which has no derivative; a power is written x ** y.")
+
+    __rxor__ = __ixor__ = __xor__
+    __pandas_priority__ = 10_000               # a column of pandas on the left leaves the operator to us, who say what to do
 
     def __round__(self, ndigits: int | None = None) -> Any:
         """The one number, rounded for reading: out of the graph, as float() is. `np.round` stays in it."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .arguments import shown
+from .arguments import is_table, shown, way_out
 from .errors import (
     AutogradError,
     AxisError,
@@ -25,7 +25,7 @@ from .node import Node
 from .op import Op
 
 __all__ = [
-    "KERNEL_ERRORS", "OPERANDS", "as_array", "as_float", "data_of", "floating", "give_way", "missing", "refused", "translated", "unwrapped",
+    "KERNEL_ERRORS", "OPERANDS", "as_array", "as_float", "data_of", "floating", "give_way", "missing", "no_operand", "refused", "translated", "unwrapped",
 ]  # fmt: skip
 
 OPERANDS = (Node, float, int, np.ndarray, np.generic)
@@ -124,12 +124,16 @@ def refused(who: str, arguments: tuple[Any, ...], error: Exception) -> Exception
 def give_way(op: Op, other: Any, swapped: bool) -> Any:
     """An operator met what is no operand: NotImplemented where that knows the operator itself, else a clear error."""
     dunder = f"__{op.dunder}__" if swapped else f"__r{op.dunder}__"
-    if not isinstance(other, (str, bytes, list, tuple, dict, set, Number)) and hasattr(type(other), dunder):
+    if not isinstance(other, (str, bytes, list, tuple, dict, set, Number)) and hasattr(type(other), dunder) and not is_table(other):
         return NotImplemented
-    hint = "; np.array makes an array of a list" if isinstance(other, (list, tuple)) else ""
-    raise OperandError(
-        f"{op.name}: received {shown(other)} of type {type(other).__name__}, expected a number, an array, a Value or a Tensor{hint}."
-    )
+    raise no_operand(op, other)
+
+
+def no_operand(op: Op, other: Any) -> OperandError:
+    """The error for what an operation cannot compute with."""
+    kind = "" if is_table(other) else f" of type {type(other).__name__}"
+    hint = way_out(other) or ("; np.array makes an array of a list" if isinstance(other, (list, tuple)) else "")
+    return OperandError(f"{op.name}: received {shown(other)}{kind}, expected a number, an array, a Value or a Tensor{hint}.")
 
 
 def _our_kind(error: Exception) -> type[AutogradError]:

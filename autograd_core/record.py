@@ -19,7 +19,7 @@ from .errors import DTypeError, OperandError
 from .modes import WATCHED, anomaly_detected, recording
 from .node import Node, age
 from .op import TABLE, Op
-from .operands import KERNEL_ERRORS, as_float, translated, unwrapped
+from .operands import KERNEL_ERRORS, as_float, no_operand, translated, unwrapped
 
 __all__ = ["apply", "give_method", "joined", "made", "record_tensor", "record_value"]
 
@@ -158,9 +158,7 @@ def _bind(op: Op, operands: tuple[Any, ...], params: dict[str, Any]) -> tuple[tu
 
 
 def _refuse(op: Op, x: Any) -> None:
-    raise OperandError(
-        f"{op.name}: received {x!r} of type {type(x).__name__}, expected a number, an array, a Value or a Tensor."
-    )
+    raise no_operand(op, x)
 
 
 def record_value(op: Op, operands: tuple[Any, ...], params: dict[str, Any]) -> Any:

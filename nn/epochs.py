@@ -17,6 +17,7 @@ import numpy as np
 from autograd_core import Tensor, Value
 from autograd_core.arguments import shown
 from autograd_core.errors import OperandError
+from autograd_core.warn import warned
 
 from .clipping import clip_grad_norm_
 from .data import batches
@@ -54,6 +55,7 @@ class Epoch:
         self.batches = len(x) // self.size if drop_last else math.ceil(len(x) / self.size)
         self.scalar = is_scalar(training.model)
         self.program = self._lifted(lift)
+        self._unseen = self.loss not in LOSSES.values()  # a loss of the user's, of which no batch has been computed
         self._measured: list[tuple[Array, Array]] = []  # (predictions, targets) of the pass
 
     def _lifted(self, lift: bool | None) -> LiftedStep | None:
@@ -122,6 +124,9 @@ class Epoch:
             loss = loss + self.penalty(training.model)
         if not isinstance(loss, (Value, Tensor)):
             raise OperandError(f"fit: the loss function gave {shown(loss)}, expected one number, as a Value or a Tensor; the mean over a batch, say.")
+        if self._unseen:
+            self._unseen = False
+            _warn_if_broadcast(loss, plain.shape, target.shape)
         loss.backward()
         if self.clip_norm is not None:
             clip_grad_norm_(training.optimizer.parameters, self.clip_norm)
@@ -140,3 +145,24 @@ class Epoch:
     def _measure(self, metric: Metric) -> float:
         predictions, targets = zip(*self._measured, strict=True)
         return float(metric(np.concatenate(predictions), np.concatenate(targets)))
+
+
+def _warn_if_broadcast(loss: Value | Tensor, predictions: tuple[int, ...], targets: tuple[int, ...]) -> None:
+    """Warn where a loss of the user's compares every prediction with every target: (n, 1) − (n,) is (n, n), without a word."""
+    n = predictions[0] if predictions else 0
+    if n < 2 or {predictions, targets} != {(n, 1), (n,)}:
+        return
+    waiting: list[Any] = [loss]
+    seen: set[int] = set()
+    while waiting:
+        node = waiting.pop()
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        if np.shape(node.data) == (n, n) and {(n, 1), (n,)} <= {np.shape(parent.data) for parent in node.parents}:
+            warned(
+                f"fit: the loss function brings predictions of shape {predictions} and targets of shape {targets} together to shape {(n, n)}, every "
+                "prediction with every target; give y the shape of the predictions, y[:, None]."
+            )
+            return
+        waiting.extend(node.parents)

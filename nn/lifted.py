@@ -61,6 +61,10 @@ class _PartSlot:
     def check(self) -> None:
         """The program's gradient is as long as its vector."""
 
+    def reached(self) -> bool:
+        """The program gives every parameter its gradient."""
+        return True
+
     def advance(self, update: Update, group: dict[str, Any]) -> None:
         theta = self.step.program.theta
         if theta.grad is not None:

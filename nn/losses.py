@@ -22,7 +22,7 @@ from .activations import relu
 from .loss_rules import BCE, BCE_LOGITS, CROSS_ENTROPY, CROSS_ENTROPY_OF_CLASSES
 from .module import Module
 from .pairs import check_reduction, elements, elementwise, on_values, reduced, shape_of, weights_for
-from .targets import check_plus_or_minus, check_yes_or_no
+from .targets import check_plus_or_minus, check_shares, check_yes_or_no, warn_if_squashed
 
 __all__ = [
     "LOSSES", "binary_cross_entropy", "binary_cross_entropy_with_logits", "cross_entropy", "hinge_loss", "huber_loss", "l1_loss",
@@ -30,6 +30,7 @@ __all__ = [
 ]  # fmt: skip
 
 Loss = Callable[..., Any]
+_SCORES = "it expects scores and takes the {0} itself: leave the {0} out{1}"
 
 
 # --------------------------------------------------------------------------------------------- the losses
@@ -123,6 +124,7 @@ def binary_cross_entropy_with_logits(
     >>> binary_cross_entropy_with_logits(Tensor([1000.0, -1000.0]), [1, 1]).item()
     500.0
     """
+    warn_if_squashed("binary_cross_entropy_with_logits", prediction, "sigmoid", _SCORES.format("sigmoid", ", or use binary_cross_entropy"))
     check_yes_or_no("binary_cross_entropy_with_logits", target)
     formula: Any = BCE_LOGITS
     if pos_weight is not None and np.ndim(pos_weight) == 0:
@@ -142,9 +144,10 @@ def _classes(name: str, shape: tuple[int, ...], target: Any, ignore_index: int) 
         labels = labels.astype(int)
     expected = (*shape[:1], *shape[2:]) if len(shape) > 1 else ()
     if labels.dtype.kind not in "iu" or labels.shape != expected:
+        hint = "; take y.ravel()" if labels.shape == (*expected, 1) else "; take y.astype(int)" if labels.shape == expected and labels.dtype.kind == "b" else ""
         raise ShapeError(
-            f"{name}: received targets of dtype {labels.dtype} and shape {labels.shape}, expected class numbers of shape {expected} "
-            f"for scores of shape {shape}."
+            f"{name}: received targets of dtype {labels.dtype} and shape {labels.shape}, expected class numbers of shape {expected}, "
+            f"integers from 0 to {classes - 1}, for scores of shape {shape}{hint}."
         )
     known = labels[labels != ignore_index]
     if known.size and (known.min() < 0 or known.max() >= classes):
@@ -190,6 +193,7 @@ def cross_entropy(
         >>> round(cross_entropy(Tensor([[2.0, 1.0, 0.0]]), [0]).item(), 6)
         0.407606
     """
+    warn_if_squashed("cross_entropy", prediction, "softmax", _SCORES.format("softmax", ""))
     learnt = isinstance(target, Tensor) and target.requires_grad and not on_values(prediction)  # probabilities
     if weight is None and not learnt and prediction.__class__ is Tensor and (reduction, label_smoothing) == ("mean", 0.0):
         labels = target if target.__class__ is np.ndarray else as_numbers(target, "cross_entropy", "target")
@@ -202,6 +206,8 @@ def cross_entropy(
     dtype = prediction.dtype if isinstance(prediction, (Tensor, np.ndarray)) else np.float64
     given = target if learnt else as_numbers(target, "cross_entropy", "target")
     if given.shape == shape and given.dtype.kind == "f":
+        if not learnt:
+            check_shares("cross_entropy", given, 1 if many else 0)
         matrix = given * (1.0 - label_smoothing) + label_smoothing / classes
         matrix = np.moveaxis(matrix, 1, -1) if many else matrix
         if weight is not None:
@@ -284,6 +290,7 @@ def nll_loss(prediction: Any, target: Any, *, weight: Numbers | None = None, ign
     check_reduction("nll_loss", reduction)
     if on_values(prediction):
         raise OperandError("nll_loss: received Values, expected a Tensor; cross_entropy takes lists of Values.")
+    warn_if_squashed("nll_loss", prediction, "softmax", "it expects logarithms of probabilities: use log_softmax, or cross_entropy of the scores")
     shape = shape_of(prediction)
     if not isinstance(prediction, (Tensor, np.ndarray)) or not shape:
         raise OperandError(f"nll_loss: received prediction={prediction!r:.60}, expected logarithms of probabilities of shape (n, classes).")

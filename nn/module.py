@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 import numpy as np
 
 from autograd_core import Tensor, Value, record_call
-from autograd_core.arguments import as_numbers, checked
+from autograd_core.arguments import as_numbers, checked, shown
 from autograd_core.errors import OperandError, ShapeError, StructureError
 
 __all__ = ["Entry", "Module", "listed"]
@@ -68,6 +68,20 @@ class Module:
         if "forward" in vars(cls) and "__call__" not in vars(cls):
             cls.__call__ = record_call  # type: ignore[method-assign]
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Assign an attribute; a parameter may be replaced by another, and not by accident by what cannot be trained."""
+        old = self.__dict__.get(name)
+        if isinstance(old, (Value, Tensor, list, tuple, dict)) and value is not None and any(map(_is_parameter, _leaves(old))):
+            for new in _leaves(value):
+                if new is not None and not isinstance(new, Module) and (not isinstance(new, (Value, Tensor)) or new.op is not None):
+                    made = getattr(new, "op", None)
+                    what = shown(new) if made is None else f"the result of an operation ({made.name})"
+                    raise OperandError(
+                        f"{type(self).__name__}.{name} is a parameter: received {what}, expected a leaf Value or Tensor; to give it new numbers assign "
+                        f"its data, as in module.{name}.data = …"
+                    )
+        super().__setattr__(name, value)
+
     # ------------------------------------------------------------------------------------------ what is inside
     def children(self) -> Iterator[tuple[str, Module]]:
         """The modules directly inside, with their names."""
@@ -100,7 +114,7 @@ class Module:
                 if name.startswith("_"):
                     continue
                 for n, v in _items(name, value):
-                    if isinstance(v, (Value, Tensor)) and v.op is None and v.requires_grad and id(v) not in seen:
+                    if _is_parameter(v) and id(v) not in seen:
                         seen.add(id(v))
                         yield (f"{path}.{n}" if path else n), v
 
@@ -260,6 +274,15 @@ def parameter_entry(name: str, parameter: Any) -> Entry:
         parameter.data = np.array(array, dtype=parameter.dtype) if isinstance(parameter, Tensor) else float(array)
 
     return Entry(name, lambda: np.asarray(parameter.data), write, parameter)
+
+
+def _leaves(value: Any) -> Iterator[Any]:
+    """A value, or what is in it."""
+    return (item for _, item in _items("", value))
+
+
+def _is_parameter(value: Any) -> bool:
+    return isinstance(value, (Value, Tensor)) and value.op is None and bool(value.requires_grad)
 
 
 def _items(name: str, value: Any) -> Iterator[tuple[str, Any]]:

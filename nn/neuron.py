@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from autograd_core import Tensor, Value, record_innermost, weighted_sum
-from autograd_core.arguments import as_numbers, checked
+from autograd_core.arguments import as_numbers, checked, is_table, shown, way_out
 from autograd_core.errors import OperandError, ShapeError
 
 from .activations import ACTIVATIONS, activation_of
@@ -34,7 +34,8 @@ def inputs_of(x: Any, expected: int, who: str) -> tuple[Any, ...]:
     elif isinstance(x, Tensor):
         raise OperandError(f"{who}: received a Tensor, expected {expected} numbers or Values; Linear is the layer for tensors.")
     if not isinstance(x, (list, tuple)):
-        raise OperandError(f"{who}: received {x!r:.60} of type {type(x).__name__}, expected {expected} numbers or Values.")
+        what = shown(x) if is_table(x) else f"{x!r:.60} of type {type(x).__name__}"
+        raise OperandError(f"{who}: received {what}, expected {expected} numbers or Values{way_out(x)}.")
     xs = tuple(x)
     if xs and isinstance(xs[0], (list, tuple, np.ndarray)):
         raise ShapeError(
@@ -42,7 +43,7 @@ def inputs_of(x: Any, expected: int, who: str) -> tuple[Any, ...]:
             "as in [model(x) for x in X], or use Linear, which takes many at once."
         )
     if len(xs) != expected:
-        raise ShapeError(f"{who}: received {len(xs)} inputs, expected {expected}.")
+        raise ShapeError(f"{who}: received {len(xs)} input{'s' if len(xs) != 1 else ''}, expected {expected}.")
     return xs
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from autograd_core import Tensor, Value
 from autograd_core.arguments import as_numbers, checked, shown
 from autograd_core.errors import OperandError, ShapeError, StructureError
+from autograd_core.warn import warned
 
 from .slots import Array, Slot, State, TensorSlot, ValuesSlot
 
@@ -84,7 +85,7 @@ class Optimizer:
         """Raise at what cannot be trained, and at a parameter that this group, or one before it, has already."""
         who = type(self).__name__
         if not members:
-            raise OperandError(f"{who}: received no parameters, expected at least one; is the model empty?")
+            raise OperandError(f"{who}: received no parameters, expected at least one; a parameter is a Value or a Tensor in an attribute of a module.")
         seen = {id(p) for p in self.parameters}
         for p in members:
             if not isinstance(p, (Value, Tensor)) or p.op is not None or not p.requires_grad:
@@ -131,6 +132,11 @@ class Optimizer:
             for slot in slots:
                 slot.check()
         self.steps += 1
+        if self.steps == 1 and not any(slot.reached() for slots in self._slots for slot in slots):
+            warned(
+                f"{type(self).__name__}.step: no parameter has a gradient, so nothing is learnt; call loss.backward() before it, of a loss that was "
+                "computed from these very parameters."
+            )
         for group, slots in zip(self.param_groups, self._slots, strict=True):
             update = self._ascend if group.get("maximize") else self.update
             for slot in slots:

@@ -5,7 +5,6 @@ Sources: Rosenblatt (1958) for the perceptron rule; Widrow & Hoff (1960) for the
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from typing import Annotated, Any
 
@@ -14,6 +13,7 @@ import numpy as np
 from autograd_core import Value, weighted_sum
 from autograd_core.arguments import Count, Numbers, checked
 from autograd_core.errors import ShapeError
+from autograd_core.warn import warned
 
 from .init import Generator, rng_of
 from .module import Entry, Module
@@ -87,12 +87,15 @@ class Perceptron(Module):
     def _checked(self, x: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
         rows = np.asarray(x, dtype=float)
         if rows.ndim != 2 or rows.shape[1] != len(self.w):
-            raise ShapeError(f"Perceptron: received inputs of shape {rows.shape}, expected (samples, {len(self.w)}).")
+            hint = "; for one number a sample take x.reshape(-1, 1)" if rows.ndim == 1 and len(self.w) == 1 else ""
+            raise ShapeError(f"Perceptron: received inputs of shape {rows.shape}, expected (samples, {len(self.w)}){hint}.")
         if y is None:
             return rows, rows
         targets = np.asarray(y, dtype=float)
         if targets.shape != (len(rows),) or not np.isin(targets, (0.0, 1.0)).all():
-            raise ShapeError(f"Perceptron: received targets {np.unique(targets).tolist()[:5]} of shape {targets.shape}, expected {len(rows)} zeros and ones.")
+            labels = np.unique(targets).tolist()[:5]
+            hint = "; use (y + 1) / 2 for labels −1 and +1" if set(labels) <= {-1.0, 1.0} else "; take y.ravel()" if targets.shape == (len(rows), 1) else ""
+            raise ShapeError(f"Perceptron: received targets {labels} of shape {targets.shape}, expected {len(rows)} zeros and ones{hint}.")
         return rows, targets
 
     def _train(self, x: Any, y: Any, lr: float, epochs: int, *, delta: bool) -> Perceptron:
@@ -116,11 +119,10 @@ class Perceptron(Module):
         for value, number in zip([*self.w, self.b], [*w.tolist(), float(b)], strict=True):
             value.data = number
         if not self.converged:
-            warnings.warn(
+            warned(
                 f"Perceptron: not converged after {epochs} epochs ({self.mistakes[-1] if self.mistakes else '?'} mistakes in the last); the classes may not be "
-                "separable by a line (XOR is not): use an MLP, or more epochs.",
-                RuntimeWarning, stacklevel=3,
-            )  # fmt: skip
+                "separable by a line (XOR is not): use an MLP, or more epochs."
+            )
         return self
 
     def extra_repr(self) -> str:

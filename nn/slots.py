@@ -56,6 +56,9 @@ class Slot(Protocol):
     def check(self) -> None:
         """Refuse a gradient that is not of the shape of the data, before a step has changed anything."""
 
+    def reached(self) -> bool:
+        """Whether a gradient has flowed to some of it."""
+
     def advance(self, update: Update, group: dict[str, Any]) -> None:
         """Hand data, gradient and state to `update`, which writes into the data, and make the new data known.
 
@@ -81,6 +84,10 @@ class TensorSlot:
         gradient, data = self.parameter.grad, self.parameter._value
         if gradient is not None and (gradient.__class__ is not np.ndarray or gradient.dtype is not data.dtype or gradient.shape != data.shape):
             settle(self.parameter, "step")
+
+    def reached(self) -> bool:
+        """Whether there is a gradient."""
+        return self.parameter.grad is not None
 
     def advance(self, update: Update, group: dict[str, Any]) -> None:
         """The arrays themselves are handed out, not copies; graphs recorded before see another view of the same memory."""
@@ -112,6 +119,10 @@ class ValuesSlot:
         for parameter in self.parameters:
             if parameter.grad.__class__ is not float and parameter.grad is not None:
                 settle(parameter, "step")
+
+    def reached(self) -> bool:
+        """Whether one of them has a gradient."""
+        return any(p.grad is not p._UNREACHED for p in self.parameters)
 
     def advance(self, update: Update, group: dict[str, Any]) -> None:
         """Gather, update, and hand the new numbers out again; a Value's gradient is 0 where none has flowed."""

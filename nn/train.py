@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 import time
-import warnings
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from autograd_core.arguments import Count, Numbers, as_numbers, checked
 from autograd_core.errors import OperandError, ShapeError
 from autograd_core.modes import snapshot
 from autograd_core.progress import bar_of
+from autograd_core.warn import warned
 
 from .data import train_test_split
 from .epochs import Epoch
@@ -222,7 +222,7 @@ def _check(
     if clip_norm is not None and not clip_norm > 0.0:
         raise OperandError(f"fit: received clip_norm={clip_norm!r}, expected a positive number.")
     if not model.parameters():
-        raise OperandError(f"fit: {type(model).__name__} has no parameters to train.")
+        raise OperandError(f"fit: {type(model).__name__} has no parameters to train; a parameter is a Value or a Tensor in an attribute of a module.")
     if not all(map(callable, callbacks)):
         raise OperandError(f"fit: received callbacks={callbacks!r:.60}, expected functions of the Training.")
     if checkpoint is not None:
@@ -326,10 +326,10 @@ def _judge(training: Training, row: dict[str, float], followers: list[Callable[[
     history, stopping = training.history, training.stopping
     if not math.isfinite(row["loss"]):
         history.stopped, training.stopped = "the loss is not finite", True
-        warnings.warn(
+        warned(
             f"fit: the loss is {row['loss']} in epoch {training.epoch}; a smaller learning rate, clip_norm= or scaled inputs "
-            "may help, and detect_anomaly() finds where it begins.", RuntimeWarning, stacklevel=4,
-        )  # fmt: skip
+            "may help, and detect_anomaly() finds where it begins."
+        )
         return
     if stopping is not None:
         monitor = stopping.monitor or ("val_loss" if "val_loss" in row else "loss")

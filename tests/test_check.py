@@ -1,6 +1,5 @@
 """The checker at points where numbers are hard to come by, and with functions and operations that are not what they should be."""
 
-
 import math
 
 import numpy as np

@@ -159,6 +159,8 @@ def stepped(schedule: Any, *args: Any) -> Any:
 def stepping(kind: Any, *args: Any) -> Any:
     """An optimiser that has made a step: its parameters."""
     optimizer = kind(*args)
+    for parameter in optimizer.parameters:
+        f1(parameter).backward()
     optimizer.step()
     return optimizer.parameters
 

@@ -34,7 +34,7 @@ def test_a_module_has_a_docstring_names_and_a_bearable_length(path):
     public = {"errors", *autograd_core.__all__}
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("autograd_core"):
-            assert node.module in ("autograd_core", "autograd_core.arguments", "autograd_core.errors", "autograd_core.modes", "autograd_core.progress", "autograd_core.viz"), f"line {node.lineno}"
+            assert node.module in ("autograd_core", "autograd_core.arguments", "autograd_core.errors", "autograd_core.modes", "autograd_core.progress", "autograd_core.viz", "autograd_core.warn"), f"line {node.lineno}"
             if node.module == "autograd_core.viz":
                 assert {alias.name for alias in node.names} <= set(viz.__all__), f"line {node.lineno}"
             if node.module == "autograd_core":
