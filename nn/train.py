@@ -40,6 +40,7 @@ Held = tuple[np.ndarray, np.ndarray] | None
 """(x, y) of the samples that are not trained on."""
 
 OPTIMIZERS: dict[str, type[Optimizer]] = {"sgd": SGD, "adam": Adam, "adamw": AdamW, "rmsprop": RMSprop, "adagrad": Adagrad}
+_FAR = 1e6                                     # a loss that has grown by this is on its way to infinity
 _DEFAULT_LR = {"sgd": 0.1, "adam": 0.01, "adamw": 0.01, "rmsprop": 0.01, "adagrad": 0.1}
 
 
@@ -348,5 +349,8 @@ def _finish(training: Training, picture: Any) -> None:
     if stopping is not None and stopping.best_epoch is not None:
         stopping.restore(model)
         training.history.best_epoch = stopping.best_epoch if stopping.restore_best else None
+    losses = training.history["loss"] if len(training.history) else []
+    if losses and math.isfinite(losses[-1]) and losses[-1] > _FAR * max(losses[0], 1.0):
+        warned(f"fit: the loss has grown from {losses[0]:.3g} to {losses[-1]:.3g}; a smaller learning rate, clip_norm= or scaled inputs may help.")
     if picture is not None:
         picture.finish(training)

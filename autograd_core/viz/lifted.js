@@ -15,6 +15,7 @@
   const free = () => window.top === window && document.documentElement.scrollHeight <= window.innerHeight;
   const glass = lens(view, free, () => connect()); // a page that scrolls keeps its wheel
   let held = null, lit = null;
+  if (svg) svg.setAttribute("role", "group"); // the parts of an image are none to a screen reader
 
   // ------------------------------------------------------------------------------------------ lighting
   function light(side, k, quiet) {

@@ -20,6 +20,7 @@
     scene = one;
     svg = drawn;
     view.replaceChildren(svg);
+    svg.setAttribute("role", "group"); // the parts of an image are none to a screen reader
     glass.show(svg);
     boxes = [...svg.querySelectorAll(".b")];
     edges = [...svg.querySelectorAll(".e")];

@@ -70,9 +70,10 @@ def page(
     data["scenes"][0] |= inside(first.graph)
     data["pack"] = pack.text()
     walk = _file("walk.js") if any(scene["whole"] is not None for scene in data["scenes"]) else ""
+    view = _VIEW.format("move through the steps" if stepping else "scroll it")
     title = escape(first.graph.title if not stepping else f"Backpropagation of {first.title}, step by step")
     body = (
-        f'<main class="page{" steps" if stepping else ""}">{_HEADER}{_PANEL if stepping else ""}{table}</main>'
+        f'<main class="page{" steps" if stepping else ""}">{_HEADER}{view}{_PANEL if stepping else ""}{table}</main>'
         f'<template id="scene">{drawn}</template>'
     )
     return document(title, body, data=data, script=_file("lens.js") + walk + _file("page.js"), theme=theme, player=stepping)
@@ -148,8 +149,8 @@ _HEADER = (
     '<input id="seek" type="search" hidden placeholder="Go to a node…" aria-label="Name of a node to go to" spellcheck="false">'
     '<span class="tools"><button id="smaller" aria-label="Smaller">−</button> '
     '<button id="larger" aria-label="Larger">+</button> <button id="fit">Whole</button></span><p id="notice" role="status" hidden></p></header>'
-    '<div class="view" tabindex="0" role="group" aria-label="The graph; arrow keys move through the steps"></div>'
 )
+_VIEW = '<div class="view" tabindex="0" role="group" aria-label="The graph; arrow keys {}"></div>'
 _PANEL = (
     '<aside aria-label="This step"><h2 id="head"></h2><dl id="rows"></dl>'
     '<p id="say" role="status" aria-live="polite"></p><p id="where"></p><ul id="key" aria-label="What the borders mean">'

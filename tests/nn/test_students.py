@@ -78,6 +78,15 @@ def test_a_loss_of_ones_own_that_broadcasts():
     assert right["loss"] == pytest.approx(same["loss"])
 
 
+@pytest.mark.parametrize("lr", [3.0, 300.0])
+def test_a_run_that_diverges_says_so(lr):
+    """Also where the last of its losses is still a number."""
+    line = nn.Linear(2, 1, rng=0)
+    with pytest.warns(RuntimeWarning, match="the loss (is inf in|has grown from).*a smaller learning rate") as caught:
+        history = nn.fit(line, X, Y[:, None], optimizer="sgd", lr=lr, epochs=40 if lr < 100 else 200)
+    assert len(caught) == 1 and caught[0].filename == __file__ and history["loss"][-1] > 1e6
+
+
 # --------------------------------------------------------------------------------------------- parameters
 MODULES = [
     nn.Linear(2, 3, rng=0), nn.Neuron(2, rng=0), nn.Perceptron(2), nn.PReLU(), nn.Conv2d(1, 2, 3, rng=0), nn.BatchNorm1d(3), nn.LayerNorm(3),

@@ -321,6 +321,22 @@ def test_paper_is_light(open_page, tmp_path, kind, theme):
     assert min(channels(page.evaluate(ground))) > 220 and min(channels(page.evaluate(ink))) < 100
 
 
+def test_what_can_be_pressed_is_no_part_of_an_image(open_page):
+    """The parts of an image are not told by a screen reader: a picture with buttons is a group, and says what its keys do."""
+    w, xs = [Value(0.1 * i, label=f"w{i}") for i in range(8)], [[0.1 * i * j - 1.0 for i in range(8)] for j in range(40)]
+    loss = sum(sum((a * b for a, b in zip(w, x, strict=True)), 0.0).tanh() ** 2 for x in xs)
+    pages = {
+        "scroll it": draw(mlp_loss(2, 16, 16, 1)).html, "move through the steps": explain(mlp_loss(2, 16, 16, 1)).html,
+        "": draw(lift_with_origins(loss, params=w)).html,
+    }  # fmt: skip
+    for keys, html in pages.items():
+        page = open_page(html)
+        assert page.locator("svg [role=button]").count() > 2
+        assert page.locator("[role=img] [role=button]").count() == 0
+        assert page.locator("svg.ag").first.get_attribute("aria-label") and page.locator("svg.ag").first.get_attribute("role") == "group"
+        assert keys == "" or page.locator(".view").get_attribute("aria-label") == f"The graph; arrow keys {keys}"
+
+
 ARROWS = """() => {
   const hidden = [], tips = [...document.querySelectorAll('.view>svg .e .h')];
   for (const head of tips) {
