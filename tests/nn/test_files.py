@@ -127,6 +127,9 @@ def with_header(path, model):
     ("[" * 100000, "missing or damaged"),
     ('{"kind": "Linear", "nin": 2, "nout": 4}', "not expected|missing|shape"),
     ('{"kind": "Sequential", "modules": 5}', "no list of modules"),
+    ('{"kind": "again", "place": "0"}', "no module at '0'"),
+    ('{"kind": "Sequential", "modules": [{"kind": "again", "place": ""}]}', "no module at ''"),
+    ('{"kind": "Sequential", "modules": [{"kind": "ReLU"}, {"kind": "again", "place": [0]}]}', "no module at"),
 ])
 def test_hostile_descriptions(tmp_path, description, message):
     with pytest.raises(FileError, match=message):
@@ -139,6 +142,55 @@ def test_a_description_without_end():
         description = {"kind": "Sequential", "modules": [description]}
     with pytest.raises(FileError, match="nested too deep"):
         build(description)
+
+
+def test_a_description_that_doubles():
+    """A few hundred lines of it would be more modules than there are atoms."""
+    description = {"kind": "ReLU"}
+    for depth in range(300):
+        description = {"kind": "Sequential", "modules": [description, {"kind": "again", "place": ".".join("0" * (300 - depth))}]}
+    with pytest.raises(FileError, match="more than 100,000 places"):
+        build(description)
+
+
+def test_modules_in_several_places_are_one_after_loading(tmp_path):
+    """A layer, and a block with a normalisation whose running statistics are shared too."""
+    layer, block = nn.Linear(2, 2, rng=0), nn.Sequential(nn.Linear(2, 2, rng=1), nn.BatchNorm1d(2))
+    model = nn.Sequential(layer, nn.Sequential(block, nn.Tanh(), layer), block, block[0])
+    again = nn.load(nn.save(model, tmp_path / "model.safetensors"))
+    assert list(again.state_dict()) == list(model.state_dict()) and describe(again) == describe(model)
+    assert [name for name, _ in again.named_parameters()] == [name for name, _ in model.named_parameters()]
+    x, y = moons(20, rng=0)
+    for each in (model, again):
+        nn.fit(each, x, y, loss="cross_entropy", epochs=5, rng=0, progress=False)
+    for name, array in model.state_dict().items():
+        np.testing.assert_array_equal(array, again.state_dict()[name], err_msg=name)
+
+
+def test_a_parameter_in_two_modules_is_saved_and_not_described(tmp_path):
+    def tied():
+        model = nn.Sequential(nn.Linear(2, 2, rng=0), nn.Linear(2, 2, rng=1))
+        model[1].weight = model[0].weight
+        return model
+
+    model, other = tied(), tied()
+    path = nn.save(model, tmp_path / "model.safetensors")
+    with pytest.raises(OperandError, match="two modules share one parameter"):
+        describe(model)
+    with pytest.raises(FileError, match="does not describe its model; build it first"):
+        nn.load(path)
+    other[0].weight.data = np.zeros((2, 2))
+    assert len(nn.load(path, other).parameters()) == 3 and np.array_equal(other[1].weight.data, model[0].weight.data)
+
+
+def test_a_subclass_of_a_layer_is_not_taken_for_the_layer(tmp_path):
+    class Linear(nn.Linear):
+        def forward(self, x):
+            return super().forward(x) * 2.0
+
+    path = nn.save(nn.Sequential(Linear(2, 2, rng=0)), tmp_path / "model.safetensors")
+    with pytest.raises(FileError, match="does not describe its model; build it first"):
+        nn.load(path)
 
 
 def test_what_cannot_be_described(tmp_path):
