@@ -305,10 +305,11 @@ def activation_gallery(names: Sequence[str] | None = None, *, ax: Any = None, co
 
     from .activations import ACTIVATIONS
 
-    chosen = [n for n in ACTIVATIONS if n not in ("softmax", "prelu")] if names is None else list(names)
-    unknown = [n for n in chosen if n not in ACTIVATIONS or n in ("softmax", "prelu")]
+    known = [n for n in ACTIVATIONS if n not in ("softmax", "prelu")]
+    chosen = known if names is None else list(names)
+    unknown = [n for n in chosen if n not in known]
     if unknown:
-        raise OperandError(f"activation_gallery: received {unknown[0]!r}, expected functions of one number: {', '.join(ACTIVATIONS)}.")
+        raise OperandError(f"activation_gallery: received {unknown[0]!r}, expected functions of one number: {', '.join(known)}.")
     rows = -(-len(chosen) // columns)
     ax = new_axes(ax, (2.5 * columns, 2.3 * rows + 0.4))
     ax.set_axis_off()
