@@ -254,3 +254,21 @@ def test_an_array_among_the_options_of_an_operation() -> None:
     assert program() == pytest.approx(loss.item(), rel=1e-14)
     program.backward()
     np.testing.assert_allclose(program.theta.grad, again.grad.ravel(), rtol=1e-13)
+
+
+@pytest.mark.parametrize("given", [np.float32, np.float64])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_inputs_of_another_dtype_than_the_parameters(dtype: type, given: type) -> None:
+    """Part of the graph is then rounded to float32; the program may round elsewhere, and is as near."""
+    rng = np.random.default_rng(0)
+    model = nn.Sequential(nn.LayerNorm(4, dtype=dtype), nn.Linear(4, 3, dtype=dtype, rng=0), nn.GELU(), nn.BatchNorm1d(3, dtype=dtype), nn.Linear(3, 2, dtype=dtype, rng=1))
+    x, y = Tensor(rng.normal(size=(6, 4)).astype(given)), rng.integers(0, 2, 6)
+    program = lift(nn.cross_entropy(model(x), y), params=model.parameters(), inputs=x)
+    program.inputs = rng.normal(size=(6, 4))
+    loss = nn.cross_entropy(model(Tensor(program.inputs.copy())), y)
+    loss.backward()
+    tolerance = 1e-12 if dtype is given is np.float64 else 1e-5
+    assert program() == pytest.approx(loss.item(), rel=tolerance)
+    program.backward()
+    assert program.theta.grad.dtype == dtype and program.inputs.dtype == given
+    np.testing.assert_allclose(program.theta.grad, np.concatenate([p.grad.ravel() for p in model.parameters()]), rtol=0.0, atol=tolerance)
