@@ -83,10 +83,19 @@ class LiftedStep:
         self.kind = ""
         self._own = optimizer._slots
         self._penalty: Any = None              # the penalty alone, as a program
+        trained = {id(p) for p in self.parameters}
+        self._untrained: list[Value] = [p for p in model.parameters() if id(p) not in trained]
+        self._held = [p.data for p in self._untrained]   # constants of the programs
 
     # ------------------------------------------------------------------------------------------- around an epoch
     def still_holds(self) -> bool:
-        """Whether the penalty is still the function of the parameters that was recorded: a strength that is changed is seen here."""
+        """Whether the penalty is still the function of the parameters that was recorded: a strength that is changed is seen here.
+
+        Where parameters have changed that are not trained, everything is to be recorded anew.
+        """
+        held = [p.data for p in self._untrained]
+        if held != self._held:
+            self.programs, self.program, self._penalty, self._held = {}, None, None, held
         if self.penalty is None:
             return True
         if self._penalty is None:

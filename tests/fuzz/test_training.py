@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 
 import nn
-from autograd_core import Tensor, lift, no_grad
+from autograd_core import Tensor, grad, hvp, jvp, lift, no_grad
 
 from .networks import Draw
 
+pytestmark = pytest.mark.filterwarnings("ignore:.*received the result of:RuntimeWarning")   # a network may end with anything
 PROGRAMS = 2000 if os.environ.get("HYPOTHESIS_PROFILE") == "intense" else 24
 STEPS = 20
 
@@ -177,3 +178,59 @@ def test_losses_of_random_networks_replay(torch, count):
             error.add_note(f"in the program of seed {seed}")
             raise
         count("losses of random networks lifted")
+
+
+def differentiated(seed, torch):
+    """A loss as a function of the parameters: first and second derivatives, forward and reverse in every order, as torch has them."""
+    mine, theirs = Draw(seed, torch, False), Draw(seed, torch, True)
+    (model, given, words, shape), (reference, *_) = mine.network(), theirs.network()
+    reference.load_state_dict({k: torch.tensor(v) for k, v in model.state_dict().items()})
+    mode = mine.chance()
+    model.train(mode)
+    reference.train(mode)
+    theirs.rng.bit_generator.state = mine.rng.bit_generator.state
+    loss, reference_loss = mine.loss(shape), theirs.loss(shape)
+    x = mine.rng.normal(size=given).astype(mine.dtype) if words is None else mine.rng.integers(0, words, given)
+    names, tolerance = dict(reference.named_parameters()), 2e-3 if mine.dtype == np.float32 else 1e-8
+    state = {name: array for name, array in model.state_dict().items() if name in names}
+    along = {name: mine.rng.normal(size=array.shape).astype(mine.dtype) for name, array in state.items()}
+
+    def f(s):
+        return loss(nn.functional_call(model, s, (x,))).sum()
+
+    def along_gradient(s):
+        return sum((g * along[name]).sum() for name, g in grad(f)(s).items())
+
+    value = reference_loss(torch.func.functional_call(reference, names, (torch.tensor(x),))).sum()
+    first = torch.autograd.grad(value, list(names.values()), create_graph=True, allow_unused=True)
+    directional = sum((g * torch.tensor(along[name])).sum() for name, g in zip(names, first, strict=True) if g is not None)
+    second = torch.autograd.grad(directional, list(names.values()), allow_unused=True) if directional.requires_grad else [None] * len(names)
+
+    def same(found, expected, what):
+        expected = {n: np.zeros(state[n].shape) if g is None else g.detach().numpy() for n, g in zip(names, expected, strict=True)}
+        size = max(float(np.max(np.abs(g), initial=1.0)) for g in expected.values())
+        assert list(found) == sorted(expected)
+        for name, g in found.items():
+            assert g.dtype == mine.dtype and g.shape == state[name].shape
+            np.testing.assert_allclose(g, expected[name], rtol=0.0, atol=10.0 * tolerance * size, err_msg=f"{what} by {name}")
+
+    same(grad(f)(state), first, "gradient")
+    out, tangent = jvp(f, (state,), (along,))
+    for found, expected in ((out, value), (tangent, directional)):
+        np.testing.assert_allclose(found, expected.item(), rtol=10.0 * tolerance, atol=10.0 * tolerance)
+    same(hvp(f, (state,), (along,)), second, "forward over reverse")
+    same(grad(lambda s: jvp(f, (s,), (along,))[1])(state), second, "reverse over forward")
+    with no_grad():
+        same(grad(along_gradient)(state), second, "reverse over reverse")
+    assert all(p.grad is None for p in model.parameters())
+
+
+@pytest.mark.oracle
+def test_derivatives_of_random_networks_equal_torch(torch, count):
+    for seed in range(PROGRAMS):
+        try:
+            differentiated(seed, torch)
+        except Exception as error:
+            error.add_note(f"in the program of seed {seed}")
+            raise
+        count("losses of random networks differentiated twice")

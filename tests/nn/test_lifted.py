@@ -168,3 +168,25 @@ def test_huber_loss_is_the_same_lifted(lift):
     assert fast.lifted
     np.testing.assert_allclose(fast["loss"], slow["loss"], rtol=1e-9)
     np.testing.assert_allclose([p.data for p in a.parameters()], [p.data for p in b.parameters()], rtol=1e-7)
+
+
+@pytest.mark.parametrize("penalty", [None, lambda m: nn.l2_penalty(m, 1e-2)])
+def test_parameters_that_are_not_trained_are_followed_where_a_callback_changes_them(penalty):
+    """They are constants of a program, which is recorded anew."""
+    results = []
+    x, y = moons(20, rng=0)
+    for lift in (False, True):
+        model = nn.MLP(2, [3, 1], rng=0)
+        parameters = model.parameters()
+
+        def change(training, others=tuple(parameters[5:])):
+            if training.epoch % 2:
+                for p in others:
+                    p.data *= 1.2
+
+        history = nn.fit(model, x, 2 * y - 1, loss="hinge", optimizer=nn.Adam(parameters[:5], lr=0.05), epochs=6, batch_size=7, rng=0, progress=False, lift=lift,
+                         callbacks=[change], penalty=penalty)
+        assert bool(history.lifted) == lift
+        results.append(([p.data for p in parameters], history["loss"]))
+    np.testing.assert_allclose(results[0][0], results[1][0], rtol=1e-12)
+    np.testing.assert_allclose(results[0][1], results[1][1], rtol=1e-12)
