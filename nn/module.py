@@ -70,16 +70,14 @@ class Module:
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Assign an attribute; a parameter may be replaced by another, and not by accident by what cannot be trained."""
-        old = self.__dict__.get(name)
-        if isinstance(old, (Value, Tensor, list, tuple, dict)) and value is not None and any(map(_is_parameter, _leaves(old))):
-            for new in _leaves(value):
-                if new is not None and not isinstance(new, Module) and (not isinstance(new, (Value, Tensor)) or new.op is not None):
-                    made = getattr(new, "op", None)
-                    what = shown(new) if made is None else f"the result of an operation ({made.name})"
-                    raise OperandError(
-                        f"{type(self).__name__}.{name} is a parameter: received {what}, expected a leaf Value or Tensor; to give it new numbers assign "
-                        f"its data, as in module.{name}.data = …"
-                    )
+        lost = [] if name.startswith("_") else _no_parameters(self.__dict__.get(name), value)
+        if lost:
+            made = getattr(lost[0], "op", None)
+            what = shown(lost[0]) if made is None else f"the result of an operation ({made.name})"
+            raise OperandError(
+                f"{type(self).__name__}.{name} is a parameter: received {what}, expected a leaf Value or Tensor; to give it new numbers assign "
+                f"its data, as in module.{name}.data = …; what changes while a model runs is no parameter if its name begins with _."
+            )
         super().__setattr__(name, value)
 
     # ------------------------------------------------------------------------------------------ what is inside
@@ -276,13 +274,21 @@ def parameter_entry(name: str, parameter: Any) -> Entry:
     return Entry(name, lambda: np.asarray(parameter.data), write, parameter)
 
 
-def _leaves(value: Any) -> Iterator[Any]:
-    """A value, or what is in it."""
-    return (item for _, item in _items("", value))
-
-
 def _is_parameter(value: Any) -> bool:
     return isinstance(value, (Value, Tensor)) and value.op is None and bool(value.requires_grad)
+
+
+def _no_parameters(old: Any, new: Any) -> list[Any]:
+    """What comes where parameters stood and can be none: results of operations anywhere, and in their very places anything but leaves."""
+    if not isinstance(old, (Value, Tensor, list, tuple, dict)):
+        return []
+    places = {at for at, leaf in _items("", old) if _is_parameter(leaf)}
+    nodes = (Value, Tensor)
+    return [
+        leaf for at, leaf in _items("", new)
+        if places and leaf is not None and not isinstance(leaf, Module)
+        and (leaf.op is not None if isinstance(leaf, nodes) else at in {"", *places} or "" in places)
+    ]  # fmt: skip
 
 
 def _items(name: str, value: Any) -> Iterator[tuple[str, Any]]:

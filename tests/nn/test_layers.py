@@ -306,3 +306,24 @@ def test_constants_that_a_module_keeps_are_no_state():
         model.last_of_all = model(X)
     for copied in (model, copy.deepcopy(model)):
         assert list(copied.state_dict()) == ["inner.weight", "inner.bias"]
+
+
+def test_what_a_model_remembers_is_no_parameter_where_its_name_says_so():
+    class Cell(nn.Module):
+        def __init__(self):
+            self.w, self._h, self.c = Tensor(np.ones(3)), Tensor(np.zeros(3)), Tensor(np.zeros(3), requires_grad=False)
+            self.kept = {"gain": Tensor(2.0), "name": "cell"}
+
+        def forward(self, x):
+            self._h = (self.w * x + self._h).tanh()
+            self.c = self._h * self.kept["gain"]
+            return self.c
+
+    cell = Cell()
+    assert [name for name, _ in cell.named_parameters()] == ["w", "kept.gain"]
+    cell(1.0)
+    assert not np.array_equal(cell(1.0).data, cell(1.0).data)
+    cell.kept = {"gain": Tensor(3.0), "name": "other"}          # words and numbers beside parameters are no mistake
+    cell.kept = {}
+    with pytest.raises(OperandError, match=r"Cell.w is a parameter.*if its name begins with _"):
+        cell.w = cell.w * 0.5
