@@ -30,6 +30,7 @@ __all__ = [
 ]  # fmt: skip
 
 Loss = Callable[..., Any]
+_SOFTMAX = ag.TABLE["softmax"]
 _SCORES = "it expects scores and takes the {0} itself: leave the {0} out{1}"
 
 
@@ -193,7 +194,8 @@ def cross_entropy(
         >>> round(cross_entropy(Tensor([[2.0, 1.0, 0.0]]), [0]).item(), 6)
         0.407606
     """
-    warn_if_squashed("cross_entropy", prediction, "softmax", _SCORES.format("softmax", ""))
+    if prediction.__class__ is not Tensor or prediction.op is _SOFTMAX:
+        warn_if_squashed("cross_entropy", prediction, "softmax", _SCORES.format("softmax", ""))
     learnt = isinstance(target, Tensor) and target.requires_grad and not on_values(prediction)  # probabilities
     if weight is None and not learnt and prediction.__class__ is Tensor and (reduction, label_smoothing) == ("mean", 0.0):
         labels = target if target.__class__ is np.ndarray else as_numbers(target, "cross_entropy", "target")
