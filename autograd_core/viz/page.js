@@ -34,7 +34,10 @@
       element.classList.remove("opens"); // left out of this page
       element.querySelector("path.q").remove();
     });
-    for (const inner of scene.opens) button(inner.by, "Open " + inner.title, () => enter(inner));
+    for (const inner of scene.opens) {
+      const alike = scene.opens.filter((other) => other.title === inner.title); // told apart by their number
+      button(inner.by, "Open " + inner.title + (alike.length > 1 ? ` (${alike.indexOf(inner) + 1} of ${alike.length})` : ""), () => enter(inner));
+    }
     const walk = guide();
     if (walk) for (const [stub, to] of stubs(walk)) button(stub, walk.beyond(to) ? "More" : "Show the graph around " + walk.names[to], () => wander(to));
     boxes.forEach((element, box) => {

@@ -325,14 +325,17 @@ def test_what_can_be_pressed_is_no_part_of_an_image(open_page):
     """The parts of an image are not told by a screen reader: a picture with buttons is a group, and says what its keys do."""
     w, xs = [Value(0.1 * i, label=f"w{i}") for i in range(8)], [[0.1 * i * j - 1.0 for i in range(8)] for j in range(40)]
     loss = sum(sum((a * b for a, b in zip(w, x, strict=True)), 0.0).tanh() ** 2 for x in xs)
+    model = nn.MLP(2, [16, 16, 1], rng=0)
     pages = {
-        "scroll it": draw(mlp_loss(2, 16, 16, 1)).html, "move through the steps": explain(mlp_loss(2, 16, 16, 1)).html,
+        "scroll it": draw(sum((model([0.5 * i, -1.0]) - 1.0) ** 2 for i in range(4))).html, "move through the steps": explain(mlp_loss(2, 16, 16, 1)).html,
         "": draw(lift_with_origins(loss, params=w)).html,
     }  # fmt: skip
     for keys, html in pages.items():
         page = open_page(html)
         assert page.locator("svg [role=button]").count() > 2
         assert page.locator("[role=img] [role=button]").count() == 0
+        names = page.locator("svg [role=button]").evaluate_all("buttons => buttons.map((b) => b.getAttribute('aria-label'))")
+        assert all(names) and len(set(names)) == len(names)
         assert page.locator("svg.ag").first.get_attribute("aria-label") and page.locator("svg.ag").first.get_attribute("role") == "group"
         assert keys == "" or page.locator(".view").get_attribute("aria-label") == f"The graph; arrow keys {keys}"
 
