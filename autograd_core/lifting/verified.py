@@ -17,6 +17,7 @@ import numpy as np
 
 from autograd_core.errors import LiftError, OperandError
 from autograd_core.gradients import gradients
+from autograd_core.modes import tracing
 from autograd_core.node import walk
 from autograd_core.tensor import Tensor
 from autograd_core.value import Value
@@ -48,7 +49,7 @@ def lift(root: Any, *, params: Any = None, inputs: Any = None) -> Program:
         A `Program`: `program()` → loss, `program.backward()`, `program.theta`, `program.inputs`, `program.write_back()`.
 
     Raises:
-        LiftError: A leaf is listed twice, is no leaf, is a constant of which something was computed that is not recorded, or the program failed its check: before it is handed out, it is
+        LiftError: A transform is running; a leaf is listed twice, is no leaf, is a constant of which something was computed that is not recorded, or the program failed its check: before it is handed out, it is
             replayed once and compared with the recorded loss and with one backward pass over the graph.
 
     An input that is a Tensor may be a constant (`requires_grad=False`) as long as every operation on it has a parameter, too;
@@ -76,6 +77,7 @@ def lift(root: Any, *, params: Any = None, inputs: Any = None) -> Program:
         >>> program()
         1.0
     """
+    _check_outside()
     if isinstance(root, Tensor):
         return _lift_tensors(root, params, inputs)
     if not isinstance(root, Value):
@@ -93,6 +95,7 @@ def lift_with_origins(
     """
     if kind is not None and kind not in WAYS:
         raise LiftError(f"lift_with_origins: received kind={kind!r}, expected one of {', '.join(map(repr, WAYS))}.")
+    _check_outside()
     nodes: dict[int, Value] = {}
     program, lines, owner = _lift_values(root, params, inputs, nodes, kind)
     members: dict[int, list[int]] = {}
@@ -103,6 +106,15 @@ def lift_with_origins(
         positions = sorted({p for kept in line.nodes for p in (kept, *members.get(kept, ()))})
         origins.append((dataclasses.replace(line, nodes=()), tuple(nodes[p] for p in positions if p in nodes)))
     return program, origins
+
+
+def _check_outside() -> None:
+    """Refuse to run inside of a transform: what a program gives is a plain number, and what it depends on is not seen."""
+    if tracing():
+        raise LiftError(
+            "lift: a transform (grad, jvp, …) is running its function, and the number that a program gives would leave the graph, its "
+            "gradient lost without a word; lift outside of it."
+        )
 
 
 # --------------------------------------------------------------------------------------------- graphs of Values

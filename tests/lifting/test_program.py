@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 import nn
-from autograd_core import Tensor, Value, lift, weighted_sum
-from autograd_core.errors import AutogradError, GraphError, OperandError, ShapeError
+from autograd_core import Tensor, Value, grad, lift, weighted_sum
+from autograd_core.errors import AutogradError, GraphError, LiftError, OperandError, ShapeError
 from autograd_core.lifting import lift_with_origins, verified
 from autograd_core.lifting.tape import reference_adjoints
 from autograd_core.node import walk
@@ -442,3 +442,15 @@ def test_a_scalar_program_has_no_lines_for_derivatives_that_are_0() -> None:
     program.backward()
     assert program.theta.grad.tolist() == [1.0, 0.0]
     assert not any("0 *" in line for line in str(program).split("# backward")[1].splitlines())
+
+
+def test_inside_a_transform_lifting_is_refused_and_fit_does_without() -> None:
+    for x in (2.0, np.array([1.0, 2.0])):
+        with pytest.raises(LiftError, match="a transform .* is running its function"):
+            grad(lambda a: a.sum() * lift((a * a).sum())() if isinstance(a, Tensor) else a * lift(a * a)())(x)
+    x, y = np.array([[0.0, 1.0], [1.0, 0.0]]), np.array([-1.0, 1.0])
+
+    def trained(lift: bool | None) -> float:
+        return nn.fit(nn.MLP(2, [3, 1], rng=0), x, y, loss="hinge", epochs=6, rng=0, progress=False, lift=lift).last("loss")
+
+    assert grad(lambda a: a * trained(None))(2.0) == trained(False)
