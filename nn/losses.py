@@ -21,7 +21,7 @@ from autograd_core.errors import OperandError, ShapeError
 from .activations import relu
 from .loss_rules import BCE, BCE_LOGITS, CROSS_ENTROPY, CROSS_ENTROPY_OF_CLASSES
 from .module import Module
-from .pairs import check_reduction, elements, elementwise, on_values, reduced, shape_of, weights_for
+from .pairs import check_reduction, elements, elementwise, on_values, plain, reduced, shape_of, weights_for
 from .targets import check_plus_or_minus, check_shares, check_yes_or_no, warn_if_squashed
 
 __all__ = [
@@ -129,7 +129,8 @@ def binary_cross_entropy_with_logits(
     check_yes_or_no("binary_cross_entropy_with_logits", target)
     formula: Any = BCE_LOGITS
     if pos_weight is not None and np.ndim(pos_weight) == 0:
-        formula = lambda z, t: BCE_LOGITS(z, t, pos_weight=pos_weight)
+        count = float(plain(pos_weight, "binary_cross_entropy_with_logits", "pos_weight"))
+        formula = lambda z, t: BCE_LOGITS(z, t, pos_weight=count)
     elif pos_weight is not None:
         counts = weights_for("binary_cross_entropy_with_logits", pos_weight, shape_of(prediction), "pos_weight")
         each = iter(counts.ravel().tolist() if on_values(prediction) else [counts])    # a Value at a time, or the tensor as a whole
@@ -162,7 +163,7 @@ def _classes(name: str, shape: tuple[int, ...], target: Any, ignore_index: int) 
 
 def _target_matrix(labels: np.ndarray, classes: int, weight: Any, ignore_index: int, smoothing: float, dtype: Any) -> tuple[np.ndarray, Any]:
     """(weights of ln p for each sample and class along the last axis, the total weight of the samples)."""
-    weights = np.ones(classes) if weight is None else as_numbers(weight, "cross_entropy", "weight").astype(float)
+    weights = np.ones(classes) if weight is None else plain(weight, "cross_entropy", "weight")
     if weights.shape != (classes,):
         raise ShapeError(f"cross_entropy: received weight of shape {weights.shape}, expected one number for each of {classes} classes.")
     ignored = labels == ignore_index
@@ -215,7 +216,7 @@ def cross_entropy(
         if weight is not None:
             matrix = matrix * weights_for("cross_entropy", weight, matrix.shape)
         matrix, total = matrix.astype(dtype), float(np.prod(matrix.shape[:-1]))
-        plain = True
+        simple = True
     elif learnt:
         raise ShapeError(
             f"cross_entropy: received a target of shape {given.shape}, expected probabilities of the shape {shape} of the scores, or "
@@ -224,8 +225,8 @@ def cross_entropy(
     else:
         labels = _classes("cross_entropy", shape, target, ignore_index)
         matrix, total = _target_matrix(labels, classes, weight, ignore_index, label_smoothing, dtype)
-        plain = weight is None and total == labels.size
-        if not plain and not on_values(prediction):
+        simple = weight is None and total == labels.size
+        if not simple and not on_values(prediction):
             prediction = _without_ignored(prediction, labels == ignore_index)
     if on_values(prediction):
         losses: Any = [_value_cross_entropy(z, t) for z, t in zip(prediction if many else [prediction], matrix.reshape(-1, classes).tolist(), strict=True)]
@@ -234,7 +235,7 @@ def cross_entropy(
         return losses[0] if not many else reduced(losses, reduction)
     losses = CROSS_ENTROPY(prediction if len(shape) <= 2 else np.moveaxis(prediction, 1, -1), matrix)
     if reduction == "mean":
-        return losses.mean() if plain else losses.sum() * (1.0 / total) if total else losses.sum() * 0.0 + math.nan   # of nothing: nan, and no gradient
+        return losses.mean() if simple else losses.sum() * (1.0 / total) if total else losses.sum() * 0.0 + math.nan   # of nothing: nan, and no gradient
     return reduced(losses, reduction)
 
 

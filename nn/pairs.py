@@ -11,8 +11,9 @@ import numpy as np
 from autograd_core import Tensor, Value, weighted_sum
 from autograd_core.arguments import Numbers, as_numbers
 from autograd_core.errors import OperandError, ShapeError
+from autograd_core.modes import tracing
 
-__all__ = ["check_reduction", "elements", "elementwise", "on_values", "paired", "reduced", "shape_of", "weights_for"]
+__all__ = ["check_reduction", "elements", "elementwise", "on_values", "paired", "plain", "reduced", "shape_of", "weights_for"]
 
 
 def shape_of(x: Any) -> tuple[int, ...]:
@@ -105,9 +106,20 @@ def elementwise(
     return reduced(losses if weights is None else losses * weights.astype(losses.dtype), reduction, total)
 
 
+def plain(x: Any, name: str, argument: str) -> np.ndarray:
+    """The numbers of an argument that is a constant of a loss; inside a transform one that has a gradient is refused, which would be lost."""
+    array = as_numbers(x, name, argument)
+    if array.dtype == object or (tracing() and isinstance(x, (Tensor, Value)) and x.requires_grad):
+        raise OperandError(
+            f"{name}: received a {argument} that is differentiable, expected plain numbers, for no gradient flows through it; multiply the "
+            "losses of reduction='none' by it, or hand over its .data."
+        )
+    return array.astype(float)
+
+
 def weights_for(name: str, weight: Any, shape: tuple[int, ...], argument: str = "weight") -> np.ndarray:
     """What each element counts, broadcast to the shape of the predictions."""
-    array = as_numbers(weight, name, argument).astype(float)
+    array = plain(weight, name, argument)
     try:
         return np.broadcast_to(array, shape)
     except ValueError:

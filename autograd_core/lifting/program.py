@@ -24,6 +24,8 @@ import numpy as np
 
 from autograd_core.arguments import as_numbers
 from autograd_core.errors import LiftError, ShapeError
+from autograd_core.modes import tracing
+from autograd_core.node import Node
 from autograd_core.tensor import Tensor
 from autograd_core.value import Value
 
@@ -78,7 +80,7 @@ class Program:
 
     @inputs.setter
     def inputs(self, batch: Any) -> None:
-        batch = as_numbers(batch, "program", "inputs")
+        batch = _plain(batch)
         if batch.shape != self._inputs.shape:
             raise ShapeError(
                 f"program.inputs: received shape {batch.shape}, expected {self._inputs.shape}; a batch of another "
@@ -178,6 +180,13 @@ class Program:
         return f"<Program: {self.kind}, {self._store.size} parameters, {self._inputs.size} inputs>"
 
 
+def _plain(batch: Any) -> Array:
+    """The numbers of a batch; inside a transform one that has a gradient is refused, which would be lost."""
+    if tracing() and isinstance(batch, Node) and batch.requires_grad:
+        raise LiftError(f"program.inputs: received a differentiable {type(batch).__name__} inside a transform, expected plain numbers: a program gives no gradient by it.")
+    return as_numbers(batch, "program", "inputs")
+
+
 def _same_memory(one: Array, other: Array) -> bool:
     base = one if one.base is None else one.base
     return (base is other or base is other.base) and one.__array_interface__["data"] == other.__array_interface__["data"]
@@ -207,7 +216,7 @@ class TensorProgram(Program):
         batches = [batch] if len(self._arrays) == 1 else list(batch)
         if len(batches) != len(self._arrays):
             raise ShapeError(f"program.inputs: received {len(batches)} arrays, expected {len(self._arrays)}, one for each input.")
-        batches = [as_numbers(new, "program", "inputs") for new in batches]
+        batches = [_plain(new) for new in batches]
         for array, new in zip(self._arrays, batches, strict=True):
             if new.shape != array.shape:
                 raise ShapeError(f"program.inputs: received shape {new.shape}, expected {array.shape}.")

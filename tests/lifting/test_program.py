@@ -454,3 +454,18 @@ def test_inside_a_transform_lifting_is_refused_and_fit_does_without() -> None:
         return nn.fit(nn.MLP(2, [3, 1], rng=0), x, y, loss="hinge", epochs=6, rng=0, progress=False, lift=lift).last("loss")
 
     assert grad(lambda a: a * trained(None))(2.0) == trained(False)
+
+
+def test_inputs_that_have_a_gradient_are_refused_inside_a_transform() -> None:
+    values = [Value(1.0), Value(2.0)]
+    x = Tensor([1.0, 2.0])
+    for program in (lift(values[0] * values[1], params=[], inputs=values), lift((x * x).sum(), params=[], inputs=x)):
+
+        def replay(a: Any, program: Any = program) -> Any:
+            program.inputs = a
+            return a.sum() * program()
+
+        with pytest.raises(LiftError, match="received a differentiable Tensor inside a transform"):
+            grad(replay)(np.array([3.0, 5.0]))
+        program.inputs = Tensor([3.0, 5.0])
+        assert program() in {15.0, 34.0}

@@ -413,3 +413,27 @@ def test_what_a_yes_counts_is_the_same_on_values_and_equals_torch(torch, counts,
 def test_what_a_yes_counts_fits_the_predictions(counts):
     with pytest.raises(ShapeError, match=r"received pos_weight of shape .*, expected a shape that broadcasts to \(2, 3\)"):
         nn.binary_cross_entropy_with_logits(Tensor(np.zeros((2, 3))), np.ones((2, 3)), pos_weight=counts)
+
+
+WEIGHTED = {
+    **{name: lambda w, name=name: getattr(nn, name)(Tensor(PROBABILITIES), LABELS, weight=w)
+       for name in ("mse_loss", "squared_error", "l1_loss", "huber_loss", "binary_cross_entropy", "binary_cross_entropy_with_logits")},
+    "pos_weight": lambda w: nn.binary_cross_entropy_with_logits(Tensor(PROBABILITIES), LABELS, pos_weight=w),
+    "cross_entropy": lambda w: nn.cross_entropy(Tensor(PROBABILITIES), np.zeros(len(PROBABILITIES), int), weight=w),
+    "nll_loss": lambda w: nn.nll_loss(Tensor(PROBABILITIES), np.zeros(len(PROBABILITIES), int), weight=w),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("loss", WEIGHTED)
+def test_weights_are_constants_and_inside_a_transform_no_gradient_is_lost_in_silence(loss):
+    columns = PROBABILITIES.shape[1]
+    given = np.linspace(0.5, 2.0, columns)
+    assert WEIGHTED[loss](Tensor(given)).item() == WEIGHTED[loss](given).item()
+    assert WEIGHTED[loss](given.tolist()).item() == WEIGHTED[loss](given).item()
+    for wrong in (lambda: grad(WEIGHTED[loss])(given), lambda: WEIGHTED[loss]([Value(v) for v in given])):
+        with pytest.raises(OperandError, match=r"weight that is differentiable, expected plain numbers"):
+            wrong()
+    if loss not in ("cross_entropy", "nll_loss"):
+        with pytest.raises(OperandError, match=r"weight that is differentiable, expected plain numbers"):
+            grad(WEIGHTED[loss])(2.0)
+    assert grad(lambda scale: scale * WEIGHTED[loss](given))(3.0) == WEIGHTED[loss](given).item()
