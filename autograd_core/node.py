@@ -17,7 +17,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from .anomaly import describe
-from .errors import OperandError, StaleDataError
+from .errors import GraphError, OperandError, StaleDataError
+from .modes import tracing
 from .op import Op
 
 __all__ = ["ELSEWHERE", "EPOCHS", "LOCK", "OVERWRITTEN", "UNREACHED", "Node", "age", "operands", "stale", "trace", "walk"]
@@ -133,6 +134,11 @@ class Node:
 
     def __reduce__(self) -> Any:
         """Pickles and deep copies carry the graph as a list, so that a long chain needs no recursion."""
+        if tracing() and (self.op is not None or (self.requires_grad and self._is_computed)):
+            raise GraphError(
+                f"copy: a copy of {describe(self)} is a graph of its own, and inside a transform its gradient would be lost without a word; use "
+                "the node itself, which no operation changes."
+            )
         if self.op is None:
             grad = self.grad if self._flowed else None
             more = getattr(self, "__dict__", None) or None       # what a subclass adds
@@ -162,7 +168,10 @@ class Node:
 
     @property
     def _is_computed(self) -> bool:
-        """Whether this is what was computed of constants alone, or under `no_grad()`, or taken out of a graph: a leaf that nobody has made."""
+        """Whether this is what was computed of constants alone, or under `no_grad()`, or taken out of a graph: a leaf that nobody has made.
+
+        The argument of a function that is being differentiated is one too, and has `requires_grad`.
+        """
         return self.op is None and self.is_array and not self._is_constant and not hasattr(self, "_age")
 
     @property

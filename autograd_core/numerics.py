@@ -175,7 +175,10 @@ def ptp(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
 
 @answers(np.quantile)
 def quantile(x: Any, q: Any, axis: Any = None, *, method: str = "linear", keepdims: bool = False) -> Any:
-    """What a share q of the elements lies below, interpolated linearly between neighbours; several q give a first axis."""
+    """What a share q of the elements lies below, interpolated linearly between neighbours; several q give a first axis.
+
+    By q the derivative is the slope between the neighbours, to the right of an element.
+    """
     keepdims = truth(keepdims, "quantile", "keepdims")
     if method != "linear":
         raise MissingRuleError(f"quantile: method={method!r} has no rule here; use 'linear'.")
@@ -192,16 +195,20 @@ def quantile(x: Any, q: Any, axis: Any = None, *, method: str = "linear", keepdi
         raise ShapeError(f"quantile: received shape {shape_of(x)} and axis={axis}, expected an element at least along the axes to go over.")
     place = share * (shape_of(ordered)[0] - 1)
     below = np.floor(place).astype(int)
-    weight = np.reshape(place - below, share.shape + (1,) * len(kept))
+    moves = isinstance(q, Node)
+    between = q * float(shape_of(ordered)[0] - 1) - below if moves else place - below
+    weight = reshape(between, share.shape + (1,) * len(kept))
     low, high = getitem(ordered, below), getitem(ordered, np.minimum(below + 1, shape_of(ordered)[0] - 1))
-    out = where(np.isnan(data_of(getitem(ordered, -1))), np.nan, low + (high - low) * in_dtype_of(low, weight))
+    out = where(np.isnan(data_of(getitem(ordered, -1))), np.nan, low + (high - low) * (weight if moves else in_dtype_of(low, weight)))
     return reshape(out, share.shape + tuple(1 if i in axes else n for i, n in enumerate(shape_of(x)))) if keepdims else out
 
 
 @answers(np.percentile)
 def percentile(x: Any, q: Any, axis: Any = None, *, method: str = "linear", keepdims: bool = False) -> Any:
     """What q per cent of the elements lie below; see quantile."""
-    return quantile(x, as_numbers(q, "percentile", "q").astype(np.float64) / 100.0, axis, method=method, keepdims=keepdims)
+    numbers = as_numbers(q, "percentile", "q")
+    moves = isinstance(q, Node)
+    return quantile(x, q / 100.0 if moves else numbers.astype(np.float64) / 100.0, axis, method=method, keepdims=keepdims)
 
 
 @answers(np.median)

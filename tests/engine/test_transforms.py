@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import collections
+import copy
 import math
+import pickle
 import threading
 from typing import Any
 
@@ -618,3 +620,17 @@ def test_the_fused_weighted_sum_is_the_sum_of_products() -> None:
     y = ag.weighted_sum([v, v], [v, v], v)
     y.backward()
     assert (y.data, v.grad) == (10.0, 9.0)
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x)), lambda x: copy.deepcopy({"a": [x]})["a"][0]])
+def test_a_copy_that_would_be_a_graph_of_its_own_is_refused(copied: Any) -> None:
+    """Inside a transform its gradient would be lost; what the function has made for itself may be copied."""
+    for f, x in (
+        (lambda x: (copied(x) ** 2).sum(), X), (lambda x: (copied(x * 2.0) ** 2).sum(), X), (lambda x: copied(x * 2.0) ** 2, 3.0),
+        (lambda x: grad(lambda y: y * copied(x + 0.0))(2.0), 3.0),
+    ):  # fmt: skip
+        with pytest.raises(GraphError, match="a copy of .* is a graph of its own"):
+            grad(f)(x)
+    own = Tensor([2.0, 3.0])
+    np.testing.assert_array_equal(grad(lambda x: (x * copied(own)).sum())(X), [2.0, 3.0])
+    np.testing.assert_array_equal(copied(own * 2.0).data, [4.0, 6.0])
