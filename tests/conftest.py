@@ -61,6 +61,21 @@ def pytest_runtest_logreport(report):
             FIGURES.properties[test].add(op)
 
 
+def pytest_sessionfinish(session):
+    """A worker of pytest-xdist hands its figures to the process that prints them."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["figures"] = dict(FIGURES.sums), FIGURES.largest
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node):
+    """The figures of a worker, added to those of the others."""
+    sums, largest = getattr(node, "workeroutput", {}).get("figures", ({}, {}))
+    FIGURES.sums.update(sums)
+    for what, n in largest.items():
+        FIGURES.most(what, n)
+
+
 def pytest_terminal_summary(terminalreporter):
     """The figures of this run, whatever was selected."""
     lines = list(FIGURES.lines())
