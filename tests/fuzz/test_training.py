@@ -125,16 +125,21 @@ def followed(seed, torch):
         same(model(x).data, reference(torch.tensor(x)), "prediction after training", 10.0 * tolerance)
 
 
-@pytest.mark.oracle
-@pytest.mark.parametrize("part", range(4))
-def test_training_programs_equal_torch(torch, part, count):
-    for seed in range(part, PROGRAMS, 4):
+def each(seeds, check, torch):
+    """A check of every seed, and how many there were; one that fails says which."""
+    for seed in seeds:
         try:
-            followed(seed, torch)
+            check(seed, torch)
         except Exception as error:
             error.add_note(f"in the program of seed {seed}")
             raise
-        count("training programs followed by torch")
+    return len(seeds)
+
+
+@pytest.mark.oracle
+@pytest.mark.parametrize("part", range(4))
+def test_training_programs_equal_torch(torch, part, count):
+    count("training programs followed by torch", each(range(part, PROGRAMS, 4), followed, torch))
 
 
 def replayed(seed, torch):
@@ -171,13 +176,7 @@ def replayed(seed, torch):
 
 @pytest.mark.oracle                            # the draws ask torch for its side, too
 def test_losses_of_random_networks_replay(torch, count):
-    for seed in range(2 * PROGRAMS):
-        try:
-            replayed(seed, torch)
-        except Exception as error:
-            error.add_note(f"in the program of seed {seed}")
-            raise
-        count("losses of random networks lifted")
+    count("losses of random networks lifted", each(range(2 * PROGRAMS), replayed, torch))
 
 
 def differentiated(seed, torch):
@@ -227,10 +226,4 @@ def differentiated(seed, torch):
 
 @pytest.mark.oracle
 def test_derivatives_of_random_networks_equal_torch(torch, count):
-    for seed in range(PROGRAMS):
-        try:
-            differentiated(seed, torch)
-        except Exception as error:
-            error.add_note(f"in the program of seed {seed}")
-            raise
-        count("losses of random networks differentiated twice")
+    count("losses of random networks differentiated twice", each(range(PROGRAMS), differentiated, torch))
