@@ -178,13 +178,12 @@ class History:
         found = {"text/plain": repr(self)}
         try:
             if len(self):
-                from base64 import b64encode
+                from autograd_core.viz import image
 
                 from .live_page import curves
 
                 found["image/svg+xml"] = picture = curves(self.columns)
-                data = b64encode(picture.encode()).decode()
-                found["text/html"] = f'<img alt="Loss curves" style="max-width:100%" src="data:image/svg+xml;base64,{data}">'
+                found["text/html"] = image(picture, "Loss curves")
         except Exception:
             found.pop("image/svg+xml", None)
         return found

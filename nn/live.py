@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from autograd_core.errors import OperandError
-from autograd_core.viz import bundle, number
+from autograd_core.viz import bundle, image, number
 
 from .inference import is_scalar, predict
 from .io import put_in_place
@@ -146,7 +146,9 @@ class Live:
             if self.path is not None:
                 self._write(training)
             else:
-                self._show({"image/svg+xml": still(training.history.columns, self.plane, frame or self._frame(training))}, training)
+                frame = frame or self._frame(training)
+                picture = still(training.history.columns, self.plane, frame)
+                self._show({"image/svg+xml": picture, "text/html": image(picture, sentence(frame, len(training.history)))}, training)
             self.last = time.monotonic()
 
     def page(self, training: Any) -> str:

@@ -7,12 +7,12 @@ and `adapt`, for programs that print to a terminal that has no ∂.
 from .console import adapt
 from .drawing import Drawing, draw
 from .explain import ChainStep, Explanation, explain
-from .notebook import bundle, framed
+from .notebook import bundle, framed, image
 from .page import controls, document
 from .text import clean, escape, number
 from .theme import variables
 
 __all__ = [
-    "ChainStep", "Drawing", "Explanation", "adapt", "bundle", "clean", "controls", "document", "draw", "escape", "explain", "framed", "number",
+    "ChainStep", "Drawing", "Explanation", "adapt", "bundle", "clean", "controls", "document", "draw", "escape", "explain", "framed", "image", "number",
     "variables",
 ]  # fmt: skip

@@ -1,5 +1,6 @@
 """The page in headless Chromium: from file://, network off, no console error, every step with keys and mouse."""
 
+import io
 import random
 import re
 import shutil
@@ -9,7 +10,7 @@ import pytest
 import nn
 from autograd_core import Value, weighted_sum
 from autograd_core.lifting import lift_with_origins
-from autograd_core.viz import draw, explain
+from autograd_core.viz import draw, explain, image
 from autograd_core.viz.network import read
 
 from .graphs import HOSTILE, chain, data_of, mlp_loss, neuron, tensor_mlp
@@ -470,6 +471,38 @@ def test_the_notebook_piece_shows_the_page_and_without_scripts_the_picture(open_
     stripped = re.sub(r"<iframe.*</iframe>", "", html, flags=re.DOTALL)
     still = open_page("<!doctype html><meta charset=utf-8>" + stripped)
     assert still.locator("img").bounding_box()["width"] > 300
+
+
+HOSTS = {
+    "light": ["data-jp-theme-light=true", "class=vscode-light", 'class="vscode-high-contrast vscode-high-contrast-light"', "theme=light", "data-theme=light"],
+    "dark": ["data-jp-theme-light=false", "class=vscode-dark", "class=vscode-high-contrast", "theme=dark", "data-theme=dark"],
+}
+
+
+def papers(page):
+    """The brightness of the paper of every picture."""
+    from PIL import Image
+
+    shots = [Image.open(io.BytesIO(picture.screenshot())) for picture in page.locator("img").all()]
+    return [shot.convert("RGB").getpixel((9, 9))[0] for shot in shots]
+
+
+@pytest.mark.parametrize(("theme", "paper"), [("light", 255), ("dark", 0x16)])
+def test_pictures_have_the_theme_of_the_notebook_whatever_the_system_asks_for(open_page, theme, paper):
+    found = draw(neuron()[0])
+    within = lambda html: "<!doctype html><meta charset=utf-8>" + "".join(f"<div {host}>{html}</div>" for host in HOSTS[theme])
+    for system in ("light", "dark"):
+        assert papers(open_page(within(image(found.svg, "a neuron")), scheme=system)) == [paper] * len(HOSTS[theme])
+    # no scheme is emulated here: one that is emulated holds in every frame
+    page = open_page(within(found._repr_mimebundle_()["text/html"]), scheme="no-preference")
+    for k in range(len(HOSTS[theme])):
+        inside = page.frame_locator("iframe").nth(k).locator("html")
+        assert inside.evaluate("e => getComputedStyle(e).colorScheme") == theme, HOSTS[theme][k]
+
+
+def test_pictures_follow_the_system_where_no_notebook_says_otherwise(open_page):
+    still = image(draw(neuron()[0]).svg, "a neuron")
+    assert [papers(open_page(still, scheme=system)) for system in ("light", "dark")] == [[255], [0x16]]
 
 
 @pytest.mark.parametrize(("make", "opened"), [(lambda: mlp_loss(2, 16, 16, 1), "Graph of L › Neuron"), (lambda: chain(1100), "Graph of out › around")])

@@ -119,6 +119,10 @@ def test_the_picture_is_there_trusted_and_untrusted(lab):
                 frames = page.locator(".jp-OutputArea-output iframe")
                 if name == "trusted":
                     assert frames.count() == 1
+                    for theme, light in (("light", "true"), ("dark", "false")):  # JupyterLab's own attribute
+                        assert page.evaluate("document.body.dataset.jpThemeLight") in ("true", "false")
+                        page.evaluate("light => { document.body.dataset.jpThemeLight = light }", light)
+                        assert picture.evaluate("image => getComputedStyle(image).colorScheme") == theme
                     inside = page.frame_locator(".jp-OutputArea-output iframe")
                     cells = page.locator(".jp-Cell").count()
                     inside.locator("#next").click()
@@ -148,13 +152,13 @@ def test_one_display_follows_the_training_and_leaves_a_scrubber(lab, name):
             page.get_by_text("| Idle").wait_for(timeout=60_000)  # a kernel is there
             page.locator(".jp-CodeCell .cm-content").first.click()
             page.keyboard.press("Shift+Enter")
-            pictures = page.locator(".jp-OutputArea-output.jp-RenderedSVG")
+            pictures = page.locator(".jp-OutputArea-output.jp-RenderedHTMLCommon > img")
             pictures.first.wait_for(timeout=60_000)
             seen, deadline = set(), time.time() + 60
             while time.time() < deadline and len(seen) < 4:
                 assert pictures.count() <= 1, "one display, not one per epoch"
                 if pictures.count():
-                    seen.add(pictures.first.locator("img, svg").first.evaluate("e => e.src || e.outerHTML", timeout=5000))
+                    seen.add(pictures.first.evaluate("e => e.src", timeout=5000))
                 page.wait_for_timeout(150)
                 if page.locator(".jp-OutputArea-output iframe").count():
                     break
