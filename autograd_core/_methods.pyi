@@ -1,4 +1,4 @@
-"""Made from the table by tests/stubs.py: the methods that `Value` and `Tensor` get from it."""
+# Made from the table by tests/stubs.py: the methods that `Value` and `Tensor` get from it.
 
 from typing import Any
 

@@ -9,6 +9,7 @@ import weakref
 import zlib
 from collections.abc import Callable, Sequence
 from itertools import zip_longest
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,8 +18,9 @@ from .errors import AnomalyError
 
 __all__ = ["LIVE", "Origin", "check_flow", "check_forward", "check_gradients", "check_seeds", "check_unwritten", "describe", "origin"]
 
-_HERE = os.path.dirname(os.path.abspath(__file__))
-_OURS = (_HERE + os.sep, os.path.join(os.path.dirname(_HERE), "nn") + os.sep, os.path.dirname(np.__file__) + os.sep)
+_HERE = Path(__file__).absolute().parent
+_OURS = tuple(f"{folder}{os.sep}" for folder in (_HERE, _HERE.with_name("nn"), Path(np.__file__).parent))
+"""How the names of files begin whose lines are not the user's."""
 
 
 class _Alive:

@@ -58,9 +58,9 @@ def _diagonal(m: Any, x: Any) -> Any:
     return _row(m, x) * np.eye(m.shape(x)[-1])
 
 
-def _stacked(*parts: Any) -> Any:
-    """A vector as the first row, matrices below it."""
-    return np.concatenate([p[..., None, :] if i == 0 and p.ndim < parts[-1].ndim else p for i, p in enumerate(parts)], axis=-2)
+def _stacked(values: Any, *vectors: Any) -> Any:
+    """The values as the first row, matrices of vectors below it."""
+    return np.concatenate([values[..., None, :], *vectors], axis=-2)
 
 
 def _rows(start: int, stop: int | None) -> tuple[Any, ...]:
@@ -122,15 +122,20 @@ def _spread_out(rng: Any, *shapes: tuple[int, ...]) -> list[Any]:
     return [((0.3 * rng.normal(size=s) + np.eye(s[-2], s[-1]) * np.arange(1.0, s[-1] + 1.0),), {}) for s in shapes]
 
 
-Op(name="eigh", array=lambda x, *, uplo="L": _eigh(x, uplo), doc="The eigenvalues of a symmetric matrix, and below them its eigenvectors as columns.",
-   samples=lambda rng: _spread_out(rng, (3, 3), (2, 2, 2)), numpy=(np.linalg.eigh,), vjp=(lambda m, g, out, x, *, uplo="L": _pull_eigh(m, g, out),))
-Op(name="svd", array=_svd, doc="The singular values of a matrix, and below them its left and its right singular vectors as columns.",
-   samples=lambda rng: _spread_out(rng, (3, 2), (2, 3), (2, 2, 2)), numpy=(np.linalg.svd,), vjp=(_pull_svd,))
-Op(name="pinv", text="{0}⁺", latex="{0}^{{+}}", array=lambda x, *, rcond=1e-15: np.linalg.pinv(x, rcond), doc="The pseudo-inverse of a matrix, where its rank stays the same.",
-   samples=lambda rng: _spread_out(rng, (3, 2), (2, 3), (2, 2, 2)), numpy=(np.linalg.pinv,), vjp=(lambda m, g, out, x, *, rcond=1e-15: _pull_pinv(m, g, out, x),))
-Op(name="qr", array=lambda x: np.concatenate(np.linalg.qr(x), axis=-2), numpy=(np.linalg.qr,), vjp=(_pull_qr,),
+Op(name="eigh", array=lambda x, *, uplo="L": _eigh(x, uplo), numpy=(np.linalg.eigh,),
+   doc="The eigenvalues of a symmetric matrix, and below them its eigenvectors as columns.",
+   samples=lambda rng: _spread_out(rng, (3, 3), (2, 2, 2)),
+   vjp=(lambda m, g, out, x, *, uplo="L": _pull_eigh(m, g, out),))
+Op(name="svd", array=_svd, numpy=(np.linalg.svd,),
+   doc="The singular values of a matrix, and below them its left and its right singular vectors as columns.",
+   samples=lambda rng: _spread_out(rng, (3, 2), (2, 3), (2, 2, 2)), vjp=(_pull_svd,))
+Op(name="pinv", text="{0}⁺", latex="{0}^{{+}}", array=lambda x, *, rcond=1e-15: np.linalg.pinv(x, rcond), numpy=(np.linalg.pinv,),
+   doc="The pseudo-inverse of a matrix, where its rank stays the same.",
+   samples=lambda rng: _spread_out(rng, (3, 2), (2, 3), (2, 2, 2)),
+   vjp=(lambda m, g, out, x, *, rcond=1e-15: _pull_pinv(m, g, out, x),))
+Op(name="qr", array=lambda x: np.concatenate(np.linalg.qr(x), axis=-2), numpy=(np.linalg.qr,),
    doc="Q with orthonormal columns and below it the upper triangular R, with Q @ R = x, for x with at least as many rows as columns.",
-   samples=lambda rng: _spread_out(rng, (3, 2), (3, 3), (2, 2, 2)))
+   samples=lambda rng: _spread_out(rng, (3, 2), (3, 3), (2, 2, 2)), vjp=(_pull_qr,))
 
 
 # ------------------------------------------------------------------------------------ under NumPy's names

@@ -16,7 +16,7 @@ from .op import TABLE, Op
 __all__ = ["Expression", "Symbol", "apply_symbolically", "format_number"]
 
 _INFIX = {"add": (1, " + "), "sub": (1, " − "), "mul": (2, "·"), "div": (2, "/"), "matmul": (2, " @ "), "power": (4, "^")}
-_PYTHON = {"add": " + ", "sub": " - ", "mul": " * ", "div": " / ", "matmul": " @ ", "power": " ** "}
+_PYTHON = {"add": " + ", "sub": " - ", "mul": " * ", "div": " / ", "matmul": " @ "}
 _COMPARISONS = {"<": "<", "<=": "≤", ">": ">", ">=": "≥", "==": "=", "!=": "≠", "&": "and", "|": "or"}
 _LATEX_COMPARISONS = {"<": "<", "<=": r"\le", ">": ">", ">=": r"\ge", "==": "=", "!=": r"\ne", "&": r"\land", "|": r"\lor"}
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -319,7 +319,7 @@ def _source(e: Expression, parts: list[tuple[str, int]]) -> tuple[str, int]:
     if isinstance(e.op, str):
         return _relation(e, parts, {sign: sign for sign in _COMPARISONS})
     name = e.op.name
-    if name in _PYTHON and name != "power":
+    if name in _PYTHON:                        # a power is not among them: Python's may be complex
         strength = _INFIX[name][0]
         return f"{_wrap(parts[0], strength)}{_PYTHON[name]}{_wrap(parts[1], strength + 1)}", strength
     if name == "neg":
@@ -328,8 +328,10 @@ def _source(e: Expression, parts: list[tuple[str, int]]) -> tuple[str, int]:
 
 
 def _parameters(e: Expression) -> str:
+    """What is not left at its default; 1 is not 1.0 here, nor True."""
     usual = {} if isinstance(e.op, str) else getattr(e.op.array, "__kwdefaults__", None) or {}
-    return "".join(f", {key}={value!r}" for key, value in (e.params or {}).items() if not (key in usual and type(value) is type(usual[key]) and value == usual[key]))
+    given = {key: value for key, value in (e.params or {}).items() if key not in usual or repr(value) != repr(usual[key])}
+    return "".join(f", {key}={value!r}" for key, value in given.items())
 
 
 def _relation(e: Expression, parts: list[tuple[str, int]], signs: dict[str, str]) -> tuple[str, int]:

@@ -13,8 +13,6 @@ from . import routines, shaping
 from .op import TABLE, Op
 from .record import apply
 
-__all__: list[str] = []
-
 _INTERNAL = frozenset({"add", "sub", "mul", "div", "neg", "gap", "strong_mul", "identity", "weighted_sum"})
 
 
@@ -39,10 +37,7 @@ def _signature(op: Op) -> Signature:
     ])
 
 
-for _op in TABLE.values():
-    if _op.elementwise and _op.name not in _INTERNAL:
-        globals()[_op.name] = getattr(shaping, _op.name, None) or _function(_op)
-        __all__.append(_op.name)
-for _name in ("softmax", "log_softmax", "logsumexp"):
-    globals()[_name] = getattr(routines, _name)
-    __all__.append(_name)
+_FUNCTIONS = {op.name: getattr(shaping, op.name, None) or _function(op) for op in TABLE.values() if op.elementwise and op.name not in _INTERNAL}
+_FUNCTIONS |= {name: getattr(routines, name) for name in ("softmax", "log_softmax", "logsumexp")}
+globals().update(_FUNCTIONS)
+__all__ = list(_FUNCTIONS)

@@ -1,8 +1,14 @@
-"""Made from the table by tests/stubs.py: the operations as functions."""
+# Made from the table by tests/stubs.py: the operations as functions.
 
 from typing import Any
 
-__all__ = ["power", "mod", "fmod", "floor_divide", "abs", "sign", "reciprocal", "square", "sqrt", "cbrt", "hypot", "exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "logaddexp", "sin", "cos", "tan", "arcsin", "arccos", "arctan", "arctan2", "sinc", "deg2rad", "sinh", "cosh", "tanh", "arcsinh", "arccosh", "arctanh", "maximum", "minimum", "where", "clip", "step", "floor", "ceil", "rint", "trunc", "sigmoid", "relu", "leaky_relu", "elu", "softplus", "silu", "erf", "erfc", "gelu", "softmax", "log_softmax", "logsumexp"]
+__all__ = [
+    "abs", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2", "arctanh", "cbrt", "ceil", "clip", "cos",
+    "cosh", "deg2rad", "elu", "erf", "erfc", "exp", "exp2", "expm1", "floor", "floor_divide", "fmod", "gelu", "hypot",
+    "leaky_relu", "log", "log1p", "log2", "log10", "log_softmax", "logaddexp", "logsumexp", "maximum", "minimum", "mod",
+    "power", "reciprocal", "relu", "rint", "sigmoid", "sign", "silu", "sin", "sinc", "sinh", "softmax", "softplus",
+    "sqrt", "square", "step", "tan", "tanh", "trunc", "where",
+]
 
 def power(x: Any, y: Any, /) -> Any: ...
 def mod(x: Any, y: Any, /) -> Any: ...

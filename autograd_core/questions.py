@@ -21,8 +21,8 @@ QUESTIONS = frozenset({
     np.allclose, np.array_equal, np.isclose, np.zeros_like, np.ones_like, np.empty_like, np.result_type,
     np.can_cast, np.iscomplexobj, np.isrealobj, np.isneginf, np.isposinf, np.may_share_memory, np.shares_memory,
     np.array_repr, np.array_str, np.array2string, np.digitize, np.min_scalar_type,
-    np.argpartition, np.flatnonzero, np.iscomplex, np.isreal, np.isin, np.array_equiv, np.nanargmax, np.nanargmin, np.lexsort, np.histogram_bin_edges, np.common_type,
-    np.tril_indices_from, np.triu_indices_from, np.diag_indices_from, np.linalg.matrix_rank,
+    np.argpartition, np.flatnonzero, np.iscomplex, np.isreal, np.isin, np.array_equiv, np.nanargmax, np.nanargmin,
+    np.lexsort, np.histogram_bin_edges, np.common_type, np.tril_indices_from, np.triu_indices_from, np.diag_indices_from, np.linalg.matrix_rank,
 })  # fmt: skip
 
 

@@ -84,11 +84,11 @@ def wholes(x: Any, who: str, name: str) -> tuple[int, ...]:
     """One integer or several, as a tuple."""
     try:
         found = tuple(map(operator.index, x)) if np.ndim(x) else (operator.index(x),)
-        if all(-(2**63) <= n < 2**63 for n in found):
-            return found
-        raise ValueError
     except (TypeError, ValueError):
-        raise OperandError(f"{who}: received {name}={x!r:.60}, expected an integer or a tuple of integers.") from None
+        found = None
+    if found is None or not all(-(2**63) <= n < 2**63 for n in found):
+        raise OperandError(f"{who}: received {name}={x!r:.60}, expected an integer or a tuple of integers.")
+    return found
 
 
 def square_matrix(x: Any, who: str) -> Any:

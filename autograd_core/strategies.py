@@ -222,7 +222,7 @@ def smooth(ops: Sequence[Op] | None = None) -> list[Op]:
 
 @st.composite
 @checked
-def expressions(
+def expressions(  # noqa: D417 - draw is Hypothesis's own
     draw: Callable[..., Any], *, ops: Sequence[Op] | None = None, max_steps: Count = 8, shape: tuple[int, ...] | None = None
 ) -> Program:
     """Random programs over the elementwise operations of the table, kept inside every operation's domain.

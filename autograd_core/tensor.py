@@ -236,8 +236,9 @@ class Tensor(Node, ArrayMethods, Questions):
                 held[()] = self
                 return held
             raise GraphError(
-                "converting a differentiable Tensor to a plain array would drop its graph in silence; use t.numpy() or "
-                "t.detach() if that is meant (for a plot, say), np.stack, np.concatenate or autograd_core.array to join tensors, or a function of NumPy that has a rule."
+                "converting a differentiable Tensor to a plain array would drop its graph in silence; use t.numpy() or t.detach() if that "
+                "is meant (for a plot, say), np.stack, np.concatenate or autograd_core.array to join tensors, or a function of NumPy that "
+                "has a rule."
             )
         return np.array(self._value, dtype=dtype, copy=copy)
 

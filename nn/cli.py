@@ -110,7 +110,9 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )  # fmt: skip
     commands = parser.add_subparsers(dest="command", metavar="{demo,train,predict}")
-    demo = commands.add_parser("demo", help="a scalar network on two moons and a tensor network on handwritten digits", formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    demo = commands.add_parser(
+        "demo", help="a scalar network on two moons and a tensor network on handwritten digits", formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
     demo.add_argument("--output", default="demo_output", help="folder for the pictures")
     demo.add_argument("--seed", type=int, default=0, help="seed of every random number")
     demo.add_argument("--quiet", action="store_true", help="no progress bars")
@@ -223,7 +225,8 @@ def _train(args: argparse.Namespace) -> int:
         y_train, y_test = (y_train[:, None] - middle) / width, (y_test[:, None] - middle) / width
         notes["y_mean"], notes["y_scale"] = middle, width
     model = _model(args, x.shape[1], len(classes) if classes else 1)
-    print(f"{args.data}: {len(x_train)} samples to train on, {len(x_test)} held out, {x.shape[1]} features, " + (f"{len(classes)} classes" if classes else "numbers to be fitted"))
+    goal = f"{len(classes)} classes" if classes else "numbers to be fitted"
+    print(f"{args.data}: {len(x_train)} samples to train on, {len(x_test)} held out, {x.shape[1]} features, {goal}")
     print(f"{model!r}\n{model.number_of_parameters():,} parameters" if is_scalar(model) else model.summary())
     folder = Path(args.output)
     metric = "accuracy" if classes else "r2"

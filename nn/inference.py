@@ -17,7 +17,7 @@ from .losses import loss_of
 from .module import Module
 from .neuron import MLP
 
-__all__ = ["evaluate", "forward", "is_scalar", "number_of", "as_plain", "predict", "target_for", "threshold_of"]
+__all__ = ["as_plain", "evaluate", "forward", "is_scalar", "number_of", "predict", "target_for", "threshold_of"]
 
 
 def is_scalar(model: Module) -> bool:

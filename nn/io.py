@@ -30,7 +30,7 @@ from .module import Module
 if TYPE_CHECKING:
     from .train import Training
 
-__all__ = ["FileError", "build", "describe", "load", "load_checkpoint", "save", "put_in_place", "save_checkpoint", "write_atomically"]
+__all__ = ["FileError", "build", "describe", "load", "load_checkpoint", "put_in_place", "save", "save_checkpoint", "write_atomically"]
 
 _FORMAT = "autograd-core-1"
 _MOST_PARAMETERS = 10**9

@@ -2,8 +2,9 @@
 
 `fit` does this by itself where it is safe: where nothing in the model or the loss asks Python for a decision that depends on the
 numbers, since a replay takes the branches of the recording. What was written by the user, such as a penalty, is put to the test: the
-program must give the loss that is computed anew at other parameters and inputs, and the penalty is compared before every epoch. While a run is lifted, the optimiser works on the
-program's flat vector of parameters; the `Value`s get their data and gradients back after every epoch.
+program must give the loss that is computed anew at other parameters and inputs, and the penalty is compared before every epoch. While
+a run is lifted, the optimiser works on the program's flat vector of parameters; the `Value`s get their data and gradients back after
+every epoch.
 """
 
 from __future__ import annotations

@@ -191,7 +191,7 @@ class Live:
         if history.stopped == "interrupted":
             note = "Interrupted here."
         last = self._frame(training, note)
-        self.frames = [f for f in self.frames if f.epoch != last.epoch or kept][: self.most - 1] + [last]
+        self.frames = [*[f for f in self.frames if f.epoch != last.epoch or kept][: self.most - 1], last]
         if self.path is not None:
             self._write(training)
             return

@@ -208,7 +208,8 @@ class _Losses:
             out += f'<path class="c{k}" d="M{at} 16h22"/><text class="k" x="{at + 28}" y="20">{escape(text)}</text>'
             at += 52 + 7 * len(text)
         x, *dots = self.marks(epoch)
-        out += f'<rect class="veil" x="{x}" y="{TOP - 2}" width="{max(RIGHT + 2 - x, 0):.1f}" height="{BOTTOM - TOP + 1}"/><path class="cursor" d="M{x} {TOP}V{BOTTOM}"/>'
+        out += f'<rect class="veil" x="{x}" y="{TOP - 2}" width="{max(RIGHT + 2 - x, 0):.1f}" height="{BOTTOM - TOP + 1}"/>'
+        out += f'<path class="cursor" d="M{x} {TOP}V{BOTTOM}"/>'
         return out + "".join(f'<circle class="dot d{k}" cx="{x}" cy="{y}" r="4.5"/>' for k, y in enumerate(dots))
 
     def marks(self, epoch: int) -> list[float]:

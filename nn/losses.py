@@ -231,7 +231,9 @@ def cross_entropy(
     if on_values(prediction):
         losses: Any = [_value_cross_entropy(z, t) for z, t in zip(prediction if many else [prediction], matrix.reshape(-1, classes).tolist(), strict=True)]
         if reduction == "mean":
-            return weighted_sum([1.0 / total if total else 0.0] * len(losses), losses, 0.0 if total else math.nan) if len(losses) > 1 or total != 1.0 else losses[0]
+            if len(losses) == 1 and total == 1.0:
+                return losses[0]
+            return weighted_sum([1.0 / total if total else 0.0] * len(losses), losses, 0.0 if total else math.nan)
         return losses[0] if not many else reduced(losses, reduction)
     losses = CROSS_ENTROPY(prediction if len(shape) <= 2 else np.moveaxis(prediction, 1, -1), matrix)
     if reduction == "mean":

@@ -131,7 +131,9 @@ class Neuron(Module):
     def config(self) -> dict[str, Any]:
         """The arguments that make an equal module."""
         if not self.by_name:
-            raise OperandError(f"the activation {self.activation!r} is a function of your own, which a file cannot describe; the state can be saved all the same.")
+            raise OperandError(
+                f"the activation {self.activation!r} is a function of your own, which a file cannot describe; the state can be saved all the same."
+            )
         return {"nin": self.nin, "activation": self.activation, "bias": isinstance(self.b, Value)}
 
     def extra_repr(self) -> str:
@@ -256,7 +258,7 @@ class MLP(Module):
         return all(n.by_name for layer in self.layers for n in layer.neurons)
 
     def state_children(self) -> Iterator[tuple[str, Module]]:
-        """The layers under the places they have in the equal `torch.nn.Sequential`: 0, 2, 4, …"""
+        """The layers under the places they have in the equal `torch.nn.Sequential`: 0, 2, 4 and so on."""
         return ((str(2 * i), layer) for i, layer in enumerate(self.layers))
 
     @property

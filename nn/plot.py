@@ -251,7 +251,8 @@ def image_grid(images: Numbers, titles: Any = None, *, columns: Count = 8, ax: A
         side = round(float(np.sqrt(picture.size)))
         square = picture.reshape(side, side) if picture.ndim == 1 else picture
         row, column = divmod(i, columns)
-        inner = ax.inset_axes((column / columns + 0.01, 1.0 - (row + 0.98 - 0.16 * (titles is not None)) / rows, 0.98 / columns - 0.01, (0.96 if titles is None else 0.78) / rows))
+        top, height = (0.98, 0.96) if titles is None else (0.82, 0.78)
+        inner = ax.inset_axes((column / columns + 0.01, 1.0 - (row + top) / rows, 0.98 / columns - 0.01, height / rows))
         inner.imshow(square, cmap=cmap, interpolation="nearest")
         inner.set_xticks([])
         inner.set_yticks([])

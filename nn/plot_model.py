@@ -31,7 +31,8 @@ def _matrices(model: Any, gradients: bool) -> tuple[list[np.ndarray], list[np.nd
             return (np.zeros(p.shape) if p.grad is None else p.grad) if gradients else p.data
         return np.asarray(p.grad if gradients else p.data)
 
-    layers = [model] if isinstance(model, (Linear, Layer, Neuron)) else model.layers if isinstance(model, MLP) else list(model) if isinstance(model, Sequential) else []
+    inside: list[Any] = model.layers if isinstance(model, MLP) else list(model) if isinstance(model, Sequential) else []
+    layers = [model] if isinstance(model, (Linear, Layer, Neuron)) else inside
     weights, biases = [], []
     for layer in layers:
         if isinstance(layer, Linear):
@@ -82,7 +83,8 @@ def network(model: Module, *, by: str = "weight", ax: Any = None, title: str | N
                 if numbers:
                     share = 0.30 if (i + j) % 2 else 0.62
                     ax.text(
-                        x0 + share * (x1 - x0), y0 + share * (y1 - y0), f"{float(w[j, i]):+.2f}".replace("-", "−"), fontsize="small", ha="center", va="center", zorder=3,
+                        x0 + share * (x1 - x0), y0 + share * (y1 - y0), f"{float(w[j, i]):+.2f}".replace("-", "−"),
+                        fontsize="small", ha="center", va="center", zorder=3,
                         bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8, "alpha": 0.85},
                     )  # fmt: skip
     last = len(sizes) - 1
@@ -205,7 +207,8 @@ def optimizer_paths(
 @checked
 def loss_surface(
     f: Callable[[Any], Any], *, paths: Mapping[str, np.ndarray] | None = None, xlim: tuple[float, float] = (-2.0, 2.0),
-    ylim: tuple[float, float] = (-2.0, 2.0), resolution: Annotated[int, 2] = 60, log: bool = False, view: tuple[float, float] = (52.0, -75.0), ax: Any = None, title: str = "Loss surface",
+    ylim: tuple[float, float] = (-2.0, 2.0), resolution: Annotated[int, 2] = 60, log: bool = False,
+    view: tuple[float, float] = (52.0, -75.0), ax: Any = None, title: str = "Loss surface",
 ) -> Any:  # fmt: skip
     """The surface of a function of two parameters in three dimensions, with the paths that optimisers took over it.
 

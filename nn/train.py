@@ -154,7 +154,8 @@ def fit(
     measures = metrics_of(metrics, threshold_of(function))
     training = _begun(model, optimizer, lr, schedule, early_stopping, generator)
     if training.stopping is not None:
-        _check_monitor(training.stopping.monitor, ["loss", *measures, *([] if held is None else ["val_loss", *(f"val_{name}" for name in measures)]), "lr", "seconds"])
+        seen = ["loss", *measures]
+        _check_monitor(training.stopping.monitor, [*seen, *([] if held is None else [f"val_{name}" for name in seen]), "lr", "seconds"])
     picture = _live(live, x, y, threshold_of(function))
     followers += [] if picture is None else [picture]
     _resume(training, checkpoint, resume)
@@ -261,7 +262,9 @@ def _begun(
         raise OperandError(f"fit: received {type(chosen).__name__} with none of the model's parameters, expected one made of model.parameters().")
     plan = schedule if schedule is None or isinstance(schedule, Schedule) else schedule(chosen)
     if plan is not None and not isinstance(plan, Schedule):
-        raise OperandError(f"fit: the function given as schedule made a {type(plan).__name__}, expected a Schedule, as in lambda optimizer: StepLR(optimizer, 10).")
+        raise OperandError(
+            f"fit: the function given as schedule made a {type(plan).__name__}, expected a Schedule, as in lambda optimizer: StepLR(optimizer, 10)."
+        )
     stopping = early_stopping if early_stopping is None or isinstance(early_stopping, EarlyStopping) else EarlyStopping(early_stopping)
     if stopping is not None:
         stopping.reset()

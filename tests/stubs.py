@@ -1,6 +1,8 @@
 """Makes the stubs for what is made from the table: `python tests/stubs.py` writes them, a test compares them."""
 
 import inspect
+import re
+import textwrap
 from pathlib import Path
 
 from autograd_core import TABLE, functions
@@ -30,7 +32,7 @@ def method(op, result):
 
 def methods():
     lines = [
-        '"""Made from the table by tests/stubs.py: the methods that `Value` and `Tensor` get from it."""',
+        "# Made from the table by tests/stubs.py: the methods that `Value` and `Tensor` get from it.",
         "",
         "from typing import Any",
         "",
@@ -69,13 +71,20 @@ def argument_type(parameter):
     return "Any" if parameter.default is parameter.empty else "float"
 
 
+def as_read(name):
+    """log2 stands before log10."""
+    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]
+
+
 def function_stubs():
     lines = [
-        '"""Made from the table by tests/stubs.py: the operations as functions."""',
+        "# Made from the table by tests/stubs.py: the operations as functions.",
         "",
         "from typing import Any",
         "",
-        f"__all__ = {functions.__all__!r}".replace("'", '"'),
+        "__all__ = [",
+        *textwrap.wrap(", ".join(f'"{name}"' for name in sorted(functions.__all__, key=as_read)) + ",", 120, initial_indent="    ", subsequent_indent="    "),
+        "]",
         "",
     ]
     for name in functions.__all__:

@@ -152,7 +152,7 @@ class TestSamples:
         report = check_grads(lambda p, x: np.tanh(p["w"] @ x + p["b"]), args, sample=10)
         assert len(report.comparisons) == 2 * (10 + 2)
         assert len({(c.argument, c.index) for c in report.comparisons if c.what == "reverse"}) == 11
-        assert str([c for c in report.comparisons if c.argument == -1][0]).startswith("reverse  in a random direction")
+        assert str(next(c for c in report.comparisons if c.argument == -1)).startswith("reverse  in a random direction")
         assert len(check_grads(lambda x: x * x, (np.ones(3),), order=1, sample=3).comparisons) == 4      # all: no sample is drawn
 
     @pytest.mark.parametrize("name", [n for n in PASSES if n not in ("a constant", "no elements", "a tree", "integers", "no complex numbers", "an edge with a slope") and "noise" not in n and "away" not in n])

@@ -143,7 +143,7 @@ def test_random_array_programs(program, count):
 
 @given(program=strategies.expressions())
 def test_forward_and_reverse_agree_exactly_enough(program):
-    out, pull = vjp(program, *program.leaves)
+    _, pull = vjp(program, *program.leaves)
     gradient = pull(1.0)
     for i in range(len(program.leaves)):
         direction = tuple(float(i == j) for j in range(len(program.leaves)))

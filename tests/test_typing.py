@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 pytestmark = [pytest.mark.oracle, pytest.mark.slow]
 
-GOOD = '''
+GOOD = """
 import numpy as np
 
 import autograd_core as ag
@@ -74,7 +74,7 @@ history: nn.History = nn.fit(
 last: float = history.last("loss")
 shape: tuple[int, ...] = nn.load(nn.save(nn.Sequential(nn.Linear(2, 1), nn.Tanh()), "m.safetensors")).state_dict()["0.weight"].shape
 nn.plot.loss_curves(history)
-'''
+"""
 
 BAD = {
     "import nn\nnn.Linar(2, 3)": 'has no attribute "Linar"',

@@ -26,6 +26,7 @@ class Emitter:
     """Views of the arena by name, constants, and the script that calls are written to."""
 
     def __init__(self, grouping: Grouping, script: Script, values: Array, adjoints: Array) -> None:
+        """The two flat arrays of a grouping: the values of its arena and their adjoints."""
         self.arena, self.script = grouping.arena, script
         self.values, self.adjoints = values, adjoints
         self._views: dict[tuple[int, View, tuple[int, ...]], Array] = {}
@@ -85,6 +86,7 @@ class Forward(Emitter):
     """Writes the prelude and the forward pass; remembers the operands of each step for the backward pass."""
 
     def __init__(self, grouping: Grouping, script: Script, values: Array, adjoints: Array) -> None:
+        """Nothing written yet; steps are sorted into those that must wait for parameters and those that need not."""
         super().__init__(grouping, script, values, adjoints)
         self.static = mark_hoisted(grouping)
         self.numbers = np.zeros(len(values), dtype=bool)

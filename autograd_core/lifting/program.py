@@ -183,7 +183,10 @@ class Program:
 def _plain(batch: Any) -> Array:
     """The numbers of a batch; inside a transform one that has a gradient is refused, which would be lost."""
     if tracing() and isinstance(batch, Node) and batch.requires_grad:
-        raise LiftError(f"program.inputs: received a differentiable {type(batch).__name__} inside a transform, expected plain numbers: a program gives no gradient by it.")
+        raise LiftError(
+            f"program.inputs: received a differentiable {type(batch).__name__} inside a transform, expected plain numbers: a program gives no "
+            "gradient by it."
+        )
     return as_numbers(batch, "program", "inputs")
 
 

@@ -50,13 +50,11 @@ class LocalDerivative:
     __slots__ = ("formula", "numbers", "op", "options", "slot")
 
     def __init__(self, op: Op, slot: int, arity: int, numbers: tuple[float, ...], options: dict[str, Any]) -> None:
-        self.op = op
-        self.slot = slot
-        self.numbers = numbers
-        self.options = options
+        """Read the rule for the operand in a slot, of as many operands as `arity` says."""
+        self.op, self.slot, self.numbers, self.options = op, slot, numbers, options
         try:
             formula = self._evaluate(SYMBOLS, Symbol("out"), *[Symbol(f"x{i}") for i in range(arity)])
-        except Exception: # whatever a user's rule does with symbols, it can still be called
+        except Exception:                      # whatever a user's rule does with symbols, it can still be called
             formula = None
         if any(isinstance(option, np.ndarray) and option.ndim for option in options.values()):
             formula = None                     # formulas are made of symbols and plain numbers

@@ -68,14 +68,22 @@ def joined(statements: list[Statement]) -> list[Statement]:
         start, stop = spots[0].span()
         head, tail = statement.expression[:start], statement.expression[stop:]
         signs = outside(before.expression)
-        bare = not signs or (head.endswith("(") and tail[:1] in ",)") or (not head and (tail[:3] in (" + ", " - ") or signs == {"*"} == {tail[1:2]})) or (head.endswith((" * ", "-")) and signs == {"*"})
-        text = f"{head}{before.expression}{tail}" if bare else f"{head}({before.expression}){tail}"
+        text = f"{head}{before.expression}{tail}" if _stands_bare(signs, head, tail) else f"{head}({before.expression}){tail}"
         if _RECIPROCAL.fullmatch(before.expression) and head.endswith(" * "):  # g / v, not g * (1 / v)
             text = f"{head[:-3]} / {before.expression.removeprefix('1 / ')}{tail}"
         names = tuple(dict.fromkeys(before.names + statement.names))
         cost = Cost(statement.calls, statement.products, statement.functions)
         found[-1] = replace(before.with_cost(cost), expression=text, names=names)
     return found
+
+
+def _stands_bare(signs: set[str], head: str, tail: str) -> bool:
+    """Whether an expression with these signs needs no parentheses between what comes before it and what comes after it."""
+    if not signs or (head.endswith("(") and tail[:1] in ",)"):
+        return True
+    if not head:
+        return tail[:3] in (" + ", " - ") or signs == {"*"} == {tail[1:2]}
+    return head.endswith((" * ", "-")) and signs == {"*"}
 
 
 def outside(text: str) -> set[str]:

@@ -49,18 +49,17 @@ def lift(root: Any, *, params: Any = None, inputs: Any = None) -> Program:
         A `Program`: `program()` → loss, `program.backward()`, `program.theta`, `program.inputs`, `program.write_back()`.
 
     Raises:
-        LiftError: A transform is running; a leaf is listed twice, is no leaf, is a constant of which something was computed that is not recorded, or the program failed its check: before it is handed out, it is
-            replayed once and compared with the recorded loss and with one backward pass over the graph.
+        LiftError: A transform is running. A leaf is listed twice, is the result of an operation, or is a constant of which something was
+            computed that no node remembers. Or the program failed its check: before it is handed out it is replayed once, and compared
+            with the recorded loss and with one backward pass over the graph.
 
-    An input that is a Tensor may be a constant (`requires_grad=False`) as long as every operation on it has a parameter, too;
-    where something is computed of inputs alone, make them with `requires_grad=True`, else that is refused.
+    What stays as it was recorded: plain numbers, what was taken out of the graph (`.data`, `detach`, `no_grad`), and the branches that
+    Python took, among them the condition of a `where` that compared numbers, the interval of `np.interp`, and what `np.nansum` and its
+    kin leave out. `maximum`, `relu`, `clip` and `sort` decide anew. Data that is to change must be a `Value` listed in `inputs`; an
+    input that is a `Tensor` may have `requires_grad=False` only where every operation on it has a parameter, too.
 
-    Plain numbers in the graph are constants of the program, and so is what was taken out of it (`.data`, `detach`, `no_grad`); the branches that Python took while recording stay
-    taken, also as the condition of a `where` that compared numbers, as the interval of `np.interp` and as what `np.nansum` and
-    its kin leave out (`maximum`, `relu`, `clip` and `sort` decide anew): data that is to change must be a `Value` listed in
-    `inputs`. A sum may be added up in another order, so
-    results agree to rounding (1e-15 or so), not to the last bit. Triangular (masked) products and sequences of
-    unequal lengths run, in more and smaller pieces.
+    A sum may be added up in another order, so results agree to rounding (1e-15 or so), not to the last bit. Triangular (masked)
+    products and sequences of unequal lengths run, in more and smaller pieces.
 
     Example:
         >>> from autograd_core import Value, lift
@@ -224,7 +223,10 @@ def _check_recorded(root: Tensor, listed: dict[str, list[Tensor]]) -> None:
             raise LiftError(f"lift: {name}, a constant, is not in the graph: {hint.format('it')}.")
     for leaf in leaves:
         if leaf._is_computed and not any(leaf is x for x in constants.values()):
-            raise LiftError(f"lift: the graph holds a result of shape {np.shape(leaf._value)} of constants, and {', '.join(constants)} may be among them: {hint.format('them')}.")
+            raise LiftError(
+                f"lift: the graph holds a result of shape {np.shape(leaf._value)} of constants, and {', '.join(constants)} may be among them: "
+                f"{hint.format('them')}."
+            )
 
 
 def _lift_tensors(root: Tensor, params: Any, inputs: Any) -> Program:
@@ -241,7 +243,7 @@ def _lift_tensors(root: Tensor, params: Any, inputs: Any) -> Program:
     _check_recorded(root, {"params": chosen, "inputs": given})
     compiled, arrays = compile_tensors(root, chosen, given)
     program = TensorProgram(compiled, chosen, arrays)
-    precise = all(node._value.dtype == np.float64 for node in walk(root) if node.is_array)  # type: ignore[attr-defined]
+    precise = all(node._value.dtype == np.float64 for node in walk(root) if node.is_array)
     tolerance = 1e-9 if precise else 1e-3      # what is rounded to float32 on the way may be rounded elsewhere in a program
     expected = gradients([root], [np.ones_like(root._value)], chosen, graph=False)
     flat = [np.zeros(p._value.size) if g is None else np.ravel(g) for p, g in zip(chosen, expected, strict=True)]

@@ -73,7 +73,9 @@ def _colours(theme: Theme) -> str:
     """The highlight colours as custom properties of the picture."""
 
     def block(colours: dict[str, str]) -> str:
-        return ".ag .on .w{stroke:var(--a);stroke-width:3.5px}.ag .on .h{fill:var(--a)}" f".ag{{--a:{colours['active']};--o:{colours['operand']};--n:{colours['line']};--e:{colours['edge']};--s:{colours['strong']}}}"
+        names = {"a": "active", "o": "operand", "n": "line", "e": "edge", "s": "strong"}
+        rest = ";".join(f"--{short}:{colours[name]}" for short, name in names.items())
+        return f".ag .on .w{{stroke:var(--a);stroke-width:3.5px}}.ag .on .h{{fill:var(--a)}}.ag{{{rest}}}"
 
     return themed(block(_LIGHT), block(_DARK), theme)
 

@@ -20,7 +20,10 @@ from .text import clean, number, sign_of, signed
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["brief", "derivative_symbol", "derivative_value", "grad_text", "header_of", "laid_out", "module_rows", "node_content", "shape_text", "told_constants"]
+__all__ = [
+    "brief", "derivative_symbol", "derivative_value", "grad_text", "header_of", "laid_out", "module_rows", "node_content", "shape_text",
+    "told_constants",
+]  # fmt: skip
 
 
 def header_of(network: Network, i: int) -> str:

@@ -117,7 +117,7 @@ def _run(source: str, form: str, seconds: float) -> bytes | None:
     if command is None:
         return None
     try:
-        done = subprocess.run(command, input=source.encode(), capture_output=True, timeout=seconds, check=False)
+        done = subprocess.run(command, input=source.encode(), capture_output=True, timeout=seconds, check=False)  # noqa: S603 - Graphviz's
     except (OSError, subprocess.SubprocessError):
         return None
     return done.stdout if done.returncode == 0 and done.stdout else None

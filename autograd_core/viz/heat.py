@@ -31,10 +31,10 @@ def _palette() -> bytes:
 
 
 def png(rows: list[bytes]) -> bytes:
-    """A PNG from rows of palette indices (0 most negative, 31 zero, 62 most positive, 63 nan).
+    r"""A PNG from rows of palette indices (0 most negative, 31 zero, 62 most positive, 63 nan).
 
     >>> png([bytes([0, 31, 62])])[:4]
-    b'\\x89PNG'
+    b'\x89PNG'
     """
 
     def chunk(kind: bytes, content: bytes) -> bytes:

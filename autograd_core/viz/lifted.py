@@ -282,7 +282,8 @@ def _scalar_side(program: Program, origins: Sequence[tuple[Line, tuple[Any, ...]
     side = _open(network, lines_of, arrays, names, limit) if len(network.nodes) <= limit else _stacked(network, lines_of, arrays, program, theme)
     operations = sum(network.op(i) is not None for i in range(len(network.nodes)))
     leaves = Counter(str(network.roles[i]) for i in range(len(network.nodes)) if network.op(i) is None)
-    parts = [_plural(operations, "operation"), *(_plural(leaves[role], word) for role, word in (("parameter", "parameter"), ("input", "input"), ("constant", "plain number")) if leaves[role])]
+    words = {"parameter": "parameter", "input": "input", "constant": "plain number"}
+    parts = [_plural(operations, "operation"), *(_plural(leaves[role], word) for role, word in words.items() if leaves[role])]
     side.summary = f"Recorded: {', '.join(parts)}. Found by lift, which is told nothing about layers, neurons or samples."
     return side
 
@@ -297,7 +298,8 @@ def _open(network: Network, lines_of: dict[int, list[int]], arrays: dict[int, st
         side.sizes.append(len(box.members))
         side.lines.append(dict(counts))
         side.arrays.append(next((arrays[i] for i in box.members if i in arrays), ""))
-        side.texts.append(clean(f"{box.name} {box.formula}".strip(), 300) + ("." if counts or side.arrays[-1] else ": a number of the program, replaced by no call."))
+        told = bool(counts or side.arrays[-1])
+        side.texts.append(clean(f"{box.name} {box.formula}".strip(), 300) + ("." if told else ": a number of the program, replaced by no call."))
         side.members.append({})
     return side
 
@@ -340,7 +342,8 @@ def _stacked(network: Network, lines_of: dict[int, list[int]], arrays: dict[int,
             what = "numbers that depend on no input: computed once, when lifting" if stack.array == "folded" else f"the leaves of {stack.array or 'the graph'}"
             side.texts.append(clean(f"{stack.symbol}: {what}, {_nodes(count)}.", 300))
         else:
-            side.texts.append(clean(f"{stack.symbol} {'=' if not stack.mixed else 'holds'} {stack.formula}: {_plural(count, 'member')}, {_nodes(len(stack.nodes))}.", 300))
+            what = f"{stack.symbol} {'=' if not stack.mixed else 'holds'} {stack.formula}"
+            side.texts.append(clean(f"{what}: {_plural(count, 'member')}, {_nodes(len(stack.nodes))}.", 300))
         members: dict[str, Any] = {"list": [], "more": max(0, count - _MEMBERS)}
         if stack.role == "operation":
             members["list"] = [stacks.formulas.of_member(head) for head in stack.heads[:_MEMBERS]]
@@ -353,7 +356,10 @@ def _stacked(network: Network, lines_of: dict[int, list[int]], arrays: dict[int,
         side.members.append(members)
     numbers = len(network.nodes) - sum(side.sizes)
     if numbers:
-        side.note = f"{_plural(numbers, 'plain number')} of the graph (c, 0.01, …) became constants of the program and {'are' if numbers > 1 else 'is'} not drawn. Nothing else is left out."
+        side.note = (
+            f"{_plural(numbers, 'plain number')} of the graph (c, 0.01, …) became constants of the program and "
+            f"{'are' if numbers > 1 else 'is'} not drawn. Nothing else is left out."
+        )
         side.sizes.append(numbers)
     if stacks.circles:
         side.note += f" Wires of {_plural(stacks.circles, 'use')} between kinds of nodes that depend on each other in turn are not drawn."

@@ -29,10 +29,10 @@ _INLINE, _TABLE = 300, 1000  # steps that stand in a page uncompressed; rows of 
 
 
 def safe_json(data: object) -> str:
-    """JSON that may stand inside a script element: no character of HTML is left in it.
+    r"""JSON that may stand inside a script element: no character of HTML is left in it.
 
     >>> safe_json("</script>")
-    '"\\\\u003c/script\\\\u003e"'
+    '"\\u003c/script\\u003e"'
     """
     text = json.dumps(data, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")

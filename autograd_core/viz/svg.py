@@ -286,7 +286,8 @@ def _box(box: Box, x: int, y: int, width: int, height: int, direction: Direction
     if _is_plain(box):
         place_ = f'x="{x + width / 2:g}" y="{y + height // 2 + 4}"'
         rim = f'<rect class="o" x="{x}" y="{y}" width="{width}" height="{height}" rx="9"/>'
-        return f'<g class="b constant plain{" faded" if box.faded else ""}" id="b{box.id}">{rim}<text {place_}><tspan class="n">{escape(box.name)}</tspan></text></g>'
+        kind = f"b constant plain{' faded' if box.faded else ''}"
+        return f'<g class="{kind}" id="b{box.id}">{rim}<text {place_}><tspan class="n">{escape(box.name)}</tspan></text></g>'
     radius = 0 if box.role in ("input", "constant") else 9
     kind = f"b {box.role}" + (" root" if box.root else "") + (" faded" if box.faded else "")
     kind += " opens" if box.opens else ""

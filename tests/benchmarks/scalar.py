@@ -3,6 +3,7 @@
 import gc
 import random
 import sys
+from pathlib import Path
 
 import nn
 from autograd_core import Value
@@ -47,8 +48,7 @@ def network_on(value):
     """micrograd's own nn.py, with its Value replaced: only the import line changes."""
     import micrograd.nn
 
-    with open(micrograd.nn.__file__, encoding="utf-8") as file:
-        source = file.read().replace("from micrograd.engine import Value", "")
+    source = Path(micrograd.nn.__file__).read_text(encoding="utf-8").replace("from micrograd.engine import Value", "")
     space = {"Value": value, "__name__": "micrograd_nn"}
     exec(source, space)
     return space["MLP"]

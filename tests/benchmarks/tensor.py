@@ -27,7 +27,7 @@ def problem(sizes, batch, dtype):
 def ours(sizes, batch, dtype):
     x, y, weights, biases = problem(sizes, batch, dtype)
     layers = []
-    for i, (a, b) in enumerate(zip(sizes, sizes[1:])):
+    for a, b in zip(sizes, sizes[1:]):
         layers += [nn.Linear(a, b, dtype=dtype), nn.ReLU()]
     model = nn.Sequential(*layers[:-1])
     for p, start in zip(model.parameters(), [v for pair in zip(weights, biases) for v in pair]):

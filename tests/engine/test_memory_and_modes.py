@@ -186,7 +186,7 @@ def scalar_graphs() -> dict[str, Callable[..., Any]]:
 def test_copies_of_every_operation_on_values_work(name: str, how: Callable[[Any], Any]) -> None:
     """The gradient, the second pass, the check for nan, forward mode and the lift of a copy are those of the graph."""
     f = scalar_graphs()[name]
-    xs = [Value(1.4 if name == "arccosh" else 0.4, label="x"), Value(0.7, label="y")][: 2 if name in ("weighted_sum", "where", "clip with bounds") else TABLE[name.split()[0]].arity]
+    xs = [Value(1.4 if name == "arccosh" else 0.4, label="x"), Value(0.7, label="y")][: 2 if name in ("weighted_sum", "where", "clip with bounds") else TABLE[name.split(maxsplit=1)[0]].arity]
     y = ag.tanh(f(*xs) * 0.5)
     copied = how(y)
     y.backward()

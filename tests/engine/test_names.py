@@ -249,7 +249,7 @@ def test_elementwise_operations_are_functions_and_methods(name: str) -> None:
     assert isinstance(function(Value(x)), Value)
     assert isinstance(function(Tensor([x])), Tensor)
     assert type(function(np.array([x]))) is np.ndarray
-    close = dict(rtol=1e-15, atol=0)
+    close = {"rtol": 1e-15, "atol": 0}
     np.testing.assert_allclose(function(Value(x)).data, number, **close)
     np.testing.assert_allclose(function(Tensor([x])).data, [number], **close)
     np.testing.assert_allclose(function(np.array([x])), [number], **close)

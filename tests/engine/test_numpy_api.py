@@ -153,7 +153,7 @@ FUNCTIONS: dict[str, Callable[[Any], Any]] = {
     "convolve, valid": lambda x: np.convolve(x[0], [1.0, 2.0], mode="valid"),
     "correlate": lambda x: np.correlate(x[0], x[1, :2]),
     "correlate, full": lambda x: np.correlate(x[0], x[1], mode="full"),
-    "cross": lambda x: np.cross(x, x[::-1] + [1.0, 0.0, 0.0]),
+    "cross": lambda x: np.cross(x, x[::-1] + [1.0, 0.0, 0.0]),  # noqa: RUF005 - a sum of an array and a list
     "cross along the first axis": lambda x: np.cross(x.T, np.ones((3, 2)), axis=0),
     "linalg.cross": lambda x: np.linalg.cross(x, x**2),
     "vdot": lambda x: np.vdot(x, 2 * x),

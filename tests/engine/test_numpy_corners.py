@@ -181,7 +181,7 @@ def test_quantiles_of_empty_arrays(function: Callable[..., Any], shape: tuple[in
     """Along an axis that has elements there is nothing to be found: an empty result."""
     t = Tensor(np.zeros(shape))
     out = function(t, axis=axis)
-    np.testing.assert_array_equal(out.data, function(np.zeros(shape[:1] + (1,) + shape[2:]), axis=axis)[..., :0] if isinstance(axis, tuple) else function(np.zeros(shape), axis=axis))
+    np.testing.assert_array_equal(out.data, function(np.zeros((*shape[:1], 1, *shape[2:])), axis=axis)[..., :0] if isinstance(axis, tuple) else function(np.zeros(shape), axis=axis))
     out.sum().backward()
     assert t.grad is not None
     assert t.grad.shape == shape

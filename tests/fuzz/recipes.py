@@ -549,9 +549,7 @@ def public_names() -> dict[str, Any]:
             found[prefix + name] = thing
             if isinstance(thing, type):
                 found.update(methods(prefix, thing))
-    for name, function in BY_NUMPY.items():
-        found[name] = function
-    return found
+    return found | dict(BY_NUMPY)
 
 
 def methods(prefix: str, kind: type) -> Iterator[tuple[str, Any]]:

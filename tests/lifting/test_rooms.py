@@ -237,7 +237,7 @@ def test_compiled_kernels_and_derivatives_are_the_entry_s_own(name: str) -> None
                 numbers = [float(x[i]) for x in operands]
                 if all(map(math.isfinite, [*numbers, out[i]])):
                     point = {"out": float(out[i]), "x": numbers[0], "y": numbers[-1]}
-                    np.testing.assert_allclose(eval(text, scope | point), expected[i], rtol=1e-13)  # noqa: S307
+                    np.testing.assert_allclose(eval(text, scope | point), expected[i], rtol=1e-13)
 
 
 def test_relu_in_place_may_ask_its_result() -> None:

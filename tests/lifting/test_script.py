@@ -29,5 +29,5 @@ def test_a_product_is_written_as_what_suits_its_arrays(shape, left, right, resul
     readable = not {"spaced", "turned"} & {left, right}
     by_matmul = result != "C" or (shape[0] > 100 and readable)
     assert (".dot(" not in line) == by_matmul
-    exec(line, dict(script.bound))  # noqa: S102 - the line is the script's own
+    exec(line, dict(script.bound))
     np.testing.assert_allclose(out, np.asarray(a) @ np.asarray(b), rtol=1e-12, atol=1e-12)

@@ -140,9 +140,7 @@ def moons_tree_sums() -> Graph:
 
     x, y = moons()
     model, rows = MLP(random.Random(7), (2, 16, 16, 1)), samples(x)
-    parts = []
-    for i in range(0, 100, 10):
-        parts.append(tree([apply("relu", 1 - float(y[j]) * model(rows[j])) for j in reversed(range(i, i + 10))]))
+    parts = [tree([apply("relu", 1 - float(y[j]) * model(rows[j])) for j in reversed(range(i, i + 10))]) for i in range(0, 100, 10)]
     total = parts[-1]
     for part in reversed(parts[:-1]):
         total = part + total

@@ -97,7 +97,7 @@ def test_a_step_leaves_nothing_for_the_garbage_collector(make):
 def test_copies(make):
     model = make()
     for other in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
-        assert [p is not q for p, q in zip(model.parameters(), other.parameters(), strict=True)]
+        assert all(p is not q for p, q in zip(model.parameters(), other.parameters(), strict=True))
         assert {k: v.tolist() for k, v in other.state_dict().items()} == {k: v.tolist() for k, v in model.state_dict().items()}
         before = model.state_dict()
         for p in other.parameters():
@@ -135,7 +135,7 @@ def test_ctrl_c_on_the_command_line(tmp_path):
     process = subprocess.Popen(
         [sys.executable, "-X", "faulthandler", "-m", "nn", "train", "moons", "--epochs", "1000000", "--output", "out"], cwd=tmp_path, env=ENVIRONMENT,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8",
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),   # a shell's background job, as this may be, ignores it
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - a shell's background job, as this may be, ignores it
     )
     shown = ""
     while "epoch 3" not in shown:

@@ -157,7 +157,7 @@ def test_a_loss_of_ones_own_that_does_not_is_lifted_where_that_is_asked_for():
     def loss(p, t):
         return sum((a - b) ** 4 for a, b in zip(p, t, strict=True)) * (1.0 / len(p))
 
-    (fast, a), (slow, b) = run(True, loss=loss), run(False, loss=loss)
+    (fast, a), (_, b) = run(True, loss=loss), run(False, loss=loss)
     assert fast.lifted
     np.testing.assert_allclose([p.data for p in a.parameters()], [p.data for p in b.parameters()], rtol=1e-7)
 

@@ -38,7 +38,7 @@ def test_decision_boundary(tmp_path):
     model = nn.MLP(2, [4, 1], rng=0)
     ax = plot.decision_boundary(model, x, y, resolution=20)
     assert "class 0" in drawn(ax, tmp_path) and "class 1" in texts(ax)
-    figure, mine = plt.subplots()
+    _, mine = plt.subplots()
     assert plot.decision_boundary(nn.Sequential(nn.Linear(2, 1, rng=0), nn.Sigmoid()), x, y, ax=mine, resolution=20) is mine
     x, y = blobs(30, rng=0)
     assert "class 2" in drawn(plot.decision_boundary(nn.Linear(2, 3, rng=0), x, y, resolution=30), tmp_path)

@@ -91,14 +91,13 @@ def test_every_step_shows_the_numbers_of_the_engine(open_page, make):
         assert page.locator(f"#b{live.index(step['o'])} .live").text_content() == step["g"][0]
         assert page.locator(".e.on").count() == 1 and page.locator(".b.act").count() == 1
     assert page.locator("#next").is_disabled()
-    final = {name: text for name, text in found.gradients().items()}
-    assert final and "?" not in [t for t in page.locator(".done .live").all_text_contents()]
+    assert found.gradients() and "?" not in page.locator(".done .live").all_text_contents()
 
 
 def test_keys_buttons_slider_and_clicks(open_page):
     out, *_ = neuron()
     page = open_page(explain(out).html)
-    count = lambda: page.locator("#count").text_content()  # noqa: E731
+    count = lambda: page.locator("#count").text_content()
     page.keyboard.press("End")
     assert count() == "5 / 5"
     page.keyboard.press("ArrowRight")
@@ -164,8 +163,8 @@ def test_the_parts_of_a_stack_take_turns_in_one_place(open_page):
     data, page = data_of(html), open_page(html)
     assert page.locator("#parts").is_hidden() and len(html) < 1_000_000
     page.locator(".opens", has_text="Neuron").first.click()
-    weights = lambda: page.locator(".parameter .v").all_text_contents()  # noqa: E731
-    places = lambda: page.eval_on_selector_all(".b", "all => all.map((b) => [b.id, ...Object.values(b.querySelector('rect').getBoundingClientRect().toJSON())])")  # noqa: E731
+    weights = lambda: page.locator(".parameter .v").all_text_contents()
+    places = lambda: page.eval_on_selector_all(".b", "all => all.map((b) => [b.id, ...Object.values(b.querySelector('rect').getBoundingClientRect().toJSON())])")
     seen, first = [weights()], places()
     assert page.locator("#before").is_disabled() and page.locator("#of").text_content() == "of 16"
     for _ in range(15):
@@ -275,7 +274,7 @@ def test_a_sum_too_wide_for_one_picture_opens_as_a_walk(open_page):
 
 def test_zoom_buttons(open_page):
     page = open_page(draw(mlp_loss(2, 2, 1)).html)
-    width = lambda: page.evaluate("document.querySelector('.view>svg').getBoundingClientRect().width")  # noqa: E731
+    width = lambda: page.evaluate("document.querySelector('.view>svg').getBoundingClientRect().width")
     first = width()
     page.locator("#larger").click()
     assert width() == pytest.approx(first * 1.25, abs=0.1)  # browsers round to a fraction of a pixel
@@ -315,7 +314,7 @@ def test_paper_is_light(open_page, tmp_path, kind, theme):
     page = open_page(text if kind.endswith("html") else f"<!doctype html>{text}", scheme="dark")
     ground = "[...document.querySelectorAll('body, .ag .bg, .ag .o')].map((e) => getComputedStyle(e)).map((s) => s.fill === 'rgb(0, 0, 0)' ? s.backgroundColor : s.fill)"
     ink = "[...document.querySelectorAll('.ag text')].map((e) => getComputedStyle(e).fill)"
-    channels = lambda colours: [int(c) for colour in colours for c in re.findall(r"[0-9]+", colour)[:3] if "0, 0, 0, 0" not in colour]  # noqa: E731
+    channels = lambda colours: [int(c) for colour in colours for c in re.findall(r"[0-9]+", colour)[:3] if "0, 0, 0, 0" not in colour]
     on_screen = channels(page.evaluate(ground))
     assert on_screen and (max(on_screen) < 80) == (theme != "light")
     page.emulate_media(media="print", color_scheme="dark")

@@ -38,7 +38,7 @@ def edges(drawing):
 
 
 def test_a_neuron_says_values_gradients_and_derivatives():
-    out, w, x, b = neuron()
+    out, w, _, _ = neuron()
     before = draw(out)
     assert {row.value for row in boxes(before)["w"].rows if row.key == "grad"} == {"?"}, "no misleading 0"
     out.backward()
@@ -91,7 +91,7 @@ def test_tensors_show_shapes_values_and_heat_maps():
     loss = (small * small).sum()
     loss.backward()
     box = boxes(draw(loss))["A"]
-    assert [row.key for row in box.rows][0] == "(2, 2)"
+    assert box.rows[0].key == "(2, 2)"
     assert [text for text, _ in box.grids[0].cells] == ["1", "−2", "0.5", "4"]
     assert [text for text, _ in box.grids[1].cells] == ["2", "−4", "1", "8"]
     drawing = draw(tensor_mlp())
@@ -230,7 +230,7 @@ def test_hostile_labels_give_well_formed_harmless_svg(tmp_path):
         tags = {element.tag.removeprefix(SVG) for element in tree.iter()}
         assert tags <= {"svg", "style", "rect", "g", "path", "text", "tspan", "title", "image"}
         for element in tree.iter():
-            assert not any(key.lower().startswith("on") for key in element.keys())
+            assert not any(key.lower().startswith("on") for key in element.keys())  # noqa: SIM118 - an element is no dictionary
             assert not any("javascript:" in value for key, value in element.items() if key != "aria-label")
         assert all(len(box.name) <= 44 for box in drawing.graph.boxes)
         html = drawing.html
@@ -427,7 +427,7 @@ def test_the_notebook_bundle_has_a_still_picture_under_a_sandboxed_page():
     found = draw(out)._repr_mimebundle_()
     assert set(found) == {"text/plain", "image/svg+xml", "text/html"}
     html = found["text/html"]
-    assert '<img ' in html and html.index("<img ") < html.index("<iframe ")
+    assert "<img " in html and html.index("<img ") < html.index("<iframe ")
     assert 'sandbox="allow-scripts"' in html and "allow-same-origin" not in html
     assert "<script" not in html.split("srcdoc=")[0]
 
@@ -622,7 +622,7 @@ def test_exports_are_legible_on_any_ground():
 
 def test_a_lone_b_is_no_bias():
     """In a·b + c nothing is a parameter; in w·x + b the b is, and wherever a module or the caller says what is one."""
-    roles = lambda root, **options: {box.name: box.role for box in draw(root, **options).graph.boxes}  # noqa: E731
+    roles = lambda root, **options: {box.name: box.role for box in draw(root, **options).graph.boxes}
     a, b, c, w = (Value(float(i), label=name) for i, name in enumerate("abcw", 1))
     assert {roles(a * b + c)[name] for name in "abc"} == {"input"}
     assert [roles(w * a + b)[name] for name in "wab"] == ["parameter", "input", "parameter"]

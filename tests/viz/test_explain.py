@@ -17,7 +17,7 @@ from .graphs import HOSTILE, chain, data_of, mlp_loss, neuron, tensor_mlp
 
 
 def test_a_neuron_by_hand():
-    out, w, x, b = neuron()
+    out, w, _, _ = neuron()
     steps = list(explain(out))
     local = 1 - np.tanh(-1.5) ** 2
     assert [(s.names[0], s.names[1], s.symbol) for s in steps] == [
@@ -108,7 +108,7 @@ def test_brief():
 
 def test_the_page_is_one_file_without_network():
     html = explain(mlp_loss(2, 2, 1)).html
-    assert not re.search(r'(?:src|href)="(?!data:)', html) and "http-equiv=\"Content-Security-Policy\"" in html
+    assert not re.search(r'(?:src|href)="(?!data:)', html) and 'http-equiv="Content-Security-Policy"' in html
     assert not re.findall(r"https?://(?!www\.w3\.org/2000/svg)", html)
     script = html.rsplit("<script>", 1)[1]
     assert "innerHTML" not in script and "eval" not in script

@@ -21,10 +21,9 @@ def graphs(draw):
         owner = [-1] * n if draw(st.booleans()) else [max(owner)] * n
     size = st.integers(20, 200)
     items = {i: Item(draw(size), draw(size), None if owner[i] < 0 else owner[i], (-8.0, 8.0)) for i in range(n)}
-    links = []
-    for i in range(1, n):
-        for slot in range(draw(st.integers(0, 2))):
-            links.append(Link(draw(st.integers(0, i - 1)), i, slot, draw(st.sampled_from([0.0, 40.0]))))
+    links = [
+        Link(draw(st.integers(0, i - 1)), i, slot, draw(st.sampled_from([0.0, 40.0]))) for i in range(1, n) for slot in range(draw(st.integers(0, 2)))
+    ]
     return items, links, parents
 
 
@@ -41,20 +40,19 @@ def test_boxes_never_overlap_and_stay_inside(graph):
         for i, c in found.centres.items()
     }
     assert boxes.keys() == items.keys()
-    for i in boxes:
-        assert boxes[i][0] >= -0.01 and boxes[i][1] >= -0.01
-        assert boxes[i][2] <= found.along + 0.01 and boxes[i][3] <= found.across + 0.01
-        for j in boxes:
-            assert i == j or not _overlap(boxes[i], boxes[j])
+    for i, box in boxes.items():
+        assert box[0] >= -0.01 and box[1] >= -0.01
+        assert box[2] <= found.along + 0.01 and box[3] <= found.across + 0.01
+        assert not any(_overlap(box, other) for j, other in boxes.items() if i != j)
         for group, (low, high) in found.frames.items():
             frame = (*low, *high)
-            inside = boxes[i][0] >= frame[0] and boxes[i][1] >= frame[1] and boxes[i][2] <= frame[2] and boxes[i][3] <= frame[3]
+            inside = box[0] >= frame[0] and box[1] >= frame[1] and box[2] <= frame[2] and box[3] <= frame[3]
             chain = set()
             owner = items[i].group
             while owner is not None:
                 chain.add(owner)
                 owner = parents[owner]
-            assert inside if group in chain else not _overlap(boxes[i], frame)
+            assert inside if group in chain else not _overlap(box, frame)
 
 
 @given(graphs())

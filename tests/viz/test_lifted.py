@@ -57,7 +57,7 @@ def with_modules(n=100):
 
 def recurrent(steps=5, batch=4):
     rng = random.Random(1)
-    v = lambda: Value(rng.uniform(-0.5, 0.5))  # noqa: E731
+    v = lambda: Value(rng.uniform(-0.5, 0.5))
     wx, wh = ([[v() for _ in range(k)] for _ in range(8)] for k in (3, 8))
     b = [v() for _ in range(8)]
     xs = [[[v() for _ in range(3)] for _ in range(steps)] for _ in range(batch)]
@@ -299,7 +299,7 @@ def test_a_tall_graph_opens_at_its_beginning_and_a_wide_one_in_its_middle(open_p
 @pytest.mark.browser
 def test_zoom_and_drag(open_page):  # noqa: F811
     page = open_page(drawn(GRAPHS["loops"])[0].html)
-    width = lambda: page.evaluate("document.querySelector('#scalar>svg').getBoundingClientRect().width")  # noqa: E731
+    width = lambda: page.evaluate("document.querySelector('#scalar>svg').getBoundingClientRect().width")
     first = width()
     page.locator("#larger").click()
     assert width() == pytest.approx(first * 1.25)
