@@ -17,7 +17,9 @@ they could not be grouped later. Numbers are not distributed over sums either: k
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from autograd_core.errors import LiftError
@@ -25,7 +27,7 @@ from autograd_core.op import Op
 
 from .tape import Tape
 
-__all__ = ["Application", "Canonical", "Sum", "Term", "canonicalise"]
+__all__ = ["Application", "Canonical", "Sum", "Survey", "Term", "canonicalise"]
 
 Term = tuple[float, int, int]
 """(coefficient, position of x, position of y or -1)."""
@@ -56,7 +58,18 @@ class Application(NamedTuple):
         return (self.op.name, self.numbers, tuple(sorted((k, repr(v)) for k, v in self.options.items())))
 
 
-@dataclass(slots=True)
+class Survey(NamedTuple):
+    """Facts about the positions of a graph, and its length as scalar source."""
+
+    need: bytearray
+    """Whether a position depends on a parameter."""
+    height: list[int]
+    """0 for leaves and numbers, else one more than that of the highest operand."""
+    lines: int
+    """How many lines the source has: one a node forward, one backward for each use whose gradient is needed."""
+
+
+@dataclass
 class Canonical:
     """The nodes that remain, in topological order, by their positions on the tape.
 
@@ -91,13 +104,20 @@ class Canonical:
             return [p for _, x, y in self.sums[node].terms for p in (x, y) if p >= 0]
         return list(self.applications[node].operands)
 
-    def needs_gradient(self) -> bytearray:
-        """For every position, whether it depends on a parameter."""
-        need = bytearray(self.size)
+    @cached_property
+    def survey(self) -> Survey:
+        """What every way of compiling asks about the whole graph, found in one pass."""
+        need, height = bytearray(self.size), [0] * self.size
         need[: self.parameters] = b"\x01" * self.parameters
+        lines = len(self.kept)
         for node in self.kept:
-            need[node] = any(need[p] for p in self.operands(node))
-        return need
+            operands = self.operands(node)
+            height[node] = 1 + max(map(height.__getitem__, operands), default=0)
+            wanted = sum(map(need.__getitem__, operands))
+            if wanted:
+                need[node] = 1
+                lines += wanted
+        return Survey(need, height, lines)
 
 
 def _uses(tape: Tape) -> list[int]:
@@ -116,40 +136,35 @@ class _Canonicaliser:
         self.tape = tape
         self.uses = _uses(tape)
         self.values = tape.values
-        self.kind = [_LEAF if i < tape.live else _CONSTANT for i in range(len(tape))]
+        self.kind = [_LEAF] * tape.live + [_CONSTANT] * (len(tape) - tape.live)
         self.terms: dict[int, list[Term]] = {}
         self.offset: dict[int, float] = {}
         self.product: dict[int, Term] = {}
         self.applied: dict[int, Application] = {}
         self.owner: dict[int, int] = {}  # an absorbed entry → the one that absorbed it
 
-    def addend(self, node: int, sign: float, into: int) -> tuple[float, list[Term]]:
-        """What `sign · node` adds to the sum `into`: a number and terms."""
-        kind = self.kind[node]
-        if kind == _CONSTANT:
-            return sign * self.values[node], []
-        if self.uses[node] == 1:
-            if kind == _PRODUCT:
-                self.owner[node] = into
-                k, x, y = self.product[node]
-                return 0.0, [(sign * k, x, y)]
-            if kind == _SUM and sign == 1.0:
-                self.owner[node] = into
-                return self.offset.pop(node), self.terms.pop(node)
-        return 0.0, [(sign, node, -1)]
-
-    def add_sum(self, node: int, addends: list[tuple[float, list[Term]]]) -> None:
-        """`node` becomes the sum of the addends; the longest list is extended in place, so a chain costs O(n)."""
-        offset = 0.0
-        merged: list[Term] = []
-        for number, terms in addends:
-            offset += number
-            if len(terms) > len(merged):
-                terms.extend(merged)
-                merged = terms
+    def add_sum(self, node: int, addends: Iterable[tuple[int, float]], terms: list[Term], offset: float = 0.0) -> None:
+        """`node` becomes offset + terms + Σ sign · addend; the longest list is extended in place, so a chain costs O(n)."""
+        for position, sign in addends:
+            kind = self.kind[position]
+            if kind == _CONSTANT:
+                offset += sign * self.values[position]
+            elif kind == _PRODUCT and self.uses[position] == 1:
+                self.owner[position] = node
+                k, x, y = self.product[position]
+                terms.append((sign * k, x, y))
+            elif kind == _SUM and sign == 1.0 and self.uses[position] == 1:
+                self.owner[position] = node
+                offset += self.offset.pop(position)
+                more = self.terms.pop(position)
+                if len(more) > len(terms):
+                    more.extend(terms)
+                    terms = more
+                else:
+                    terms.extend(more)
             else:
-                merged.extend(terms)
-        self.kind[node], self.terms[node], self.offset[node] = _SUM, merged, offset
+                terms.append((sign, position, -1))
+        self.kind[node], self.terms[node], self.offset[node] = _SUM, terms, offset
 
     def factor(self, node: int, into: int, *, whole: bool) -> tuple[float, int, int]:
         """A factor of the product `into`, as (coefficient, x, y): scaled nodes dissolve, so do products if `whole`."""
@@ -197,7 +212,7 @@ class _Canonicaliser:
                 terms.append((self.values[x], w, -1))
             else:
                 terms.append((1.0, w, x))
-        self.add_sum(node, [(number, terms), self.addend(operands[-1], 1.0, node)])
+        self.add_sum(node, ((operands[-1], 1.0),), terms, number)
 
     def visit(self, node: int) -> None:
         """Turn one recorded operation into its canonical form."""
@@ -210,12 +225,11 @@ class _Canonicaliser:
             return  # a number: its recorded value stands
         name = op.name
         if name == "add":
-            self.add_sum(node, [self.addend(operands[0], 1.0, node), self.addend(operands[1], 1.0, node)])
+            self.add_sum(node, ((operands[0], 1.0), (operands[1], 1.0)), [])
         elif name == "mul":
             self.add_product(node, operands[0], operands[1], op)
         elif name == "sub":
-            x, y = operands
-            self.add_sum(node, [self.addend(x, 1.0, node), self.addend(y, -1.0, node)])
+            self.add_sum(node, ((operands[0], 1.0), (operands[1], -1.0)), [])
         elif name == "neg":
             self.add_scaled(node, -1.0, operands[0])
         elif name == "weighted_sum":
@@ -252,16 +266,13 @@ def canonicalise(tape: Tape, input_shape: tuple[int, ...] | None = None) -> Cano
         work.visit(node)
     sums: dict[int, Sum] = {}
     kept: list[int] = []
-    for node in range(tape.live, len(tape)):
-        if node in work.owner:
+    for node, kind in enumerate(work.kind):
+        if kind <= _CONSTANT or node in work.owner:
             continue
-        kind = work.kind[node]
         if kind == _SUM:
             sums[node] = Sum(work.offset[node], work.terms[node])
         elif kind == _PRODUCT:
             sums[node] = Sum(0.0, [work.product[node]])
-        elif kind != _APPLY:
-            continue
         kept.append(node)
     root, size = tape.root, len(tape)
     if root < tape.live:  # the root is a leaf: give it a sum of its own
@@ -272,10 +283,10 @@ def canonicalise(tape: Tape, input_shape: tuple[int, ...] | None = None) -> Cano
         kept.append(size)
         root, size = size, size + 1
     replaced = dict.fromkeys(kept, 1)
-    for node in sorted(work.owner, reverse=True):
+    for node in reversed(work.owner):          # who is absorbed later comes first: the owner of an owner is final
         owner = work.owner[node]
-        work.owner[node] = work.owner.get(owner, owner)
-        replaced[work.owner[node]] += 1
+        work.owner[node] = owner = work.owner.get(owner, owner)
+        replaced[owner] += 1
     return Canonical(
         size=size,
         parameters=tape.parameters,

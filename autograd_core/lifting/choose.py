@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator
 
 from .canonical import Canonical
 from .compiled import CALL, SCALAR_LINE, Compiled
-from .level import compile_levels, estimate_levels, heights
+from .level import compile_levels, estimate_levels
 from .matrix import compile_matrices
-from .scalar_source import compile_scalars, count_lines
+from .scalar_source import compile_scalars
 
 __all__ = ["WAYS", "compilations"]
 
@@ -30,9 +30,9 @@ WAYS: dict[str, Compiler] = {"matrix": compile_matrices, "level batching": compi
 
 def compilations(graph: Canonical) -> Iterator[Compiled]:
     """Compiled programs, the one that is expected to be the fastest first."""
-    lines = count_lines(graph)
+    lines = graph.survey.lines
     scalar = SCALAR_LINE * lines
-    if lines < FEW_LINES or scalar < CALL * CALLS_PER_LEVEL * max(heights(graph)):
+    if lines < FEW_LINES or scalar < CALL * CALLS_PER_LEVEL * max(graph.survey.height):
         matrix = None
     else:
         matrix = compile_matrices(graph)

@@ -38,7 +38,7 @@ class Grouping(Leaves):
         """Nothing grouped yet, leaves in the given order."""
         super().__init__(graph, order)
         self.parts, self.small = parts, small
-        self.need = graph.needs_gradient()
+        self.need = graph.survey.need
         self.references: dict[int, list[tuple[int, int, float]]] = {}  # of a sum: (group, place, coefficient)
         self.inline: dict[int, list[Term]] = {}  # of a sum: terms that go into an irregular step
         self._claimed: dict[int, int] = {}

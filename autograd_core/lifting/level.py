@@ -28,15 +28,7 @@ from .lecture import Line
 from .rules import LocalDerivative, kernel_call, write_array
 from .script import Array, Script, strong_multiply, strong_select
 
-__all__ = ["compile_levels", "estimate_levels", "heights"]
-
-
-def heights(graph: Canonical) -> list[int]:
-    """The height of every position: 0 for leaves and numbers, else one more than the highest operand."""
-    height = [0] * graph.size
-    for node in graph.kept:
-        height[node] = 1 + max((height[p] for p in graph.operands(node)), default=0)
-    return height
+__all__ = ["compile_levels", "estimate_levels"]
 
 
 @dataclass(slots=True)
@@ -59,7 +51,7 @@ class _Block:
 
 def _blocks(graph: Canonical) -> dict[int, list[tuple[bool, Application | None, list[int]]]]:
     """Height → the groups of nodes at that height, those that need a gradient first."""
-    need, height = graph.needs_gradient(), heights(graph)
+    need, height, _ = graph.survey
     levels: dict[int, dict[Any, list[int]]] = {}
     for node in graph.kept:
         application = graph.applications.get(node)
@@ -223,7 +215,7 @@ class _LevelCompiler:
 
     def compile(self) -> Compiled:
         graph, script = self.graph, self.script
-        need = graph.needs_gradient()
+        need = graph.survey.need
         self.need_cells = np.zeros(self.one + 1, dtype=bool)
         needed = np.flatnonzero(np.frombuffer(need, dtype=np.uint8))
         self.need_cells[self.place[needed]] = True

@@ -12,6 +12,7 @@ right list" may be: components of equal shape together make a batched product (a
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -61,15 +62,14 @@ def _columns(left: Array, right: Array) -> Array | None:
     return None if (ordered[:, 1:] == ordered[:, :-1]).any() else columns
 
 
-def _orders(left: Array, right: Array, size: int) -> list[Array]:
-    """Ways to sort the terms of every dot."""
-    orders = [left * np.int64(size) + right]
+def _orders(left: Array, right: Array, size: int) -> Iterator[Array]:
+    """Ways to sort the terms of every dot, the one that is usually right and found at once coming first."""
+    yield left * np.int64(size) + right
     if left.shape[1] > 1:
-        orders.append(right * np.int64(size) + left)
+        yield right * np.int64(size) + left
         columns = _columns(left, right)
         if columns is not None:
-            orders.append(columns)
-    return orders
+            yield columns
 
 
 def cross_products(left: Array, right: Array) -> tuple[list[Product], Array]:

@@ -25,16 +25,10 @@ from .naming import number_text
 from .rules import LocalDerivative, scalar_kernel, write_scalar
 from .scalar_lecture import FEW, ScalarListing, Spoken, scalar_lecture
 
-__all__ = ["compile_scalars", "count_lines"]
+__all__ = ["compile_scalars"]
 
 LONGEST_FUNCTION, CHUNK = 80_000, 2_000
 """Lines above which a program is cut into chunks, and the lines of a chunk."""
-
-
-def count_lines(graph: Canonical) -> int:
-    """How many lines the source has: one a node forward, one backward for each use whose gradient is needed."""
-    need = graph.needs_gradient()
-    return len(graph.kept) + sum(need[p] for node in graph.kept if need[node] for p in graph.operands(node))
 
 
 def _strong(g: float, local: float) -> float:
@@ -63,8 +57,8 @@ class _Writer:
     def __init__(self, graph: Canonical, *, careful: bool) -> None:
         self.graph = graph
         self.careful = careful
-        self.chunked = count_lines(graph) > LONGEST_FUNCTION
-        self.need = graph.needs_gradient()
+        self.chunked = graph.survey.lines > LONGEST_FUNCTION
+        self.need = graph.survey.need
         self.scope: dict[str, Any] = {"strong": _strong, "strong_select": _strong_select}
         self.names: dict[Any, str] = {}
         self.forward: list[str] = []
@@ -240,7 +234,7 @@ def compile_scalars(graph: Canonical) -> Compiled:
             careful.append(_Writer(graph, careful=True).build()[1])
         gradient[:] = careful[0](*last)
 
-    lines = count_lines(graph)
+    lines = graph.survey.lines
     listing = None
     if len(graph.kept) <= FEW:
         functions = {name: _spoken(writer.scope[name]) for name in writer.names.values()}
