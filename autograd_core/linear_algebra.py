@@ -110,13 +110,20 @@ def kron(x: Any, y: Any) -> Any:
     return reshape(wide, tuple(a * b for a, b in zip(xs, ys, strict=True)))
 
 
+def _letter(label: Any) -> str:
+    """A label of an axis as a letter, in NumPy's order: without an explicit result the axes are sorted by it."""
+    if not 0 <= (at := whole(label, "einsum", "a label")) < 52:
+        raise OperandError(f"einsum: received the label {at}, expected one from 0 to 51.")
+    return LETTERS[at - 26]
+
+
 def _as_text(*mixed: Any) -> tuple[str, tuple[Any, ...]]:
     """The subscripts as a text and the operands, from operands each followed by a list of its labels."""
 
     def term(labels: Any) -> str:
         if not isinstance(labels, (list, tuple)):
             raise OperandError("einsum: expected a text such as 'ij,jk->ik' and the operands, or each operand with a list of its labels.")
-        return "".join("..." if at is Ellipsis else LETTERS[at] for at in labels)
+        return "".join("..." if at is Ellipsis else _letter(at) for at in labels)
 
     pairs = len(mixed) // 2
     text = ",".join(map(term, mixed[1 : 2 * pairs : 2]))

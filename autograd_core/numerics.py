@@ -105,7 +105,7 @@ def real(x: Any) -> Any:
 @answers(np.imag)
 def imag(x: Any) -> Any:
     """The imaginary part: 0, since nothing here is complex."""
-    return record_op("mul", x, 0.0)
+    return where(True, 0.0, x)
 
 
 @answers(np.nan_to_num)
@@ -298,7 +298,7 @@ def trapezoid(y: Any, x: Any = None, dx: float = 1.0, axis: int = -1) -> Any:
     at = axis_of(axis, ndim_of(y), "trapezoid")
     width = dx
     if x is not None:
-        width = diff(x, axis=at if ndim_of(x) > 1 else -1)
+        width = diff(x, axis=axis if ndim_of(x) > 1 else -1)
         if ndim_of(x) == 1:
             width = reshape(width, (-1,) + (1,) * (ndim_of(y) - at - 1))
     heights = getitem(y, along(at, slice(1, None))) + getitem(y, along(at, slice(None, -1)))
@@ -361,4 +361,6 @@ def convolve(x: Any, v: Any, mode: str = "full") -> Any:
 @answers(np.correlate)
 def correlate(x: Any, v: Any, mode: str = "valid") -> Any:
     """Σⱼ xₖ₊ⱼ·vⱼ of two vectors; modes as in convolve."""
+    if shape_of(x) < shape_of(v):              # NumPy exchanges them, and turns the result round
+        return flip(convolve(v, flip(x), mode))
     return convolve(x, flip(v), mode)

@@ -148,8 +148,12 @@ def _shifted(m: Any, x: Any, axis: int) -> Any:
 
 
 def _divides(m: Any, out: Any) -> bool:
-    """Whether products divided by a factor are those of the others: not with a zero in them, nor where they over- or underflowed."""
-    return bool(np.all((m.data(out) != 0.0) & np.isfinite(m.data(out))))
+    """Whether products divided by a factor are those of the others: not with a zero in them, nor where they over- or underflowed.
+
+    Below the smallest normal number digits are lost one by one, and a division would not bring them back.
+    """
+    size = np.abs(m.data(out))
+    return bool(np.all((size >= np.finfo(size.dtype).tiny) & np.isfinite(size)))
 
 
 def _pull_prod(m: Any, g: Any, out: Any, x: Any, axis: Any) -> Any:

@@ -338,6 +338,18 @@ def test_prod_with_one_zero_and_with_several() -> None:
     np.testing.assert_array_equal(third, expected)
 
 
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("f", [np.prod, lambda x: np.cumprod(x)[-1]], ids=["prod", "cumprod"])
+def test_a_product_that_is_all_but_zero_has_the_products_of_the_others(f: Any, dtype: Any) -> None:
+    """Numbers below the smallest normal one have few digits: what was divided by them had none that were right."""
+    about = np.finfo(dtype)
+    tiny, small = float(about.tiny), float(about.eps) ** 0.8
+    for numbers in ([1.1 * tiny, 0.3, 0.7], [256.0 * tiny, small, 0.9], [1.7, tiny, 3.0 * small], [0.11, 1.9 * tiny, small]):
+        x = np.array(numbers, dtype)
+        others = [np.prod(np.delete(x, i).astype(np.longdouble)) for i in range(3)]
+        np.testing.assert_allclose(grad(f)(x), others, rtol=4.0 * float(about.eps), atol=2.0 * float(about.smallest_subnormal))
+
+
 def test_cumprod_with_one_zero_and_with_several() -> None:
     """Row i is the gradient of x₀…xᵢ."""
     np.testing.assert_array_equal(

@@ -28,6 +28,8 @@ AGREE: dict[str, tuple[Callable[..., Any], tuple[np.ndarray, ...]]] = {
     "gradient by coordinates": (np.gradient, (VECTOR, PLACES)),
     "gradient by coordinates at the edge": (lambda f, x: np.gradient(f, x, edge_order=2), (rng.normal(size=5), np.cumsum(rng.uniform(0.2, 1.0, 5)))),
     "gradient along two axes": (lambda f, h, x: np.concatenate(np.gradient(f, h, x)), (WIDE, np.array(0.3), PLACES)),
+    "trapezoid over points for each row": (lambda y, x: np.trapezoid(y, x), (DEEP, rng.normal(size=(1, 4)))),
+    "einsum by labels beyond the alphabet": (lambda x: np.einsum(x, [0, 30]) + np.einsum(x, [3, 26]), (WIDE,)),
     "polyval of nothing": (lambda x: np.polyval(np.zeros(0), x), (VECTOR,)),
     "ravel F": (lambda x: np.ravel(x, "F"), (DEEP,)),
     "reshape F": (lambda x: np.reshape(x, (4, -1), order="F"), (DEEP,)),
@@ -55,7 +57,25 @@ AGREE: dict[str, tuple[Callable[..., Any], tuple[np.ndarray, ...]]] = {
 for _ord in (None, 1, 2, 3, 0.5, np.inf, -np.inf, -1):
     for _axis in ((0, 1), (2, 0), (-1,), (0, 1, 2)):
         AGREE[f"vector_norm {_ord} {_axis}"] = (lambda x, o=_ord, a=_axis: np.linalg.vector_norm(x, ord=o, axis=a), (DEEP,))
+for _long, _short in ((4, 2), (5, 2), (4, 3), (3, 3)):
+    for _mode in ("full", "same", "valid"):
+        for _call in (np.convolve, np.correlate):
+            for _sizes in ((_long, _short), (_short, _long)):
+                AGREE[f"{_call.__name__} {_sizes} {_mode}"] = (
+                    lambda x, y, f=_call, m=_mode: f(x, y, m), tuple(rng.normal(size=n) for n in _sizes))
 AGREE["vector_norm keepdims"] = (lambda x: np.linalg.vector_norm(x, ord=1, axis=(2, 0), keepdims=True), (DEEP,))
+
+
+def test_the_imaginary_part_of_anything_is_zero() -> None:
+    out = np.imag(Tensor([np.inf, np.nan, -2.0]))
+    assert out.data.tolist() == [0.0, 0.0, 0.0]
+    out.sum().backward()
+
+
+@pytest.mark.parametrize("label", [52, -1, "a", 0.5])
+def test_einsum_refuses_a_label_that_numpy_has_not(label: Any) -> None:
+    with pytest.raises(OperandError, match="label"):
+        np.einsum(Tensor(WIDE), [0, label])
 
 
 @pytest.mark.parametrize("name", AGREE)
