@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from .check_entries import check_op
     from .lifting import Program, lift
     from .scope import record_call, record_innermost
-    from .viz.drawing import draw
+    from .viz.draw import draw
     from .viz.explain import explain
 
 __version__ = "0.1.0"

@@ -7,7 +7,7 @@ import os
 import sys
 import weakref
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,8 +15,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .errors import AnomalyError
+from .walk import describe, operands
 
-__all__ = ["LIVE", "Origin", "check_flow", "check_forward", "check_gradients", "check_seeds", "check_unwritten", "describe", "origin"]
+__all__ = ["LIVE", "Origin", "check_flow", "check_forward", "check_gradients", "check_seeds", "check_unwritten", "origin"]
 
 _HERE = Path(__file__).absolute().parent
 _OURS = tuple(f"{folder}{os.sep}" for folder in (_HERE, _HERE.with_name("nn"), Path(np.__file__).parent))
@@ -54,18 +55,6 @@ class Origin(NamedTuple):
     def __str__(self) -> str:
         """The place as a traceback shows it."""
         return f'File "{self.filename}", line {self.lineno}' + (f": {self.line}" if self.line else "")
-
-
-def describe(node: Any) -> str:
-    """A node in a message: its label or kind, its shape, and the operation that made it.
-
-    >>> from autograd_core import Value
-    >>> describe(Value(2.0, label="w"))
-    "Value 'w'"
-    """
-    label = f" {node.label!r}" if node.label else ""
-    shape = f" of shape {node._value.shape}" if node.is_array else ""
-    return f"{type(node).__name__}{label}{shape}" + (f" (result of {node.op.name})" if node.op is not None else "")
 
 
 def origin(saved: Sequence[Any], result: Any) -> Origin:
@@ -113,7 +102,7 @@ def check_forward(node: Any, saved: Sequence[Any], op: Any) -> None:
         )
 
 
-def check_unwritten(order: Sequence[Any], operands: Callable[[Any], Any]) -> None:
+def check_unwritten(order: Sequence[Any]) -> None:
     """Raise if an array that an operation saved has been written into since."""
     for node in order:
         origin = getattr(node, "_origin", None)
@@ -156,7 +145,7 @@ def check_flow(node: Any, saved: Sequence[Any], came: Sequence[Any], went: Any, 
         )
 
 
-def check_gradients(order: Sequence[Any], operands: Callable[[Any], Any]) -> None:
+def check_gradients(order: Sequence[Any]) -> None:
     """Raise at the first operation, in the order of the backward pass, that turned a finite gradient into nan or inf."""
     for node in reversed(order):
         if not _finite(node.grad):

@@ -16,12 +16,13 @@ from typing import Any
 
 import numpy as np
 
-from .anomaly import LIVE, check_gradients, check_seeds, check_unwritten, describe
+from .anomaly import LIVE, check_gradients, check_seeds, check_unwritten
 from .arguments import as_numbers
 from .errors import GraphError, LinAlgError, NotScalarError, ShapeError
 from .modes import WATCHED, anomaly_detected
-from .node import LOCK, UNREACHED, operands, stale, trace
+from .node import UNREACHED
 from .sweeps import QUIET, Step, accumulate, contributions, sweep_carefully, sweep_tensors, sweep_values
+from .walk import LOCK, describe, operands, stale, topological
 
 __all__ = ["backpropagate", "needed_for", "one_step", "restore", "run_pass"]
 
@@ -122,7 +123,7 @@ def run_pass(
         if anomalies:
             check_seeds(roots, seeds)
         if LIVE:
-            check_unwritten(order, operands)
+            check_unwritten(order)
         if quick:
             careful = _tensors_spoil(roots, seeds, [] if wrt is None else reached, leaves, before)
         else:
@@ -135,7 +136,7 @@ def run_pass(
             _start(roots, seeds, order, reached, leaves, before)
             sweep_carefully(order, emit)
         if anomalies:
-            check_gradients(order, operands)
+            check_gradients(order)
     except np.linalg.LinAlgError as error:
         restore(leaves, before)
         raise LinAlgError(f"backward: received a matrix whose inverse the derivative needs, expected one that is not singular: {error}.") from error
@@ -147,7 +148,7 @@ def run_pass(
 
 def _ordered(roots: Sequence[Any], wrt: Sequence[Any] | None) -> tuple[list[Any], list[Any]]:
     """(the nodes that take part in topological order, their leaves); see `run_pass`."""
-    order, reached = trace(roots)
+    order, reached = topological(roots)
     if wrt is None:
         return order, reached
     if len(reached) > len(wrt):

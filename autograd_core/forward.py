@@ -16,8 +16,9 @@ from .algebra import ARRAYS, NODES, NUMBERS
 from .anomaly import LIVE, check_flow, check_unwritten
 from .gradients import gradients
 from .modes import anomaly_detected, unchecked
-from .node import LOCK, Node, operands, stale, trace
+from .node import Node
 from .sweeps import as_ieee, local_of
+from .walk import LOCK, operands, stale, topological
 
 __all__ = ["pushforward"]
 
@@ -25,10 +26,10 @@ __all__ = ["pushforward"]
 def pushforward(roots: Sequence[Any], wrt: Sequence[Any], tangents: Sequence[Any], *, graph: bool) -> list[Any]:
     """The tangent of each root when the leaves `wrt` move along `tangents`; None where a root does not depend on them."""
     with LOCK:
-        order, _ = trace(roots, stop=wrt)
+        order, _ = topological(roots, stop=wrt)
         anomalies = anomaly_detected()
         if LIVE:
-            check_unwritten(order, operands)
+            check_unwritten(order)
         moved: dict[int, Any] = {}
         for w, t in zip(wrt, tangents, strict=True):
             moved[id(w)] = t

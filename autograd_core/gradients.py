@@ -15,10 +15,10 @@ from .algebra import ARRAYS, NODES, NUMBERS
 from .anomaly import LIVE, check_flow, check_unwritten
 from .backward import needed_for, restore, run_pass
 from .modes import anomaly_detected, unchecked
-from .node import LOCK, operands, stale, trace
 from .op import Op
 from .structural import sum_to
 from .sweeps import as_ieee, local_of, times
+from .walk import LOCK, operands, stale, topological
 
 __all__ = ["gradients", "jacobian_rows"]
 
@@ -47,9 +47,9 @@ def gradients(roots: Sequence[Any], seeds: Sequence[Any], wrt: Sequence[Any], *,
 
 
 def _gradient_graph(roots: Sequence[Any], seeds: Sequence[Any], wrt: Sequence[Any], careful: bool, check: bool = False) -> list[Any]:
-    order, _ = trace(roots, stop=wrt)
+    order, _ = topological(roots, stop=wrt)
     if LIVE:
-        check_unwritten(order, operands)
+        check_unwritten(order)
     needed = needed_for(order, wrt)
     total: dict[int, Any] = {}
     for root, seed in zip(roots, seeds, strict=True):
@@ -108,9 +108,9 @@ def jacobian_rows(root: Any, wrt: Sequence[Any]) -> list[Any]:
 
 
 def _batched(root: Any, wrt: Sequence[Any], careful: bool, check: bool = False) -> list[Any]:
-    order, _ = trace([root], stop=wrt)
+    order, _ = topological([root], stop=wrt)
     if LIVE:
-        check_unwritten(order, operands)
+        check_unwritten(order)
     needed = needed_for(order, wrt)
     shape = np.shape(root._value)
     n = int(np.prod(shape))

@@ -32,6 +32,8 @@ __all__ = [
     "Interval",
     "Op",
     "Rule",
+    "built_in",
+    "freeze",
     "operation",
 ]
 

@@ -17,12 +17,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .algebra import ARRAYS, NUMBERS, symbolic_partial
-from .anomaly import describe
 from .errors import RuleError
 from .expression import Symbol
-from .node import EPOCHS, OVERWRITTEN, Node, operands, stale, trace
+from .node import Node
 from .op import INSTALLERS, TABLE, Op
 from .structural import sum_to
+from .walk import EPOCHS, OVERWRITTEN, describe, operands, stale, topological
 
 __all__ = [
     "CONSTANT", "OTHER", "QUIET", "Step", "accumulate", "as_ieee", "contributions", "local_of", "sweep_carefully", "sweep_tensors",
@@ -271,7 +271,7 @@ def sweep_tensors(roots: Sequence[Any], seeds: Sequence[Any], edge: Sequence[Any
 def _sweep_on(reached: list[Any], edge: list[Any], leaves: list[Any], before: list[Any]) -> None:
     """The chain rule from `Value`s that have their gradients on to the leaves below them."""
     incoming = [node.grad for node in reached]
-    order, below = trace(reached, stop=edge)
+    order, below = topological(reached, stop=edge)
     known = {id(leaf) for leaf in leaves}
     for node in order:
         node.grad = 0.0

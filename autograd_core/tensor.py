@@ -15,13 +15,14 @@ from .backward import backpropagate, one_step
 from .errors import GraphError, ItemAssignmentError, NotScalarError, OperandError, ShapeError
 from .leaving import taken_out
 from .modes import tracing
-from .node import ELSEWHERE, OVERWRITTEN, Node
+from .node import ELSEWHERE, Node
 from .op import INSTALLERS, TABLE, Op
 from .operands import as_array, data_of
 from .protocols import array_function, array_ufunc
 from .questions import Questions
 from .record import apply, give_method
 from .recorders import binary, ternary, unary
+from .walk import OVERWRITTEN
 
 __all__ = ["Tensor", "linear"]
 

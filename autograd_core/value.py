@@ -18,11 +18,12 @@ from .backward import backpropagate, one_step
 from .errors import OperandError, ShapeError
 from .leaving import taken_out
 from .modes import WATCHED
-from .node import ELSEWHERE, OVERWRITTEN, UNREACHED, Node
+from .node import ELSEWHERE, UNREACHED, Node
 from .op import INSTALLERS, TABLE, Op
 from .operands import OPERANDS, as_float, data_of, give_way
 from .protocols import array_function, array_ufunc
 from .record import apply, give_method
+from .walk import OVERWRITTEN
 
 __all__ = ["Value", "weighted_sum"]
 

@@ -13,10 +13,9 @@ True
 
 from __future__ import annotations
 
-import importlib
 from typing import TYPE_CHECKING, Any
 
-from . import data, init
+from . import data, init, plot
 from .activations import (
     ELU,
     GELU,
@@ -34,7 +33,7 @@ from .activations import (
 from .clipping import clip_grad_norm_, clip_grad_value_
 from .convolution import Conv2d, MaxPool2d
 from .functional import functional_call
-from .history import EarlyStopping, History, accuracy, r2_score
+from .history import EarlyStopping, History
 from .inference import evaluate, predict
 from .io import load, save
 from .layers import Dropout, Embedding, Flatten, Linear, Sequential
@@ -50,6 +49,7 @@ from .losses import (
     nll_loss,
     squared_error,
 )
+from .metrics import accuracy, r2_score
 from .module import Module
 from .neuron import MLP, Layer, Neuron
 from .normalise import BatchNorm1d, LayerNorm
@@ -60,9 +60,6 @@ from .recurrent import LSTM, RNN, LSTMCell, RNNCell
 from .schedules import CosineAnnealingLR, ExponentialLR, LambdaLR, ReduceLROnPlateau, StepLR
 from .teaching import deltas
 from .train import fit
-
-if TYPE_CHECKING:
-    from . import plot
 
 __all__ = [
     "ELU", "GELU", "LSTM", "MLP", "RNN", "SGD", "Adagrad", "Adam", "AdamW", "BatchNorm1d", "Conv2d",
@@ -80,16 +77,13 @@ _ELSEWHERE = {
     "HingeEmbeddingLoss": "hinge_loss", "HuberLoss": "huber_loss", "L1Loss": "l1_loss", "MSELoss": "mse_loss", "NLLLoss": "nll_loss",
 }  # fmt: skip
 
-if not TYPE_CHECKING:                          # type checkers see the import above, and mistyped names
+if not TYPE_CHECKING:                          # type checkers see mistyped names by themselves
 
     def __getattr__(name: str) -> Any:
-        """The pictures, which need an optional package, are opened when they are first asked for."""
-        if name != "plot":
-            raise AttributeError(f"module 'nn' has no attribute {name!r}{_instead_of(name)}", name=name)
-        return importlib.import_module(f"{__name__}.plot")
+        """Never anything: an error that says what is probably meant, torch's class of a loss or a slip of the pen."""
+        raise AttributeError(f"module 'nn' has no attribute {name!r}{_instead_of(name)}", name=name)
 
     def _instead_of(name: str) -> str:
-        """What is probably meant by a name that is not there: torch's class of a loss, or a slip of the pen."""
         if name.startswith("_"):
             return ""                          # what tools ask of every module
         from difflib import get_close_matches
@@ -100,5 +94,5 @@ if not TYPE_CHECKING:                          # type checkers see the import ab
 
 
 def __dir__() -> list[str]:
-    """The public names, the lazy ones too."""
+    """The public names."""
     return sorted(__all__)

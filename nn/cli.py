@@ -14,8 +14,9 @@ import numpy as np
 
 from autograd_core.errors import AutogradError
 
-from . import data
+from . import data, plot
 from .activations import ELU, GELU, Identity, LeakyReLU, ReLU, Sigmoid, SiLU, Softplus, Tanh
+from .axes import pyplot
 from .history import History
 from .inference import is_scalar, predict
 from .io import FileError, load, notes_of, save
@@ -210,9 +211,7 @@ def _model(args: argparse.Namespace, nin: int, nout: int) -> Module:
 def _train(args: argparse.Namespace) -> int:
     _checked(args)
     if not args.no_plots:
-        from . import plot
-
-        plot.pyplot()                          # missing, it is told before the work and not after it
+        pyplot()                          # missing, it is told before the work and not after it
     x, y, notes = _data(args)
     if len(x) < 5:
         raise UsageError(f"{args.data}: there are {len(x)} samples, expected at least 5.")
@@ -258,9 +257,7 @@ def _train(args: argparse.Namespace) -> int:
 def _pictures(
     model: Module, history: History, x: np.ndarray, y: np.ndarray, x_train: np.ndarray, y_train: np.ndarray, classes: Any, folder: Path
 ) -> list[tuple[Path, str]]:
-    from . import plot
-
-    plot.pyplot().switch_backend("Agg")
+    pyplot().switch_backend("Agg")
     found = [(plot.loss_curves(history), "loss.png", "loss and metric over the epochs")]
     if x.shape[1] == 2 and classes:
         found.append((plot.decision_boundary(model, x_train, y_train), "decision_boundary.png", "what the model answers all over the plane"))
@@ -271,7 +268,7 @@ def _pictures(
     written = []
     for ax, name, what in found:
         ax.figure.savefig(folder / name, dpi=130)
-        plot.pyplot().close(ax.figure)
+        pyplot().close(ax.figure)
         written.append((folder / name, what))
     return written
 

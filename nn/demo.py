@@ -13,6 +13,7 @@ from autograd_core.errors import MissingExtraError
 
 from . import plot
 from .activations import ReLU
+from .axes import pyplot
 from .data import digits, moons, train_test_split
 from .history import History
 from .inference import predict
@@ -35,7 +36,7 @@ def table(rows: list[tuple[str, ...]]) -> str:
 def _save(ax: Any, path: Path) -> Path:
     """Write the figure of some axes, and let it go."""
     ax.figure.savefig(path, dpi=130)
-    plot.pyplot().close(ax.figure)
+    pyplot().close(ax.figure)
     return path
 
 

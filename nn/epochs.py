@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -21,14 +21,12 @@ from autograd_core.warn import warned
 
 from .clipping import clip_grad_norm_
 from .data import batches
-from .history import Metric
 from .inference import as_plain, forward, is_scalar, number_of, predict, target_for
 from .lifted import LiftedStep, liftable, lifted_step
 from .losses import LOSSES
+from .metrics import Metric
 from .module import Module
-
-if TYPE_CHECKING:
-    from .train import Training
+from .training import Training
 
 __all__ = ["Epoch"]
 

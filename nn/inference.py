@@ -12,8 +12,8 @@ from autograd_core.arguments import Count, Numbers, as_numbers, checked
 from autograd_core.errors import ShapeError
 
 from .data import batches
-from .history import metrics_of
 from .losses import loss_of
+from .metrics import metrics_of
 from .module import Module
 from .neuron import MLP
 

@@ -14,7 +14,7 @@ from autograd_core.errors import OperandError, ShapeError
 from .init import Generator, linear_default, resolve, rng_of
 from .module import Module
 
-__all__ = ["Dropout", "Embedding", "Flatten", "Linear", "Sequential"]
+__all__ = ["Dropout", "Embedding", "Flatten", "Linear", "Sequential", "count_of", "shape_of"]
 
 
 def count_of(n: Any, what: str) -> int:

@@ -36,7 +36,7 @@ from .neuron import MLP, Layer, Neuron
 from .optimizer import Optimizer
 from .slots import Slot, State, Update
 
-__all__ = ["LiftedStep", "liftable"]
+__all__ = ["LiftedStep", "liftable", "lifted_step"]
 
 _SAFE = (mse_loss, squared_error, l1_loss, huber_loss, hinge_loss, binary_cross_entropy, binary_cross_entropy_with_logits, cross_entropy)
 

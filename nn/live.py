@@ -18,8 +18,8 @@ import numpy as np
 from autograd_core.errors import OperandError
 from autograd_core.viz import bundle, image, number
 
+from .files import put_in_place
 from .inference import is_scalar, predict
-from .io import put_in_place
 from .live_page import Frame, Plane, run_page, sentence, shades, still
 from .neuron import MLP
 

@@ -14,7 +14,9 @@ import numpy as np
 
 from autograd_core.errors import OperandError
 
-from .io import put_in_place
+from . import plot
+from .axes import pyplot
+from .files import put_in_place
 
 __all__ = ["LiveFigure"]
 
@@ -31,8 +33,6 @@ class LiveFigure:
 
     def __init__(self, x: Any, y: Any, *, path: str | Path | None = None, every: float = 0.4) -> None:
         """Raises OperandError where there is nothing to draw on."""
-        from .plot import pyplot
-
         plt = pyplot()
         self.path = None if path is None else Path(path)
         backend = str(plt.get_backend()).lower()
@@ -59,9 +59,7 @@ class LiveFigure:
 
     def draw(self, model: Any, history: Any) -> None:
         """Draw the run so far."""
-        from . import plot
-
-        plt = plot.pyplot()
+        plt = pyplot()
         if not len(history):
             return
         plane = self.x.ndim == 2 and self.x.shape[1] == 2 and len(np.unique(self.y)) <= 10
@@ -86,8 +84,6 @@ class LiveFigure:
 
     def finish(self, training: Any) -> None:
         """The last picture, with the weights that were kept; the figure is let go."""
-        from .plot import pyplot
-
         self._try(training)
         if self._figure is not None and self.path is not None:
             pyplot().close(self._figure)

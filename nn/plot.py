@@ -7,76 +7,24 @@ and each is doubled by a marker, a line style or a number.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from autograd_core import no_grad
 from autograd_core.arguments import Count, Numbers, as_numbers, checked
-from autograd_core.errors import MissingExtraError, OperandError, ShapeError
+from autograd_core.errors import OperandError, ShapeError
 
+from .axes import COLOURS, MARKERS, new_axes, tidy
 from .history import History
 from .inference import is_scalar, predict
 from .module import Module
-
-if TYPE_CHECKING:
-    from .plot_model import layer_histograms, loss_surface, network, optimizer_paths
+from .plot_model import layer_histograms, loss_surface, network, optimizer_paths
 
 __all__ = [
     "COLOURS", "MARKERS", "activation_gallery", "data_scatter", "decision_boundary", "image_grid", "layer_histograms", "loss_curves",
     "loss_surface", "misclassified", "network", "new_axes", "optimizer_paths", "regression_fit", "weight_images",
 ]  # fmt: skip
-
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6BB1", "#7A7A7A", "#B8A000", "#000000")
-MARKERS = ("o", "^", "s", "D", "v", "P", "X", "<", ">", "*")
-_GRID = {"color": "#cccccc", "linewidth": 0.6}
-
-
-_INSIDE = ("layer_histograms", "loss_surface", "network", "optimizer_paths")
-
-
-if not TYPE_CHECKING:                          # type checkers see the import above, and mistyped names
-
-    def __getattr__(name: str) -> Any:
-        """The pictures of what goes on inside a model have a room of their own, `plot_model`."""
-        if name not in _INSIDE:
-            raise AttributeError(f"module 'nn.plot' has no attribute {name!r}")
-        from . import plot_model
-
-        return getattr(plot_model, name)
-
-
-def __dir__() -> list[str]:
-    """The public names."""
-    return sorted(__all__)
-
-
-def pyplot() -> Any:
-    """matplotlib.pyplot, or an error that names the extra."""
-    try:
-        import matplotlib.pyplot as plt
-    except ImportError as error:
-        raise MissingExtraError('pictures need matplotlib, which is not installed; pip install "autograd-core[demo]"') from error
-    return plt
-
-
-@checked
-def new_axes(ax: Any, size: tuple[float, float] = (6.0, 4.2), **options: Any) -> Any:
-    """The axes given, or those of a new figure."""
-    return ax if ax is not None else pyplot().subplots(figsize=size, layout="constrained", **options)[1]
-
-
-def tidy(ax: Any, title: str, xlabel: str = "", ylabel: str = "", grid: bool = True) -> Any:
-    """Title, labels, and no frame where nothing is to be read."""
-    ax.set_title(title)
-    ax.set_xlabel(xlabel)
-    ax.set_ylabel(ylabel)
-    for side in ("top", "right"):
-        ax.spines[side].set_visible(False)
-    if grid:
-        ax.grid(visible=True, **_GRID)
-        ax.set_axisbelow(True)
-    return ax
 
 
 def _points(x: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:

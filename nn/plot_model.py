@@ -11,11 +11,11 @@ from autograd_core import Tensor, Value
 from autograd_core.arguments import Numbers, checked
 from autograd_core.errors import OperandError, ShapeError
 
+from .axes import COLOURS, new_axes, pyplot, tidy
 from .layers import Linear, Sequential
 from .losses import loss_of
 from .module import Module
 from .neuron import MLP, Layer, Neuron
-from .plot import COLOURS, new_axes, pyplot, tidy
 
 __all__ = ["layer_histograms", "loss_surface", "network", "optimizer_paths"]
 

@@ -15,7 +15,7 @@ from autograd_core import Tensor, Value
 from autograd_core.arguments import as_numbers
 from autograd_core.errors import OperandError, ShapeError
 
-__all__ = ["Slot", "State", "TensorSlot", "Update", "ValuesSlot", "settle"]
+__all__ = ["Array", "Slot", "State", "TensorSlot", "Update", "ValuesSlot", "settle"]
 
 Array = np.ndarray
 State = dict[str, Array]

@@ -23,16 +23,20 @@ from autograd_core.modes import snapshot
 from autograd_core.progress import bar_of
 from autograd_core.warn import warned
 
+from .checkpoint import load_checkpoint, save_checkpoint
 from .data import train_test_split
 from .epochs import Epoch
-from .history import EarlyStopping, History, Metric, metrics_of
+from .files import safetensors_library
+from .history import EarlyStopping, History
 from .inference import number_of, predict, target_for, threshold_of
 from .init import Generator, rng_of
 from .losses import loss_of
+from .metrics import Metric, metrics_of
 from .module import Module
 from .optim import SGD, Adagrad, Adam, AdamW, RMSprop
 from .optimizer import Optimizer
 from .schedules import ReduceLROnPlateau, Schedule
+from .training import Training
 
 __all__ = ["OPTIMIZERS", "Training", "fit", "optimizer_of"]
 
@@ -53,30 +57,6 @@ def optimizer_of(optimizer: str | Optimizer, model: Module, lr: float | None) ->
     if optimizer not in OPTIMIZERS:
         raise OperandError(f"optimizer: received {optimizer!r}, expected an optimiser or one of {', '.join(OPTIMIZERS)}.")
     return OPTIMIZERS[optimizer](model.parameters(), lr=_DEFAULT_LR[optimizer] if lr is None else lr)
-
-
-class Training:
-    """A run in progress, as callbacks see it; `stop()` ends it.
-
-    Attributes:
-        model, optimizer, schedule, stopping, rng: What the run works with; schedule and stopping may be None.
-        history: The numbers so far.
-        epoch: The number of epochs that are over.
-        stopped: Whether the run ends here.
-    """
-
-    def __init__(
-        self, model: Module, optimizer: Optimizer, schedule: Schedule | None, stopping: EarlyStopping | None, rng: np.random.Generator
-    ) -> None:
-        """At epoch 0."""
-        self.model, self.optimizer, self.schedule, self.stopping, self.rng = model, optimizer, schedule, stopping, rng
-        self.history = History()
-        self.epoch = 0
-        self.stopped = False
-
-    def stop(self) -> None:
-        """End the run after this epoch."""
-        self.stopped = True
 
 
 @checked
@@ -183,8 +163,6 @@ def fit(
             _adapt(training.schedule, row)
             _judge(training, row, followers)
             if checkpoint is not None and (training.epoch % checkpoint_every == 0 or training.epoch == epochs or training.stopped):
-                from .io import save_checkpoint
-
                 save_checkpoint(checkpoint, training)
     except KeyboardInterrupt:
         history.stopped = "interrupted"
@@ -230,8 +208,6 @@ def _check(
     if checkpoint is not None:
         if not Path(checkpoint).name or Path(checkpoint).is_dir():
             raise OperandError(f"fit: received checkpoint={str(checkpoint)!r}, expected the name of a file.")
-        from .io import safetensors_library
-
         safetensors_library()                  # missing, it is told now and not after hours
 
 
@@ -302,8 +278,6 @@ def _resume(training: Training, checkpoint: str | Path | None, resume: str | Pat
         raise OperandError("fit: resume=True needs checkpoint=, the file to go on from.")
     if switch and not Path(source).exists():
         return
-    from .io import load_checkpoint
-
     load_checkpoint(source, training)
 
 

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, settings
 import nn  # noqa: F401  (its losses are operations of their own: declare them before anybody counts)
 from autograd_core import TABLE, Op
 from autograd_core.modes import WATCHED, anomaly_detected, recording, tracing
-from autograd_core.node import LOCK
+from autograd_core.walk import LOCK
 
 os.environ["PYTHONUTF8"] = "1"                # programs that the tests start print a ∂ on every system
 

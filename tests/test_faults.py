@@ -17,7 +17,7 @@ import nn
 from autograd_core import Tensor, Value, anomaly, backward, detect_anomaly, grad, sweeps
 from autograd_core.errors import AnomalyError, AutogradError
 from autograd_core.modes import WATCHED
-from autograd_core.node import LOCK
+from autograd_core.walk import LOCK
 
 
 # -------------------------------------------------------------------------------------------------- interrupts

@@ -20,10 +20,10 @@ import numpy as np
 
 from autograd_core.algebra import ARRAYS
 from autograd_core.errors import DTypeError, LiftError, OperandError
-from autograd_core.node import operands, walk
 from autograd_core.op import Op
 from autograd_core.structural import sum_to
 from autograd_core.tensor import Tensor
+from autograd_core.walk import operands, walk
 
 from .compiled import CALL, Compiled
 from .lecture import Line

@@ -18,9 +18,9 @@ import numpy as np
 from autograd_core.errors import LiftError, OperandError
 from autograd_core.gradients import gradients
 from autograd_core.modes import tracing
-from autograd_core.node import walk
 from autograd_core.tensor import Tensor
 from autograd_core.value import Value
+from autograd_core.walk import walk
 
 from .canonical import canonicalise
 from .choose import WAYS, compilations

@@ -5,7 +5,8 @@ and `adapt`, for programs that print to a terminal that has no ∂.
 """
 
 from .console import adapt
-from .drawing import Drawing, draw
+from .draw import draw
+from .drawing import Drawing
 from .explain import ChainStep, Explanation, explain
 from .notebook import bundle, framed, image
 from .page import controls, document

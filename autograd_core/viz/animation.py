@@ -11,7 +11,7 @@ from .boxes import grad_text
 from .graph import Graph
 from .svg import Direction, svg
 from .text import escape
-from .theme import _DARK, _LIGHT, Theme, themed
+from .theme import DARK, LIGHT, Theme, themed
 
 if TYPE_CHECKING:
     from .explain import Explanation
@@ -77,7 +77,7 @@ def _colours(theme: Theme) -> str:
         rest = ";".join(f"--{short}:{colours[name]}" for short, name in names.items())
         return f".ag .on .w{{stroke:var(--a);stroke-width:3.5px}}.ag .on .h{{fill:var(--a)}}.ag{{{rest}}}"
 
-    return themed(block(_LIGHT), block(_DARK), theme)
+    return themed(block(LIGHT), block(DARK), theme)
 
 
 def _keyframes(

@@ -18,8 +18,9 @@ import numpy as np
 from autograd_core.arguments import as_numbers
 from autograd_core.backward import backpropagate
 from autograd_core.errors import NotScalarError, OperandError
-from autograd_core.node import LOCK, Node
+from autograd_core.node import Node
 from autograd_core.sweeps import Step
+from autograd_core.walk import LOCK
 
 from .animation import animation
 from .boxes import brief, derivative_symbol, header_of, shape_text

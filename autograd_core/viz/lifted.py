@@ -290,7 +290,7 @@ def _scalar_side(program: Program, origins: Sequence[tuple[Line, tuple[Any, ...]
 
 def _open(network: Network, lines_of: dict[int, list[int]], arrays: dict[int, str], names: list[str], limit: int) -> Side:
     """Every node a box; a node that is the result of a line has its name."""
-    network.names = _named(network, lines_of, arrays, names)
+    network.names = _named(network, lines_of, names)
     graph = picture(network, view_of(network, limit=limit, fold=False), frozenset({"data"}))
     side = Side(graph, "Scalar graph")
     for box in graph.boxes:
@@ -304,7 +304,7 @@ def _open(network: Network, lines_of: dict[int, list[int]], arrays: dict[int, st
     return side
 
 
-def _named(network: Network, lines_of: dict[int, list[int]], arrays: dict[int, str], lines: list[str]) -> list[str]:
+def _named(network: Network, lines_of: dict[int, list[int]], lines: list[str]) -> list[str]:
     """Results of lines by the name of the line, what lies between t1, t2, …; labels of the user stay."""
     results: dict[int, list[int]] = {}
     for i, found in sorted(lines_of.items()):

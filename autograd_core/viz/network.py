@@ -10,9 +10,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from autograd_core.node import Node, operands
+from autograd_core.node import Node
 from autograd_core.op import Op
 from autograd_core.scope import Scope, scope_of
+from autograd_core.walk import operands
 
 from .graph import Role
 from .text import clean, join_limited, number

@@ -15,7 +15,7 @@ from .graph import Box, Edge, Graph, Grid, Group, Row
 from .network import Network, formula_of, partial_of
 from .text import clean, sign_of, signed
 
-__all__ = ["SHOW", "Scene", "picture", "scenes", "without_cycles"]
+__all__ = ["SHOW", "Scene", "picture", "result_of", "scenes", "without_cycles"]
 
 _INDEX = "0123456789₀₁₂₃₄₅₆₇₈₉"
 SHOW = frozenset({"data", "grad", "derivatives", "values"})

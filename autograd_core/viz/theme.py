@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
-__all__ = ["Theme", "stylesheet"]
+__all__ = ["DARK", "LIGHT", "Theme", "stylesheet", "themed", "variables"]
 
 Theme = Literal["auto", "light", "dark"]
 
-_LIGHT: Final = {
+LIGHT: Final = {
     "bg": "#ffffff", "fg": "#1c1e21", "muted": "#5c6370", "line": "#868d99", "fill": "#ffffff", "edge": "#7f8794",
     "operation": "#eef1f5", "input": "#f4efe2", "parameter": "#ece5f8", "strong": "#6b4fa0", "module": "#e3ecf2",
     "frame": "#f7f8fa", "plus": "#0072b2", "minus": "#b34d00", "active": "#b34d00", "operand": "#0072b2",
     "done": "#007a5a",
 }  # fmt: skip
-_DARK: Final = {
+DARK: Final = {
     "bg": "#16181d", "fg": "#e8eaed", "muted": "#a6adb8", "line": "#747c89", "fill": "#1c1f26", "edge": "#666e7b",
     "operation": "#2a2f38", "input": "#38332a", "parameter": "#352b4b", "strong": "#ac90e4", "module": "#25323d",
     "frame": "#1a1d23", "plus": "#56b4e9", "minus": "#e69f00", "active": "#e69f00", "operand": "#56b4e9",
@@ -52,7 +52,7 @@ def stylesheet(theme: Theme = "auto") -> str:
     >>> "prefers-color-scheme" in stylesheet(), "prefers-color-scheme" in stylesheet("dark")
     (True, False)
     """
-    return _SHAPE + themed(_COLOUR.format(**_LIGHT), _COLOUR.format(**_DARK), theme)
+    return _SHAPE + themed(_COLOUR.format(**LIGHT), _COLOUR.format(**DARK), theme)
 
 
 def variables(theme: Theme = "auto") -> str:
@@ -61,7 +61,7 @@ def variables(theme: Theme = "auto") -> str:
     def block(colours: dict[str, str], scheme: str) -> str:
         return f":root{{color-scheme:{scheme};" + "".join(f"--{name}:{value};" for name, value in colours.items()) + "}"
 
-    return themed(block(_LIGHT, "light"), block(_DARK, "dark"), theme)
+    return themed(block(LIGHT, "light"), block(DARK, "dark"), theme)
 
 
 def themed(light: str, dark: str, theme: Theme) -> str:

@@ -32,7 +32,7 @@ from autograd_core import (
 )
 from autograd_core.errors import LiftError, RuleError
 from autograd_core.modes import WATCHED
-from autograd_core.node import walk
+from autograd_core.walk import walk
 
 
 # ------------------------------------------------------------------------------------------------ memory

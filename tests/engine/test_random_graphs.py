@@ -12,7 +12,7 @@ import pytest
 
 import autograd_core as ag
 from autograd_core import Tensor, Value, grad, hvp, jvp
-from autograd_core.node import walk
+from autograd_core.walk import walk
 
 torch = pytest.importorskip(
     "torch", reason='the differential tests need PyTorch: pip install "autograd-core[bench]"'

@@ -19,7 +19,7 @@ from autograd_core import TABLE, Op, Tensor, Value
 from autograd_core.op import built_in
 from autograd_core.protocols import UFUNCS
 from autograd_core.registry import NUMPY
-from nn import data, init, plot
+from nn import axes, data, init, plot
 
 from .judge import Call
 from .numpy_recipes import NUMPY_RECIPES
@@ -74,7 +74,7 @@ def closed(make: Callable[..., Any]) -> Callable[..., Any]:
     """A function that plots, its figure closed again."""
 
     def plot_and_close(*args: Any, **kwargs: Any) -> None:
-        pyplot = plot.pyplot()
+        pyplot = axes.pyplot()
         try:
             make(*args, **kwargs)
         finally:

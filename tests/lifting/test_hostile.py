@@ -12,7 +12,7 @@ import pytest
 from autograd_core import Value, lift, weighted_sum
 from autograd_core.errors import LiftError
 from autograd_core.lifting import lift_with_origins
-from autograd_core.node import walk
+from autograd_core.walk import walk
 
 from .hostile import HostileProgram
 

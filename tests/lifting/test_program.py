@@ -18,8 +18,8 @@ from autograd_core import Tensor, Value, grad, lift, weighted_sum
 from autograd_core.errors import AutogradError, GraphError, LiftError, OperandError, ShapeError
 from autograd_core.lifting import lift_with_origins, verified
 from autograd_core.lifting.tape import reference_adjoints
-from autograd_core.node import walk
 from autograd_core.op import TABLE, operation
+from autograd_core.walk import walk
 
 from .workloads import MLP, WORKLOADS, flat, hinge, moons, samples
 

@@ -15,9 +15,12 @@ import pytest
 
 import nn
 from autograd_core.errors import MissingExtraError, OperandError
+from nn.checkpoint import load_checkpoint, save_checkpoint
 from nn.data import moons
-from nn.io import FileError, build, describe, load_checkpoint, notes_of, save_checkpoint, write_atomically
-from nn.train import Training
+from nn.description import build, describe
+from nn.files import FileError, write_atomically
+from nn.io import notes_of
+from nn.training import Training
 
 pytest.importorskip("safetensors", reason="safetensors is not installed")
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -233,13 +236,13 @@ def refuses(times, monkeypatch):
         return rename(self, target)
 
     monkeypatch.setattr(Path, "replace", replace)
-    monkeypatch.setattr("nn.io.time.sleep", waited.append)
+    monkeypatch.setattr("nn.files.time.sleep", waited.append)
     return waited
 
 
 def test_a_file_that_another_program_has_open_is_waited_for(tmp_path, monkeypatch):
     path = write_atomically(tmp_path / "f", b"old")
-    monkeypatch.setattr("nn.io._PATIENCE", 2.0)
+    monkeypatch.setattr("nn.files._PATIENCE", 2.0)
     waited = refuses(5, monkeypatch)
     write_atomically(path, b"new")
     assert path.read_bytes() == b"new" and len(waited) == 5
@@ -398,8 +401,8 @@ DRIVER = """
 import os, signal, sys, time
 import numpy as np, nn
 from nn.data import moons
-from nn.io import load_checkpoint
-from nn.train import Training
+from nn.checkpoint import load_checkpoint
+from nn.training import Training
 
 path, kills = sys.argv[1], int(sys.argv[2])
 x, y = moons(40, rng=0)

@@ -23,11 +23,8 @@ ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOM.parent)}
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda p: p.stem)
-def test_a_module_has_a_docstring_names_and_a_bearable_length(path):
-    text = path.read_text(encoding="utf-8")
-    tree = ast.parse(text)
-    assert ast.get_docstring(tree) and "__all__" in text
-    assert text.count("\n") <= 400
+def test_a_module_uses_public_names_of_the_engine(path):
+    tree = ast.parse(path.read_text(encoding="utf-8"))
     import autograd_core
     from autograd_core import viz
 

@@ -11,13 +11,13 @@ import pytest
 import nn
 from autograd_core import Op, Tensor, Value, no_grad, weighted_sum
 from autograd_core.errors import AutogradError
-from autograd_core.node import walk
 from autograd_core.viz import draw, explain, theme
 from autograd_core.viz.dot import _command, placed_by_dot
 from autograd_core.viz.fold import view_of
 from autograd_core.viz.heat import grid_of
 from autograd_core.viz.network import read
 from autograd_core.viz.text import clean, number
+from autograd_core.walk import walk
 
 from .graphs import HOSTILE, chain, mlp_loss, neuron, scope, tensor_mlp
 
@@ -594,7 +594,7 @@ def _luminance(colour):
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
-@pytest.mark.parametrize("colours", [theme._LIGHT, theme._DARK], ids=["light", "dark"])
+@pytest.mark.parametrize("colours", [theme.LIGHT, theme.DARK], ids=["light", "dark"])
 def test_contrasts_are_those_of_wcag_aa(colours):
     """4.5 for text, 3 for lines that mean something, on every ground that they stand on."""
 

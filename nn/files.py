@@ -1,0 +1,115 @@
+"""Files of arrays on the disk: safetensors, written so that a crash at any moment leaves the old file or the new one.
+
+Nothing in a file is ever executed: there is no pickle.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from autograd_core.errors import AutogradError, MissingExtraError
+
+__all__ = ["FileError", "parsed", "put_in_place", "read_arrays", "safetensors_library", "write_arrays", "write_atomically"]
+
+_WRITER = "autograd-core-1"
+_PATIENCE = 2.0 if os.name == "nt" else 0.0
+"""Seconds."""
+
+
+class FileError(AutogradError, ValueError):
+    """A file is damaged, is not what it should be, or does not fit the model."""
+
+
+def safetensors_library() -> Any:
+    """safetensors, or an error that names the extra."""
+    try:
+        import safetensors.numpy
+    except ImportError as error:
+        raise MissingExtraError('files need safetensors, which is not installed; pip install "autograd-core[demo]"') from error
+    return safetensors
+
+
+def write_atomically(path: str | Path, data: bytes) -> Path:
+    """Write a file so that there is always a whole one: to a temporary name, flushed to the disk, then renamed."""
+    target = Path(path)
+    if not target.name or target.is_dir():
+        raise FileError(f"{str(path)!r}: received a directory, expected the name of a file to write.")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).chmod(0o644)
+        put_in_place(Path(name), target)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            Path(name).unlink()
+        raise
+    if hasattr(os, "O_DIRECTORY"):
+        with contextlib.suppress(OSError):     # the file is there; not every file system can flush a folder
+            folder = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
+    return target
+
+
+def put_in_place(part: Path, target: Path) -> None:
+    """Give a whole file its name, in place of the one before.
+
+    On Windows that fails while another program (a virus scanner, an indexer, a reader) has one of the two open; such programs are soon
+    done, so it is tried for a while before it is an error.
+    """
+    waited, pause = 0.0, 0.01
+    while True:
+        try:
+            part.replace(target)
+        except PermissionError:
+            if waited >= _PATIENCE:
+                raise
+            time.sleep(pause)
+            waited, pause = waited + pause, 2 * pause
+        else:
+            return
+
+
+def write_arrays(path: str | Path, arrays: dict[str, np.ndarray], header: dict[str, str]) -> Path:
+    """Arrays by name, and a header of texts, as a safetensors file."""
+    tensors = {name: np.ascontiguousarray(array) if np.ndim(array) else np.array(array) for name, array in arrays.items()}
+    return write_atomically(path, safetensors_library().numpy.save(tensors, metadata={"format": "pt", "writer": _WRITER, **header}))
+
+
+def read_arrays(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """All arrays and the header of a file, or a clear error."""
+    source = Path(path)
+    try:
+        if not source.is_file():
+            raise FileError(f"{source}: there is no such file.")
+        source.open("rb").close()              # safetensors calls a file that may not be read one that is not there
+    except OSError as error:
+        raise FileError(f"{source}: cannot be read ({error.strerror}).") from error
+    safetensors = safetensors_library()
+    try:
+        with safetensors.safe_open(str(source), framework="np") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
+    except Exception as error:
+        raise FileError(f"{source}: not a safetensors file, or damaged or cut short ({error}); nothing was changed.") from error
+
+
+def parsed(text: str | None, path: Any, what: str) -> Any:
+    """What a text of JSON in a file says, or a clear error."""
+    try:
+        return json.loads(text or "")
+    except (ValueError, RecursionError) as error:
+        raise FileError(f"{path}: {what} in the file is missing or damaged; nothing was changed.") from error
