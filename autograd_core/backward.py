@@ -18,7 +18,7 @@ import numpy as np
 
 from .anomaly import LIVE, check_gradients, check_seeds, check_unwritten
 from .arguments import as_numbers
-from .errors import GraphError, LinAlgError, NotScalarError, ShapeError
+from .errors import GraphError, LinAlgError, NotScalarError, RuleError, ShapeError
 from .modes import WATCHED, anomaly_detected
 from .node import UNREACHED
 from .sweeps import QUIET, Step, accumulate, contributions, sweep_carefully, sweep_tensors, sweep_values
@@ -104,7 +104,13 @@ def _tensors_spoil(roots: Sequence[Any], seeds: Sequence[Any], edge: Sequence[An
 def _values_spoil(order: list[Any], leaves: list[Any]) -> bool:
     """The quick sweep over a graph of `Value`s; whether it was not good enough."""
     sweep_values(order)
-    return _has_nan(leaves)
+    try:
+        return _has_nan(leaves)
+    except TypeError:
+        odd = next((leaf for leaf in leaves if leaf.grad is not None and not isinstance(leaf.grad, (float, int, np.floating))), None)
+        if odd is None:
+            raise
+        raise RuleError(f"backward: the gradient of {describe(odd)} came out as {odd.grad!r:.60}, expected a real number; check_op finds the rule that gave it.") from None
 
 
 def run_pass(

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 from itertools import zip_longest
 from textwrap import wrap
 from typing import Any
+
+import numpy as np
 
 from .algebra import symbolic_partial, symbolic_value
 from .op import TABLE, Op
@@ -67,9 +70,26 @@ def _folded(rows: list[Row], width: int) -> list[str]:
 
 
 def _formula(op: Op) -> str:
+    options = _options(op)
+    if options:                                # how a rule calls it: m.clip(x, min=−inf, max=inf)
+        operands = "…" if op.variadic else ", ".join(_NAMES[: len(op.d or op.vjp)])
+        return f"{op.name}({operands}, {', '.join(options)})"
     if op.variadic or not op.elementwise:
-        return op.text.format(*_NAMES) or f"{op.name}(…)"
+        return op.text.format(*_NAMES) or f"{op.name}({'…' if op.variadic else ', '.join(_NAMES[: len(op.vjp)])})"
     return _text(symbolic_value(op, _NAMES[: len(op.d)]))
+
+
+def _options(op: Op) -> list[str]:
+    """The keyword-only options of the kernel, with their defaults."""
+    try:
+        parameters = [] if isinstance(op.array, np.ufunc) else list(inspect.signature(op.array).parameters.values())
+    except (TypeError, ValueError):            # one of C's, which does not tell
+        return []
+    return [
+        f"{p.name}={'…' if p.default is p.empty else _text(p.default) if isinstance(p.default, float) else repr(p.default)}"
+        for p in parameters
+        if p.kind is p.KEYWORD_ONLY and p.name != "saved"
+    ]
 
 
 def _partials(op: Op) -> list[str]:

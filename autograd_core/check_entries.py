@@ -8,12 +8,14 @@ from typing import Annotated, Any
 
 import numpy as np
 
-from .algebra import ARRAYS, NUMBERS, symbolic_partial
-from .arguments import Count, checked
+from .algebra import ARRAYS, NUMBERS, SYMBOLS, symbolic_partial
+from .arguments import Count, checked, shown
+from .blame import answers_of, complaint
 from .check import CheckReport, GradientCheckError, check_grads
 from .errors import OperandError
 from .op import Interval, Op
 from .record import apply
+from .tensor import Tensor
 
 __all__ = ["check_op"]
 
@@ -46,7 +48,8 @@ def check_op(op: Op, *, order: Count = 2, seed: Annotated[int, 0] = 0) -> CheckR
                 full[i] = x
             return apply(op, tuple(full), dict(params))
 
-        _check_untouched(op, operands, params)
+        _check_array_kernel(op, operands, params)
+        _check_rules(op, operands, params, differentiable)
         if op.elementwise:
             _check_kernels(op, operands, params)
             _check_float32(op, operands, params)
@@ -65,7 +68,9 @@ def _check_symbols(op: Op) -> None:
         if rule is not None:
             try:
                 symbolic_partial(op, slot, "out", tuple("xyz"[: len(op.d)]))
-            except (TypeError, ValueError, AttributeError) as error:
+            except Exception as error:
+                if isinstance(error, AttributeError) and error.obj is SYMBOLS:
+                    raise GradientCheckError(f"check_op: {complaint(op, slot, error, (), ())}.") from error
                 told = str(error).rstrip(".")
                 raise GradientCheckError(
                     f"check_op: the rule of {op.name} for operand {slot} cannot be read with symbols ({told}), so no picture can show its formula; "
@@ -111,12 +116,65 @@ def _draw(rng: Any, domain: Interval, shape: tuple[int, ...]) -> Any:
     return x if shape else float(x)
 
 
-def _check_untouched(op: Op, operands: tuple[Any, ...], params: dict[str, Any]) -> None:
+def _check_array_kernel(op: Op, operands: tuple[Any, ...], params: dict[str, Any]) -> None:
+    """The array kernel gives real numbers, in the shape of its operands where it acts on each element, and leaves its operands alone."""
     given = [np.array(x) for x in operands]
-    op.array(*given, **params)
+    result = _run(op, given, params)
+    where = f"of shape {', '.join(str(x.shape) for x in given)}"
     for i, (before, after) in enumerate(zip(operands, given, strict=True)):
         if not np.array_equal(before, after, equal_nan=np.asarray(after).dtype.kind == "f"):
             raise GradientCheckError(f"check_op: the array kernel of {op.name} writes into its operand {i}; it must make a new array.")
+    if not isinstance(result, (np.ndarray, np.generic, float, int)) or np.asarray(result).dtype.kind not in "biuf":
+        raise GradientCheckError(f"check_op: the array kernel of {op.name} gives {shown(result)} for operands {where}, expected one array of real numbers.")
+    if op.elementwise:
+        expected = np.broadcast_shapes(*(x.shape for x in given))
+        if np.shape(result) != expected:
+            raise GradientCheckError(
+                f"check_op: the array kernel of {op.name} gives shape {np.shape(result)} for operands {where}, expected {expected}: with d= an operation "
+                "acts on each element by itself; one that changes the shape has pull-backs, vjp=."
+            )
+    elsewhere = _run(op, [_in_steps(x) for x in given], params)
+    if not np.allclose(result, elsewhere, rtol=1e-9, atol=1e-12, equal_nan=True):
+        raise GradientCheckError(
+            f"check_op: the array kernel of {op.name} gives other numbers for operands of the same numbers, every second element of a longer array; "
+            "does it look at memory, or draw random numbers?"
+        )
+
+
+def _run(op: Op, given: list[Any], params: dict[str, Any]) -> Any:
+    try:
+        return op.array(*given, **params)
+    except Exception as error:
+        shapes = ", ".join(str(np.shape(x)) for x in given)
+        all_shapes = ", arrays of any shape, also without axes: np.sin(x), not math.sin(x) or x[0]" if op.elementwise else ""
+        raise GradientCheckError(
+            f"check_op: the array kernel of {op.name} raised {type(error).__name__} for operands of shape {shapes}{params or ''}: {str(error).rstrip('.')}; "
+            f"expected it to take them{all_shapes}."
+        ) from error
+
+
+def _in_steps(x: Any) -> Any:
+    """The same numbers as every second element of a longer array."""
+    if not x.ndim:
+        return x
+    longer = np.zeros((*x.shape[:-1], 2 * x.shape[-1]), x.dtype)
+    longer[..., ::2] = x
+    return longer[..., ::2]
+
+
+def _check_rules(op: Op, operands: tuple[Any, ...], params: dict[str, Any], differentiable: list[int]) -> None:
+    """Rules give real numbers in shapes that fit, and leave what they are handed alone."""
+    tensors = [Tensor(np.array(x)) if i in differentiable else x for i, x in enumerate(operands)]
+    node = apply(op, tuple(tensors), dict(params))
+    handed = {**{f"its operand {i}": x for i, x in enumerate(node._x)}, "its result": node._value, "the incoming gradient": np.ones_like(node._value)}
+    before = {what: np.array(x) for what, x in handed.items()}
+    for slot, value, answer in answers_of(node, ARRAYS, handed["the incoming gradient"]):
+        found = complaint(op, slot, answer, np.shape(node._value), np.shape(value))
+        if found:
+            raise GradientCheckError(f"check_op: {found}.")
+        for what, x in handed.items():
+            if not np.array_equal(before[what], x, equal_nan=before[what].dtype.kind == "f"):
+                raise GradientCheckError(f"check_op: the rule of {op.name} for operand {slot} writes into {what}; it must make a new array.")
 
 
 def _check_kernels(op: Op, operands: tuple[Any, ...], params: dict[str, Any]) -> None:
@@ -129,6 +187,8 @@ def _check_kernels(op: Op, operands: tuple[Any, ...], params: dict[str, Any]) ->
 
 
 def _check_float32(op: Op, operands: tuple[Any, ...], params: dict[str, Any]) -> None:
+    if not any(np.ndim(x) for x in operands):
+        return
     single = tuple(np.asarray(x, np.float32) if np.asarray(x).dtype.kind == "f" else x for x in operands)
     dtype = np.asarray(op.array(*single, **params)).dtype
     if dtype != np.float32:

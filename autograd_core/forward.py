@@ -14,6 +14,7 @@ import numpy as np
 
 from .algebra import ARRAYS, NODES, NUMBERS
 from .anomaly import LIVE, check_flow, check_unwritten
+from .blame import blame, real
 from .gradients import gradients
 from .modes import anomaly_detected, unchecked
 from .node import Node
@@ -40,7 +41,11 @@ def pushforward(roots: Sequence[Any], wrt: Sequence[Any], tangents: Sequence[Any
                 if all(t is None for t in directions):
                     continue
                 stale(node)
-                moved[id(node)] = moves = _push(node, pairs, directions, graph)
+                try:
+                    moved[id(node)] = moves = _push(node, pairs, directions, graph)
+                except Exception as error:
+                    _blame(error, node, graph)
+                    raise
                 if anomalies:
                     came = [NODES.data(t) for t in directions if t is not None]
                     check_flow(node, [value for _, value in pairs], came, NODES.data(moves), "forward sweep")
@@ -75,8 +80,13 @@ def _push(node: Any, pairs: Any, directions: list[Any], graph: bool) -> Any:
     if m.shape(total) != shape:
         total = m.broadcast_to(total, shape=shape)
     if node.is_array and getattr(m.data(total), "dtype", node._value.dtype) != node._value.dtype:
-        total = m.cast(total, dtype=node._value.dtype)
+        total = m.cast(real(m.data(total), node) if m is not NODES else total, dtype=node._value.dtype)
     return total
+
+
+def _blame(error: Exception, node: Any, graph: bool) -> None:
+    g = Node.ARRAY._of(np.ones(np.shape(node._value))) if node.op.vjp else 1.0      # pull-backs are always asked with nodes
+    blame(error, node, NODES if graph or node.op.vjp else ARRAYS if node.is_array else NUMBERS, g)
 
 
 def _partial(m: Any, node: Any, slot: int, out: Any, values: list[Any], params: dict[str, Any]) -> Any:

@@ -14,6 +14,7 @@ import numpy as np
 from .algebra import ARRAYS, NODES, NUMBERS
 from .anomaly import LIVE, check_flow, check_unwritten
 from .backward import needed_for, restore, run_pass
+from .blame import blame, real
 from .modes import anomaly_detected, unchecked
 from .op import Op
 from .structural import sum_to
@@ -60,26 +61,35 @@ def _gradient_graph(roots: Sequence[Any], seeds: Sequence[Any], wrt: Sequence[An
         if g is None:
             continue
         stale(node)
-        op, params, pairs = node.op, node._params or {}, operands(node)
-        nodes = [operand if operand is not None else value for operand, value in pairs]
-        rules = op.d or op.vjp
-        head = () if op.d else (g,)
-        together = rules[0](NODES, *head, node, *nodes, **params) if op.variadic else None
-        for slot, (operand, _) in enumerate(pairs):
-            if operand is None or id(operand) not in needed or (not op.variadic and rules[slot] is None):
-                continue
-            c = together[slot] if together is not None else as_ieee(rules[slot], NODES, *head, node, *nodes, **params)
-            if op.d:
-                c = _multiply_nodes(g, c, op, careful)
-            shape = np.shape(operand._value)
-            if NODES.shape(c) != shape:
-                c = NODES.sum_to(c, shape=shape)
-            if operand.is_array and getattr(NODES.data(c), "dtype", operand._value.dtype) != operand._value.dtype:
-                c = NODES.cast(c, dtype=operand._value.dtype)
-            if check:
-                check_flow(node, [value for _, value in pairs], [NODES.data(g)], NODES.data(c), "backward pass")
-            total[id(operand)] = total[id(operand)] + c if id(operand) in total else c
+        try:
+            _hand_on(node, g, needed, total, careful=careful, check=check)
+        except Exception as error:
+            blame(error, node, NODES, g)
+            raise
     return [total.get(id(w)) for w in wrt]
+
+
+def _hand_on(node: Any, g: Any, needed: set[int], total: dict[int, Any], *, careful: bool, check: bool) -> None:
+    """What the incoming gradient becomes, added up in `total` for each operand that is needed."""
+    op, params, pairs = node.op, node._params or {}, operands(node)
+    nodes = [operand if operand is not None else value for operand, value in pairs]
+    rules = op.d or op.vjp
+    head = () if op.d else (g,)
+    together = rules[0](NODES, *head, node, *nodes, **params) if op.variadic else None
+    for slot, (operand, _) in enumerate(pairs):
+        if operand is None or id(operand) not in needed or (not op.variadic and rules[slot] is None):
+            continue
+        c = together[slot] if together is not None else as_ieee(rules[slot], NODES, *head, node, *nodes, **params)
+        if op.d:
+            c = _multiply_nodes(g, c, op, careful)
+        shape = np.shape(operand._value)
+        if NODES.shape(c) != shape:
+            c = NODES.sum_to(c, shape=shape)
+        if operand.is_array and getattr(NODES.data(c), "dtype", operand._value.dtype) != operand._value.dtype:
+            c = NODES.cast(c, dtype=operand._value.dtype)
+        if check:
+            check_flow(node, [value for _, value in pairs], [NODES.data(g)], NODES.data(c), "backward pass")
+        total[id(operand)] = total[id(operand)] + c if id(operand) in total else c
 
 
 def _multiply_nodes(g: Any, local: Any, op: Op, careful: bool) -> Any:
@@ -120,26 +130,36 @@ def _batched(root: Any, wrt: Sequence[Any], careful: bool, check: bool = False) 
         if g is None:
             continue
         stale(node)
-        op, params, pairs = node.op, node._params or {}, operands(node)
-        values = tuple(value for _, value in pairs)
-        m, out = (ARRAYS, node._value) if node.is_array else (NUMBERS, node._value)
-        together = op.d[0](m, out, *values, **params) if op.d and op.variadic else None
-        pulled = [op.vjp[0](m, row, out, *values, **params) for row in g] if op.vjp and op.variadic else None
-        for slot, (operand, _) in enumerate(pairs):
-            if operand is None or id(operand) not in needed or (not op.variadic and (op.d or op.vjp)[slot] is None):
-                continue
-            if op.d:
-                local = together[slot] if together is not None else (
-                    as_ieee(op.d[slot], m, out, *values, **params) if node.is_array else local_of(node, slot))
-                c = times(g, local, op, careful)
-            elif pulled is not None:
-                c = np.stack([row[slot] for row in pulled])
-            else:
-                c = np.stack([op.vjp[slot](m, row, out, *values, **params) for row in g])
-            target = np.shape(operand._value)
-            if c.shape[1:] != target:
-                c = sum_to(c, shape=(n, *(1,) * (c.ndim - 1 - len(target)), *target)).reshape(n, *target)
-            if check:
-                check_flow(node, values, [g], c, "backward pass")
-            total[id(operand)] = total[id(operand)] + c if id(operand) in total else c
+        try:
+            _hand_on_rows(node, g, n, needed, total, careful=careful, check=check)
+        except Exception as error:
+            blame(error, node, ARRAYS if node.is_array else NUMBERS, g[0])
+            raise
     return [total.get(id(w)) for w in wrt]
+
+
+def _hand_on_rows(node: Any, g: Any, n: int, needed: set[int], total: dict[int, Any], *, careful: bool, check: bool) -> None:
+    """The same for a batch of n incoming gradients, along a first axis of their own."""
+    op, params, pairs = node.op, node._params or {}, operands(node)
+    values = tuple(value for _, value in pairs)
+    m, out = (ARRAYS, node._value) if node.is_array else (NUMBERS, node._value)
+    together = op.d[0](m, out, *values, **params) if op.d and op.variadic else None
+    pulled = [op.vjp[0](m, row, out, *values, **params) for row in g] if op.vjp and op.variadic else None
+    for slot, (operand, _) in enumerate(pairs):
+        if operand is None or id(operand) not in needed or (not op.variadic and (op.d or op.vjp)[slot] is None):
+            continue
+        if op.d:
+            local = together[slot] if together is not None else (
+                as_ieee(op.d[slot], m, out, *values, **params) if node.is_array else local_of(node, slot))
+            c = times(g, local, op, careful)
+        elif pulled is not None:
+            c = np.stack([row[slot] for row in pulled])
+        else:
+            c = np.stack([op.vjp[slot](m, row, out, *values, **params) for row in g])
+        real(c, node)
+        target = np.shape(operand._value)
+        if c.shape[1:] != target:
+            c = sum_to(c, shape=(n, *(1,) * (c.ndim - 1 - len(target)), *target)).reshape(n, *target)
+        if check:
+            check_flow(node, values, [g], c, "backward pass")
+        total[id(operand)] = total[id(operand)] + c if id(operand) in total else c

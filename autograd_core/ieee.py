@@ -15,14 +15,14 @@ import numpy as np
 __all__ = ["as_numpy", "div", "power", "quiet", "sigmoid", "softplus"]
 
 
-def as_numpy(function: Callable[..., Any], *operands: float) -> float:
+def as_numpy(function: Callable[..., Any], /, *operands: float, **params: Any) -> float:
     """The float that a NumPy function gives, without its warnings.
 
     >>> as_numpy(np.log, 0.0)
     -inf
     """
     with np.errstate(all="ignore"):
-        return float(function(*map(np.float64, operands)))
+        return float(function(*map(np.float64, operands), **params))
 
 
 def quiet(fast: Callable[..., float], array: Callable[..., Any]) -> Callable[..., float]:

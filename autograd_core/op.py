@@ -82,16 +82,20 @@ class Op:
     """One operation: how it is computed, how it looks, and its derivative.
 
     Args:
-        name: An identifier; also the name of the method and of the function.
+        name: An identifier; also the name of the method, and of the function `m.name` in rules. A method that nodes have already, such
+            as `backward`, keeps its meaning.
         array: The kernel on NumPy arrays, `array(*operands, **params)`.
-            A parameter called `saved` is a dictionary in which the kernel leaves what its rule can use again; it belongs to one
-            recorded node, and programs made by `lift` leave it out.
+            Options are keyword-only, `def huber(x, *, delta=1.0)`, and have no derivative: what is to be differentiated is an operand.
+            One called `saved` is a fresh dictionary of the caller's, `op(x, saved={})`, in which the kernel leaves what its rule can use
+            again; it belongs to one recorded node, and programs made by `lift` leave it out.
         scalar: The kernel on Python floats, following IEEE; without it `Value` takes the array kernel.
         d: Partials, one function per operand, `rule(m, out, *operands, **params)`; a None marks an operand that has no
-            derivative (the condition of `where`).
+            derivative (the condition of `where`). Rules call the operations of the table with operands by position and options by name,
+            `m.sum(x, axis=0)`; `python -m autograd_core operations` lists them.
         vjp: Pull-backs, one function per operand, `rule(m, g, out, *operands, **params)`.
         variadic: Any number of operands; then there is one rule, and it gives a tuple with an entry per operand.
-        linear: Linear in each operand, so that forward mode is the operation itself applied to tangents.
+        linear: Linear in each operand while the others are held, as a product is, and a sum of two is not; forward mode is then the
+            operation itself with one operand replaced by its tangent.
         selects: A partial of 0 means "this branch was not taken": it contributes 0 whatever comes in.
         dunder: The operator, without underscores: "add" gives `__add__` and `__radd__`.
         symbol: The header of a node in a picture; the name where it is empty.
@@ -160,6 +164,8 @@ class Op:
         name = self.name
         if not isinstance(name, str) or not name.isidentifier() or keyword.iskeyword(name):
             raise RuleError(f"Op: the name {name!r} is not a Python identifier; choose one such as 'softsign'.")
+        if name.startswith("__"):
+            raise RuleError(f"Op: the name {name!r} belongs to Python, and would change what it does with every node; choose one such as 'softsign'.")
         if name in _QUESTIONS:
             raise RuleError(f"Op: rules ask m.{name} about their operands, so no operation can have the name {name!r}; choose another.")
         if name in TABLE and not (self.replace and name not in _FROZEN):
@@ -171,8 +177,6 @@ class Op:
                     f"Op {name!r}: {which}= must be a tuple of functions, one per operand (a single function needs "
                     f"a trailing comma: {which}=(rule,)); received {type(rules).__name__}."
                 )
-        if _FROZEN:                            # an operation of a user's
-            self._check_signatures()
         if bool(self.d) == bool(self.vjp):
             received = "both" if self.d else "neither"
             raise RuleError(
@@ -188,6 +192,8 @@ class Op:
             raise RuleError(f"Op {name!r}: received domain={shown(self.domain)}, expected a tuple of Intervals, one per operand.")
         if not callable(self.array) or not (self.scalar is None or callable(self.scalar)):
             raise RuleError(f"Op {name!r}: array= and scalar= must be functions.")
+        if _FROZEN:                            # an operation of a user's
+            self._check_signatures()
         if self.variadic and len(self.d or self.vjp) != 1:
             raise RuleError(f"Op {name!r}: a variadic operation has one rule, which gives a tuple with one entry per operand.")
         if self.domain and not self.variadic and len(self.domain) != len(self.d or self.vjp):
@@ -199,28 +205,27 @@ class Op:
             raise RuleError(f"Op {name!r}: the operator __{self.dunder}__ belongs to another operation already.")
 
     def _check_signatures(self) -> None:
-        """Rules take the algebra, the result (of a pull-back: the gradient before it) and every operand."""
-        import inspect
-
+        """Rules take the algebra, the result (of a pull-back: the gradient before it) and every operand; kernels the operands."""
+        if self.variadic:
+            return
         for rules, takes in ((self.d, ("m", "out")), (self.vjp, ("m", "g", "out"))):
-            operands = ("x", "y", "z")[: len(rules)] if len(rules) <= 3 else tuple(f"x{i}" for i in range(len(rules)))
+            operands = _names(len(rules))
             for i, rule in enumerate(rules):
-                if rule is None or self.variadic:
-                    continue
-                try:
-                    signature = inspect.signature(rule)
-                except (TypeError, ValueError):    # one of C's, which does not tell
-                    continue
-                try:
-                    signature.bind(*takes, *operands)
-                except TypeError:
-                    if any(p.kind is p.KEYWORD_ONLY and p.default is p.empty for p in signature.parameters.values()):
-                        continue               # parameters, which an application brings
+                received = None if rule is None else _misfit(rule, (*takes, *operands))
+                if received is not None:
                     which = "derivative rule" if len(takes) == 2 else "pull-back"
                     raise RuleError(
-                        f"Op {self.name!r}: the {which} for operand {i} takes {signature}, expected ({', '.join((*takes, *operands))}): the algebra m"
+                        f"Op {self.name!r}: the {which} for operand {i} takes {received}, expected ({', '.join((*takes, *operands))}): the algebra m"
                         f"{', the incoming gradient g' if len(takes) == 3 else ''}, the result, and the operands."
-                    ) from None
+                    )
+        operands = _names(len(self.d or self.vjp))
+        for which, kernel in (("array", self.array), ("scalar", self.scalar)):
+            received = _misfit(kernel, operands) if callable(kernel) else None
+            if received is not None:
+                raise RuleError(
+                    f"Op {self.name!r}: {which}= takes {received}, expected ({', '.join(operands)}): as many operands as there are rules "
+                    "(None is the rule of one without a derivative), and options by name."
+                )
 
     @property
     def elementwise(self) -> bool:
@@ -253,6 +258,27 @@ class Op:
             raise RuleError(f"Op {self.name!r} is built in and cannot be forgotten.")
         if TABLE.get(self.name) is self:
             del TABLE[self.name]
+
+
+def _names(count: int) -> tuple[str, ...]:
+    """What operands are called in a message."""
+    return ("x", "y", "z")[:count] if count <= 3 else tuple(f"x{i}" for i in range(count))
+
+
+def _misfit(function: Callable[..., Any], arguments: tuple[str, ...]) -> Any:
+    """The signature of a function that cannot be called with these arguments; None where it can, or does not tell."""
+    import inspect
+
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):            # one of C's
+        return None
+    try:
+        signature.bind(*arguments)
+    except TypeError:
+        by_name = any(p.kind is p.KEYWORD_ONLY and p.default is p.empty for p in signature.parameters.values())
+        return None if by_name else signature  # options, which an application brings
+    return None
 
 
 _applier: list[Callable[[Op, tuple[Any, ...], dict[str, Any]], Any]] = []

@@ -90,7 +90,7 @@ def _tensors_only(op: Op, operands: tuple[Any, ...], params: dict[str, Any]) -> 
     except KERNEL_ERRORS as error:
         raise translated(op, operands, params, error) from error
     if data.__class__ is not np.ndarray:
-        data = np.asarray(data)
+        data = _as_array(op, data, params)
     if data.dtype.kind != "f":
         return None
     nodes: Any = [x if x.__class__ is tensor else None for x in operands] if constants else operands
@@ -209,7 +209,7 @@ def record_tensor(op: Op, operands: tuple[Any, ...], params: dict[str, Any]) -> 
         raise translated(op, operands, params, error) from error
     if not known:
         return data
-    data = _floating(op, np.asarray(data), values)
+    data = _floating(op, _as_array(op, data, params), values)
     if differentiable and (not WATCHED or recording()):
         if op.d:
             _promote(op, nodes, values, data.dtype)
@@ -231,10 +231,23 @@ def _constant(op: Op, x: Any) -> Any:
     return unwrapped(x, op.name)
 
 
+def _as_array(op: Op, data: Any, params: dict[str, Any]) -> Any:
+    """The result of a kernel as an array; a node can only have come in by an option."""
+    if isinstance(data, Node) and data.requires_grad:
+        given = ", ".join(f"{name}=" for name, option in params.items() if isinstance(option, Node))
+        raise OperandError(
+            f"{op.name}: received a {type(data).__name__} for {given or 'an option'}, expected a number: options have no derivative. "
+            "Pass its .data if it is a constant, and write the function with operations that take it as an operand if it is not."
+        )
+    return np.asarray(data)
+
+
 def _floating(op: Op, data: Any, values: list[Any]) -> Any:
     if data.dtype.kind in "biu":
         return data.astype(np.float64)
     if data.dtype.kind != "f":
+        if all(np.asarray(v).dtype.kind in "biuf" for v in values):
+            raise DTypeError(f"{op.name}: the kernel gave dtype {data.dtype} for real operands, expected real numbers.")
         received = ", ".join(str(np.asarray(v).dtype) for v in values)
         raise DTypeError(f"{op.name}: received operands of dtype {received}, expected real numbers.")
     return data

@@ -192,6 +192,13 @@ class Program:
             results.append(apply(TABLE[name], tuple(results[i] for i in slots)))
         return results[-1]
 
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: ARG002 - what printers call
+        """The same where hypothesis or a notebook prints it: their own way would list the fields."""
+        for i, line in enumerate(repr(self).split("\n")):
+            if i or getattr(printer, "output_width", 0):       # within a call, from a line of its own on
+                printer.break_()
+            printer.text(line)
+
     def __repr__(self) -> str:
         """The program as Python source, ready to be pasted into a test."""
         names = [f"x{i}" for i in range(len(self.leaves))]

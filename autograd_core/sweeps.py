@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .algebra import ARRAYS, NUMBERS, symbolic_partial
+from .blame import blame
 from .errors import RuleError
 from .expression import Symbol
 from .node import Node
@@ -72,52 +73,56 @@ INSTALLERS.append(_read)
 def sweep_values(order: list[Any]) -> None:
     """The chain rule over `Value`s, on Python floats, with nothing in the loop that is not needed."""
     m = NUMBERS
-    for node in reversed(order):
-        g = node.grad
-        if g == 0.0:
-            continue
-        a, x, y = node._a, node._x, node._y
-        if y is not None:                      # two operands
-            b = node._b
-            op = node.op
-            if op.reading == OTHER:
-                p, q = y, x
-            elif op.reading == CONSTANT:
-                p, q = op.constants
-            else:
-                try:
-                    p = op.d[0](m, node._value, x, y) if a is not None else None
-                    q = op.d[1](m, node._value, x, y) if b is not None else None
-                except (ArithmeticError, ValueError, TypeError):
-                    p, q = local_of(node, 0), local_of(node, 1)
-            if a is not None:
+    try:
+        for node in reversed(order):
+            g = node.grad
+            if g == 0.0:
+                continue
+            a, x, y = node._a, node._x, node._y
+            if y is not None:                      # two operands
+                b = node._b
+                op = node.op
+                if op.reading == OTHER:
+                    p, q = y, x
+                elif op.reading == CONSTANT:
+                    p, q = op.constants
+                else:
+                    try:
+                        p = op.d[0](m, node._value, x, y) if a is not None else None
+                        q = op.d[1](m, node._value, x, y) if b is not None else None
+                    except (ArithmeticError, ValueError, TypeError):
+                        p, q = local_of(node, 0), local_of(node, 1)
+                if a is not None:
+                    if a._value is not x:
+                        stale(node)
+                    a.grad += g * p
+                if b is not None:
+                    if b._value is not y:
+                        stale(node)
+                    b.grad += g * q
+            elif a.__class__ is not tuple:         # one operand
                 if a._value is not x:
                     stale(node)
+                try:
+                    p = node.op.d[0](m, node._value, x)
+                except (ArithmeticError, ValueError, TypeError):
+                    p = local_of(node, 0)
                 a.grad += g * p
-            if b is not None:
-                if b._value is not y:
-                    stale(node)
-                b.grad += g * q
-        elif a.__class__ is not tuple:         # one operand
-            if a._value is not x:
-                stale(node)
-            try:
-                p = node.op.d[0](m, node._value, x)
-            except (ArithmeticError, ValueError, TypeError):
-                p = local_of(node, 0)
-            a.grad += g * p
-        elif node.op.variadic:
-            for operand, value, p in zip(a, x, _all_locals(node), strict=True):
-                if operand is not None:
-                    if operand._value is not value:
-                        stale(node)
-                    operand.grad += g * p
-        else:
-            for slot, operand in enumerate(a):
-                if operand is not None:
-                    if operand._value is not x[slot]:
-                        stale(node)
-                    operand.grad += g * local_of(node, slot)
+            elif node.op.variadic:
+                for operand, value, p in zip(a, x, _all_locals(node), strict=True):
+                    if operand is not None:
+                        if operand._value is not value:
+                            stale(node)
+                        operand.grad += g * p
+            else:
+                for slot, operand in enumerate(a):
+                    if operand is not None:
+                        if operand._value is not x[slot]:
+                            stale(node)
+                        operand.grad += g * local_of(node, slot)
+    except Exception as error:
+        blame(error, node, m, g)
+        raise
 
 
 def local_of(node: Any, slot: int) -> float:
@@ -207,6 +212,7 @@ def sweep_tensors(roots: Sequence[Any], seeds: Sequence[Any], edge: Sequence[Any
     young: list[tuple[int, Any]] = []
     scalars: list[Any] = []                    # Values that tensors were made of
 
+    node: Any = None
     for node in edge:
         node._mark = epoch
         before.append(node.grad)
@@ -263,6 +269,9 @@ def sweep_tensors(roots: Sequence[Any], seeds: Sequence[Any], edge: Sequence[Any
                 rules, head = op.constants if op.reading == CONSTANT else op.d, (m, node._value, *values)
     except ArithmeticError:
         return False
+    except Exception as error:
+        blame(error, node, m, g)
+        raise
     if scalars:
         _sweep_on(scalars, [node for node in edge if not node.is_array], leaves, before)
     return True
@@ -310,6 +319,8 @@ def accumulate(operand: Any, c: Any, g: Any, summed: set[int]) -> Any:
                 "check_op finds the operation."
             ) from error
     if c.dtype is not data.dtype:
+        if c.dtype.kind not in "fbiu":
+            raise RuleError(f"backward: a rule gave a contribution of dtype {c.dtype} to {describe(operand)}, expected {data.dtype}; check_op finds the operation.")
         c = c.astype(data.dtype, copy=False)
     if before is None:
         if operand.op is None and (c is g or c.base is not None):   # a leaf's gradient is nobody else's
@@ -331,9 +342,13 @@ def sweep_carefully(order: list[Any], emit: Callable[[Step], None] | None) -> No
         if g is None:
             continue
         summed: set[int] = set()               # never added into: a step keeps the gradient that it saw
-        for slot, operand, local, c in contributions(node, g):
-            before = operand.grad
-            c = accumulate(operand, c, g, summed)
-            if emit is not None:
-                emit(Step(node, operand, slot, g, local, c, before, operand.grad))
-            summed.clear()
+        try:
+            for slot, operand, local, c in contributions(node, g):
+                before = operand.grad
+                c = accumulate(operand, c, g, summed)
+                if emit is not None:
+                    emit(Step(node, operand, slot, g, local, c, before, operand.grad))
+                summed.clear()
+        except Exception as error:
+            blame(error, node, ARRAYS if node.is_array else NUMBERS, g)
+            raise

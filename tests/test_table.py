@@ -1,7 +1,10 @@
 """Tests made from the table: every entry, every property. A new entry is tested without a line here."""
 
+import inspect
 import math
+import re
 
+import hypothesis.vendor.pretty
 import numpy as np
 import pytest
 from hypothesis import given
@@ -170,6 +173,29 @@ def test_the_catalogue_lists_every_operation_and_a_users_own():
         assert [line.split()[0] for line in folded if line[0] not in " ─"] == ["operation", *TABLE]
     finally:
         mine.forget()
+
+
+@named([op for op in OPS if not isinstance(op.array, np.ufunc)])
+def test_the_catalogue_says_how_a_rule_calls_an_operation(op):
+    from autograd_core.catalogue import catalogue
+
+    formula = next(line for line in catalogue().splitlines() if line.split()[0] == op.name)[len(op.name) :].split("  ")
+    formula = next(part for part in formula if part.strip())
+    try:
+        parameters = inspect.signature(op.array).parameters.values()
+    except ValueError:                         # one of C's
+        return
+    options = [p.name for p in parameters if p.kind is p.KEYWORD_ONLY and p.name != "saved"]
+    assert re.findall(r"(\w+)=", formula) == options
+    if options or (op.vjp and not op.text):
+        assert formula.strip().startswith(f"{op.name}({'…' if op.variadic else ', '.join('xyz'[: op.arity])}")
+
+
+@given(program=strategies.expressions())
+def test_hypothesis_and_notebooks_print_a_program_as_code_that_runs(program):
+    space = {}
+    exec(hypothesis.vendor.pretty.pretty(program), space)
+    assert space["f"](*program.leaves) == program(*program.leaves)
 
 
 @pytest.mark.parametrize("width", [1, 80, 120, 200])

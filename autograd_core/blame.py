@@ -1,0 +1,117 @@
+"""Whose fault it was: where a sweep fails at an operation of a user's, its rules are asked again, one by one.
+
+Sweeps do not look at what a rule gives; that would cost them time. Where one raises, `blame` says which rule of which operation it
+was, what it gave or raised, and what was expected. `check_op` asks the same questions before anything is computed.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from difflib import get_close_matches
+from typing import Any
+
+import numpy as np
+
+from .algebra import Algebra
+from .errors import AnomalyError, RuleError, StaleDataError
+from .node import Node
+from .op import TABLE, Op, built_in
+from .walk import operands
+
+__all__ = ["answers_of", "blame", "complaint", "real"]
+
+_NOT_A_RULES = (StaleDataError, AnomalyError, np.linalg.LinAlgError)
+
+
+def blame(error: Exception, node: Any, m: Algebra, g: Any) -> None:
+    """Raise what a sweep raised at a node again, in words about the rule that is to blame; return where no rule of a user's is."""
+    if not isinstance(node, Node) or node.op is None or built_in(node.op.name) or isinstance(error, _NOT_A_RULES):
+        return
+    for slot, operand, answer in answers_of(node, m, g):
+        found = complaint(node.op, slot, answer, np.shape(node._value), np.shape(operand))
+        if found:
+            raise RuleError(f"{found}; check_op finds such things.") from error
+
+
+def answers_of(node: Any, m: Algebra, g: Any) -> Iterator[tuple[int, Any, Any]]:
+    """(slot, operand, what its rule gives, or the exception that it raises), for every operand that wants a gradient."""
+    op, params, pairs = node.op, node._params or {}, operands(node)
+    graph = str(m) == "NODES"
+    values = [operand if graph and operand is not None else value for operand, value in pairs]
+    head: tuple[Any, ...] = (node if graph else node._value,) if op.d else (g, node if graph else node._value)
+    together: Any = None
+    for slot, (operand, value) in enumerate(pairs):
+        rule = (op.d or op.vjp)[0 if op.variadic else slot]
+        if operand is None or not operand.requires_grad or rule is None:
+            continue
+        if together is None:
+            try:
+                with np.errstate(all="ignore"):
+                    answer = rule(m, *head, *values, **params)
+            except ArithmeticError:            # 1 / 0 of Python's floats, which sweeps do again with NumPy's
+                continue
+            except Exception as error:
+                answer = error
+            if op.variadic and not isinstance(answer, Exception):
+                together = answer
+        if together is not None:
+            right = isinstance(together, (tuple, list)) and len(together) == len(pairs)
+            answer = together[slot] if right else TypeError(f"gave {_kind(together)}, expected a tuple with an entry for each of {len(pairs)} operands")
+        yield slot, value, answer
+
+
+def complaint(op: Op, slot: int, answer: Any, out: tuple[int, ...], operand: tuple[int, ...]) -> str:
+    """What is wrong with the answer of a rule; empty where nothing is. `out` and `operand` are shapes."""
+    rule: Any = (op.d or op.vjp)[0 if op.variadic else slot]
+    who = f"{op.name}: the {'derivative rule' if op.d else 'pull-back'} for operand {slot}{_place(rule)}"
+    if isinstance(answer, Exception):
+        if op.variadic and str(answer).startswith("gave "):
+            return f"{who} {answer}"
+        return f"{who} raised {type(answer).__name__}: {str(answer).rstrip('.')}{_hint(answer)}"
+    expected = f"a real number, or an array that broadcasts to the shape {out} of the result" if op.d else f"real numbers of the shape {operand} of the operand"
+    data = answer._value if isinstance(answer, Node) else answer
+    if answer is None or isinstance(answer, (tuple, list, str)) or np.asarray(data).dtype.kind not in "biuf":
+        return f"{who} gave {_kind(data)}, expected {expected}"
+    if not _fits(np.shape(data), out) if op.d else not _fits(operand, np.shape(data)):
+        return f"{who} gave an array of shape {np.shape(data)}, expected {expected}"
+    return ""
+
+
+def real(c: Any, node: Any) -> Any:
+    """A gradient, if its numbers are real."""
+    if getattr(c, "dtype", None) is not None and c.dtype.kind == "c":
+        raise RuleError(f"{node.op.name}: a rule gave complex numbers, expected real ones; a gradient has the dtype of its operand.")
+    return c
+
+
+def _fits(shape: tuple[int, ...], into: tuple[int, ...]) -> bool:
+    try:
+        return np.broadcast_shapes(shape, into) == tuple(into)
+    except ValueError:
+        return False
+
+
+def _kind(x: Any) -> str:
+    if isinstance(x, np.ndarray):
+        return f"an array of dtype {x.dtype}"
+    return "None" if x is None else f"a {type(x).__name__}"
+
+
+def _place(rule: Any) -> str:
+    code = getattr(rule, "__code__", None)
+    return f" ({os.path.basename(code.co_filename)}, line {code.co_firstlineno})" if code is not None else ""
+
+
+def _hint(error: Exception) -> str:
+    """What to do about what a rule raised; the end of a sentence."""
+    if isinstance(error, AttributeError) and isinstance(error.obj, Algebra):
+        near = get_close_matches(error.name or "", TABLE, n=3, cutoff=0.75)
+        like = f" ({', '.join(near)} {'is' if len(near) == 1 else 'are'} near)" if near else ""
+        return (
+            f": m has the operations of the table, and {error.name!r} is none of them{like}; "
+            "`python -m autograd_core operations` lists them, and in a pull-back NumPy's functions work too"
+        )
+    if isinstance(error, TypeError) and ("positional argument" in str(error) or "operands, expected" in str(error)):
+        return "; operations of m take operands by position and options by name: m.clip(x, min=0.0, max=1.0)"
+    return ""
