@@ -110,7 +110,9 @@ def _values_spoil(order: list[Any], leaves: list[Any]) -> bool:
         odd = next((leaf for leaf in leaves if leaf.grad is not None and not isinstance(leaf.grad, (float, int, np.floating))), None)
         if odd is None:
             raise
-        raise RuleError(f"backward: the gradient of {describe(odd)} came out as {odd.grad!r:.60}, expected a real number; check_op finds the rule that gave it.") from None
+        raise RuleError(
+            f"backward: the gradient of {describe(odd)} came out as {odd.grad!r:.60}, expected a real number; check_op finds the rule that gave it."
+        ) from None
 
 
 def run_pass(

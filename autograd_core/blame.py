@@ -6,9 +6,9 @@ was, what it gave or raised, and what was expected. `check_op` asks the same que
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -100,7 +100,7 @@ def _kind(x: Any) -> str:
 
 def _place(rule: Any) -> str:
     code = getattr(rule, "__code__", None)
-    return f" ({os.path.basename(code.co_filename)}, line {code.co_firstlineno})" if code is not None else ""
+    return f" ({Path(code.co_filename).name}, line {code.co_firstlineno})" if code is not None else ""
 
 
 def _hint(error: Exception) -> str:

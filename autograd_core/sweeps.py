@@ -320,7 +320,9 @@ def accumulate(operand: Any, c: Any, g: Any, summed: set[int]) -> Any:
             ) from error
     if c.dtype is not data.dtype:
         if c.dtype.kind not in "fbiu":
-            raise RuleError(f"backward: a rule gave a contribution of dtype {c.dtype} to {describe(operand)}, expected {data.dtype}; check_op finds the operation.")
+            raise RuleError(
+                f"backward: a rule gave a contribution of dtype {c.dtype} to {describe(operand)}, expected {data.dtype}; check_op finds the operation."
+            )
         c = c.astype(data.dtype, copy=False)
     if before is None:
         if operand.op is None and (c is g or c.base is not None):   # a leaf's gradient is nobody else's
