@@ -6,7 +6,7 @@ of seeds, so that a Jacobian costs one sweep and not one per row.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -32,14 +32,7 @@ def gradients(roots: Sequence[Any], seeds: Sequence[Any], wrt: Sequence[Any], *,
     """
     with LOCK:
         if graph:
-            check = anomaly_detected()
-            with np.errstate(all="ignore"), unchecked():
-                if check:
-                    return _gradient_graph(roots, seeds, wrt, careful=True, check=True)
-                results = _gradient_graph(roots, seeds, wrt, careful=False)
-                if any(r is not None and np.isnan(NODES.data(r)).any() for r in results):
-                    results = _gradient_graph(roots, seeds, wrt, careful=True)
-                return results
+            return _with_care_if_need_be(lambda careful, check: _gradient_graph(roots, seeds, wrt, careful, check))
         started = [np.asarray(s) if isinstance(r._value, np.ndarray) else float(s) for r, s in zip(roots, seeds, strict=True)]
         leaves, before = run_pass(roots, started, wrt=wrt)
         results = [w.grad if w._flowed else None for w in wrt]
@@ -47,7 +40,18 @@ def gradients(roots: Sequence[Any], seeds: Sequence[Any], wrt: Sequence[Any], *,
         return results
 
 
-def _gradient_graph(roots: Sequence[Any], seeds: Sequence[Any], wrt: Sequence[Any], careful: bool, check: bool = False) -> list[Any]:
+def _with_care_if_need_be(sweep: Callable[[bool, bool], list[Any]]) -> list[Any]:
+    """The results of `sweep(careful, check)`: quickly at first, with care where that gave nan, with checks under `detect_anomaly()`."""
+    check = anomaly_detected()
+    with np.errstate(all="ignore"), unchecked():
+        if check:
+            return sweep(True, True)
+        results = sweep(False, False)
+        return sweep(True, False) if any(r is not None and np.isnan(NODES.data(r)).any() for r in results) else results
+
+
+def _gradient_graph(roots: Sequence[Any], seeds: Sequence[Any], wrt: Sequence[Any], careful: bool, check: bool) -> list[Any]:
+    """The sweep on nodes; with `check`, it raises at the first operation that turns finite numbers into nan or inf."""
     order, _ = topological(roots, stop=wrt)
     if LIVE:
         check_unwritten(order)
@@ -107,17 +111,12 @@ def jacobian_rows(root: Any, wrt: Sequence[Any]) -> list[Any]:
     A partial has the shape of the result, so a gradient with one more axis in front multiplies it as it is. Pull-backs
     know nothing of that axis; they are called row by row.
     """
-    check = anomaly_detected()
-    with LOCK, np.errstate(all="ignore"):
-        if check:
-            return _batched(root, wrt, careful=True, check=True)
-        rows = _batched(root, wrt, careful=False)
-        if any(r is not None and np.isnan(r).any() for r in rows):
-            rows = _batched(root, wrt, careful=True)
-    return rows
+    with LOCK:
+        return _with_care_if_need_be(lambda careful, check: _batched(root, wrt, careful, check))
 
 
-def _batched(root: Any, wrt: Sequence[Any], careful: bool, check: bool = False) -> list[Any]:
+def _batched(root: Any, wrt: Sequence[Any], careful: bool, check: bool) -> list[Any]:
+    """The sweep on arrays with one more axis in front; `check` as in the other sweep."""
     order, _ = topological([root], stop=wrt)
     if LIVE:
         check_unwritten(order)
@@ -142,7 +141,7 @@ def _hand_on_rows(node: Any, g: Any, n: int, needed: set[int], total: dict[int, 
     """The same for a batch of n incoming gradients, along a first axis of their own."""
     op, params, pairs = node.op, node._params or {}, operands(node)
     values = tuple(value for _, value in pairs)
-    m, out = (ARRAYS, node._value) if node.is_array else (NUMBERS, node._value)
+    m, out = ARRAYS if node.is_array else NUMBERS, node._value
     together = op.d[0](m, out, *values, **params) if op.d and op.variadic else None
     pulled = [op.vjp[0](m, row, out, *values, **params) for row in g] if op.vjp and op.variadic else None
     for slot, (operand, _) in enumerate(pairs):

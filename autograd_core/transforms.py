@@ -1,152 +1,34 @@
 """Functions of functions: `grad`, `value_and_grad`, `vjp`, `jvp`, `jacobian`, `hessian`, `hvp`, as in JAX.
 
-A transform runs the function on fresh nodes (floats become `Value`s, arrays become `Tensor`s), looks at the graph that
-this leaves, and gives back plain numbers and arrays in the structure of the arguments. Inside another transform it
-gives back nodes, so that transforms nest: then each argument is first renamed by an `identity` node, which is what keeps
-the inner derivative from being confused with the outer one.
+A transform runs the function on fresh nodes (see `trace`), looks at the graph that this leaves, and gives back plain numbers and
+arrays in the structure of the arguments; inside another transform it gives back nodes.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from .arguments import as_numbers, checked
-from .errors import NotScalarError, OperandError, ShapeError, StructureError
+from .errors import OperandError, ShapeError, StructureError
 from .forward import pushforward
 from .gradients import gradients, jacobian_rows
 from .modes import tracing, transform
 from .node import Node
 from .op import TABLE
-from .operands import as_array, data_of
-from .record import joined
+from .operands import data_of
 from .shaping import stack
+from .trace import Argnums, Function, Trace, traced, whole
 from .tree import flatten, same_structure
-from .value import Value
 
 __all__ = ["grad", "hessian", "hvp", "jacobian", "jvp", "value_and_grad", "vjp"]
-
-Function = Callable[..., Any]
-Argnums = int | Sequence[int]
-
-
-class _Trace:
-    """One run of a function on fresh nodes."""
-
-    def __init__(self, who: str, function: Function, primals: Sequence[Any], rest: Callable[[list[Any]], Any]) -> None:
-        """Run `function` with its differentiable arguments replaced by nodes; `rest` puts them among the others."""
-        if not callable(function):
-            raise OperandError(f"{who}: received {function!r}, expected a function.")
-        self.who = who
-        split = [flatten(p) for p in primals]
-        self.nested = tracing() > 0 or any(isinstance(leaf, Node) for leaves, _ in split for leaf in leaves)
-        with transform():
-            self.wrt = [[_fresh(who, leaf) for leaf in leaves] for leaves, _ in split]
-            self.rebuild = [build for _, build in split]
-            self.out = rest([build(nodes) for build, nodes in zip(self.rebuild, self.wrt, strict=True)])
-        self.nodes = [node for nodes in self.wrt for node in nodes]
-        self.leaves, self.rebuild_out = flatten(self.out)
-        if any(map(_holds_nodes, self.leaves)):
-            with transform():
-                self.out = self.rebuild_out([joined(leaf) if _holds_nodes(leaf) else leaf for leaf in self.leaves])
-            self.leaves, self.rebuild_out = flatten(self.out)
-
-    def plain(self, x: Any) -> Any:
-        """What the caller gets to see: data outside of every transform, nodes inside of one."""
-        return x if self.nested or not isinstance(x, Node) else _data(x)
-
-    def result(self) -> Any:
-        """The value of the function."""
-        return self.rebuild_out([self.plain(leaf) for leaf in self.leaves])
-
-    def scalar(self) -> Any:
-        """The one number that the function must give."""
-        if len(self.leaves) != 1 or self.out is not self.leaves[0]:
-            raise NotScalarError(f"{self.who}: the function returned a {type(self.out).__name__}, expected one number; see jacobian and vjp.")
-        out = self.leaves[0]
-        data = data_of(out)
-        if isinstance(data, (str, bytes)) or not isinstance(data, (float, int, np.ndarray, np.generic)):
-            raise NotScalarError(f"{self.who}: the function returned {data!r}, expected one number.")
-        if np.size(data) != 1:
-            raise NotScalarError(
-                f"{self.who}: the function returned an array of shape {np.shape(data)}, expected one number; return a sum or "
-                "a mean, or use jacobian or vjp."
-            )
-        return out
-
-    def pull(self, roots: Sequence[Any], seeds: Sequence[Any], *, graph: bool) -> list[Any]:
-        """The gradient for each differentiable argument, in its structure; with `graph`, as nodes."""
-        live = [(r, s) for r, s in zip(roots, seeds, strict=True) if isinstance(r, Node) and r.requires_grad]
-        found: list[Any] = [None] * len(self.nodes)
-        if live:
-            with transform():
-                found = gradients([r for r, _ in live], [s for _, s in live], self.nodes, graph=graph)
-        full = iter(_filled(node, g, graph) for node, g in zip(self.nodes, found, strict=True))
-        return [build([next(full) for _ in nodes]) for build, nodes in zip(self.rebuild, self.wrt, strict=True)]
-
-
-def _filled(node: Any, g: Any, graph: bool) -> Any:
-    """A gradient as the caller gets it; zeros where nothing flows."""
-    if g is None:
-        return np.zeros_like(node._value) if node.is_array else 0.0
-    if graph:
-        return g
-    return np.asarray(g, dtype=node._value.dtype) if node.is_array else float(data_of(g))
-
-
-def _holds_nodes(leaf: Any) -> bool:
-    """Whether this is an array of nodes, as `np.array([x * y, x + y])` makes one: it becomes a `Tensor`."""
-    return isinstance(leaf, np.ndarray) and leaf.dtype == object and any(isinstance(item, Node) for item in leaf.flat)
-
-
-def _fresh(who: str, leaf: Any) -> Any:
-    if isinstance(leaf, Node) and leaf.requires_grad:
-        return TABLE["identity"](leaf)
-    if isinstance(leaf, Node):                 # a constant, which is differentiated by all the same: that is what was asked
-        leaf = leaf._value
-    if isinstance(leaf, (bool, np.bool_, str, bytes, complex)) or not isinstance(leaf, (int, float, np.ndarray, np.generic)):
-        raise OperandError(
-            f"{who}: received {leaf!r} of type {type(leaf).__name__} as something to differentiate by, expected floats, arrays, "
-            "or nested lists, tuples and dicts of them; choose the arguments with argnums."
-        )
-    if isinstance(leaf, np.ndarray):
-        node = Node.ARRAY._of(as_array(leaf, who))
-        node.requires_grad = True
-        return node
-    return Value(leaf)
-
-
-def _data(node: Any) -> Any:
-    return node._value[()] if node.is_array else node._value
 
 
 def _seed(root: Any) -> Any:
     return np.ones(root._value.shape, root._value.dtype) if isinstance(root, Node) and root.is_array else 1.0
-
-
-def _selected(who: str, argnums: Argnums, args: tuple[Any, ...]) -> list[int]:
-    chosen = [argnums] if isinstance(argnums, (int, np.integer)) else list(argnums) if isinstance(argnums, (tuple, list)) else []
-    if any(not isinstance(i, (int, np.integer)) or not -len(args) <= i < len(args) for i in chosen) or not chosen:
-        raise StructureError(f"{who}: received argnums={argnums} for {len(args)} arguments, expected indices from 0 to {len(args) - 1}.")
-    places = [i % len(args) for i in chosen]
-    if len(set(places)) != len(places):
-        raise StructureError(f"{who}: received argnums={argnums}, expected each argument once.")
-    return places
-
-
-def _run(who: str, f: Function, argnums: Argnums, args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Trace:
-    chosen = _selected(who, argnums, args)
-
-    def call(fresh: list[Any]) -> Any:
-        full = list(args)
-        for i, value in zip(chosen, fresh, strict=True):
-            full[i] = value
-        return f(*full, **kwargs)
-
-    return _Trace(who, f, [args[i] for i in chosen], call)
 
 
 @checked
@@ -195,13 +77,13 @@ def _value_and_grad(who: str, f: Function, argnums: Argnums, *, has_aux: bool = 
             extra.append(aux)
             return out
 
-        trace = _run(who, main if has_aux else f, argnums, args, kwargs)
+        trace = traced(who, main if has_aux else f, argnums, args, kwargs)
         out = trace.scalar()
         pulled = trace.pull([out], [_seed(out)], graph=trace.nested)
         value = trace.plain(out)
         if has_aux:
             leaves, build = flatten(extra[0])
-            value = (value, build([trace.plain(joined(leaf) if _holds_nodes(leaf) else leaf) for leaf in leaves]))
+            value = (value, build([trace.plain(whole(leaf)) for leaf in leaves]))
         return value, tuple(pulled) if isinstance(argnums, Sequence) else pulled[0]
 
     return run
@@ -240,7 +122,7 @@ def vjp(f: Function, *primals: Any) -> tuple[Any, Function]:
         >>> out, pull(1.0)
         (6.0, (3.0, 2.0))
     """
-    trace = _Trace("vjp", f, _copied(primals), lambda fresh: f(*fresh))
+    trace = Trace("vjp", f, _copied(primals), lambda fresh: f(*fresh))
 
     def pullback(cotangent: Any) -> Any:
         seeds, outs = same_structure("vjp", cotangent, trace.out)
@@ -281,7 +163,7 @@ def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[A
         as_numbers(t, "jvp", "tangents")
         if np.shape(data_of(t)) != np.shape(data_of(p)):
             raise ShapeError(f"jvp: received a tangent of shape {np.shape(data_of(t))} for a primal of shape {np.shape(data_of(p))}, expected the same.")
-    trace = _Trace("jvp", f, primals, lambda fresh: f(*fresh))
+    trace = Trace("jvp", f, primals, lambda fresh: f(*fresh))
     trace.nested = trace.nested or any(isinstance(t, Node) for t in given_tangents)
     directions = [
         t if isinstance(t, Node) else np.asarray(t, dtype=node._value.dtype) if node.is_array else float(t)
@@ -319,7 +201,7 @@ def jacobian(f: Function, argnums: Argnums = 0) -> Function:
 
     @functools.wraps(f, updated=())
     def run(*args: Any, **kwargs: Any) -> Any:
-        trace = _run("jacobian", f, argnums, args, kwargs)
+        trace = traced("jacobian", f, argnums, args, kwargs)
 
         def rows(out: Any) -> Any:
             if not isinstance(out, (Node, float, int, np.ndarray, np.generic)):
@@ -339,7 +221,7 @@ def _zeros(shape: tuple[int, ...], w: Any) -> Any:
     return np.zeros(shape + np.shape(w._value), np.asarray(w._value).dtype)[()] if shape or w.is_array else 0.0
 
 
-def _rows(trace: _Trace, out: Any) -> list[Any]:
+def _rows(trace: Trace, out: Any) -> list[Any]:
     """∂out/∂w for every leaf w of the arguments, with the shape of out before the shape of w."""
     shape = np.shape(data_of(out))
     if not isinstance(out, Node) or not out.requires_grad or 0 in shape:
