@@ -1,4 +1,4 @@
-"""More of NumPy's ways to arrange elements, every one made of those in `shaping`: no entry of its own, so no rule either."""
+"""More of NumPy's ways to arrange elements, every one made of those in `shaping` and `indexing`: no entry of its own, so no rule either."""
 
 from __future__ import annotations
 
@@ -8,26 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from . import routines
 from .arguments import as_numbers, truth
 from .errors import OperandError, ShapeError
+from .indexing import concatenate, flip, getitem, split, stack, take, take_along_axis, where
 from .node import Node
 from .operands import data_of, missing, unwrapped
-from .registry import NUMPY, answers, axis_of, ndim_of, record_op, shape_of, whole
-from .shaping import (
-    broadcast_to,
-    concatenate,
-    flip,
-    getitem,
-    moveaxis,
-    ravel,
-    reshape,
-    split,
-    stack,
-    swapaxes,
-    take,
-    take_along_axis,
-    where,
-)
+from .registry import answers, axis_of, ndim_of, record_op, shape_of, whole
+from .shaping import broadcast_to, moveaxis, ravel, reshape, swapaxes
 from .structural import along
 
 __all__: list[str] = []
@@ -305,7 +293,7 @@ def histogram(x: Any, bins: Any = 10, range: Any = None, density: bool | None = 
     place = np.where(flat == edges[-1], len(edges) - 2, np.searchsorted(edges, flat, side="right") - 1)
     inside = np.flatnonzero((place >= 0) & (place < len(edges) - 1))
     sums = bincount(place[inside], getitem(ravel(weights), inside), len(edges) - 1)
-    return (sums / (NUMPY[np.sum](sums) * np.diff(edges)) if density else sums), edges
+    return (sums / (routines.sum(sums) * np.diff(edges)) if density else sums), edges
 
 
 @answers(*filter(None, [getattr(np, "astype", None)]))

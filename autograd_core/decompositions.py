@@ -18,14 +18,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from . import routines
 from .arguments import truth
 from .errors import LinAlgError, MissingRuleError
+from .indexing import getitem
 from .linear_algebra import matmul
 from .op import Op
 from .operands import data_of
 from .products import swap_last
-from .registry import NUMPY, answers, in_dtype_of, ndim_of, record_op, shape_of, square_matrix
-from .shaping import getitem, matrix_transpose
+from .registry import answers, in_dtype_of, ndim_of, record_op, shape_of, square_matrix
+from .shaping import matrix_transpose, reshape
 
 __all__ = ["EighResult", "LstsqResult", "QRResult", "SVDResult"]
 
@@ -246,8 +248,8 @@ def lstsq(a: Any, b: Any, rcond: float | None = None) -> LstsqResult:
     rank = int(np.sum(sizes > below * np.max(sizes, initial=0.0)))
     x = matmul(pinv(a, below) if min(shape) else in_dtype_of(a, np.zeros(shape[::-1])), b)
     left = rank == shape[1] < shape[0]
-    squares = NUMPY[np.sum]((matmul(a, x) - b) ** 2, 0) if left else in_dtype_of(a, np.zeros(0))
-    return LstsqResult(x, NUMPY[np.reshape](squares, (-1,)) if left else squares, rank, values)
+    squares = routines.sum((matmul(a, x) - b) ** 2, 0) if left else in_dtype_of(a, np.zeros(0))
+    return LstsqResult(x, reshape(squares, (-1,)) if left else squares, rank, values)
 
 
 @answers(np.linalg.qr)

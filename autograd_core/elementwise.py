@@ -46,7 +46,7 @@ def _whole_quotient(x: Any, y: Any) -> Any:
 
 
 # ---------------------------------------------------------------------------------------------- arithmetic
-Op(name="add", dunder="add", symbol="+", latex="{0} + {1}", scalar=operator.add, array=np.add, linear=False,
+Op(name="add", dunder="add", symbol="+", latex="{0} + {1}", scalar=operator.add, array=np.add,
    domain=(REAL, REAL), doc="x + y.",
    d=(lambda m, out, x, y: 1.0,
       lambda m, out, x, y: 1.0))

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from inspect import Parameter, Signature
 from typing import Any
 
-from . import routines, shaping
+from . import indexing, routines
 from .op import TABLE, Op
 from .record import apply
 
@@ -37,7 +37,7 @@ def _signature(op: Op) -> Signature:
     ])
 
 
-_FUNCTIONS = {op.name: getattr(shaping, op.name, None) or _function(op) for op in TABLE.values() if op.elementwise and op.name not in _INTERNAL}
+_FUNCTIONS = {op.name: getattr(indexing, op.name, None) or _function(op) for op in TABLE.values() if op.elementwise and op.name not in _INTERNAL}
 _FUNCTIONS |= {name: getattr(routines, name) for name in ("softmax", "log_softmax", "logsumexp")}
 globals().update(_FUNCTIONS)
 __all__ = list(_FUNCTIONS)

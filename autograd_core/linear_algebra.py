@@ -10,13 +10,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from . import routines
 from .arguments import truth
 from .errors import MissingRuleError, OperandError, ShapeError
+from .indexing import diagonal, getitem, where
 from .op import TABLE
 from .operands import data_of
 from .products import LETTERS
 from .registry import (
-    NUMPY,
     answers,
     axes_of,
     axis_of,
@@ -28,18 +29,7 @@ from .registry import (
     whole,
     wholes,
 )
-from .shaping import (
-    diagonal,
-    expand_dims,
-    getitem,
-    moveaxis,
-    ravel,
-    reshape,
-    squeeze,
-    swapaxes,
-    transpose,
-    where,
-)
+from .shaping import expand_dims, moveaxis, ravel, reshape, squeeze, swapaxes, transpose
 
 __all__: list[str] = []
 
@@ -159,7 +149,7 @@ def einsum(subscripts: Any, *operands: Any, optimize: Any = None) -> Any:
 @answers(np.trace)
 def trace(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
     """The sum of a diagonal."""
-    return NUMPY[np.sum](diagonal(x, offset, axis1, axis2), -1)
+    return routines.sum(diagonal(x, offset, axis1, axis2), -1)
 
 
 @answers(np.cross)
@@ -193,7 +183,7 @@ def vecdot(x: Any, y: Any, *, axis: int = -1) -> Any:
     x, y = moveaxis(x, axis, -1), moveaxis(y, axis, -1)
     if shape_of(x)[-1] != shape_of(y)[-1]:
         raise ShapeError(f"vecdot: received vectors of {shape_of(x)[-1]} and {shape_of(y)[-1]} elements, expected as many of each.")
-    return NUMPY[np.sum](record_op("mul", x, y), -1)
+    return routines.sum(record_op("mul", x, y), -1)
 
 
 # ------------------------------------------------------------------------------------------ linear algebra
@@ -222,16 +212,16 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
 def _matrix_norm(x: Any, ord: Any, axes: tuple[int, int], keepdims: bool) -> Any:
     """From the singular values, or the largest (or smallest) sum of a row or a column."""
     first, second = axes
-    best = _largest if ord in (2, 1, np.inf) else NUMPY[np.min]
+    best = _largest if ord in (2, 1, np.inf) else routines.min
     places = tuple(sorted((first % ndim_of(x), second % ndim_of(x))))
     if ord in (2, -2, "nuc"):
         values = getitem(record_op("svd", moveaxis(x, (first, second), (-2, -1))), (..., 0, slice(None)))
-        out = NUMPY[np.sum](values, -1) if ord == "nuc" else best(values, -1)
+        out = routines.sum(values, -1) if ord == "nuc" else best(values, -1)
         return expand_dims(out, places) if keepdims else out
     if ord not in (1, -1, np.inf, -np.inf):
         raise MissingRuleError(f"norm: ord={ord!r} of a matrix has no derivative rule here; use 'fro', 'nuc', ±1, ±2 or ±inf.")
     along, across = (first, second) if abs(ord) == 1 else (second, first)
-    out = best(NUMPY[np.sum](TABLE["abs"](x), along, keepdims=True), across, keepdims=True)
+    out = best(routines.sum(TABLE["abs"](x), along, keepdims=True), across, keepdims=True)
     return out if keepdims else squeeze(out, places)
 
 
@@ -239,20 +229,20 @@ def _largest(x: Any, axis: Any, *, keepdims: bool = False) -> Any:
     """The largest of numbers that are not negative; of none at all it is 0."""
     axes = range(ndim_of(x)) if axis is None else axis if isinstance(axis, tuple) else (axis,)
     none = any(shape_of(x)[axis_of(a, ndim_of(x), "norm")] == 0 for a in axes)
-    return NUMPY[np.sum if none else np.max](x, axis, keepdims=keepdims)
+    return (routines.sum if none else routines.max)(x, axis, keepdims=keepdims)
 
 
 def _vector_norm(x: Any, ord: Any, axis: Any, keepdims: bool) -> Any:
     """(Σ|x|ᵖ)^(1/p), and its limits for p = ±∞."""
     size = TABLE["abs"](x)
     if ord in (np.inf, -np.inf):
-        return (_largest if ord > 0 else NUMPY[np.min])(size, axis, keepdims=keepdims)
+        return (_largest if ord > 0 else routines.min)(size, axis, keepdims=keepdims)
     if ord == 1:
-        return NUMPY[np.sum](size, axis, keepdims=keepdims)
+        return routines.sum(size, axis, keepdims=keepdims)
     if not isinstance(ord, (int, float)) or ord == 0:
         raise MissingRuleError(f"norm: ord={ord!r} has no derivative rule here; use a number other than 0, ±inf or 'fro'.")
     zero = np.asarray(data_of(size) == 0.0)
-    total = NUMPY[np.sum](where(zero, 0.0, where(zero, 1.0, size) ** float(ord)), axis, keepdims=keepdims)
+    total = routines.sum(where(zero, 0.0, where(zero, 1.0, size) ** float(ord)), axis, keepdims=keepdims)
     nothing = np.asarray(data_of(total) == 0.0)    # the root has no derivative at 0: norm'(0) = 0
     limit: Any = 0.0
     if ord < 0:                                # one zero makes it 0, and no element at all inf

@@ -12,32 +12,22 @@ from typing import Any
 
 import numpy as np
 
+from . import routines
 from .arguments import as_numbers, truth
 from .errors import MissingRuleError, OperandError, ShapeError
+from .indexing import concatenate, diagonal, flip, getitem, pad, where
 from .linear_algebra import matmul
 from .node import Node
 from .op import TABLE
 from .operands import data_of
-from .registry import NUMPY, answers, axes_of, axis_of, in_dtype_of, ndim_of, record_op, shape_of, whole
+from .registry import answers, axes_of, axis_of, in_dtype_of, ndim_of, record_op, shape_of, whole
 from .routines import diff
-from .shaping import (
-    concatenate,
-    diagonal,
-    flip,
-    getitem,
-    matrix_transpose,
-    moveaxis,
-    pad,
-    ravel,
-    reshape,
-    where,
-)
+from .shaping import matrix_transpose, moveaxis, ravel, reshape
 from .structural import along
 
 __all__ = ["SCIPY"]
 
 LN2 = math.log(2.0)
-_sum, _mean = NUMPY[np.sum], NUMPY[np.mean]
 
 
 # ------------------------------------------------------------------------------------------------ elementwise
@@ -145,32 +135,34 @@ SCIPY: dict[str, Callable[..., Any]] = {
 
 
 # ------------------------------------------------------------------------------------------------ statistics
-def _without_nan(name: str, fill: float, *functions: Any) -> None:
+def _without_nan(reduction: Any, fill: float, *functions: Any) -> Any:
+    """A reduction for which nan counts as a number that changes nothing."""
+
     def reduce(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
-        return NUMPY[getattr(np, name)](where(np.isnan(data_of(x)), fill, x), axis, keepdims=keepdims)
+        return reduction(where(np.isnan(data_of(x)), fill, x), axis, keepdims=keepdims)
 
-    reduce.__name__ = reduce.__qualname__ = f"nan{name}"
-    reduce.__doc__ = f"{TABLE[name].doc} A nan counts as missing."
-    globals()[f"nan{name}"] = answers(*functions)(reduce)
+    reduce.__name__ = reduce.__qualname__ = f"nan{reduction.__name__}"
+    reduce.__doc__ = f"{TABLE[reduction.__name__].doc} A nan counts as missing."
+    return answers(*functions)(reduce)
 
 
-_without_nan("sum", 0.0, np.nansum)
-_without_nan("prod", 1.0, np.nanprod)
-_without_nan("max", -np.inf, np.nanmax)
-_without_nan("min", np.inf, np.nanmin)
+nansum = _without_nan(routines.sum, 0.0, np.nansum)
+nanprod = _without_nan(routines.prod, 1.0, np.nanprod)
+nanmax = _without_nan(routines.max, -np.inf, np.nanmax)
+nanmin = _without_nan(routines.min, np.inf, np.nanmin)
 
 
 @answers(np.nanmean)
 def nanmean(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
     """The mean of what is not nan."""
     missing = np.isnan(data_of(x))
-    return _sum(where(missing, 0.0, x), axis, keepdims=keepdims) / in_dtype_of(x, np.sum(~missing, axis=axis, keepdims=keepdims))
+    return routines.sum(where(missing, 0.0, x), axis, keepdims=keepdims) / in_dtype_of(x, np.sum(~missing, axis=axis, keepdims=keepdims))
 
 
 @answers(np.ptp)
 def ptp(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
     """The largest less the smallest."""
-    return NUMPY[np.max](x, axis, keepdims=keepdims) - NUMPY[np.min](x, axis, keepdims=keepdims)
+    return routines.max(x, axis, keepdims=keepdims) - routines.min(x, axis, keepdims=keepdims)
 
 
 @answers(np.quantile)
@@ -216,7 +208,7 @@ def median(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
     """The element in the middle, or the mean of the two; of no elements it is nan, as their mean is."""
     axes = range(ndim_of(x)) if axis is None else axis if isinstance(axis, tuple) else (axis,)
     if any(shape_of(x)[axis_of(a, ndim_of(x), "median")] == 0 for a in axes):
-        return _mean(x, axis, keepdims=keepdims)
+        return routines.mean(x, axis, keepdims=keepdims)
     return quantile(x, 0.5, axis, keepdims=keepdims)
 
 
@@ -230,7 +222,7 @@ def cov(x: Any, y: Any = None, rowvar: bool = True, bias: bool = False, ddof: in
         rows = matrix_transpose(rows) if ndim_of(x) == 2 else rows
         more = matrix_transpose(more) if shape_of(more)[0] != 1 else more
     both = rows if y is None else concatenate([rows, more], 0)
-    centred = both - _mean(both, 1, keepdims=True)
+    centred = both - routines.mean(both, 1, keepdims=True)
     degrees = shape_of(both)[1] - (whole(ddof, "cov", "ddof") if ddof is not None else 0 if bias else 1)
     out = matmul(centred, matrix_transpose(centred)) / float(max(degrees, 0))
     return reshape(out, tuple(n for n in shape_of(out) if n != 1))
@@ -302,7 +294,7 @@ def trapezoid(y: Any, x: Any = None, dx: float = 1.0, axis: int = -1) -> Any:
         if ndim_of(x) == 1:
             width = reshape(width, (-1,) + (1,) * (ndim_of(y) - at - 1))
     heights = getitem(y, along(at, slice(1, None))) + getitem(y, along(at, slice(None, -1)))
-    return _sum(heights * width, at) / 2.0
+    return routines.sum(heights * width, at) / 2.0
 
 
 @answers(np.interp)

@@ -23,6 +23,7 @@ from .arguments import checked, shown
 from .errors import RuleError
 
 __all__ = [
+    "APPLY",
     "INSTALLERS",
     "NONNEGATIVE",
     "NONZERO",
@@ -72,6 +73,8 @@ NONZERO = Interval(avoid=(0.0,))
 TABLE: dict[str, Op] = {}
 INSTALLERS: list[Callable[[Op], None]] = []
 """What the other rooms derive from an entry: each is called with every operation, old and new."""
+APPLY: list[Callable[[Op, tuple[Any, ...], dict[str, Any]], Any]] = []
+"""Holds `record.apply`, which needs the nodes as these need the table, and so puts itself here."""
 
 _FROZEN: set[str] = set()
 _QUESTIONS = frozenset({"data", "mask", "named", "ndim", "shape"})
@@ -111,7 +114,7 @@ class Op:
 
     Attributes:
         arity: The number of operands, or None where any number will do.
-        reading, constants: What `backward` found when it read the rules (a number, or the other operand).
+        reading, constants: What `sweeps` found when it read the rules: each a number, each the other operand, or neither.
 
     Raises:
         RuleError: The name is taken or no identifier, or not exactly one of `d` and `vjp` is given.
@@ -234,7 +237,7 @@ class Op:
 
     def __call__(self, *operands: Any, **params: Any) -> Any:
         """Apply the operation to numbers, arrays, `Value`s and `Tensor`s."""
-        return _applier[0](self, operands, params)
+        return APPLY[0](self, operands, params)
 
     def __repr__(self) -> str:
         """The operation by its name, as in the table."""
@@ -279,9 +282,6 @@ def _misfit(function: Callable[..., Any], arguments: tuple[str, ...]) -> Any:
         by_name = any(p.kind is p.KEYWORD_ONLY and p.default is p.empty for p in signature.parameters.values())
         return None if by_name else signature  # options, which an application brings
     return None
-
-
-_applier: list[Callable[[Op, tuple[Any, ...], dict[str, Any]], Any]] = []
 
 
 def operation(

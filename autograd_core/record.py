@@ -12,13 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from . import op as _op
 from .algebra import NUMBERS
 from .anomaly import check_forward, origin
 from .errors import DTypeError, OperandError
 from .modes import WATCHED, anomaly_detected, recording
 from .node import Node, age
-from .op import TABLE, Op
+from .op import APPLY, TABLE, Op
 from .operands import KERNEL_ERRORS, as_float, no_operand, translated, unwrapped
 
 __all__ = ["apply", "give_method", "joined", "made", "record_tensor", "record_value"]
@@ -45,7 +44,7 @@ def apply(op: Op, operands: tuple[Any, ...], params: dict[str, Any] | None = Non
             array = array or not scalar_like(operands)
             objects = objects or x.dtype == object
         elif not isinstance(x, (int, float)):
-            _refuse(op, x)
+            raise no_operand(op, x)
     if objects and op.elementwise and not any(isinstance(x, Node) and x.is_array for x in operands):
         try:
             return np.frompyfunc(lambda *xs: apply(op, xs, params), len(operands), 1)(
@@ -155,10 +154,6 @@ def _bind(op: Op, operands: tuple[Any, ...], params: dict[str, Any]) -> tuple[tu
     if len(operands) < arity or len(extra) > len(names):
         raise OperandError(f"{op.name}: received {len(operands)} operands, expected {arity}.")
     return operands[:arity], {**dict(zip(names, extra, strict=False)), **params}
-
-
-def _refuse(op: Op, x: Any) -> None:
-    raise no_operand(op, x)
 
 
 def record_value(op: Op, operands: tuple[Any, ...], params: dict[str, Any]) -> Any:
@@ -284,4 +279,4 @@ def give_method(
         setattr(cls, op.name, method)
 
 
-_op._applier.append(apply)
+APPLY.append(apply)

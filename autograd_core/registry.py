@@ -1,7 +1,7 @@
 """Which function answers for which of NumPy's, and how the arguments of NumPy's signatures are read.
 
-The functions themselves are in `shaping`, `routines`, `linear_algebra`, `decompositions`, `arranging` and `numerics`; `protocols` looks them
-up here.
+The functions themselves are in `shaping`, `indexing`, `arranging`, `routines`, `linear_algebra`, `decompositions` and `numerics`;
+`protocols` looks them up here.
 """
 
 from __future__ import annotations

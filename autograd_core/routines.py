@@ -9,55 +9,50 @@ import numpy as np
 
 from .arguments import as_numbers, truth
 from .errors import OperandError
+from .indexing import concatenate, getitem
 from .node import Node
 from .op import TABLE
-from .registry import (
-    NUMPY,
-    answers,
-    axes_of,
-    axis_of,
-    ndim_of,
-    record_op,
-    shape_of,
-    whole,
-)
-from .shaping import (
-    broadcast_to,
-    concatenate,
-    getitem,
-    ravel,
-    reshape,
-)
+from .registry import answers, axes_of, axis_of, ndim_of, record_op, shape_of, whole
+from .shaping import broadcast_to, ravel, reshape
 from .structural import along
 
 __all__: list[str] = []
 
 
 # ---------------------------------------------------------------------------------------------- reductions
-def _reduction(name: str, *functions: Any, **defaults: Any) -> None:
-    ddof = "ddof" in defaults
+def _reduction(name: str, *functions: Any) -> Any:
+    """The reduction of that name."""
 
     def reduce(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
         kept = keepdims is not False and truth(keepdims, name, "keepdims")
         return record_op(name, x, **({"axis": axes_of(axis, name)} if axis is not None else {}), **({"keepdims": True} if kept else {}))
 
-    def reduce_with_ddof(x: Any, axis: Any = None, *, ddof: float = 0, correction: float | None = None, keepdims: bool = False) -> Any:
+    return _declared(name, reduce, functions)
+
+
+def _spread(name: str, *functions: Any) -> Any:
+    """The measure of spread of that name, with the degrees of freedom that are taken off the count."""
+
+    def reduce(x: Any, axis: Any = None, *, ddof: float = 0, correction: float | None = None, keepdims: bool = False) -> Any:
         return record_op(name, x, axis=axes_of(axis, name), ddof=ddof if correction is None else correction, keepdims=truth(keepdims, name, "keepdims"))
 
-    function: Any = reduce_with_ddof if ddof else reduce
+    return _declared(name, reduce, functions)
+
+
+def _declared(name: str, function: Any, functions: tuple[Any, ...]) -> Any:
     function.__name__ = function.__qualname__ = name
     function.__doc__ = f"{TABLE[name].doc} `axis` is an int, a tuple or None for all, as in NumPy."
-    globals()[name] = answers(*functions)(function)
+    return answers(*functions)(function)
 
 
-_reduction("sum", np.sum)
-_reduction("mean", np.mean)
-_reduction("prod", np.prod)
-_reduction("max", np.max, np.amax)
-_reduction("min", np.min, np.amin)
-_reduction("var", np.var, ddof=0)
-_reduction("std", np.std, ddof=0)
-_reduction("logsumexp")
+sum = _reduction("sum", np.sum)
+mean = _reduction("mean", np.mean)
+prod = _reduction("prod", np.prod)
+max = _reduction("max", np.max, np.amax)
+min = _reduction("min", np.min, np.amin)
+var = _spread("var", np.var)
+std = _spread("std", np.std)
+logsumexp = _reduction("logsumexp")
 
 
 @answers(np.average)
@@ -66,11 +61,11 @@ def average(x: Any, axis: Any = None, weights: Any = None, *, keepdims: bool = F
     if weights is not None and not isinstance(weights, Node):
         weights = as_numbers(weights, "average", "weights")
     if weights is None:
-        return NUMPY[np.mean](x, axis, keepdims=keepdims)
+        return mean(x, axis, keepdims=keepdims)
     if shape_of(weights) != shape_of(x) and isinstance(axis, int):
         weights = reshape(weights, tuple(-1 if i == axis % ndim_of(x) else 1 for i in range(ndim_of(x))))
-    total = NUMPY[np.sum](x * weights, axis, keepdims=keepdims)
-    return total / NUMPY[np.sum](weights * np.ones(shape_of(x)), axis, keepdims=keepdims)
+    total = sum(x * weights, axis, keepdims=keepdims)
+    return total / sum(weights * np.ones(shape_of(x)), axis, keepdims=keepdims)
 
 
 def _line(x: Any, axis: int | None, who: str) -> tuple[Any, int]:

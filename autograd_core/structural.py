@@ -279,10 +279,6 @@ def _logsumexp(x: Any, axis: Any, keepdims: bool) -> Any:
     return out if keepdims else np.reshape(out, np.sum(x, axis=axis).shape)
 
 
-def _log_softmax(x: Any, axis: int) -> Any:
-    return x - _logsumexp(x, axis, True)
-
-
 Op(name="cumsum", array=lambda x, *, axis: np.cumsum(x, axis=_one(axis)), linear=True, doc="Running sums along an axis.",
    samples=_along_axis, vjp=(lambda m, g, out, x, *, axis: _flip(m, m.cumsum(_flip(m, g, axis), axis=axis), axis),))
 Op(name="cumprod", array=lambda x, *, axis: np.cumprod(x, axis=_one(axis)), samples=_along_axis,
@@ -295,7 +291,7 @@ Op(name="sort", array=lambda x, *, axis=-1: np.sort(x, axis=_one(axis), kind="st
 Op(name="softmax", array=lambda x, *, axis=-1: _softmax(x, axis), samples=_along_axis,
    doc="eˣ / Σeˣ along an axis: probabilities; exact at ±1000.",
    vjp=(lambda m, g, out, x, *, axis=-1: (g - m.sum(g * out, axis=axis, keepdims=True)) * out,))
-Op(name="log_softmax", array=lambda x, *, axis=-1: _log_softmax(x, axis), samples=_along_axis,
+Op(name="log_softmax", array=lambda x, *, axis=-1: x - _logsumexp(x, axis, True), samples=_along_axis,
    doc="ln softmax(x) along an axis; exact at ±1000.",
    vjp=(lambda m, g, out, x, *, axis=-1: g - m.exp(out) * m.sum(g, axis=axis, keepdims=True),))
 
@@ -327,8 +323,7 @@ Op(name="index", symbol="[ ]", array=lambda x, *, key: np.asarray(x)[key], linea
    vjp=(lambda m, g, out, x, *, key: m.scatter(g, key=key, shape=m.shape(x)),))
 Op(name="scatter", array=_scatter, linear=True, doc="Zeros of a shape, with x added at an index: the adjoint of indexing.",
    vjp=(lambda m, g, out, x, *, key, shape: m.index(g, key=key),),
-   samples=lambda rng: [((p[0][p[1]["key"]],), {"key": p[1]["key"], "shape": (3, 4)})
-                        for p in [((rng.normal(size=(3, 4))), q[1]) for q in _index_samples(rng)]])
+   samples=lambda rng: [((x[params["key"]],), {**params, "shape": x.shape}) for (x,), params in _index_samples(rng)])
 
 
 def _split_back(m: Any, g: Any, out: Any, *operands: Any, axis: int) -> tuple[Any, ...]:
@@ -340,7 +335,7 @@ def _split_back(m: Any, g: Any, out: Any, *operands: Any, axis: int) -> tuple[An
     return tuple(pulled)
 
 
-Op(name="concatenate", variadic=True, linear=False, array=lambda *x, axis: np.concatenate(x, axis=_one(axis)), vjp=(_split_back,),
+Op(name="concatenate", variadic=True, array=lambda *x, axis: np.concatenate(x, axis=_one(axis)), vjp=(_split_back,),
    doc="Join arrays along an axis they have.",
    samples=lambda rng: [((rng.normal(size=(2, 3)), rng.normal(size=(2, 1)), rng.normal(size=(2, 0))), {"axis": axis})
                         for axis in (1, -1)])

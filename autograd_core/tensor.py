@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from . import linear_algebra, numerics, routines, shaping
+from . import indexing, linear_algebra, numerics, routines, shaping
 from ._methods import ArrayMethods
 from .arguments import as_numbers, text, truth
 from .backward import backpropagate, one_step
@@ -216,7 +216,7 @@ class Tensor(Node, ArrayMethods, Questions):
 
     def __getitem__(self, key: Any) -> Tensor:
         """Every kind of NumPy index; indices that occur twice accumulate in the gradient."""
-        return shaping.getitem(self, key)  # type: ignore[no-any-return]
+        return indexing.getitem(self, key)  # type: ignore[no-any-return]
 
     def __setitem__(self, key: Any, value: Any) -> None:
         """Refused: an array in a graph must stay what was recorded."""
@@ -294,7 +294,7 @@ _ROUTINES = [
     "dot", "inner", "outer", "trace", "diagonal", "ravel", "swapaxes", "squeeze", "repeat", "take", "clip", "round",
 ]  # fmt: skip
 for _name in _ROUTINES:
-    setattr(Tensor, _name, next(getattr(room, _name) for room in (routines, linear_algebra, shaping, numerics) if hasattr(room, _name)))
+    setattr(Tensor, _name, next(getattr(room, _name) for room in (routines, linear_algebra, shaping, indexing, numerics) if hasattr(room, _name)))
 
 
 _RESERVED = (frozenset(dir(Tensor)) | {"where", "weighted_sum"}) - ELSEWHERE.keys()

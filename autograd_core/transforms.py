@@ -16,11 +16,11 @@ from .arguments import as_numbers, checked
 from .errors import OperandError, ShapeError, StructureError
 from .forward import pushforward
 from .gradients import gradients, jacobian_rows
+from .indexing import stack
 from .modes import tracing, transform
 from .node import Node
 from .op import TABLE
 from .operands import data_of
-from .shaping import stack
 from .trace import Argnums, Function, Trace, traced, whole
 from .tree import flatten, same_structure
 

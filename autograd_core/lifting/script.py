@@ -85,32 +85,31 @@ class Script:
 
         Arrays and functions are bound, numbers become constants; None and tuples of ints are written as they are.
         """
-        line = self._line(function, arguments)
-        self.sections[self.section].append((line, line if careful is None else self._line(careful, arguments)))
+        self._append(self._line(function, arguments), None if careful is None else self._line(careful, arguments))
+
+    def _append(self, line: str, careful: str | None = None) -> None:
+        """A line, and what the careful script has in its place; without that, the same."""
+        self.sections[self.section].append((line, line if careful is None else careful))
 
     def careful(self, function: Callable[..., Any], *arguments: Any) -> None:
         """Append a call that only the careful script makes."""
-        self.sections[self.section].append(("", self._line(function, arguments)))
+        self._append("", self._line(function, arguments))
 
     def reduceat(self, array: Array, starts: Array, out: Array) -> None:
         """Append out[i] = the sum of array[starts[i] : starts[i + 1]]."""
-        line = f"{self.name(np.add.reduceat)}({self.name(array)}, {self.name(starts)}, 0, None, {self.name(out)})"
-        self.sections[self.section].append((line, line))
+        self._append(f"{self.name(np.add.reduceat)}({self.name(array)}, {self.name(starts)}, 0, None, {self.name(out)})")
 
     def reduce(self, array: Array, axis: int | tuple[int, ...], out: Array) -> None:
         """Append out = the sum of an array over axes."""
-        line = f"{self.name(np.add.reduce)}({self.name(array)}, {axis}, None, {self.name(out)})"
-        self.sections[self.section].append((line, line))
+        self._append(f"{self.name(np.add.reduce)}({self.name(array)}, {axis}, None, {self.name(out)})")
 
     def take(self, source: Array, indices: Array, out: Array) -> None:
         """Append `out = source[indices]`, without the bounds check that would need a second buffer."""
-        line = f"{self.name(source.take)}({self.name(indices)}, None, {self.name(out)}, 'clip')"
-        self.sections[self.section].append((line, line))
+        self._append(f"{self.name(source.take)}({self.name(indices)}, None, {self.name(out)}, 'clip')")
 
     def text(self, template: str, *things: Any) -> None:
         """Append a line in which {0}, {1}… are the names of `things`. Templates are this package's own."""
-        line = template.format(*[self.name(thing) for thing in things])
-        self.sections[self.section].append((line, line))
+        self._append(template.format(*[self.name(thing) for thing in things]))
 
     def full(self, shape: tuple[int, ...], number: float) -> Array:
         """A constant array. `maximum` of two arrays runs vectorised, that of an array and a number does not."""
