@@ -36,8 +36,11 @@ def pushforward(roots: Sequence[Any], wrt: Sequence[Any], tangents: Sequence[Any
             moved[id(w)] = t
         with np.errstate(all="ignore"), unchecked():
             for node in order:
-                pairs = operands(node)
-                directions = [moved.get(id(operand)) if operand is not None else None for operand, _ in pairs]
+                pairs, rules = operands(node), node.op.d or node.op.vjp
+                directions = [
+                    moved.get(id(operand)) if operand is not None and (node.op.variadic or rules[slot] is not None) else None
+                    for slot, (operand, _) in enumerate(pairs)
+                ]
                 if all(t is None for t in directions):
                     continue
                 stale(node)
@@ -62,13 +65,11 @@ def _push(node: Any, pairs: Any, directions: list[Any], graph: bool) -> Any:
     if op.d:
         together = op.d[0](m, out, *values, **params) if op.variadic else None
         for slot, t in enumerate(directions):
-            if t is None or (together is None and op.d[slot] is None):
+            if t is None:
                 continue
             local = together[slot] if together is not None else _partial(m, node, slot, out, values, params)
             part = t if isinstance(local, float) and local == 1.0 else _strong(m, local, t, op.selects)
             total = part if total is None else total + part
-        if total is None:
-            return None
     elif op.linear:
         for slot, t in enumerate(directions):
             if t is not None:
