@@ -13,7 +13,7 @@ from .errors import MissingRuleError, OperandError, ShapeError
 from .node import Node
 from .op import TABLE
 from .operands import data_of, unwrapped
-from .registry import answers, axis_of, in_dtype_of, listed, ndim_of, record_op, shape_of, whole, wholes
+from .registry import answers, axis_of, in_dtype_of, ndim_of, record_op, shape_of, whole, wholes
 from .shaping import atleast_1d, atleast_2d, copy, expand_dims, moveaxis, ravel, reshape
 from .structural import along
 
@@ -172,40 +172,36 @@ def triu(x: Any, k: int = 0) -> Any:
 @answers(np.concatenate, np.concat)
 def concatenate(arrays: Sequence[Any], axis: int | None = 0) -> Any:
     """Arrays joined along an axis they have; flattened first where `axis` is None."""
-    parts = listed(arrays, "concatenate")
-    if not parts:
-        raise ShapeError("concatenate: received no arrays, expected at least one.")
     if axis is None:
-        return concatenate([ravel(p) for p in parts], 0)
-    return record_op("concatenate", *parts, axis=whole(axis, "concatenate", "axis"))
+        return concatenate([ravel(a) for a in arrays], 0)
+    return record_op("concatenate", *arrays, axis=whole(axis, "concatenate", "axis"))
 
 
 @answers(np.stack)
 def stack(arrays: Sequence[Any], axis: int = 0) -> Any:
     """Arrays of one shape joined along a new axis."""
-    parts = listed(arrays, "stack")
-    if len({shape_of(p) for p in parts}) != 1:
-        raise ShapeError(f"stack: received shapes {[shape_of(p) for p in parts]}, expected at least one array and all of one shape.")
-    return concatenate([expand_dims(p, axis) for p in parts], axis)
+    if len({shape_of(a) for a in arrays}) != 1:
+        raise ShapeError(f"stack: received shapes {[shape_of(a) for a in arrays]}, expected at least one array and all of one shape.")
+    return concatenate([expand_dims(a, axis) for a in arrays], axis)
 
 
 @answers(np.vstack)
 def vstack(arrays: Sequence[Any]) -> Any:
     """Rows, or matrices, on top of each other."""
-    return concatenate([atleast_2d(a) for a in listed(arrays, "vstack")], 0)
+    return concatenate([atleast_2d(a) for a in arrays], 0)
 
 
 @answers(np.hstack)
 def hstack(arrays: Sequence[Any]) -> Any:
     """Vectors end to end, or matrices side by side."""
-    parts = [atleast_1d(a) for a in listed(arrays, "hstack")]
-    return concatenate(parts, 0 if parts and ndim_of(parts[0]) == 1 else 1)
+    parts = [atleast_1d(a) for a in arrays]
+    return concatenate(parts, 0 if ndim_of(parts[0]) == 1 else 1)
 
 
 @answers(np.column_stack)
 def column_stack(arrays: Sequence[Any]) -> Any:
     """Vectors as the columns of a matrix."""
-    return concatenate([reshape(a, (-1, 1)) if ndim_of(a) < 2 else a for a in listed(arrays, "column_stack")], 1)
+    return concatenate([reshape(a, (-1, 1)) if ndim_of(a) < 2 else a for a in arrays], 1)
 
 
 @answers(np.array_split)

@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from .errors import AxisError, GraphError, LinAlgError, OperandError
+from .errors import AxisError, LinAlgError, OperandError
 from .node import Node
 from .op import TABLE
 from .operands import data_of, unwrapped
 from .record import apply
 
-__all__ = ["NUMPY", "answers", "axes_of", "axis_of", "in_dtype_of", "listed", "ndim_of", "record_op", "shape_of", "square_matrix", "whole", "wholes"]
+__all__ = ["NUMPY", "answers", "axes_of", "axis_of", "in_dtype_of", "ndim_of", "record_op", "shape_of", "square_matrix", "whole", "wholes"]
 
 NUMPY: dict[Any, Callable[..., Any]] = {}
 """NumPy function → the function here that answers for it."""
@@ -97,14 +97,6 @@ def square_matrix(x: Any, who: str) -> Any:
     if len(shape) < 2 or shape[-1] != shape[-2]:
         raise LinAlgError(f"{who}: received shape {shape}, expected a square matrix, or a stack of them along the first axes.")
     return x
-
-
-def listed(x: Any, who: str) -> list[Any]:
-    """What is to be joined, as a list."""
-    try:
-        return list(x)
-    except (TypeError, GraphError):
-        raise OperandError(f"{who}: received {x!r:.60}, expected a list of arrays.") from None
 
 
 def record_op(name: str, *operands: Any, **params: Any) -> Any:

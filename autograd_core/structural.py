@@ -93,10 +93,6 @@ def _finite(m: Any, out: Any) -> Any:
     return m.where(abs(out) == math.inf, 0.0, out)
 
 
-def _flat(shape: Shape) -> Shape:
-    return (math.prod(shape),)
-
-
 # --------------------------------------------------------------------------------- shapes and broadcasting
 Op(name="sum_to", symbol="Σ", array=sum_to, linear=True, doc="Sum down to a shape; undoes broadcasting.",
    vjp=(lambda m, g, out, x, *, shape: m.broadcast_to(g, shape=m.shape(x)),),

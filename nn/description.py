@@ -102,7 +102,5 @@ def _made(kind: Any, name: str, settings: dict[str, Any], limit: int) -> Module:
         raise FileError(f"the file describes a {name} of about {size:.1e} parameters, but holds {limit}.")
     try:
         return kind(**{k: tuple(v) if isinstance(v, list) and k not in ("nouts", "activation") else v for k, v in settings.items()})  # type: ignore[no-any-return]
-    except FileError:
-        raise
     except Exception as error:
         raise FileError(f"the description of a {name} in the file is damaged: {error}") from error

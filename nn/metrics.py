@@ -77,12 +77,8 @@ def metrics_of(metrics: str | Callable[..., Any] | Iterable[Any], threshold: flo
     for m in [metrics] if isinstance(metrics, str) or callable(metrics) else list(metrics):
         if callable(m):
             found[getattr(m, "__name__", "metric")] = m
-        elif not isinstance(m, str):
+        elif not isinstance(m, str) or m not in METRICS:
             raise OperandError(f"metrics: received {m!r:.60}, expected a function metric(prediction, target) or one of {', '.join(METRICS)}.")
-        elif m == "accuracy":
-            found[m] = lambda p, t: accuracy(p, t, threshold=threshold)
-        elif m in METRICS:
-            found[m] = METRICS[m]
         else:
-            raise OperandError(f"metrics: received {m!r}, expected a function metric(prediction, target) or one of {', '.join(METRICS)}.")
+            found[m] = (lambda p, t: accuracy(p, t, threshold=threshold)) if m == "accuracy" else METRICS[m]
     return found

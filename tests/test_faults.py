@@ -382,6 +382,15 @@ def test_a_task_that_was_started_inside_no_grad_records_nothing():
     assert WATCHED == []
 
 
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_a_pass_that_is_started_with_no_number_is_an_anomaly(bad):
+    x = Tensor([1.0, 2.0])
+    y = x * 2.0
+    with detect_anomaly(), pytest.raises(AnomalyError, match=f"received a gradient with {bad}"):
+        y.backward(np.array([1.0, bad]))
+    assert x.grad is None
+
+
 def test_an_anomaly_can_be_drawn():
     with pytest.raises(AnomalyError) as caught, detect_anomaly():
         x = Value(-2.0, label="x")

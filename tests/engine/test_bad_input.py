@@ -79,7 +79,20 @@ CASES: dict[str, tuple[Callable[[], Any], type[Exception], list[str]]] = {
         ["cholesky", "positive definite"],
     ),
     "repeat": (lambda: np.repeat(ones(2), -1), AutogradError, ["repeat", "-1"]),
+    "tile": (lambda: np.tile(ones(2), (2, -1)), ShapeError, ["tile", "(2, -1)", "0 or more"]),
+    "roll": (lambda: np.roll(ones(2, 2, 2), (1, 2), (0, 1, 2)), ShapeError, ["roll", "2 shifts", "3 axes"]),
+    "diag": (lambda: np.diag(ones(2, 2, 2)), ShapeError, ["diag", "(2, 2, 2)", "a vector or a matrix"]),
+    "block of lists of several depths": (lambda: np.block([ones(2), [1.0]]), ShapeError, ["block", "one depth"]),
+    "tensordot by lists of two lengths": (
+        lambda: np.tensordot(ones(2, 2), ones(2, 2), axes=([0, 1], [1])), ShapeError, ["tensordot", "2 axes of the first and 1 of the second"]
+    ),
+    "tensordot by one list": (lambda: np.tensordot(ones(2, 2), ones(2, 2), axes=[1]), OperandError, ["tensordot", "[1]", "of the second"]),
+    "gradient with a spacing too many": (lambda: np.gradient(ones(2, 2, 2), 1.0, 2.0), ShapeError, ["gradient", "2 spacings for 3 axes"]),
+    "weights for other numbers": (lambda: np.bincount([0, 1, 1], weights=ones(2)), ShapeError, ["bincount", "(3,)", "(2,)", "a weight for each"]),
+    "weights for other elements": (lambda: np.histogram([0.0, 1.0, 1.0], weights=ones(2)), ShapeError, ["histogram", "(3,)", "(2,)", "a weight for each"]),
     # ---------------------------------------------------------------------------- an axis out of range
+    "expand_dims twice at one place": (lambda: np.expand_dims(ones(2), (0, 0)), ShapeError, ["expand_dims", "(0, 0)", "distinct"]),
+    "rot90 in no plane": (lambda: np.rot90(ones(2, 2), 1, (1, -1)), ShapeError, ["rot90", "(1, -1)", "different"]),
     "sum": (lambda: np.sum(ones(2, 2), axis=2), AxisError, ["sum", "(2, 2)", "axis=2", "from -2 to 1"]),
     "max": (lambda: np.max(ones(2, 2), axis=-3), AxisError, ["max", "axis=-3", "from -2 to 1"]),
     "mean": (lambda: ones(2).mean(axis=(0, 1)), AxisError, ["mean", "(2,)", "(0, 1)"]),
@@ -134,6 +147,7 @@ CASES: dict[str, tuple[Callable[[], Any], type[Exception], list[str]]] = {
     ),
     "Value + text": (lambda: Value(1.0) + "a", OperandError, ["add", "'a'", "str", "expected a number"]),
     "text * Value": (lambda: "a" * Value(1.0), OperandError, ["mul", "'a'", "str", "expected a number"]),
+    "an integer beyond all floats": (lambda: 10**400 - Value(1.0), OperandError, ["sub", "many digits", "expected a number"]),
     "Value - None": (lambda: Value(1.0) - None, OperandError, ["sub", "None", "expected a number"]),
     "Value / list": (lambda: Value(1.0) / [1.0], OperandError, ["div", "[1.0]", "list"]),
     "Tensor + text": (lambda: ones(2) + "a", OperandError, ["add", "'a'", "str", "expected a number"]),
@@ -154,6 +168,11 @@ CASES: dict[str, tuple[Callable[[], Any], type[Exception], list[str]]] = {
         ["backward", "(3,)", "(2,)"],
     ),
     "gradient that is a number": (lambda: ones(2).backward(1.0), ShapeError, ["backward", "()", "(2,)"]),
+    "gradient of nodes": (
+        lambda: ones(2).backward(np.array([Value(1.0), Value(2.0)], dtype=object)),
+        ShapeError,
+        ["backward", "dtype object", "float64"],
+    ),
     "gradient that is a text": (lambda: ones(2).backward("a"), AutogradError, ["backward", "'a'|str|<U1"]),
     "backward of a constant": (
         lambda: (Tensor([1.0], requires_grad=False) * 2).backward(),
@@ -194,6 +213,10 @@ CASES: dict[str, tuple[Callable[[], Any], type[Exception], list[str]]] = {
         ["einsum", "ij->k"],
     ),
     "norm of an unknown order": (lambda: np.linalg.norm(ones(2, 2), ord=3), TypeError, ["norm", "3", "nuc"]),
+    "several constants around": (lambda: np.pad(ones(2), 1, constant_values=(1.0, 2.0)), AutogradError, ["pad", "(1.0, 2.0)", "one number"]),
+    "interp of a period": (lambda: np.interp(ones(2), [0.0, 1.0], [0.0, 1.0], period=1.0), AutogradError, ["interp", "period", "np.mod"]),
+    "jacobian of a text": (lambda: ag.jacobian(lambda x: "x")(1.0), AutogradError, ["jacobian", "'x'", "numbers and arrays"]),
+    "derivatives of too many orders": (lambda: ag.check_grads(np.sin, (1.0,), order=100), AutogradError, ["check_grads", "100", "at most"]),
     "unknown pad mode": (lambda: np.pad(ones(2), 1, mode="sideways"), AutogradError, ["pad", "sideways"]),
     "too many operands": (lambda: ag.tanh(Value(1.0), Value(2.0)), AutogradError, ["tanh", "2", "1"]),
 }

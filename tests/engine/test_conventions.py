@@ -551,6 +551,15 @@ def test_strong_zeros_in_forward_mode(f: Any, x: float, slope: float, curve: flo
     np.testing.assert_array_equal(hvp(lambda t: f(t).sum(), (np.array([x]),), (np.array([1.0]),)), [curve])
 
 
+def test_a_leaf_to_which_only_zeros_flow_has_zeros_whichever_sweep_ran() -> None:
+    """Also where a strong zero elsewhere has asked for the careful one, and where the operation is a pull-back."""
+    for at in (1.0, 0.0):                      # the logarithm at 0 has the derivative inf
+        x, y, z = Tensor([at]), Tensor([2.0, 3.0]), Tensor([[1.0, 2.0]])
+        out = np.where([True], 1.0, np.log(x)) + np.where([True], 1.0, y.sum()) + np.where([True], 1.0, (z @ y).sum())
+        out.sum().backward()
+        assert (x.grad.tolist(), y.grad.tolist(), z.grad.tolist()) == ([0.0], [0.0, 0.0], [[0.0, 0.0]])
+
+
 def test_a_nan_of_a_branch_that_was_taken_is_kept() -> None:
     """Outside of the domain."""
     assert math.isnan(grad(lambda x: ag.where(x < 0, ag.sqrt(x), 1.0))(-1.0))

@@ -7,7 +7,7 @@ import pytest
 
 import nn
 from autograd_core import Tensor, no_grad, scope
-from autograd_core.errors import OperandError, ShapeError
+from autograd_core.errors import OperandError, ShapeError, StructureError
 from autograd_core.modes import recording
 from nn.data import batches, blobs, logic, moons, sine
 from nn.lifted import LiftedStep
@@ -92,6 +92,15 @@ def test_early_stopping_on_a_metric():
     assert history.stopped == "early stopping"
     with pytest.raises(OperandError, match="no 'val_accuracy' to watch"):
         nn.fit(tensor_model(), x, y, loss="cross_entropy", epochs=2, early_stopping=nn.EarlyStopping(2, monitor="val_accuracy"))
+
+
+@pytest.mark.parametrize(("name", "way", "stops"), [("score", 1.0, False), ("score", -1.0, True), ("my_loss", -1.0, False), ("my_loss", 1.0, True)])
+def test_a_watched_metric_should_grow_and_a_watched_loss_fall(name, way, stops):
+    x, y = moons(20, rng=0)
+    seen = iter(range(100))
+    history = nn.fit(tensor_model(), x, y, loss="cross_entropy", epochs=6, metrics={name: lambda prediction, target: way * next(seen)},
+                     early_stopping=nn.EarlyStopping(2, monitor=name), rng=0)  # fmt: skip
+    assert (history.stopped, len(history)) == (("early stopping", 3) if stops else ("finished", 6))
 
 
 def test_clipping_callbacks_penalty():
@@ -278,6 +287,9 @@ def test_bad_input_changes_nothing():
         (OperandError, "batch_size=0", lambda: nn.fit(model, x, y, batch_size=0)),
         (OperandError, "received 'rms', expected an optimiser or one of sgd, adam", lambda: nn.fit(model, x, y, optimizer="rms")),
         (OperandError, "loss: received 'mae'", lambda: nn.fit(model, x, y, loss="mae")),
+        (OperandError, "metrics: received 5, expected a function", lambda: nn.fit(model, x, y, loss="cross_entropy", metrics=["r2", 5])),
+        (OperandError, "metrics: received {'f': 5}, expected functions", lambda: nn.fit(model, x, y, loss="cross_entropy", metrics={"f": 5})),
+        (StructureError, "History.from_dict: received ..columns.., expected what to_dict gave", lambda: nn.History.from_dict({"columns": {}})),
         (OperandError, "metrics: received 'f1'", lambda: nn.fit(model, x, y, loss="cross_entropy", metrics="f1")),
         (OperandError, "expected a Module", lambda: nn.fit(lambda x: x, x, y)),
         (OperandError, "rng: received 'seed'", lambda: nn.fit(model, x, y, rng="seed")),

@@ -195,6 +195,32 @@ def test_float32_stays_float32():
     assert nn.LSTMCell(5, 2, dtype=np.float32, rng=0)(x)[1].dtype == np.float32
 
 
+NARROW = {
+    "Linear": (lambda: nn.Linear(4, 3, dtype=np.float32), (2, 4)), "PReLU": (lambda: nn.PReLU(4, dtype=np.float32), (2, 4)),
+    "BatchNorm1d": (lambda: nn.BatchNorm1d(4, dtype=np.float32), (3, 4)), "BatchNorm1d of sequences": (lambda: nn.BatchNorm1d(4, dtype=np.float32), (2, 4, 3)),
+    "LayerNorm": (lambda: nn.LayerNorm(4, dtype=np.float32), (2, 4)), "Conv2d": (lambda: nn.Conv2d(1, 2, 3, dtype=np.float32), (2, 1, 4, 4)),
+    "RNNCell": (lambda: nn.RNNCell(4, 2, dtype=np.float32), (3, 4)), "LSTMCell": (lambda: nn.LSTMCell(4, 2, dtype=np.float32), (3, 4)),
+    "RNN": (lambda: nn.RNN(4, 2, dtype=np.float32), (5, 3, 4)), "LSTM": (lambda: nn.LSTM(4, 2, dtype=np.float32), (5, 3, 4)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NARROW)
+@pytest.mark.parametrize("training", [False, True])
+def test_a_narrow_layer_is_narrow_throughout(name, training):
+    """Parameters, what is remembered, results, gradients; in evaluation also before the first batch."""
+    make, shape = NARROW[name]
+    module, x = make(), Tensor(rng.normal(size=shape).astype(np.float32))
+    kept = {key: array.dtype for key, array in module.state_dict().items() if array.dtype.kind == "f"}
+    assert kept and set(kept.values()) == {np.dtype(np.float32)}
+    results = module.train(training)(x)
+    for out in (results if isinstance(results, tuple) else [results]):
+        for part in (out if isinstance(out, tuple) else [out]):
+            assert part.dtype == np.float32
+    first = results[0] if isinstance(results, tuple) else results
+    (first * first).sum().backward()
+    assert {p.grad.dtype for p in (x, *module.parameters()) if p.grad is not None} == {np.dtype(np.float32)}
+
+
 def test_running_averages_keep_their_dtype():
     norm = nn.BatchNorm1d(2, dtype=np.float32)
     norm(np.array([[1.0, 2.0], [3.0, 5.0]]))   # a batch of float64

@@ -141,6 +141,14 @@ def test_cross_entropy_of_values_as_of_tensors(options, reduction):
     assert one.data == pytest.approx(nn.cross_entropy(P[:1], [0]), rel=1e-12)
 
 
+def test_the_mean_over_values_leaves_out_the_sample_that_does_not_count_wherever_it_stands():
+    """Of two samples, one of which is ignored, the mean is the loss of the other."""
+    scores = [[0.3, -1.2, 0.5], [2.0, 0.1, -0.4]]
+    alone = [nn.cross_entropy([[Value(v) for v in row]], [1]).data for row in scores]
+    for labels, expected in (([-100, 1], alone[1]), ([1, -100], alone[0]), ([1, 1], sum(alone) / 2)):
+        assert nn.cross_entropy([[Value(v) for v in row] for row in scores], labels).data == pytest.approx(expected, rel=1e-15)
+
+
 def test_hinge_by_hand():
     s = Tensor([0.5, 2.0, -1.0])
     loss = nn.hinge_loss(s, [1, 1, 1], reduction="sum")

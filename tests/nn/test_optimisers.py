@@ -1,5 +1,6 @@
 """Optimisers, schedules and clipping against torch over 100 steps, and against literal numbers."""
 
+import inspect
 import math
 
 import numpy as np
@@ -156,6 +157,25 @@ def test_plateau_schedule_equals_torch(torch, min_lr):
 
 
 LOSSES = [1.0, 0.9, 0.95, 0.96, 0.97, 0.8, 0.81, 0.82, 0.83, 0.84, 0.85, 0.7, math.nan, 0.71, 0.72, 0.73, -0.1, -0.2, -0.15, -0.1]
+
+
+@pytest.mark.oracle
+@pytest.mark.parametrize("name", ["SGD", "Adam", "AdamW", "RMSprop", "Adagrad", *(name for name, _ in SCHEDULES), "ReduceLROnPlateau"])
+def test_every_default_is_torchs(torch, name):
+    theirs = getattr(torch.optim, name, None) or getattr(torch.optim.lr_scheduler, name)
+    mine, reference = (inspect.signature(f).parameters for f in (getattr(nn, name), theirs))
+    for parameter in set(mine) & set(reference):
+        ours, torchs = mine[parameter].default, reference[parameter].default
+        assert ours == torchs or (parameter == "min_lr" and ours == 0.0), parameter
+    assert set(mine) <= set(reference)
+
+
+def test_a_schedule_sets_the_rates_of_epoch_0_as_it_is_made():
+    optimizer = nn.SGD([{"params": [Tensor([1.0])], "lr": 0.8}, {"params": [Tensor([1.0])]}], lr=0.4)
+    schedule = nn.LambdaLR(optimizer, [lambda epoch: 0.5 + epoch, lambda epoch: 2.0])
+    assert schedule.get_last_lr() == [0.4, 0.8] == [group["lr"] for group in optimizer.param_groups]
+    schedule.step()
+    assert schedule.get_last_lr() == pytest.approx([1.2, 0.8])
 
 
 @pytest.mark.oracle
