@@ -176,16 +176,15 @@ def _with_context(
     return found, every
 
 
-def _neighbours(network: Network, units: list[Unit], unit_of: dict[int, Unit]) -> tuple[dict[int, set[Unit]], ...]:
-    """The units before and after each unit, by id."""
-    before: dict[int, set[Unit]] = {id(unit): set() for unit in units}
-    after: dict[int, set[Unit]] = {id(unit): set() for unit in units}
+def _neighbours(network: Network, units: list[Unit], unit_of: dict[int, Unit]) -> tuple[dict[int, dict[Unit, None]], ...]:
+    """The units before and after each unit, by id, in the order of reading: a picture is the same in every run."""
+    before: dict[int, dict[Unit, None]] = {id(unit): {} for unit in units}
+    after: dict[int, dict[Unit, None]] = {id(unit): {} for unit in units}
     for i, b in unit_of.items():
         for k in network.incoming[i]:
             a = unit_of.get(network.uses[k].operand)
             if a is not None and a is not b:
-                before[id(b)].add(a)
-                after[id(a)].add(b)
+                before[id(b)][a] = after[id(a)][b] = None
     return before, after
 
 

@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import reduce
 from typing import Any
 
-import numpy as np
+from autograd_core.expression import Expression, Symbol
 
 from .boxes import derivative_symbol, derivative_value, header_of, module_rows, node_content
 from .fold import Unit, View, view_of
 from .graph import Box, Edge, Graph, Grid, Group, Row
-from .network import Network, formula_of, partial_of
+from .network import Constant, Network, formula_of, partial_of
 from .text import clean, sign_of, signed
 
 __all__ = ["SHOW", "Scene", "picture", "result_of", "scenes", "without_cycles"]
 
+_LONGEST = 30
+"""Characters of what a stack is called."""
 _INDEX = "0123456789₀₁₂₃₄₅₆₇₈₉"
 SHOW = frozenset({"data", "grad", "derivatives", "values"})
 
@@ -188,12 +191,53 @@ def _stack_name(network: Network, parts: list[list[int]]) -> str:
     if op is None:
         return f"{network.roles[tops[0]]}s"
     if len(parts[0]) > 3:
-        operands = [network.uses[k].operand for k in network.incoming[tops[0]]]
-        words = [network.names[j] if network.roles[j] == "constant" and np.ndim(network.data(j)) == 0 else "(…)" for j in operands]
-        return formula_of(op, words, network.nodes[tops[0]]._params).replace("((…))", "(…)")  # type: ignore[union-attr]
+        return _long_name(network, [result_of(network, part) for part in parts], set(parts[0]))
     named = ([network.names[network.uses[k].operand] for k in network.incoming[top]] for top in tops)
     words = [_shared(first, last) for first, last in zip(*named, strict=False)]
     return formula_of(op, words, getattr(network.nodes[tops[0]], "_params", None))
+
+
+def _long_name(network: Network, alike: list[int], inside: set[int]) -> str:
+    """The formula of nodes that were computed alike, as deep as there is room for."""
+    texts = [clean(str(_formula(network, alike, inside, depth)).replace("((…))", "(…)"), 36) for depth in range(6)]
+    return max((text for text in texts if len(text) <= _LONGEST), key=texts.index, default=texts[0])
+
+
+def _formula(network: Network, alike: list[int], inside: set[int], depth: int) -> Expression:
+    """The first of some nodes that were computed alike, as a formula.
+
+    What a module has made goes by the name of the module; what is deeper, or not the same in all of them, is left out.
+    """
+    first, terms = alike[0], []
+    op = network.op(first)
+    assert op is not None
+    for slot in range(len(network.incoming[first])):
+        operands = [network.uses[network.incoming[i][slot]].operand for i in alike]
+        one, below = operands[0], network.op(operands[0])
+        term: Any = Symbol("(…)")
+        if below is None:
+            name = reduce(_shared, dict.fromkeys(network.names[j] for j in operands))
+            number = network.data(one) if isinstance(network.nodes[one], Constant) else None
+            if name != "…":
+                term = number if isinstance(number, float) else Symbol(clean(name, 14))
+        elif one in inside and (call := _call_between(network, one, first)) is not None:
+            term = Symbol(f"{clean(network.calls[call].kind, 14)}(…)")
+        elif one in inside and depth and all(network.op(j) is below for j in operands):
+            term = _formula(network, operands, inside, depth - 1)
+        terms.append(term)
+    return Expression(op, tuple(terms), getattr(network.nodes[first], "_params", None))
+
+
+def _call_between(network: Network, a: int, user: int) -> int | None:
+    """The outermost call of a module that has made `a` and in which its user was not made."""
+    around, call, found = set(), network.owner[user], None
+    while call is not None:
+        around.add(call)
+        call = network.calls[call].parent
+    call = network.owner[a]
+    while call is not None and call not in around:
+        found, call = call, network.calls[call].parent
+    return found
 
 
 def _shared(first: str, last: str) -> str:

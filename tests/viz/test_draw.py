@@ -11,6 +11,7 @@ import pytest
 import nn
 from autograd_core import Op, Tensor, Value, no_grad, weighted_sum
 from autograd_core.errors import AutogradError
+from autograd_core.lifting import lift_with_origins
 from autograd_core.viz import draw, explain, theme
 from autograd_core.viz.dot import _command, placed_by_dot
 from autograd_core.viz.fold import view_of
@@ -581,11 +582,29 @@ def test_negative_numbers_and_shapes_are_written_as_in_a_book():
     assert "= reshape(x, shape=(3, −1))" in {box.formula for box in graph.boxes}
 
 
-def test_a_stack_of_terms_is_called_by_what_they_compute():
-    w = Value(0.5, label="w")
-    loss = sum(((w * float(i) + 1.0).tanh() - 1.0) ** 2 for i in range(12))
-    names = {box.name for box in draw(loss, fold=True).graph.boxes if box.count > 1}
-    assert names == {"(…)²"}
+@pytest.mark.parametrize(("term", "name"), [
+    (lambda model, v, i: ((v * float(i) + 1.0).tanh() - 1.0) ** 2, "(tanh(x·(…) + 1) − 1)²"),    # numbers that differ are left out
+    (lambda model, v, i: (1.0 - (-1.0) ** i * model([v, v])).relu(), "relu(1 − (…)·MLP(…))"),     # a module goes by its name
+    (lambda model, v, i: (v.exp() + v.sin()) / (1.0 + v * v), "(exp(x) + sin(x))/(1 + x·x)"),
+    (lambda model, v, i: (v - 2) * (v - 3) * (v + 1) * (v - 4) * (v - 7), "(…)·(…)·(x − 4)·(x − 7)"),  # as deep as there is room
+])  # fmt: skip
+def test_a_stack_of_terms_is_called_by_what_they_compute(term, name):
+    model = nn.MLP(2, [2, 1], rng=0)
+    loss = sum(term(model, Value(0.1 * i, label=f"x{i}"), i) for i in range(12))
+    assert [(box.name, box.count) for box in draw(loss, fold=True).graph.boxes if box.count > 1 and box.role == "module"] == [(name, 12)]
+
+
+def test_the_same_program_gives_the_same_pages_to_the_letter():
+    def pages(filler):  # what lies at other addresses in between must not matter
+        kept = [object() for _ in range(filler)]
+        model = nn.MLP(2, [4, 4, 1], rng=0)
+        points = [[Value(0.1 * i, label=f"x{i}"), Value(0.2)] for i in range(12)]
+        loss = sum((1.0 - (-1.0) ** i * model(point)).relu() for i, point in enumerate(points)) * 0.1
+        loss.backward()
+        lifted = lift_with_origins(loss, params=model.parameters())
+        return [draw(loss).html, draw(loss, fold=False).svg, draw(loss).source, explain(loss).html, draw(lifted).html, len(kept)][:-1]
+
+    assert pages(3) == pages(1001) == pages(50)
 
 
 def _luminance(colour):
