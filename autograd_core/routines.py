@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 from .arguments import as_numbers, truth
-from .errors import OperandError
+from .errors import OperandError, ShapeError
 from .indexing import concatenate, getitem
 from .node import Node
 from .op import TABLE
 from .registry import answers, axes_of, axis_of, ndim_of, record_op, shape_of, whole
-from .shaping import broadcast_to, ravel, reshape
+from .shaping import broadcast_to, ravel, reshape, transpose
 from .structural import along
 
 __all__: list[str] = []
@@ -57,13 +57,20 @@ logsumexp = _reduction("logsumexp")
 
 @answers(np.average)
 def average(x: Any, axis: Any = None, weights: Any = None, *, keepdims: bool = False) -> Any:
-    """The mean, or Σwx / Σw with weights of the shape of x (or of its one axis)."""
+    """The mean, or Σwx / Σw with weights of the shape of x, or of the axes that are gone over."""
     if weights is not None and not isinstance(weights, Node):
         weights = as_numbers(weights, "average", "weights")
     if weights is None:
         return mean(x, axis, keepdims=keepdims)
-    if shape_of(weights) != shape_of(x) and isinstance(axis, int):
-        weights = reshape(weights, tuple(-1 if i == axis % ndim_of(x) else 1 for i in range(ndim_of(x))))
+    if shape_of(weights) != shape_of(x):
+        given, shape = axes_of(axis, "average"), shape_of(x)
+        axes = [axis_of(a, len(shape), "average") for a in (() if given is None else given if isinstance(given, tuple) else (given,))]
+        if not axes or shape_of(weights) != tuple(shape[a] for a in axes):
+            raise ShapeError(
+                f"average: received weights of shape {shape_of(weights)} for shape {shape} and axis={axis}, expected one for each element, "
+                "or one for each place along the axis (give axis=)."
+            )
+        weights = reshape(transpose(weights, np.argsort(axes)), tuple(n if i in axes else 1 for i, n in enumerate(shape)))
     total = sum(x * weights, axis, keepdims=keepdims)
     return total / sum(weights * np.ones(shape_of(x)), axis, keepdims=keepdims)
 

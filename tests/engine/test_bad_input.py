@@ -88,6 +88,11 @@ CASES: dict[str, tuple[Callable[[], Any], type[Exception], list[str]]] = {
     ),
     "tensordot by one list": (lambda: np.tensordot(ones(2, 2), ones(2, 2), axes=[1]), OperandError, ["tensordot", "[1]", "of the second"]),
     "gradient with a spacing too many": (lambda: np.gradient(ones(2, 2, 2), 1.0, 2.0), ShapeError, ["gradient", "2 spacings for 3 axes"]),
+    "weights that would broadcast": (lambda: np.average(ones(3, 3), weights=np.ones(3)), ShapeError, ["average", "(3,)", "(3, 3)", "axis=None"]),
+    "weights along another axis": (lambda: np.average(ones(3, 2), axis=0, weights=np.ones(2)), ShapeError, ["average", "(2,)", "(3, 2)", "axis=0"]),
+    "weights for axes in another order": (
+        lambda: np.average(ones(2, 3), axis=(1, 0), weights=np.ones((1, 3))), ShapeError, ["average", "(1, 3)", "axis=(1, 0)"]
+    ),
     "weights for other numbers": (lambda: np.bincount([0, 1, 1], weights=ones(2)), ShapeError, ["bincount", "(3,)", "(2,)", "a weight for each"]),
     "weights for other elements": (lambda: np.histogram([0.0, 1.0, 1.0], weights=ones(2)), ShapeError, ["histogram", "(3,)", "(2,)", "a weight for each"]),
     # ---------------------------------------------------------------------------- an axis out of range
@@ -310,6 +315,28 @@ def test_other_types_may_take_over_an_operator() -> None:
     assert ones(2) + Unit() == "mine"
     assert Unit() + Value(1.0) == "mine"
     assert Unit() + ones(2) == "mine"
+
+
+def test_the_other_type_is_asked_for_the_side_on_which_it_stands() -> None:
+    """A class that knows one side only has that one; the other is refused in our words."""
+
+    class OnTheRight:
+        __array_ufunc__ = None
+
+        def __radd__(self, other: Any) -> str:
+            return "right"
+
+    class OnTheLeft:
+        __array_ufunc__ = None
+
+        def __add__(self, other: Any) -> str:
+            return "left"
+
+    for node in (Value(1.0), ones(2)):
+        assert (node + OnTheRight(), OnTheLeft() + node) == ("right", "left")
+        for call in (lambda: OnTheRight() + node, lambda: node + OnTheLeft()):
+            with pytest.raises(OperandError, match="add: received .*expected a number"):
+                call()
 
 
 @pytest.mark.parametrize("build", ["Neuron", "Layer", "MLP"])

@@ -33,6 +33,10 @@ AGREE: dict[str, tuple[Callable[..., Any], tuple[np.ndarray, ...]]] = {
     "gradient along two axes": (lambda f, h, x: np.concatenate(np.gradient(f, h, x)), (WIDE, np.array(0.3), PLACES)),
     "trapezoid over points for each row": (lambda y, x: np.trapezoid(y, x), (DEEP, rng.normal(size=(1, 4)))),
     "einsum by labels beyond the alphabet": (lambda x: np.einsum(x, [0, 30]) + np.einsum(x, [3, 26]), (WIDE,)),
+    "average by weights along an axis": (lambda x, w: np.average(x, axis=-1, weights=w), (WIDE, rng.uniform(1.0, 2.0, 3))),
+    "average by weights of a square": (lambda x, w: np.average(x, axis=np.int64(0), weights=w), (TALL[:3], rng.uniform(1.0, 2.0, 3))),
+    "average by a weight for each element": (lambda x, w: np.average(x, axis=(0, 1), weights=w), (DEEP, rng.uniform(1.0, 2.0, (2, 3, 4)))),
+    "average of all by a weight for each": (lambda x, w: np.average(x, weights=w), (WIDE, rng.uniform(1.0, 2.0, (2, 3)))),
     "polyval of nothing": (lambda x: np.polyval(np.zeros(0), x), (VECTOR,)),
     "ravel F": (lambda x: np.ravel(x, "F"), (DEEP,)),
     "reshape F": (lambda x: np.reshape(x, (4, -1), order="F"), (DEEP,)),
@@ -69,6 +73,15 @@ for _long, _short in ((4, 2), (5, 2), (4, 3), (3, 3)):
 AGREE["vector_norm keepdims"] = (lambda x: np.linalg.vector_norm(x, ord=1, axis=(2, 0), keepdims=True), (DEEP,))
 
 
+def test_averages_by_weights_along_a_tuple_of_axes() -> None:
+    """Literally; the first versions of NumPy 2 take one axis only."""
+    square, w = TALL[:3], rng.uniform(1.0, 2.0, 3)
+    np.testing.assert_allclose(np.average(Tensor(square), axis=(0,), weights=w).data, w @ square / w.sum(), rtol=1e-14)
+    v = rng.uniform(1.0, 2.0, (4, 2))
+    np.testing.assert_allclose(np.average(Tensor(DEEP), axis=(2, 0), weights=v).data, np.einsum("ijk,ki->j", DEEP, v) / v.sum(), rtol=1e-14)
+    check_grads(lambda x, w: np.average(x, axis=(2, 0), weights=w), (DEEP, v), order=2)
+
+
 def test_the_imaginary_part_of_anything_is_zero() -> None:
     out = np.imag(Tensor([np.inf, np.nan, -2.0]))
     assert out.data.tolist() == [0.0, 0.0, 0.0]
@@ -79,6 +92,12 @@ def test_the_imaginary_part_of_anything_is_zero() -> None:
 def test_einsum_refuses_a_label_that_numpy_has_not(label: Any) -> None:
     with pytest.raises(OperandError, match="label"):
         np.einsum(Tensor(WIDE), [0, label])
+
+
+def test_astype_makes_a_node_of_its_own() -> None:
+    x = Tensor([1.0, 2.0])
+    assert x.astype(np.float64) is not x
+    assert x.astype(np.float64).data.tolist() == [1.0, 2.0]
 
 
 @pytest.mark.parametrize("name", AGREE)

@@ -13,7 +13,7 @@ import pytest
 
 import autograd_core as ag
 from autograd_core import TABLE, Op, Tensor, Value, grad, hessian, hvp, jacobian, jvp
-from autograd_core.errors import RuleError, StaleDataError
+from autograd_core.errors import OperandError, RuleError, ShapeError, StaleDataError
 from autograd_core.op import INSTALLERS
 from autograd_core.sweeps import CONSTANT, OTHER
 
@@ -185,6 +185,31 @@ def test_an_operand_that_was_assigned_is_noticed_wherever_it_stands(name: str, k
             with pytest.raises(StaleDataError, match="assigned"):
                 run()
         assert y.grad in (None, 0.0)
+
+
+# ------------------------------------------------------------------------------------------------------- kernels
+def test_an_error_of_ours_in_a_kernel_keeps_its_words_and_one_of_numpys_gets_the_operations_name() -> None:
+    def refuses(x: Any) -> Any:
+        raise OperandError("my own words")
+
+    def fails(x: Any) -> Any:
+        raise ValueError("no such luck")
+
+    for kernel, error, message in ((refuses, OperandError, "^my own words$"), (fails, ShapeError, "^users_own: received operands of shape .*no such luck")):
+        with declared(array=kernel, d=(lambda m, out, x: 1.0,)) as op:
+            for x in (1.0, Value(1.0), X, Tensor(X)):
+                with pytest.raises(error, match=message):
+                    op(x)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_a_kernel_that_gives_truths_or_integers_gives_floats(dtype: Any) -> None:
+    for kernel, expected in ((lambda x: x > 0.0, [1.0, 0.0]), (lambda x: np.sign(x).astype(int), [1.0, -1.0])):
+        with declared(array=kernel, d=(lambda m, out, x: 0.0 * x,)) as op:
+            out = op(Tensor(V.astype(dtype)))
+            assert out.data.tolist() == expected and out.dtype == np.float64
+            assert op(Value(2.0)).data == 1.0
+            assert grad(lambda x: np.sum(op(x)))(V.astype(dtype)).tolist() == [0.0, 0.0]
 
 
 # ---------------------------------------------------------------------------------------------------- declaring
