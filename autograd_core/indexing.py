@@ -43,7 +43,8 @@ def _index(k: Any) -> Any:
 def take(x: Any, indices: Any, axis: int | None = None) -> Any:
     """The elements at integer indices along an axis."""
     places = unwrapped(indices, "take")
-    places = places.astype(int) if places.dtype.kind == "b" else places   # counted, where x[True] would choose
+    if places.dtype.kind == "b" or not places.size:        # truths are counted, where x[True] would choose
+        places = places.astype(int)
     if axis is None:
         return getitem(ravel(x), (places,))
     return getitem(x, along(axis_of(axis, ndim_of(x), "take"), places))

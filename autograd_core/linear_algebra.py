@@ -197,6 +197,7 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
     if not (ord is None or isinstance(ord, (str, int, float, np.number))) or (isinstance(ord, int) and abs(ord) >= 2**63):
         raise OperandError(f"norm: received ord={ord!r:.60}, expected a number, 'fro' or None.")
     truth(keepdims, "norm", "keepdims")
+    ord = ord.item() if isinstance(ord, np.number) else ord
     if ord is not None and axis is None and ndim > 2:
         raise ShapeError(f"norm: received {ndim} axes and ord={ord!r}; expected a vector or a matrix, or give axis=.")
     if isinstance(axis, tuple) and len(axis) not in (1, 2):

@@ -206,6 +206,7 @@ def percentile(x: Any, q: Any, axis: Any = None, *, method: str = "linear", keep
 @answers(np.median)
 def median(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
     """The element in the middle, or the mean of the two; of no elements it is nan, as their mean is."""
+    axis = axes_of(axis, "median")
     axes = range(ndim_of(x)) if axis is None else axis if isinstance(axis, tuple) else (axis,)
     if any(shape_of(x)[axis_of(a, ndim_of(x), "median")] == 0 for a in axes):
         return routines.mean(x, axis, keepdims=keepdims)

@@ -56,6 +56,7 @@ SPECIAL = {
     "ties in a sort": (lambda x: np.sort(x) * np.arange(3.0), np.array([1.0, 1.0, 0.0]), "kink"),
     "a norm at 0": (lambda x: np.linalg.norm(x), np.zeros(3), "kink"),
     "a jump": (lambda x: ag.step(x) + x * x, 0.0, "jump"),
+    "a jump between equal slopes": (lambda x: np.sign(x), 0.0, "a jump"),
     "a floor": (lambda x: np.floor(x) + x, 1.0, "jump"),
     "an upright tangent": (lambda x: np.cbrt(x), 0.0, "upright"),
     "an edge": (lambda x: ag.sqrt(x), 0.0, "upright tangent at the edge"),

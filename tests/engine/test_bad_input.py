@@ -86,6 +86,8 @@ CASES: dict[str, tuple[Callable[[], Any], type[Exception], list[str]]] = {
     "tensordot by lists of two lengths": (
         lambda: np.tensordot(ones(2, 2), ones(2, 2), axes=([0, 1], [1])), ShapeError, ["tensordot", "2 axes of the first and 1 of the second"]
     ),
+    "full matrices of an oblong": (lambda: np.linalg.svd(ones(2, 3)), AutogradError, ["svd", "(2, 3)", "full_matrices=False"]),
+    "a word that is none of those": (lambda: ag.draw(Value(1.0), theme="pink"), OperandError, ["theme='pink'", "one of 'auto', 'light', 'dark'"]),
     "tensordot by one list": (lambda: np.tensordot(ones(2, 2), ones(2, 2), axes=[1]), OperandError, ["tensordot", "[1]", "of the second"]),
     "gradient with a spacing too many": (lambda: np.gradient(ones(2, 2, 2), 1.0, 2.0), ShapeError, ["gradient", "2 spacings for 3 axes"]),
     "weights that would broadcast": (lambda: np.average(ones(3, 3), weights=np.ones(3)), ShapeError, ["average", "(3,)", "(3, 3)", "axis=None"]),

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import autograd_core as ag
-from autograd_core import Tensor, Value, detect_anomaly, grad, hessian, hvp, jacobian, jvp, no_grad
+from autograd_core import Tensor, Value, detect_anomaly, grad, hessian, hvp, jacobian, jvp, no_grad, vjp
 from autograd_core.errors import AnomalyError, ShapeError, StaleDataError
 
 INF, NAN = math.inf, math.nan
@@ -430,6 +430,10 @@ def test_logsumexp_and_softmax_at_a_thousand_and_at_masks() -> None:
     np.testing.assert_array_equal(ag.log_softmax(Tensor(x)).data, [-2000.0, 0.0, -INF])
     np.testing.assert_array_equal(grad(ag.logsumexp)(x), [0.0, 1.0, 0.0])
     np.testing.assert_array_equal(jacobian(ag.softmax)(x), np.zeros((3, 3)))
+    nothing = np.array([-INF, -INF])           # a row of which all is masked
+    assert ag.logsumexp(Tensor(nothing)).item() == -INF
+    np.testing.assert_array_equal(grad(ag.logsumexp)(nothing), [0.0, 0.0])
+    np.testing.assert_array_equal(hessian(ag.logsumexp)(nothing), np.zeros((2, 2)))
     np.testing.assert_array_equal(jacobian(ag.log_softmax)(x)[0], [1.0, -1.0, 0.0])
     np.testing.assert_array_equal(hessian(ag.logsumexp)(x), np.zeros((3, 3)))
     masked = np.array([0.0, -INF, math.log(3)])
@@ -899,6 +903,21 @@ def test_a_rule_may_run_a_backward_of_its_own() -> None:
         assert x.grad == 12.0
     finally:
         op.forget()
+
+
+@pytest.mark.parametrize("f", [np.sqrt, np.log, np.reciprocal, lambda x: x**0.5], ids=["sqrt", "log", "reciprocal", "power"])
+def test_transforms_do_not_warn_of_infinite_derivatives(f: Any) -> None:
+    """What the function itself does outside of its domain NumPy says; the bookkeeping on it is silent, in every mode and order."""
+    x, v = np.array([0.0, 4.0]), np.array([1.0, 1.0])
+
+    def inside(x: Any) -> Any:
+        with np.errstate(all="ignore"):
+            return f(x)
+
+    for slope in (grad(lambda x: np.sum(inside(x)))(x), np.diag(jacobian(inside)(x)), jvp(inside, (x,), (v,))[1], vjp(inside, x)[1](v)[0]):
+        assert abs(slope[0]) == INF and np.isfinite(slope[1])
+    for curve in (hessian(lambda x: np.sum(inside(x)))(x)[1, 1], hvp(lambda x: np.sum(inside(x)), (x,), (v,))[1], jacobian(grad(lambda x: np.sum(inside(x))))(x)[1, 1]):
+        assert np.isfinite(curve)
 
 
 def test_backward_itself_does_not_warn() -> None:

@@ -129,6 +129,33 @@ def test_nodes_become_part_of_the_graph():
     assert "mine" in draw(nn.functional_call(model, {"weight": weight}, ROWS)).svg
 
 
+class Words(list):
+    """A list of the user's own."""
+
+
+class Holder(nn.Module):
+    """Parameters in containers of every kind."""
+
+    def __init__(self):
+        self.several = [Tensor([1.0]), Words([Tensor([2.0])]), (Tensor([3.0]), "a word"), Pair(Tensor([4.0]), 5.0), {"in": Tensor([6.0])}]
+        self.kinds = []
+
+    def forward(self, x):
+        a, b, c, d, e = self.several
+        self.kinds.append([type(part) for part in (self.several, b, c, d, e)])
+        return x * (a + b[0] + c[0] + d.a * d.b + e["in"])
+
+
+def test_containers_of_parameters_keep_their_kind():
+    model = Holder()
+    state = {name: 10.0 * value for name, value in model.state_dict().items()}
+    assert len(state) == 5
+    assert model(Tensor([1.0])).data == 1.0 + 2.0 + 3.0 + 20.0 + 6.0
+    assert nn.functional_call(model, state, Tensor([1.0])).data == 320.0
+    assert model.kinds == [[list, Words, tuple, Pair, dict]] * 2
+    assert model(Tensor([1.0])).data == 32.0
+
+
 def test_keywords_and_several_inputs():
     class Two(nn.Module):
         def __init__(self):

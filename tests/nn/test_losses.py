@@ -186,6 +186,16 @@ def test_exact_at_the_ends():
     assert nn.binary_cross_entropy(p, [1.0, 0.0], reduction="none").data.tolist() == [100.0, 100.0]
 
 
+def test_cross_entropy_of_values_is_exact_at_a_thousand():
+    for scores, label, expected, slopes in (([1000.0, 0.0], 0, 0.0, [0.0, 0.0]), ([1000.0, 0.0], 1, 1000.0, [1.0, -1.0]), ([-1000.0, -1000.0], 1, math.log(2.0), [0.5, -0.5]),
+                                            ([-math.inf, 2.0], 1, 0.0, [0.0, 0.0])):  # fmt: skip
+        values = [Value(z) for z in scores]
+        loss = nn.cross_entropy([values], [label])
+        loss.backward()
+        assert loss.data == pytest.approx(expected, rel=1e-15, abs=0.0)
+        assert [v.grad for v in values] == slopes
+
+
 def test_second_order():
     labels = np.array([0, 2, 1, 0])
     check_grads(lambda z: nn.cross_entropy(z, labels), (P,), order=2)
