@@ -13,8 +13,8 @@ from .arguments import as_numbers, truth
 from .errors import OperandError, ShapeError
 from .indexing import concatenate, flip, getitem, split, stack, take, take_along_axis, where
 from .node import Node
-from .operands import data_of, missing, unwrapped
-from .registry import answers, axis_of, ndim_of, record_op, shape_of, whole
+from .operands import data_of, floating, unwrapped
+from .registry import answers, axis_of, ndim_of, record_op, shape_of, whole, wholes
 from .shaping import broadcast_to, moveaxis, ravel, reshape, swapaxes
 from .structural import along
 
@@ -73,9 +73,11 @@ def _joined(x: Any) -> Any:
 
 @answers(np.full_like)
 def full_like(x: Any, fill_value: Any, dtype: Any = None, *, shape: Any = None) -> Any:
-    """A plain array of the shape and dtype of x that holds a number throughout."""
+    """A plain array of the shape and dtype of x that holds a number throughout; of a node, a Tensor that holds it."""
     if isinstance(fill_value, Node):
-        raise missing(np.full_like, " of a node (which fill_value * np.ones_like(x) spreads out)")
+        sides = shape_of(x) if shape is None else wholes(shape, "full_like", "shape")
+        kind = floating(data_of(x).dtype if dtype is None and isinstance(x, Node) and x.is_array else dtype or np.float64, "full_like")
+        return record_op("cast", record_op("broadcast_to", fill_value, shape=sides), dtype=kind)
     return np.full_like(data_of(x), as_numbers(fill_value, "full_like", "fill_value"), dtype=dtype, shape=shape)
 
 

@@ -15,6 +15,7 @@ jumps, upright tangents and edges of the domain.
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -155,13 +156,20 @@ def _check_order(f: Callable[..., Any], args: list[Any], order: int, plan: _Plan
 
     def weighted(*point: Any) -> Any:
         leaves, _ = flatten(f(*point))
+        if [np.shape(leaf) for leaf in leaves] != [np.shape(w) for w in weights]:
+            raise OperandError(
+                f"check_grads: the function gives {_shapes(leaves)} for plain arrays and {_shapes(weights)} for differentiable ones, expected the same; "
+                "does it write into its argument, or ask what kind it is?"
+            )
         return sum(np.sum(w * np.asarray(leaf._value if isinstance(leaf, Node) else leaf)) for w, leaf in zip(weights, leaves, strict=True))
 
     def gradient(*point: Any) -> Any:
         return vjp(f, *point)[1](cotangent)
 
     _check_repeatable(weighted, args)
-    numeric = _numeric_gradient(weighted, args, plan, complex_step=not over)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", np.exceptions.ComplexWarning)   # a function that drops the imaginary part takes no complex numbers
+        numeric = _numeric_gradient(weighted, args, plan, complex_step=not over)
     found, along = _compared(args, pull(cotangent), numeric, plan, f"{over}reverse")
     if plan.sampled:
         found.append(_along_direction(weighted, args, along, plan, complex_step=not over, what=f"{over}reverse"))
@@ -173,6 +181,10 @@ def _check_order(f: Callable[..., Any], args: list[Any], order: int, plan: _Plan
         plan.report.comparisons.append(Comparison(f"{over}forward", ALL, (), slope, along.slope, along.tolerance, 0.0, along.note))
     if order > 1:
         _check_order(gradient, args, order - 1, plan, f"{over}reverse, then ")
+
+
+def _shapes(leaves: list[Any]) -> str:
+    return f"results of shape {', '.join(str(np.shape(leaf)) for leaf in leaves)}" if leaves else "no result"
 
 
 def _not_small(rng: Any, shape: tuple[int, ...]) -> Any:

@@ -40,7 +40,7 @@ def taken_out(kind: str) -> None:
         raise GraphError(
             "float() takes a number out of the graph, and its gradient would be lost without a word; inside a transform "
             "use autograd_core's or NumPy's functions (autograd_core.sin, np.sin) instead of math's, autograd_core.array instead of "
-            "np.array for a list of nodes, or x.data where a constant is meant."
+            "np.array for a list of nodes, np.stack of a list in place of writing into an array, or x.data where a constant is meant."
         )
     frame = sys._getframe(2)
     if not _SMOOTH.isdisjoint(frame.f_code.co_names) and recording() and (name := _of_math(frame)):

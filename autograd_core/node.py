@@ -17,8 +17,10 @@ __all__ = ["ELSEWHERE", "UNREACHED", "Node", "age"]
 ELSEWHERE = {
     "view": "reshape", "permute": "transpose", "unsqueeze": "x[:, None]", "pow": "x ** y", "mm": "x @ y", "bmm": "x @ y", "t": "x.T",
     "to": "astype", "clone": "x.copy()", "requires_grad_": "Tensor(data, requires_grad=…)", "zero_grad": "x.grad = None (0.0 for a Value)",
+    "sort": "np.sort(x), a sorted copy", "partition": "np.partition(x, kth), a copy", "fill": "np.full_like(x, value), a new one",
+    "put": "np.where(…), a new one",
 }  # fmt: skip
-"""How names that other libraries have are written here."""
+"""How names that other libraries have, and methods of arrays that write into them, are written here."""
 
 UNREACHED = float("0.0")
 """The gradient of a `Value` that no pass has reached: reads as 0.0, and is told from a 0.0 that has flowed by being this object."""

@@ -127,7 +127,20 @@ def _xlogy(x: Any, y: Any) -> Any:
     return where(nothing, 0.0, x * record_op("log", where(nothing, 1.0, y)))
 
 
+def _xlog1py(x: Any, y: Any) -> Any:
+    return _xlogy(x, 1.0 + y)
+
+
+def _entr(x: Any) -> Any:
+    return where(np.less(data_of(x), 0.0), -np.inf, record_op("neg", _xlogy(x, x)))
+
+
+def _exp10(x: Any) -> Any:
+    return record_op("power", 10.0, x)
+
+
 SCIPY: dict[str, Callable[..., Any]] = {
+    **{name: TABLE[name] for name in ("cbrt", "exp2", "expm1", "log1p")}, "entr": _entr, "exp10": _exp10, "xlog1py": _xlog1py,
     "erf": TABLE["erf"], "erfc": TABLE["erfc"], "expit": TABLE["sigmoid"], "log_expit": _log_expit, "logit": _logit, "ndtr": _ndtr,
     "softplus": TABLE["softplus"], "xlogy": _xlogy,
 }  # fmt: skip

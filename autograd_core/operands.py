@@ -167,9 +167,17 @@ def _expectation(op: Op, operands: tuple[Any, ...]) -> str:
 def missing(function: Any, detail: str = "") -> MissingRuleError:
     """The error for a NumPy function without a rule: what it is and how to add one."""
     name = getattr(function, "__name__", str(function))
-    module = "np.linalg." if "linalg" in str(getattr(function, "__module__", "")) else "np." if hasattr(np, name) else ""
     return MissingRuleError(
-        f"{module}{name}{detail} has no derivative rule here, and the graph is never dropped silently; write it with "
+        f"{_home(function, name)}{name}{detail} has no derivative rule here, and the graph is never dropped silently; write it with "
         f"functions that have one, declare it with autograd_core.Op(name={name!r}, …), or pass plain arrays "
         "(tensor.detach(), tensor.numpy(), value.data) if no gradient is needed."
     )
+
+
+def _home(function: Any, name: str) -> str:
+    """Where a function of NumPy or SciPy is found."""
+    rooms = (("np.", np), ("np.linalg.", np.linalg), ("np.fft.", np.fft), ("np.lib.stride_tricks.", np.lib.stride_tricks))
+    for prefix, room in rooms:
+        if getattr(room, name, None) is function:
+            return prefix
+    return "scipy.special." if isinstance(function, np.ufunc) else ""

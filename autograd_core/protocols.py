@@ -14,8 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from . import arranging, decompositions  # noqa: F401  (importing them fills NUMPY)
+from . import arranging, decompositions, sequences  # noqa: F401  (importing them fills NUMPY)
 from .errors import AutogradError, OperandError
+from .moving import RUNNING
 from .node import Node
 from .numerics import SCIPY
 from .op import INSTALLERS, TABLE, Op
@@ -70,6 +71,9 @@ def array_ufunc(self: Any, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs:
         x, y = inputs
         _options(ufunc, kwargs)
         return apply(UFUNCS[ufunc], (reshape(x, np.shape(data_of(x)) + (1,) * np.ndim(data_of(y))), y))
+    if method == "accumulate" and ufunc in _ACCUMULATIONS:
+        kwargs.setdefault("axis", 0)
+        return _ACCUMULATIONS[ufunc](*inputs, **_options(ufunc, kwargs, ("axis",)) | {"axis": kwargs["axis"]})
     if method != "__call__":
         raise missing(ufunc, f".{method}")
     if ufunc in QUESTIONS:
@@ -89,6 +93,7 @@ def array_ufunc(self: Any, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs:
 
 
 _REDUCTIONS = {np.add: np.sum, np.multiply: np.prod, np.maximum: np.max, np.minimum: np.min}
+_ACCUMULATIONS = {np.add: NUMPY[np.cumsum], np.multiply: NUMPY[np.cumprod], **RUNNING}
 
 
 def array_function(self: Any, function: Callable[..., Any], types: Any, args: Any, kwargs: dict[str, Any]) -> Any:

@@ -1,6 +1,6 @@
 """Which function answers for which of NumPy's, and how the arguments of NumPy's signatures are read.
 
-The functions themselves are in `shaping`, `indexing`, `arranging`, `routines`, `linear_algebra`, `decompositions` and `numerics`;
+The functions themselves are in `shaping`, `indexing`, `arranging`, `routines`, `linear_algebra`, `decompositions`, `numerics`, `moving` and `sequences`;
 `protocols` looks them up here.
 """
 

@@ -290,7 +290,7 @@ class Tensor(Node, ArrayMethods, Questions):
 _new: Callable[[type[Tensor]], Tensor] = object.__new__
 
 _ROUTINES = [
-    "sum", "mean", "var", "std", "prod", "max", "min", "logsumexp", "cumsum", "cumprod", "sort", "softmax", "log_softmax", "norm",
+    "sum", "mean", "var", "std", "prod", "max", "min", "logsumexp", "cumsum", "cumprod", "softmax", "log_softmax", "norm",
     "dot", "inner", "outer", "trace", "diagonal", "ravel", "swapaxes", "squeeze", "repeat", "take", "clip", "round",
 ]  # fmt: skip
 for _name in _ROUTINES:

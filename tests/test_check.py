@@ -198,6 +198,17 @@ def test_a_bar_where_one_is_asked_for(capsys):
     assert capsys.readouterr().err == ""
 
 
+@pytest.mark.parametrize("f", [lambda x: None if isinstance(x, np.ndarray) else x, lambda x: (x, x) if isinstance(x, np.ndarray) else x, lambda x: x.sum() if isinstance(x, np.ndarray) else x])
+def test_a_function_that_asks_what_its_argument_is_is_named(f):
+    with pytest.raises(OperandError, match=r"check_grads: the function gives .* for plain arrays and results of shape \(3,\) for differentiable ones"):
+        check_grads(f, (np.ones(3),))
+
+
+def test_a_function_that_drops_imaginary_parts_is_checked_without_a_warning(recwarn):
+    assert check_grads(lambda x: x * np.histogram(x)[0].sum(), (np.array([0.5, 1.5]),)).failures == []
+    assert not recwarn.list
+
+
 def test_an_argument_without_influence_is_named():
     report = check_grads(lambda x, y: x * x, (2.0, np.ones(3)))
     assert report.unused == [1]

@@ -142,6 +142,30 @@ EVERY: dict[str, Callable[[], Call]] = {
     "np.trapezoid": lambda: call(np.trapezoid, t(), np.array([0.0, 1.0, 3.0]), axis=1),
     "np.unstack": lambda: call(np.unstack, t(), axis=1),
     "np.vdot": lambda: call(np.vdot, t(), B),
+    "np.apply_along_axis": lambda: call(np.apply_along_axis, np.sum, 1, t()),
+    "np.choose": lambda: call(np.choose, (A > 0.0).astype(int), [t(), B], mode="wrap"),
+    "np.cumulative_prod": lambda: call(np.cumulative_prod, t(), axis=1, include_initial=True),
+    "np.cumulative_sum": lambda: call(np.cumulative_sum, t(), axis=1, include_initial=True),
+    "np.diagflat": lambda: call(np.diagflat, t(), 1),
+    "np.geomspace": lambda: call(np.geomspace, t(P), P, 4, axis=0),
+    "np.insert": lambda: call(np.insert, t(), 1, B[0, 0], axis=1),
+    "np.ldexp": lambda: call(np.ldexp, t(), 2),
+    "np.linalg.cond": lambda: call(np.linalg.cond, t(S)),
+    "np.linalg.tensorinv": lambda: call(np.linalg.tensorinv, t(S), ind=1),
+    "np.linalg.tensorsolve": lambda: call(np.linalg.tensorsolve, t(S), S[0]),
+    "np.logspace": lambda: call(np.logspace, t(A[0]), B[0], 4, axis=0),
+    "np.matvec": lambda: call(np.matvec, t(), B[0]),
+    "np.modf": lambda: call(np.modf, t()),
+    **{f"np.{name}": (lambda name=name: call(getattr(np, name), t(), 1)) for name in ("nancumprod", "nancumsum")},
+    **{f"np.{name}": (lambda name=name: call(getattr(np, name), t(), 1, keepdims=True)) for name in ("nanstd", "nanvar")},
+    "np.piecewise": lambda: call(np.piecewise, t(), [A > 0.0], [np.sin, 0.5]),
+    "np.polyfit": lambda: call(np.polyfit, t(A[0]), B[0], 1),
+    "np.resize": lambda: call(np.resize, t(), (3, 3)),
+    "np.sliding_window_view": lambda: call(np.lib.stride_tricks.sliding_window_view, t(), 2, axis=1),
+    "np.unwrap": lambda: call(np.unwrap, t(), axis=1),
+    "np.vander": lambda: call(np.vander, t(A[0]), 3),
+    "np.vecmat": lambda: call(np.vecmat, t(A[:, 0]), B),
 }  # fmt: skip
-NUMPY_RECIPES = {name: make for name, make in EVERY.items() if hasattr(np.linalg if "linalg" in name else np, name.split(".")[-1])}
+NUMPY_RECIPES = {name: make for name, make in EVERY.items()
+                 if any(hasattr(room, name.split(".")[-1]) for room in ((np.linalg,) if "linalg" in name else (np, np.lib.stride_tricks)))}  # fmt: skip
 """Those that this version of NumPy has."""
