@@ -70,7 +70,7 @@ def tensorsolve(a: Any, b: Any, axes: Any = None) -> Any:
         a = moveaxis(a, wholes(axes, "tensorsolve", "axes"), tuple(range(-len(wholes(axes, "tensorsolve", "axes")), 0)))
     left, right = shape_of(a)[: ndim_of(b)], shape_of(a)[ndim_of(b) :]
     if left != shape_of(b) or math.prod(left) != math.prod(right):
-        raise LinAlgError(f"tensorsolve: received shapes {shape_of(a)} and {shape_of(b)}, expected the second at the start of the first, then as many elements.")
+        raise LinAlgError(f"tensorsolve: received shapes {shape_of(a)} and {shape_of(b)}, expected the second at the start of the first, then as many.")
     n = math.prod(left)
     return reshape(solve(reshape(a, (n, n)), reshape(b, (n,))), right)
 
