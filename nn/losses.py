@@ -142,9 +142,9 @@ def _classes(name: str, shape: tuple[int, ...], target: Any, ignore_index: int) 
     """Integer targets, checked against the number of classes; classes lie along axis 1 (or 0, of one sample)."""
     classes = shape[1] if len(shape) > 1 else shape[0]
     labels = as_numbers(target, name, "target")
-    if labels.dtype.kind == "f" and (labels == np.round(labels)).all() and labels.shape == shape[:1] + shape[2:]:
-        labels = labels.astype(int)
     expected = (*shape[:1], *shape[2:]) if len(shape) > 1 else ()
+    if labels.dtype.kind == "f" and labels.shape == expected and (labels == np.round(labels)).all():
+        labels = labels.astype(int)
     if labels.dtype.kind not in "iu" or labels.shape != expected:
         hint = "; take y.ravel()" if labels.shape == (*expected, 1) else "; take y.astype(int)" if labels.shape == expected and labels.dtype.kind == "b" else ""
         raise ShapeError(

@@ -32,6 +32,7 @@ from autograd_core.errors import (
     NotScalarError,
     OperandError,
     ShapeError,
+    StaleDataError,
     StructureError,
 )
 
@@ -533,6 +534,24 @@ def test_what_cannot_be_differentiated_by(x: Any) -> None:
     """Strings, complex numbers, objects."""
     with pytest.raises(AutogradError, match="received"):
         grad(lambda t: t * 2)(x)
+
+
+@pytest.mark.parametrize("start", [2.0, np.array([2.0, 3.0])], ids=["a number", "an array"])
+def test_assigning_data_inside_a_transform_is_noticed_in_every_mode(start: Any) -> None:
+    """Between an operation and the sweep over it; never a derivative at another point."""
+    def f(x: Any) -> Any:
+        y = x * x
+        x.data = 2.0 * start
+        return np.sum(y)
+
+    ones = np.ones_like(start) if isinstance(start, np.ndarray) else 1.0
+    calls: list[Any] = [
+        lambda: grad(f)(start), lambda: ag.value_and_grad(f)(start), lambda: jacobian(f)(start), lambda: hessian(f)(start),
+        lambda: jvp(f, (start,), (ones,)), lambda: vjp(f, start)[1](1.0), lambda: hvp(f, (start,), (ones,)), lambda: grad(lambda t: np.sum(grad(f)(t)))(start),
+    ]  # fmt: skip
+    for call in calls:
+        with pytest.raises(StaleDataError, match="assigned"):
+            call()
 
 
 def test_cotangents_and_tangents_that_do_not_fit() -> None:

@@ -149,6 +149,19 @@ def test_the_mean_over_values_leaves_out_the_sample_that_does_not_count_wherever
         assert nn.cross_entropy([[Value(v) for v in row] for row in scores], labels).data == pytest.approx(expected, rel=1e-15)
 
 
+@pytest.mark.parametrize("loss", [nn.cross_entropy, nn.nll_loss])
+def test_classes_may_be_whole_numbers_in_floats(loss):
+    """As many files hold them; for one sample without a batch too."""
+    scores = Tensor([[-0.3, -1.2, -2.5], [-2.0, -0.1, -0.4]])
+    assert loss(scores, np.array([2.0, 0.0])).data == loss(scores, [2, 0]).data
+    assert loss(scores[0], 2.0).data == loss(scores[0], 2).data
+    for wrong in (np.array([1.5, 0.0]), np.array([0.0]), np.array([[1.0], [0.0]])):
+        with pytest.raises(ShapeError, match="classes|class"):
+            loss(scores, wrong)
+    with pytest.raises(ShapeError, match="classes|class"):
+        loss(scores[0], 0.5)
+
+
 def test_hinge_by_hand():
     s = Tensor([0.5, 2.0, -1.0])
     loss = nn.hinge_loss(s, [1, 1, 1], reduction="sum")

@@ -318,6 +318,19 @@ def test_bad_input():
         nn.SGD([x], lr=0.1).load_state_dict({"steps": 0, "groups": [], "state": []})
     with pytest.raises(OperandError, match="max_norm"):
         nn.clip_grad_norm_([x], -1.0)
+    with pytest.raises(OperandError, match=r"SGD: received the settings \['rate'\], expected some of"):
+        nn.SGD([{"params": [x], "rate": 0.1}], lr=0.1)
+    optimizer = nn.SGD([{"params": [x]}, {"params": [Value(1.0)]}], lr=0.1)
+    with pytest.raises(OperandError, match="StepLR: received int|received optimizer=5"):
+        nn.StepLR(5, 1)
+    with pytest.raises(OperandError, match="CosineAnnealingLR: received T_max=0"):
+        nn.CosineAnnealingLR(optimizer, T_max=0)
+    with pytest.raises(OperandError, match="LambdaLR: expected a function of the epoch, or 2 of them"):
+        nn.LambdaLR(optimizer, [lambda epoch: 1.0])
+    with pytest.raises(OperandError, match="received no loss"):
+        nn.ReduceLROnPlateau(optimizer).step()
+    with pytest.raises(NotImplementedError):
+        nn.optimizer.Optimizer([x], lr=0.1).update(np.ones(1), np.ones(1), {}, {})
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
