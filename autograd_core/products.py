@@ -153,9 +153,17 @@ def _per_matrix(m: Any, g: Any) -> Any:
     return m.reshape(g, shape=(*m.shape(g), 1, 1))
 
 
+def _columns(m: Any, x: Any, b: Any) -> Any:
+    """What a system gave, or its gradient, as columns: where b is one vector, the solutions of a stack of matrices are vectors too."""
+    return m.reshape(x, shape=(*m.shape(x), 1)) if m.ndim(b) == 1 else x
+
+
 def _solve_left(m: Any, g: Any, out: Any, a: Any, b: Any) -> Any:
-    pulled = m.solve(swap_last(m, a), g)
-    return -m.matmul(_as_matrix(m, pulled, True), swap_last(m, _as_matrix(m, out, True)))
+    return -m.matmul(m.solve(swap_last(m, a), _columns(m, g, b)), swap_last(m, _columns(m, out, b)))
+
+
+def _solve_right(m: Any, g: Any, a: Any, b: Any) -> Any:
+    return m.reshape(m.solve(swap_last(m, a), _columns(m, g, b)), shape=m.shape(g))
 
 
 def _cholesky_pull(m: Any, g: Any, out: Any) -> Any:
@@ -175,10 +183,9 @@ Op(name="det", array=np.linalg.det, doc="The determinant; its gradient is right 
 Op(name="logabsdet", array=lambda x: np.linalg.slogdet(x)[1], doc="ln |det x|.", samples=_square,
    vjp=(lambda m, g, out, x: _per_matrix(m, g) * swap_last(m, m.inv(x)),))
 Op(name="solve", array=np.linalg.solve, doc="The x with a @ x = b.", numpy=(np.linalg.solve,),
-   samples=lambda rng: [((a[0][0], rng.normal(size=s)), {}) for a, s in zip(_square(rng)[:2] + _square(rng)[:1],
-                                                                            ((3,), (2, 2, 1), (3, 2)), strict=True)],
+   samples=lambda rng: [((_square(rng)[i][0][0], rng.normal(size=s)), {}) for i, s in ((0, (3,)), (0, (3, 2)), (1, (2, 2, 1)), (1, (2,)))],
    vjp=(lambda m, g, out, a, b: _solve_left(m, g, out, a, b),
-        lambda m, g, out, a, b: m.solve(swap_last(m, a), g)))
+        lambda m, g, out, a, b: _solve_right(m, g, a, b)))
 Op(name="cholesky", array=lambda x: np.linalg.cholesky(0.5 * (x + np.swapaxes(x, -1, -2))),
    doc="The lower triangular L with L @ Lᵀ = x, for a positive definite x (its symmetric part is taken).",
    numpy=(np.linalg.cholesky,), samples=_positive_definite, vjp=(lambda m, g, out, x: _cholesky_pull(m, g, out),))

@@ -110,7 +110,7 @@ def test_partials_of_any_number_of_operands_use_the_algebra_and_the_result(n: in
         op(*tensors)[0].backward()
         np.testing.assert_allclose([t.grad for t in tensors], [[x, 0.0] for x in others], rtol=1e-15)
         for args in (tuple(xs), tuple(np.array([x, 2.0 * x]) for x in xs)):
-            ag.check_grads(lambda *a: np.sum(op(*a)) if isinstance(a[0], Tensor) else op(*a), args, order=2)
+            ag.check_grads(op, args, order=2)
 
 
 # --------------------------------------------------------------------------------------------- what the rules say
