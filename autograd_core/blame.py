@@ -17,7 +17,7 @@ from .algebra import Algebra
 from .errors import AnomalyError, RuleError, StaleDataError
 from .node import Node
 from .op import TABLE, Op, built_in
-from .walk import operands
+from .walk import describe, operands
 
 __all__ = ["answers_of", "blame", "complaint", "real"]
 
@@ -28,10 +28,10 @@ def blame(error: Exception, node: Any, m: Algebra, g: Any) -> None:
     """Raise what a sweep raised at a node again, in words about the rule that is to blame; return where no rule of a user's is."""
     if not isinstance(node, Node) or node.op is None or built_in(node.op.name) or isinstance(error, _NOT_A_RULES):
         return
-    for slot, operand, answer in answers_of(node, m, g):
-        found = complaint(node.op, slot, answer, np.shape(node._value), np.shape(operand))
+    for slot, value, answer in answers_of(node, m, g):
+        found = complaint(node.op, slot, answer, np.shape(node._value), np.shape(value))
         if found:
-            raise RuleError(f"{found}; check_op finds such things.") from error
+            raise RuleError(f"{found}; the operand is {describe(operands(node)[slot][0])}. check_op finds such things.") from error
 
 
 def answers_of(node: Any, m: Algebra, g: Any) -> Iterator[tuple[int, Any, Any]]:

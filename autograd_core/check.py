@@ -156,7 +156,7 @@ def _check_order(f: Callable[..., Any], args: list[Any], order: int, plan: _Plan
 
     def weighted(*point: Any) -> Any:
         leaves, _ = flatten(f(*point))
-        if [np.shape(leaf) for leaf in leaves] != [np.shape(w) for w in weights]:
+        if len(leaves) != len(weights) or any(np.shape(w) not in ((), np.shape(leaf)) for leaf, w in zip(leaves, weights, strict=True)):
             raise OperandError(
                 f"check_grads: the function gives {_shapes(leaves)} for plain arrays and {_shapes(weights)} for differentiable ones, expected the same; "
                 "does it write into its argument, or ask what kind it is?"

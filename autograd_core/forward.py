@@ -25,42 +25,63 @@ __all__ = ["pushforward"]
 
 
 def pushforward(roots: Sequence[Any], wrt: Sequence[Any], tangents: Sequence[Any], *, graph: bool) -> list[Any]:
-    """The tangent of each root when the leaves `wrt` move along `tangents`; None where a root does not depend on them."""
+    """The tangent of each root when the leaves `wrt` move along `tangents`; None where a root does not depend on them.
+
+    Twice, if need be: with care for strong zeros only where a tangent came out as nan without it.
+    """
     with LOCK:
         order, _ = topological(roots, stop=wrt)
-        anomalies = anomaly_detected()
         if LIVE:
             check_unwritten(order)
-        moved: dict[int, Any] = {}
-        for w, t in zip(wrt, tangents, strict=True):
-            moved[id(w)] = t
         with np.errstate(all="ignore"), unchecked():
-            for node in order:
-                pairs, rules = operands(node), node.op.d or node.op.vjp
-                directions = [
-                    moved.get(id(operand)) if operand is not None and (node.op.variadic or rules[slot] is not None) else None
-                    for slot, (operand, _) in enumerate(pairs)
-                ]
-                if all(t is None for t in directions):
-                    continue
-                stale(node)
-                try:
-                    moved[id(node)] = moves = _push(node, pairs, directions, graph)
-                except Exception as error:
-                    _blame(error, node, graph)
-                    raise
-                if anomalies:
-                    came = [NODES.data(t) for t in directions if t is not None]
-                    check_flow(node, [value for _, value in pairs], came, NODES.data(moves), "forward sweep")
-        return [moved.get(id(root)) for root in roots]
+            if anomaly_detected():
+                return _swept(order, roots, wrt, tangents, graph, careful=True, check=True)
+            results = _swept(order, roots, wrt, tangents, graph, careful=False)
+            if any(r is not None and np.isnan(NODES.data(r)).any() for r in results):
+                results = _swept(order, roots, wrt, tangents, graph, careful=True)
+            return results
 
 
-def _push(node: Any, pairs: Any, directions: list[Any], graph: bool) -> Any:
-    op, params = node.op, node._params or {}
+def _swept(
+    order: Sequence[Any], roots: Sequence[Any], wrt: Sequence[Any], tangents: Sequence[Any], graph: bool, *, careful: bool, check: bool = False
+) -> list[Any]:
+    moved: dict[int, Any] = {}
+    for w, t in zip(wrt, tangents, strict=True):
+        moved[id(w)] = t
+    for node in order:
+        op, pairs = node.op, operands(node)
+        rules: Any = () if op.variadic else op.d or op.vjp
+        directions: list[Any] = []
+        moves = outdated = False
+        for slot, (operand, value) in enumerate(pairs):
+            t = None
+            if operand is not None:
+                outdated = outdated or operand._value is not value
+                t = moved.get(id(operand))
+                if t is not None and rules and rules[slot] is None:
+                    t = None
+                moves = moves or t is not None
+            directions.append(t)
+        if not moves:
+            continue
+        if outdated:
+            stale(node)
+        try:
+            moved[id(node)] = total = _push(node, pairs, directions, graph, careful)
+        except Exception as error:
+            _blame(error, node, graph)
+            raise
+        if check:
+            came = [NODES.data(t) for t in directions if t is not None]
+            check_flow(node, [value for _, value in pairs], came, NODES.data(total), "forward sweep")
+    return [moved.get(id(root)) for root in roots]
+
+
+def _push(node: Any, pairs: Any, directions: list[Any], graph: bool, careful: bool) -> Any:
+    op, params, result = node.op, node._params or {}, node._value
     m = NODES if graph else ARRAYS if node.is_array else NUMBERS
-    out = node if graph else node._value
-    values = [operand if graph and operand is not None else value for operand, value in pairs]
-    shape = np.shape(node._value)
+    out = node if graph else result
+    values = [operand if operand is not None else value for operand, value in pairs] if graph else [value for _, value in pairs]
     total: Any = None
     if op.d:
         together = op.d[0](m, out, *values, **params) if op.variadic else None
@@ -68,7 +89,7 @@ def _push(node: Any, pairs: Any, directions: list[Any], graph: bool) -> Any:
             if t is None:
                 continue
             local = together[slot] if together is not None else _partial(m, node, slot, out, values, params)
-            part = t if isinstance(local, float) and local == 1.0 else _strong(m, local, t, op.selects)
+            part = t if local.__class__ is float and local == 1.0 else _strong(m, local, t, op.selects) if careful else local * t
             total = part if total is None else total + part
     elif op.linear:
         for slot, t in enumerate(directions):
@@ -78,10 +99,13 @@ def _push(node: Any, pairs: Any, directions: list[Any], graph: bool) -> Any:
                 total = part if total is None else total + part
     else:
         total = _transposed(node, values, directions, graph)
-    if m.shape(total) != shape:
-        total = m.broadcast_to(total, shape=shape)
-    if node.is_array and getattr(m.data(total), "dtype", node._value.dtype) != node._value.dtype:
-        total = m.cast(real(m.data(total), node) if m is not NODES else total, dtype=node._value.dtype)
+    data = total._value if isinstance(total, Node) else total
+    if data.__class__ is np.ndarray and data.__class__ is result.__class__ and data.shape == result.shape and data.dtype is result.dtype:
+        return total
+    if np.shape(data) != np.shape(result):
+        total = m.broadcast_to(total, shape=np.shape(result))
+    if node.is_array and getattr(m.data(total), "dtype", result.dtype) != result.dtype:
+        total = m.cast(real(m.data(total), node) if m is not NODES else total, dtype=result.dtype)
     return total
 
 

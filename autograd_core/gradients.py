@@ -16,6 +16,7 @@ from .anomaly import LIVE, check_flow, check_unwritten
 from .backward import needed_for, restore, run_pass
 from .blame import blame, real
 from .modes import anomaly_detected, unchecked
+from .node import Node
 from .op import Op
 from .structural import sum_to
 from .sweeps import as_ieee, local_of, times
@@ -86,11 +87,12 @@ def _hand_on(node: Any, g: Any, needed: set[int], total: dict[int, Any], *, care
         c = together[slot] if together is not None else as_ieee(rules[slot], NODES, *head, node, *nodes, **params)
         if op.d:
             c = _multiply_nodes(g, c, op, careful)
-        shape = np.shape(operand._value)
-        if NODES.shape(c) != shape:
-            c = NODES.sum_to(c, shape=shape)
-        if operand.is_array and getattr(NODES.data(c), "dtype", operand._value.dtype) != operand._value.dtype:
-            c = NODES.cast(c, dtype=operand._value.dtype)
+        data, value = c._value if isinstance(c, Node) else c, operand._value
+        if data.__class__ is not value.__class__ or data.__class__ is not np.ndarray or data.shape != value.shape or data.dtype is not value.dtype:
+            if np.shape(data) != np.shape(value):
+                c = NODES.sum_to(c, shape=np.shape(value))
+            if operand.is_array and getattr(NODES.data(c), "dtype", value.dtype) != value.dtype:
+                c = NODES.cast(c, dtype=value.dtype)
         if check:
             check_flow(node, [value for _, value in pairs], [NODES.data(g)], NODES.data(c), "backward pass")
         total[id(operand)] = total[id(operand)] + c if id(operand) in total else c

@@ -103,7 +103,7 @@ def test_a_rule_that_gives_another_shape_is_named(rule: Callable[..., Any]) -> N
     try:
         x = Tensor([1.0, 2.0], label="x")
         y = op(x)
-        with pytest.raises(RuleError, match=r"another_shape: the pull-back for operand 0 .* gave .*, expected real numbers of the shape \(2,\)"):
+        with pytest.raises(RuleError, match=r"another_shape: the pull-back for operand 0 .* gave .*, expected real numbers of the shape \(2,\) of the operand; the operand is Tensor 'x' of shape \(2,\)"):
             y.backward(np.ones(2))
         assert x.grad is None
     finally:
