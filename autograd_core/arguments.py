@@ -230,6 +230,14 @@ def _plan(function: Callable[..., Any]) -> tuple[tuple[str, ...], dict[str, Any]
     return names, hints
 
 
+def _called(function: Callable[..., Any], args: tuple[Any, ...]) -> str:
+    """What was called, as the user knows it: a method by the class of its object, which may be derived from that of the method."""
+    owner, _, name = function.__qualname__.rpartition(".")
+    if owner and args and owner in (kind.__qualname__ for kind in type(args[0]).__mro__):
+        return type(args[0]).__name__ + ("" if name == "__init__" else f".{name}")
+    return function.__qualname__.removeprefix("_")
+
+
 def checked(function: F) -> F:
     """The function, which refuses arguments that are not what its annotations say.
 
@@ -242,7 +250,6 @@ def checked(function: F) -> F:
         ...
         autograd_core.errors.OperandError: scaled: received by='a', expected a number.
     """
-    who = function.__qualname__.removesuffix(".__init__").removeprefix("_")
     plan: tuple[tuple[str, ...], dict[str, Any]] | None = None
 
     @functools.wraps(function)
@@ -255,7 +262,7 @@ def checked(function: F) -> F:
             hint = hints.get(name)
             if hint is not None and not _fits(value, hint):
                 hint_at = way_out(value) if hint is Numbers else ""
-                raise OperandError(f"{who}: received {name}={shown(value)}, expected {_words(hint)}{hint_at}.")
+                raise OperandError(f"{_called(function, args)}: received {name}={shown(value)}, expected {_words(hint)}{hint_at}.")
         return function(*args, **kwargs)
 
     return call  # type: ignore[return-value]

@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 
 from autograd_core import TABLE, Op, Tensor
-from autograd_core.arguments import DType, checked
+from autograd_core.arguments import Count, DType, checked
 from autograd_core.errors import OperandError, ShapeError
 
 from .init import Generator, linear_default, resolve, rng_of
-from .layers import count_of, shape_of
+from .layers import shape_of
 from .module import Module
 
 __all__ = ["Conv2d", "MaxPool2d"]
@@ -102,13 +102,13 @@ class Conv2d(Module):
 
     @checked
     def __init__(
-        self, nin: int, nout: int, size: int | Pair, *, stride: int | Pair = 1, padding: int | Pair = 0, bias: bool = True,
+        self, nin: Count, nout: Count, size: int | Pair, *, stride: int | Pair = 1, padding: int | Pair = 0, bias: bool = True,
         dtype: DType = np.float64, init: str | Callable[..., np.ndarray] | None = None, rng: Generator = None,
     ) -> None:  # fmt: skip
         """Random kernels of shape (nout, nin, height, width)."""
         self.size, self.stride = _pair(size, "Conv2d: size"), _pair(stride, "Conv2d: stride")
         self.padding = _pair(padding, "Conv2d: padding", 0)
-        shape = (count_of(nout, "Conv2d: nout"), count_of(nin, "Conv2d: nin"), *self.size)
+        shape = (nout, nin, *self.size)
         rng = rng_of(rng)
         self.weight = Tensor((linear_default if init is None else resolve(init))(shape, rng=rng), dtype=dtype, label="weight")
         start = rng.uniform(-1.0, 1.0, nout) / math.sqrt(math.prod(shape[1:]))

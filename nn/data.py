@@ -23,12 +23,6 @@ __all__ = [
 Data = tuple[np.ndarray, np.ndarray]
 
 
-def _size(n: Any, what: str = "n") -> int:
-    if not isinstance(n, (int, np.integer)) or isinstance(n, bool) or n < 1:
-        raise OperandError(f"{what}: received {n!r}, expected a number of samples of at least 1.")
-    return int(n)
-
-
 _GATES = {
     "and": (0, 0, 0, 1), "or": (0, 1, 1, 1), "xor": (0, 1, 1, 0), "nand": (1, 1, 1, 0), "nor": (1, 0, 0, 0), "xnor": (1, 0, 0, 1),
 }  # fmt: skip
@@ -50,14 +44,14 @@ def logic(gate: str) -> Data:
 
 
 @checked
-def moons(n: int = 100, *, noise: float = 0.1, rng: Generator = None) -> Data:
+def moons(n: Count = 100, *, noise: float = 0.1, rng: Generator = None) -> Data:
     """Two half circles that interlock; classes 0 and 1, in random order.
 
     >>> x, y = moons(100, rng=0)
     >>> x.shape, int(y.sum())
     ((100, 2), 50)
     """
-    generator, n = rng_of(rng), _size(n)
+    generator, n = rng_of(rng), int(n)
     first = n // 2
     a, b = np.linspace(0.0, np.pi, first), np.linspace(0.0, np.pi, n - first)
     x = np.concatenate([np.column_stack([np.cos(a), np.sin(a)]), np.column_stack([1.0 - np.cos(b), 0.5 - np.sin(b)])])
@@ -65,14 +59,14 @@ def moons(n: int = 100, *, noise: float = 0.1, rng: Generator = None) -> Data:
 
 
 @checked
-def circles(n: int = 100, *, noise: float = 0.08, factor: float = 0.5, rng: Generator = None) -> Data:
+def circles(n: Count = 100, *, noise: float = 0.08, factor: float = 0.5, rng: Generator = None) -> Data:
     """A circle inside another; `factor` is the ratio of their radii. x of shape (n, 2), classes 0 (outside) and 1.
 
     >>> x, y = circles(100, noise=0.0, rng=0)
     >>> np.unique(np.linalg.norm(x, axis=1).round(6)).tolist()
     [0.5, 1.0]
     """
-    generator, n = rng_of(rng), _size(n)
+    generator, n = rng_of(rng), int(n)
     first = n // 2
     angles = np.concatenate([np.linspace(0, 2 * np.pi, k, endpoint=False) for k in (first, n - first)])
     radii = np.repeat([1.0, factor], [first, n - first])
@@ -81,15 +75,15 @@ def circles(n: int = 100, *, noise: float = 0.08, factor: float = 0.5, rng: Gene
 
 
 @checked
-def spirals(n: int = 150, *, classes: int = 2, turns: float = 1.5, noise: float = 0.05, rng: Generator = None) -> Data:
+def spirals(n: Count = 150, *, classes: Count = 2, turns: float = 1.5, noise: float = 0.05, rng: Generator = None) -> Data:
     """Interleaved arms of a spiral, one for each class; x of shape (n, 2).
 
     >>> x, y = spirals(90, classes=3, rng=0)
     >>> x.shape, np.bincount(y).tolist()
     ((90, 2), [30, 30, 30])
     """
-    generator, n = rng_of(rng), _size(n)
-    y = np.arange(n) % _size(classes, "classes")
+    generator, n = rng_of(rng), int(n)
+    y = np.arange(n) % classes
     radius = np.sqrt(generator.uniform(0.02, 1.0, n))
     angle = 2 * np.pi * (turns * radius + y / classes)
     x = np.column_stack([radius * np.cos(angle), radius * np.sin(angle)])
@@ -97,42 +91,42 @@ def spirals(n: int = 150, *, classes: int = 2, turns: float = 1.5, noise: float 
 
 
 @checked
-def blobs(n: int = 150, *, classes: int = 3, features: Count = 2, spread: float = 0.6, rng: Generator = None) -> Data:
+def blobs(n: Count = 150, *, classes: Count = 3, features: Count = 2, spread: float = 0.6, rng: Generator = None) -> Data:
     """A normal cloud for each class, with centres spread evenly on a circle (or at random in more dimensions).
 
     >>> x, y = blobs(90, classes=3, features=5, rng=0)
     >>> x.shape, np.bincount(y).tolist()
     ((90, 5), [30, 30, 30])
     """
-    generator, n = rng_of(rng), _size(n)
-    y = np.arange(n) % _size(classes, "classes")
+    generator, n = rng_of(rng), int(n)
+    y = np.arange(n) % classes
     angle = 2 * np.pi * np.arange(classes) / classes + np.pi / 2
     centres = 2.5 * np.column_stack([np.cos(angle), np.sin(angle)]) if features == 2 else generator.normal(size=(classes, features)) * 2.5
     return _shuffled(centres[y] + spread * generator.normal(size=(n, features)), y, generator)
 
 
 @checked
-def xor(n: int = 200, *, noise: float = 0.15, rng: Generator = None) -> Data:
+def xor(n: Count = 200, *, noise: float = 0.15, rng: Generator = None) -> Data:
     """Clouds around the four corners of a square, with the classes of XOR: no line separates them.
 
     >>> x, y = xor(200, noise=0.0, rng=0)
     >>> bool((y == (x[:, 0] != x[:, 1])).all())
     True
     """
-    generator, n = rng_of(rng), _size(n)
+    generator, n = rng_of(rng), int(n)
     corners = generator.integers(0, 2, size=(n, 2))
     return corners + noise * generator.normal(size=(n, 2)), corners[:, 0] ^ corners[:, 1]
 
 
 @checked
-def sine(n: int = 100, *, noise: float = 0.1, low: float = -3.0, high: float = 3.0, rng: Generator = None) -> Data:
+def sine(n: Count = 100, *, noise: float = 0.1, low: float = -3.0, high: float = 3.0, rng: Generator = None) -> Data:
     """y = sin x + noise, to be fitted; x, in ascending order, and y of shape (n, 1).
 
     >>> x, y = sine(50, noise=0.0, rng=0)
     >>> x.shape, bool((y == np.sin(x)).all())
     ((50, 1), True)
     """
-    generator, n = rng_of(rng), _size(n)
+    generator, n = rng_of(rng), int(n)
     if not low < high or not np.isfinite(high - low):
         raise OperandError(f"sine: received low={low!r} and high={high!r}, expected finite numbers, the smaller one first.")
     x = np.sort(generator.uniform(low, high, (n, 1)), axis=0)
@@ -140,27 +134,27 @@ def sine(n: int = 100, *, noise: float = 0.1, low: float = -3.0, high: float = 3
 
 
 @checked
-def regression_line(n: int = 50, *, slope: float = 2.0, offset: float = -1.0, noise: float = 0.3, rng: Generator = None) -> Data:
+def regression_line(n: Count = 50, *, slope: float = 2.0, offset: float = -1.0, noise: float = 0.3, rng: Generator = None) -> Data:
     """y = slope·x + offset + noise; x and y of shape (n, 1).
 
     >>> x, y = regression_line(50, slope=3.0, offset=1.0, noise=0.0, rng=0)
     >>> bool((y == 3.0 * x + 1.0).all())
     True
     """
-    generator, n = rng_of(rng), _size(n)
+    generator, n = rng_of(rng), int(n)
     x = generator.uniform(-2.0, 2.0, (n, 1))
     return x, slope * x + offset + noise * generator.normal(size=x.shape)
 
 
 @checked
-def light_curves(n: int = 200, *, length: Count = 64, noise: float = 0.3, rng: Generator = None) -> Data:
+def light_curves(n: Count = 200, *, length: Count = 64, noise: float = 0.3, rng: Generator = None) -> Data:
     """Brightness of periodic variable stars: (noisy, clean) curves of shape (n, length), two periods of a base wave with overtones.
 
     >>> noisy, clean = light_curves(20, length=32, noise=0.1, rng=0)
     >>> noisy.shape, bool(abs((noisy - clean).std() - 0.1) < 0.01)
     ((20, 32), True)
     """
-    generator, n = rng_of(rng), _size(n)
+    generator, n = rng_of(rng), int(n)
     phase = np.linspace(0.0, 4.0 * np.pi, length, endpoint=False)
     shift = generator.uniform(0.0, 2.0 * np.pi, (n, 1))
     strength = generator.uniform(0.6, 1.2, (n, 1))
@@ -237,7 +231,7 @@ def train_test_split(x: Any, y: Any, *, test: float = 0.2, stratify: bool = Fals
 
 @checked
 def batches(
-    x: Any, y: Any, size: int | None = None, *, rng: Generator = None, shuffle: bool = True, drop_last: bool = False
+    x: Any, y: Any, size: Count | None = None, *, rng: Generator = None, shuffle: bool = True, drop_last: bool = False
 ) -> Iterator[Data]:
     """Parts of `size` samples (all at once where it is None), in a new random order.
 
@@ -250,7 +244,7 @@ def batches(
     """
     x, y = _same_length(x, y, "batches")
     n = len(x)
-    step = max(n, 1) if size is None else _size(size, "batch size")
+    step = int(size or max(n, 1))
     order = rng_of(rng).permutation(n) if shuffle else np.arange(n)
     parts = (order[start : start + step] for start in range(0, n - n % step if drop_last else n, step))
     return ((x[part], y[part]) for part in parts)
@@ -302,7 +296,7 @@ def standardize(x: Numbers, *others: Any) -> tuple[Any, ...]:
 
 
 @checked
-def one_hot(y: Numbers, classes: int | None = None) -> np.ndarray:
+def one_hot(y: Numbers, classes: Count | None = None) -> np.ndarray:
     """Class numbers as rows with a single 1.
 
     >>> one_hot([0, 2])
@@ -312,7 +306,7 @@ def one_hot(y: Numbers, classes: int | None = None) -> np.ndarray:
     labels = as_numbers(y, "one_hot", "y")
     if labels.dtype.kind not in "iu" or (labels.size and labels.min() < 0):
         raise OperandError(f"one_hot: received {labels.dtype} from {labels.min() if labels.size else '?'}, expected class numbers from 0.")
-    count = int(labels.max(initial=-1)) + 1 if classes is None else _size(classes, "one_hot: classes")
+    count = int(labels.max(initial=-1)) + 1 if classes is None else int(classes)
     if labels.size and labels.max() >= count:
         raise OperandError(f"one_hot: received class {labels.max()}, expected numbers below {count}.")
     return np.asarray(np.eye(count)[labels])

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from autograd_core.arguments import checked
-from autograd_core.errors import OperandError, StructureError
+from autograd_core.arguments import Count, checked
+from autograd_core.errors import StructureError
 
 from .module import Module
 
@@ -135,10 +135,8 @@ class EarlyStopping:
     """
 
     @checked
-    def __init__(self, patience: int = 10, *, min_delta: float = 0.0, monitor: str | None = None, restore_best: bool = True) -> None:
+    def __init__(self, patience: Count = 10, *, min_delta: float = 0.0, monitor: str | None = None, restore_best: bool = True) -> None:
         """Nothing seen yet."""
-        if not isinstance(patience, int) or patience < 1:
-            raise OperandError(f"EarlyStopping: received patience={patience!r}, expected a number of epochs of at least 1.")
         self.patience, self.min_delta, self.monitor, self.restore_best = patience, float(min_delta), monitor, restore_best
         self.reset()
 

@@ -8,20 +8,13 @@ from typing import Any
 import numpy as np
 
 from autograd_core import Tensor, Value, linear, record_innermost
-from autograd_core.arguments import DType, as_numbers, checked
+from autograd_core.arguments import Count, DType, as_numbers, checked
 from autograd_core.errors import OperandError, ShapeError
 
 from .init import Generator, linear_default, resolve, rng_of
 from .module import Module
 
-__all__ = ["Dropout", "Embedding", "Flatten", "Linear", "Sequential", "count_of", "shape_of"]
-
-
-def count_of(n: Any, what: str) -> int:
-    """A number of features, checked."""
-    if not isinstance(n, (int, np.integer)) or isinstance(n, bool) or n < 1:
-        raise OperandError(f"{what}: received {n!r}, expected an integer of at least 1.")
-    return int(n)
+__all__ = ["Dropout", "Embedding", "Flatten", "Linear", "Sequential", "shape_of"]
 
 
 def shape_of(x: Any) -> tuple[int, ...]:
@@ -51,11 +44,11 @@ class Linear(Module):
 
     @checked
     def __init__(
-        self, nin: int, nout: int, *, bias: bool = True, dtype: DType = np.float64,
+        self, nin: Count, nout: Count, *, bias: bool = True, dtype: DType = np.float64,
         init: str | Callable[..., np.ndarray] | None = None, rng: Generator = None,
     ) -> None:  # fmt: skip
         """Random weights, and a bias from ±1/√nin as torch has it (0 where an `init` is given)."""
-        shape = (count_of(nout, "Linear: nout"), count_of(nin, "Linear: nin"))
+        shape = (nout, nin)
         rng = rng_of(rng)
         self.weight = Tensor((linear_default if init is None else resolve(init))(shape, rng=rng), dtype=dtype, label="weight")
         start = rng.uniform(-1.0, 1.0, nout) / np.sqrt(nin) if init is None else np.zeros(nout)
@@ -193,10 +186,9 @@ class Embedding(Module):
     """
 
     @checked
-    def __init__(self, count: int, width: int, *, dtype: DType = np.float64, rng: Generator = None) -> None:
+    def __init__(self, count: Count, width: Count, *, dtype: DType = np.float64, rng: Generator = None) -> None:
         """`count` vectors of `width` numbers from the standard normal."""
-        shape = (count_of(count, "Embedding: count"), count_of(width, "Embedding: width"))
-        self.weight = Tensor(rng_of(rng).normal(size=shape), dtype=dtype, label="weight")
+        self.weight = Tensor(rng_of(rng).normal(size=(count, width)), dtype=dtype, label="weight")
 
     def forward(self, indices: Any) -> Tensor:
         """The vectors at integer indices; an index that occurs twice gets both gradients."""

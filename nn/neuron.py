@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from autograd_core import Tensor, Value, record_innermost, weighted_sum
-from autograd_core.arguments import as_numbers, checked, is_table, shown, way_out
+from autograd_core.arguments import Count, as_numbers, checked, is_table, shown, way_out
 from autograd_core.errors import OperandError, ShapeError
 
 from .activations import ACTIVATIONS, activation_of
@@ -73,11 +73,9 @@ class Neuron(Module):
 
     @checked
     def __init__(
-        self, nin: int, *, activation: Name = "tanh", bias: bool = True, init: Callable[..., np.ndarray] | None = None, rng: Generator = None
+        self, nin: Count, *, activation: Name = "tanh", bias: bool = True, init: Callable[..., np.ndarray] | None = None, rng: Generator = None
     ) -> None:
         """Random weights and a zero bias."""
-        if not isinstance(nin, (int, np.integer)) or isinstance(nin, bool) or nin < 1:
-            raise OperandError(f"Neuron: received nin={nin!r}, expected the number of inputs, at least 1.")
         rng = rng_of(rng)
         bound = 1.0 / math.sqrt(nin)
         weights = rng.uniform(-bound, bound, nin) if init is None else init((1, int(nin)), rng=rng).ravel()
@@ -157,10 +155,8 @@ class Layer(Module):
     opaque = True
 
     @checked
-    def __init__(self, nin: int, nout: int, *, rng: Generator = None, **options: Any) -> None:
+    def __init__(self, nin: Count, nout: Count, *, rng: Generator = None, **options: Any) -> None:
         """Options as of `Neuron`."""
-        if not isinstance(nout, (int, np.integer)) or isinstance(nout, bool) or nout < 1:
-            raise OperandError(f"Layer: received nout={nout!r}, expected the number of neurons, at least 1.")
         rng = rng_of(rng)
         self.neurons = [Neuron(nin, rng=rng, **options) for _ in range(nout)]
 
@@ -221,7 +217,7 @@ class MLP(Module):
 
     @checked
     def __init__(
-        self, nin: int, nouts: int | Sequence[int], *, activation: Name | Sequence[Name] = "tanh", output: Name = "identity",
+        self, nin: Count, nouts: Count | Sequence[Count], *, activation: Name | Sequence[Name] = "tanh", output: Name = "identity",
         rng: Generator = None, **options: Any,
     ) -> None:  # fmt: skip
         """Random weights; options as of `Neuron`."""

@@ -9,10 +9,10 @@ import numpy as np
 
 import autograd_core as ag
 from autograd_core import Tensor
-from autograd_core.arguments import DType, checked
+from autograd_core.arguments import Count, DType, checked
 from autograd_core.errors import OperandError, ShapeError
 
-from .layers import count_of, shape_of
+from .layers import shape_of
 from .module import Module
 
 __all__ = ["BatchNorm1d", "LayerNorm"]
@@ -33,9 +33,9 @@ class BatchNorm1d(Module):
     buffers = ("running_mean", "running_var", "num_batches_tracked")
 
     @checked
-    def __init__(self, features: int, *, eps: float = 1e-5, momentum: float = 0.1, affine: bool = True, dtype: DType = np.float64) -> None:
+    def __init__(self, features: Count, *, eps: float = 1e-5, momentum: float = 0.1, affine: bool = True, dtype: DType = np.float64) -> None:
         """γ = 1, β = 0; `momentum` is the share of the newest batch in the running averages."""
-        features = count_of(features, "BatchNorm1d: features")
+        features = int(features)
         self.weight = Tensor(np.ones(features), dtype=dtype, label="γ") if affine else None
         self.bias = Tensor(np.zeros(features), dtype=dtype, label="β") if affine else None
         self.running_mean: Any = np.zeros(features, dtype=dtype)

@@ -9,11 +9,11 @@ import numpy as np
 
 import autograd_core as ag
 from autograd_core import Tensor
-from autograd_core.arguments import DType, checked
+from autograd_core.arguments import Count, DType, checked
 from autograd_core.errors import OperandError, ShapeError
 
 from .init import Generator, rng_of
-from .layers import count_of, shape_of
+from .layers import shape_of
 from .module import Module
 
 __all__ = ["LSTM", "RNN", "LSTMCell", "RNNCell"]
@@ -71,11 +71,11 @@ class RNNCell(Module):
     bias_hh: Tensor
 
     @checked
-    def __init__(self, nin: int, nhid: int, *, activation: str = "tanh", dtype: DType = np.float64, rng: Generator = None) -> None:
+    def __init__(self, nin: Count, nhid: Count, *, activation: str = "tanh", dtype: DType = np.float64, rng: Generator = None) -> None:
         """Random weights; `activation` is "tanh" or "relu"."""
         if activation not in ("tanh", "relu"):
             raise OperandError(f"RNNCell: received activation={activation!r}, expected 'tanh' or 'relu'.")
-        self.nin, self.nhid, self.activation = count_of(nin, "RNNCell: nin"), count_of(nhid, "RNNCell: nhid"), activation
+        self.nin, self.nhid, self.activation = int(nin), int(nhid), activation
         _weights(self, "", nin, nhid, 1, dtype, rng_of(rng))
 
     def forward(self, x: Any, h: Any = None) -> Any:
@@ -109,9 +109,9 @@ class LSTMCell(Module):
     bias_hh: Tensor
 
     @checked
-    def __init__(self, nin: int, nhid: int, *, dtype: DType = np.float64, rng: Generator = None) -> None:
+    def __init__(self, nin: Count, nhid: Count, *, dtype: DType = np.float64, rng: Generator = None) -> None:
         """Random weights; the gates are in torch's order: input, forget, candidate, output."""
-        self.nin, self.nhid = count_of(nin, "LSTMCell: nin"), count_of(nhid, "LSTMCell: nhid")
+        self.nin, self.nhid = int(nin), int(nhid)
         _weights(self, "", nin, nhid, 4, dtype, rng_of(rng))
 
     def forward(self, x: Any, state: Any = None) -> tuple[Any, Any]:
@@ -135,12 +135,10 @@ class _Recurrent(Module):
 
     @checked
     def __init__(
-        self, nin: int, nhid: int, num_layers: int = 1, *, batch_first: bool = False, dtype: DType = np.float64, rng: Generator = None
+        self, nin: Count, nhid: Count, num_layers: Count = 1, *, batch_first: bool = False, dtype: DType = np.float64, rng: Generator = None
     ) -> None:
         """Random weights, named "weight_ih_l0", … as in torch."""
-        who = type(self).__name__
-        self.nin, self.nhid = count_of(nin, f"{who}: nin"), count_of(nhid, f"{who}: nhid")
-        self.num_layers, self.batch_first = count_of(num_layers, f"{who}: num_layers"), bool(batch_first)
+        self.nin, self.nhid, self.num_layers, self.batch_first = int(nin), int(nhid), int(num_layers), bool(batch_first)
         rng = rng_of(rng)
         for k in range(num_layers):
             _weights(self, f"_l{k}", nin if k == 0 else nhid, nhid, self.gates, dtype, rng)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from autograd_core.arguments import Numbers, as_numbers, checked
+from autograd_core.arguments import Count, Numbers, as_numbers, checked
 from autograd_core.errors import OperandError, StructureError
 
 from .optimizer import Optimizer
@@ -44,8 +44,6 @@ class Schedule:
     @checked
     def __init__(self, optimizer: Optimizer) -> None:
         """Remember the first rates, and set those of epoch 0."""
-        if not isinstance(optimizer, Optimizer):
-            raise OperandError(f"{type(self).__name__}: received {type(optimizer).__name__}, expected an optimiser.")
         self.optimizer = optimizer
         self.base_lrs: list[float] = [float(group["lr"]) for group in optimizer.param_groups]
         self.epoch = 0
@@ -104,10 +102,8 @@ class StepLR(Schedule):
     """
 
     @checked
-    def __init__(self, optimizer: Optimizer, step_size: int, gamma: float = 0.1) -> None:
+    def __init__(self, optimizer: Optimizer, step_size: Count, gamma: float = 0.1) -> None:
         """`step_size` epochs between the steps."""
-        if not isinstance(step_size, int) or step_size < 1:
-            raise OperandError(f"StepLR: received step_size={step_size!r}, expected an integer of at least 1.")
         self.step_size, self.gamma = step_size, float(gamma)
         super().__init__(optimizer)
 
@@ -154,10 +150,8 @@ class CosineAnnealingLR(Schedule):
     """
 
     @checked
-    def __init__(self, optimizer: Optimizer, T_max: int, eta_min: float = 0.0) -> None:
+    def __init__(self, optimizer: Optimizer, T_max: Count, eta_min: float = 0.0) -> None:
         """`T_max` epochs from the first rate to `eta_min`."""
-        if T_max <= 0:
-            raise OperandError(f"CosineAnnealingLR: received T_max={T_max!r}, expected a positive number of epochs.")
         self.T_max, self.eta_min = T_max, float(eta_min)
         super().__init__(optimizer)
 

@@ -12,7 +12,7 @@ import math
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
@@ -68,8 +68,8 @@ def fit(
     loss: str | Callable[..., Any] = "mse",
     optimizer: str | Optimizer = "adam",
     lr: float | None = None,
-    epochs: int = 100,
-    batch_size: int | None = None,
+    epochs: Annotated[int, 0] = 100,
+    batch_size: Count | None = None,
     drop_last: bool = False,
     validation: tuple[Any, Any] | float | None = None,
     metrics: Any = (),
@@ -126,7 +126,7 @@ def fit(
     """
     x, y = as_numbers(x, "fit", "x"), as_numbers(y, "fit", "y")
     followers = list(callbacks)
-    _check(model, x, y, epochs, batch_size, clip_norm, followers, checkpoint)
+    _check(model, x, y, clip_norm, followers, checkpoint)
     generator, function = rng_of(rng), loss_of(loss)
     x, y, held = _held_out(model, function, x, y, validation, generator)
     if drop_last and batch_size is not None and batch_size > len(x):
@@ -181,12 +181,8 @@ def fit(
 
 
 # ------------------------------------------------------------------------------------------------ before the loop
-def _check(
-    model: Any, x: np.ndarray, y: np.ndarray, epochs: Any, batch_size: Any, clip_norm: Any, callbacks: list[Any], checkpoint: Any
-) -> None:  # fmt: skip
+def _check(model: Module, x: np.ndarray, y: np.ndarray, clip_norm: float | None, callbacks: list[Any], checkpoint: Any) -> None:
     """Everything that can be wrong with the arguments, before anything is changed."""
-    if not isinstance(model, Module):
-        raise OperandError(f"fit: received {type(model).__name__} as model, expected a Module such as MLP(2, [16, 1]).")
     if x.ndim == 0 or y.ndim == 0 or len(x) != len(y) or not len(x):
         raise ShapeError(f"fit: received x of shape {x.shape} and y of shape {y.shape}, expected as many samples of each, and at least one.")
     if x.dtype.kind not in "fiub" or y.dtype.kind not in "fiub":
@@ -195,10 +191,6 @@ def _check(
         raise OperandError(
             "fit: x or y has nan or inf among its numbers, expected finite ones; remove or replace those samples first (np.isfinite finds them)."
         )
-    if not isinstance(epochs, (int, np.integer)) or isinstance(epochs, bool) or epochs < 0:
-        raise OperandError(f"fit: received epochs={epochs!r}, expected a number of at least 0.")
-    if batch_size is not None and (not isinstance(batch_size, (int, np.integer)) or isinstance(batch_size, bool) or batch_size < 1):
-        raise OperandError(f"fit: received batch_size={batch_size!r}, expected None (all samples), or a number of at least 1.")
     if clip_norm is not None and not clip_norm > 0.0:
         raise OperandError(f"fit: received clip_norm={clip_norm!r}, expected a positive number.")
     if not model.parameters():

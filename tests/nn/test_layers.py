@@ -258,8 +258,10 @@ def test_state_dict_and_structure():
 def test_bad_input():
     with pytest.raises(ShapeError, match=r"Linear: received shape \(2, 3\), expected \(…, 5\)"):
         nn.Linear(5, 2)(np.ones((2, 3)))
-    with pytest.raises(OperandError, match="Linear: nin: received 0"):
+    with pytest.raises(OperandError, match="Linear: received nin=0, expected an integer of at least 1"):
         nn.Linear(0, 2)
+    with pytest.raises(OperandError, match="^LSTM: received nhid=0, expected an integer of at least 1"):   # by a method that it shares with RNN
+        nn.LSTM(2, 0)
     with pytest.raises(OperandError, match=r"as in ReLU\(\)"):
         nn.Sequential(nn.ReLU)
     with pytest.raises(OperandError, match="p=1.5, expected a probability"):

@@ -157,7 +157,7 @@ def test_data_sets(name):
     x, y = make(41, rng=3)
     again = make(41, rng=np.random.default_rng(3))
     assert len(x) == len(y) == 41 and (x == again[0]).all() and (y == again[1]).all()
-    with pytest.raises(OperandError, match="a number of samples of at least 1"):
+    with pytest.raises(OperandError, match=f"{name}: received n=0, expected an integer of at least 1"):
         make(0)
 
 
