@@ -162,6 +162,7 @@ def _compare(compare: Callable[[Any, Any], Any], x: float, other: Any) -> Any:
 
 
 # --------------------------------------------------------------------------------- methods from the table
+# The making of a node is written out in each of these: a function for it would be called once for every node there is.
 _new: Callable[[type[Value]], Value] = object.__new__
 
 

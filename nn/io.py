@@ -70,7 +70,14 @@ def load(path: str | Path, model: Module | None = None) -> Module:
         FileError: no such file, not a safetensors file, damaged, or of another structure; the model is left as it was.
         MissingExtraError: safetensors is not installed.
 
-    See `save` for an example.
+    Example:
+        >>> import tempfile
+        >>> from nn import Linear
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = save(Linear(2, 3, rng=0), Path(folder) / "model.safetensors")
+        ...     model = load(path, Linear(2, 3))
+        >>> bool((model.weight.data == Linear(2, 3, rng=0).weight.data).all())
+        True
     """
     arrays, header = read_arrays(path)
     if model is None:

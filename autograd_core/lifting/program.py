@@ -52,6 +52,14 @@ class Program:
     was: branches that were taken, loops that were unrolled, plain numbers. A program belongs to one thread at a time; two
     programs run in two threads without locking. Changing `theta.data` in place between a call and `backward()` gives
     the gradient at neither point.
+
+    Example:
+        >>> from autograd_core import lift
+        >>> w, x = [Value(1.0), Value(2.0)], [Value(3.0), Value(4.0)]
+        >>> program = lift(w[0] * x[0] + w[1] * x[1], params=w, inputs=x)
+        >>> program.backward()
+        >>> program(), program.theta.grad
+        (11.0, array([3., 4.]))
     """
 
     def __init__(self, compiled: Compiled, parameters: Sequence[Value], inputs: Sequence[Value], shape: tuple[int, ...]) -> None:

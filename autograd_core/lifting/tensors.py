@@ -2,12 +2,8 @@
 
 A tensor graph is an array program already, so nothing needs to be found; what a replay saves is everything around the
 arithmetic: making nodes, looking up rules, testing shapes, allocating results. Each node gets its buffer once and its call
-once. Reshapes and transposes turn out to be views of a buffer and vanish. In the backward pass only adjoints on the way to a
-parameter are computed, constants (the 1/n of a mean) are worked out when compiling, and the gradient of a weight is
-written straight into its slice of the flat gradient.
-
-Operations whose kernel is a ufunc or a matrix product write into their buffers; `linear` and `cross_entropy` are written out
-in such calls; for any other entry of the table kernel and rule are called as they are, so every graph replays.
+once (see `tensor_forward`). In the backward pass only adjoints on the way to a parameter are computed, constants (the 1/n of a mean)
+are worked out when compiling, and the gradient of a weight is written straight into its slice of the flat gradient.
 """
 
 from __future__ import annotations
@@ -19,167 +15,29 @@ from typing import Any
 import numpy as np
 
 from autograd_core.algebra import ARRAYS
-from autograd_core.errors import DTypeError, LiftError, OperandError
+from autograd_core.errors import LiftError
 from autograd_core.op import Op
 from autograd_core.structural import sum_to
 from autograd_core.tensor import Tensor
-from autograd_core.walk import operands, walk
+from autograd_core.walk import operands
 
 from .compiled import CALL, Compiled
-from .lecture import Line
-from .rules import LocalDerivative, kernel_call, write_array
-from .script import Array, Script, strong_multiply, strong_select
+from .rules import LocalDerivative, write_array
+from .script import Array, strong_multiply, strong_select
+from .tensor_forward import TensorForward, into, options_of
 
 __all__ = ["compile_tensors"]
 
 Producer = Callable[[Array], None]
 
 
-class _TensorCompiler:
+class _TensorCompiler(TensorForward):
+    """Writes the backward pass of a program whose forward pass has been written."""
+
     def __init__(self, root: Tensor, parameters: Sequence[Tensor], inputs: Sequence[Tensor]) -> None:
-        kinds = {p._value.dtype for p in parameters} or {root._value.dtype}
-        if len(kinds) > 1:
-            raise DTypeError(f"lift: params have dtypes {sorted(map(str, kinds))}, expected one dtype for the flat theta.")
-        self.dtype = kinds.pop()
-        self.root, self.parameters = root, parameters
-        self.script = Script(self.dtype)
-        self.order = walk(root)
-        size = sum(p._value.size for p in parameters)
-        self.theta, self.gradient = np.zeros(size, self.dtype), np.zeros(size, self.dtype)
-        self.values: dict[int, Any] = {}
-        self.slices: dict[int, Array] = {}
+        super().__init__(root, parameters, inputs)
         self.adjoints: dict[int, Array] = {}
-        self.constant: set[int] = set()
-        self.need: set[int] = set()
-        self.uses: dict[int, int] = {}
-        self.saved: dict[int, tuple[Array, ...]] = {}
-        start = 0
-        for p in parameters:
-            stop = start + p._value.size
-            self.values[id(p)] = self.theta[start:stop].reshape(p._value.shape)
-            self.values[id(p)][...] = p._value
-            self.slices[id(p)] = self.gradient[start:stop].reshape(p._value.shape)
-            self.need.add(id(p))
-            start = stop
-        for x in inputs:
-            self.values[id(x)] = x._value.copy()
-        self.lines: list[Line] = []
-        self.names: dict[int, str] = {}
-
-    # -- forward
-
-    def operand_values(self, node: Any) -> list[Any]:
-        """The buffers that hold a node's operands; plain numbers and arrays are copied once."""
-        result = []
-        for slot, (operand, value) in enumerate(operands(node)):
-            if operand is None or id(operand) not in self.values:
-                key = (id(node), slot) if operand is None else id(operand)
-                if key not in self.values:
-                    self.values[key] = np.array(value)  # type: ignore[index]
-                result.append(self.values[key])  # type: ignore[index]
-            else:
-                result.append(self.values[id(operand)])
-        return result
-
-    def forward(self) -> None:
-        for node in self.order:
-            if not isinstance(node, Tensor):
-                raise OperandError("lift: the graph under this Tensor holds Values, expected Tensors only.")
-            if node.op is None:
-                continue
-            for operand, _ in operands(node):
-                if operand is not None:
-                    self.uses[id(operand)] = self.uses.get(id(operand), 0) + 1
-                    if id(operand) in self.need:
-                        self.need.add(id(node))
-            values, options = self.operand_values(node), options_of(node)
-            result = node.op.array(*values, **options)
-            if isinstance(result, np.ndarray) and any(
-                isinstance(x, np.ndarray) and np.may_share_memory(result, x) for x in values
-            ):
-                self.values[id(node)] = result  # a view needs no call
-            else:
-                self.values[id(node)] = out = np.array(result)
-                count = self.script.count("forward")
-                self.write_forward(node, node.op, values, options, out)
-                self.tell(node, values, self.script.count("forward") - count)
-
-    def write_forward(self, node: Any, op: Op, values: list[Any], options: dict[str, Any], out: Array) -> None:
-        call = self.script.call
-        if op.elementwise and not op.variadic:
-            kernel_call(self.script, op, values, (), options, out)
-        elif op.name == "matmul" and values[0].ndim == values[1].ndim == 2 and self.same_dtype(values):
-            call(np.dot, *values, out)
-        elif op.name == "linear" and values[0].ndim == 2 and self.same_dtype(values):
-            x, weight, bias = values
-            call(np.dot, x, weight.T, out)
-            call(np.add, out, bias, out)
-        elif op.name in ("sum", "mean") and options.get("axis") is None and out.ndim == 0 and values[0].flags.c_contiguous:
-            n = values[0].size
-            weights = self.script.full((n,), 1.0 if op.name == "sum" else 1.0 / n)
-            call(np.dot, values[0].reshape(-1), weights, out)
-        elif (
-            op.name in ("cross_entropy", "cross_entropy_of_classes")
-            and values[0].ndim == 2
-            and self.same_dtype(values)
-            and all(operand is None for operand, _ in operands(node)[1:])  # targets are constants
-        ):
-            self.cross_entropy(node, op, values, options, out)
-        else:
-            self.call_kernel(op, values, options, out)
-
-    def same_dtype(self, values: list[Any]) -> bool:
-        return all(x.dtype == self.dtype for x in values)
-
-    def call_kernel(self, op: Op, values: list[Any], options: dict[str, Any], out: Array) -> None:
-        kernel = functools.partial(op.array, **options) if options else op.array
-        names = ", ".join(f"{{{i + 2}}}" for i in range(len(values)))
-        self.script.text(f"{{0}}[...] = {{1}}({names})", out, kernel, *values)
-
-    def cross_entropy(self, node: Any, op: Op, values: list[Any], options: dict[str, Any], out: Array) -> None:
-        """Σt·ln Σexp(z) − Σ t·z of scores shifted by their maximum; the entry's own kernel where that is not finite."""
-        script, z = self.script, values[0]
-        call, (n, k) = script.call, z.shape
-        mean = op.name == "cross_entropy_of_classes"
-        if mean:
-            t = np.zeros_like(z)
-            t[np.arange(n), options["labels"]] = 1.0 / n
-        else:
-            t = values[1]
-        top, shifted, e = np.zeros((n, 1), self.dtype), np.zeros_like(z), np.zeros_like(z)
-        total, logs, mixed = (np.zeros(n, self.dtype) for _ in range(3))
-        ones, weight = script.full((k,), 1.0), t.sum(1)
-        script.text("{0}({1}, 1, None, {2}, True)", np.maximum.reduce, z, top)
-        call(np.subtract, z, top, shifted)
-        call(np.exp, shifted, e)
-        call(np.dot, e, ones, total)
-        call(np.log, total, logs)
-        if mean:
-            script.text("{0}[()] = {1}.dot({2}) - {3}.dot({4})", out, logs, weight, shifted.reshape(-1), t.reshape(-1))
-        else:
-            if not (weight == 1.0).all():
-                call(np.multiply, logs, weight, logs)
-            products = script.scratch((n, k), 1, self.dtype)
-            call(np.multiply, t, shifted, products)
-            call(np.dot, products, ones, mixed)
-            call(np.subtract, logs, mixed, out)
-        script.careful(_into, out, functools.partial(op.array, **options), *values)
-        self.saved[id(node)] = e, total, weight, t
-
-    def tell(self, node: Any, values: list[Any], calls: int) -> None:
-        """A line of the lecture."""
-        words = []
-        for (operand, _), value in zip(operands(node), values, strict=True):
-            if operand is None:
-                words.append(f"{float(value):.4g}" if np.ndim(value) == 0 else "c")
-            else:
-                words.append(self.names.get(id(operand)) or getattr(operand, "label", "") or ("θ" if id(operand) in self.slices else "x"))
-        if calls:
-            name = "loss" if node is self.root else f"t{len(self.lines) + 1}"
-            self.lines.append(Line(name, f"{node.op.name}({', '.join(words)})", self.values[id(node)].shape, 1))
-            self.names[id(node)] = name
-
-    # -- backward
+        self.constant: set[int] = set()        # nodes whose adjoint is known when compiling
 
     def contribute(self, operand: Any, shape: tuple[int, ...], *, array: Array | None = None, produce: Producer | None = None) -> None:
         """Add to the adjoint of an operand: an array that exists, or what `produce(out)` computes, of this shape."""
@@ -198,7 +56,7 @@ class _TensorCompiler:
                 if len(shape) == 2 and shape[1:] == target_shape and out.flags.c_contiguous:
                     script.call(np.dot, script.full(shape[:1], 1.0), summed, out)
                 else:
-                    script.call(_into, out, functools.partial(sum_to, shape=target_shape), summed)
+                    script.call(into, out, functools.partial(sum_to, shape=target_shape), summed)
 
         current = self.adjoints.get(key)
         if current is None:
@@ -329,20 +187,11 @@ class _TensorCompiler:
                 call(np.divide, scale, total, ratio)
                 call(np.multiply, e, ratio[:, None], to)
                 call(np.subtract, to, targets, to)
-                script.careful(_into, to, functools.partial(rule, ARRAYS, **(options_of(node))), g, self.values[id(node)], *values)
+                script.careful(into, to, functools.partial(rule, ARRAYS, **(options_of(node))), g, self.values[id(node)], *values)
 
             self.contribute(operand, e.shape, produce=softmax_minus_targets)
             return True
         return False
-
-
-def options_of(node: Any) -> dict[str, Any]:
-    """The parameters of a node; what its kernel has put aside for its rule belongs to the recorded graph alone."""
-    return {name: option for name, option in (node._params or {}).items() if name != "saved"}
-
-
-def _into(out: Array, function: Callable[..., Any], *arguments: Any) -> None:
-    out[...] = function(*arguments)
 
 
 def _pull_back(rule: Any, options: dict[str, Any], variadic: int | None, g: Array, out: Array, *values: Any) -> Any:
