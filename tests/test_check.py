@@ -148,7 +148,7 @@ def test_there_is_no_false_alarm(op):
 class TestSamples:
     """A few elements one by one, and all of them together along a random direction."""
 
-    def test_counts(self):
+    def test_a_sample_and_one_direction_are_compared(self):
         args = ({"w": np.ones((20, 30)), "b": 0.5}, np.linspace(0.0, 1.0, 30))
         report = check_grads(lambda p, x: np.tanh(p["w"] @ x + p["b"]), args, sample=10)
         assert len(report.comparisons) == 2 * (10 + 2)

@@ -113,7 +113,7 @@ def agree(found):
         assert several and all(one == alone for one in several), (work.__name__, seed)
 
 
-def test_threads(count):
+def test_threads_at_once_find_what_one_alone_finds(count):
     agree(in_threads())
     count("runs in threads at once", 2 * len(WORK))
 
@@ -126,7 +126,7 @@ def test_threads_from_the_first_call_on():
     assert done.returncode == 0, done.stderr
 
 
-def test_tasks():
+def test_tasks_at_once_find_what_one_alone_finds():
     async def go(work, seed):
         found = []
         for _ in range(2):

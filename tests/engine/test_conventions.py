@@ -205,7 +205,7 @@ KINKS: list[tuple[str, Callable[..., Any], tuple[float, ...], list[float]]] = [
 
 @KINDS
 @pytest.mark.parametrize(("f", "xs", "gradients"), [c[1:] for c in KINKS], ids=[c[0] for c in KINKS])
-def test_kinks(run: Any, f: Any, xs: Any, gradients: list[float]) -> None:
+def test_the_derivative_at_a_kink_is_that_of_its_convention(run: Any, f: Any, xs: Any, gradients: list[float]) -> None:
     """The derivative that is chosen where there is none."""
     assert run(f, *xs)[1] == gradients
 

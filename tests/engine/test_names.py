@@ -224,7 +224,7 @@ def test_item_numpy_detach() -> None:
     ("given", "kept"),
     [("f4", "f4"), ("f8", "f8"), ("i4", "f8"), ("u1", "f8"), ("?", "f8"), (">f8", "f8"), (">f4", "f4")],
 )
-def test_dtypes(given: str, kept: str) -> None:
+def test_a_dtype_that_holds_a_gradient_is_kept(given: str, kept: str) -> None:
     """float32 and float64 are kept, in native byte order; integers and booleans become float64."""
     t = Tensor(np.ones(2, given))
     assert t.dtype == np.dtype(kept)

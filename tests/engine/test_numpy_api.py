@@ -243,7 +243,7 @@ def test_function_on_a_tensor(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", UFUNCS)
-def test_ufunc(name: str) -> None:
+def test_a_ufunc_works_on_every_kind_of_operand(name: str) -> None:
     """On a tensor, a value, and an array of values."""
     f = getattr(np, name)
     t, v = Tensor(X), Value(0.5)
@@ -292,7 +292,7 @@ def plain(x: Any) -> Any:
 @pytest.mark.parametrize("other", OPERANDS)
 @pytest.mark.parametrize("mine", ["Value", "Tensor"])
 @pytest.mark.parametrize("name", BINARY)
-def test_mixtures(name: str, mine: str, other: str, side: str) -> None:
+def test_a_ufunc_of_two_kinds_of_operand(name: str, mine: str, other: str, side: str) -> None:
     """A ufunc agrees with NumPy on plain numbers, and gives a `Tensor` where any operand is an array."""
     f, me, it = getattr(np, name), OPERANDS[mine](), OPERANDS[other]()
     args = (me, it) if side == "left" else (it, me)

@@ -129,7 +129,7 @@ def test_leaves_by_default() -> None:
     np.testing.assert_array_equal(program.theta.data, [3.0])
 
 
-def test_refusals() -> None:
+def test_leaves_that_are_none_or_listed_twice_are_refused() -> None:
     a, b = Value(2.0), Value(3.0)
     c = a * b
     with pytest.raises(GraphError, match=r"params\[1\] is listed twice"):

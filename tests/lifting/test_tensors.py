@@ -191,7 +191,7 @@ def test_a_root_that_is_a_constant_is_refused() -> None:
     assert lift(x, params=[x])() == 1.0
 
 
-def test_refusals() -> None:
+def test_graphs_of_tensors_that_cannot_be_lifted_are_refused() -> None:
     w = Tensor([1.0, 2.0])
     with pytest.raises(GraphError, match=r"root has shape \(2,\), expected one number"):
         lift(w * 2.0, params=[w])

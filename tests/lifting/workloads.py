@@ -132,12 +132,14 @@ for _name in ACTIVATIONS:
     WORKLOADS[f"mlp_mse_{_name}"] = _mse(_name)
 
 
+def tree(items: Sequence[Value]) -> Value:
+    """A sum in halves, and those in halves again."""
+    half = len(items) // 2
+    return items[0] if len(items) == 1 else tree(items[:half]) + tree(items[half:])
+
+
 @workload
 def moons_tree_sums() -> Graph:
-    def tree(items: Sequence[Value]) -> Value:
-        half = len(items) // 2
-        return items[0] if len(items) == 1 else tree(items[:half]) + tree(items[half:])
-
     x, y = moons()
     model, rows = MLP(random.Random(7), (2, 16, 16, 1)), samples(x)
     parts = [tree([apply("relu", 1 - float(y[j]) * model(rows[j])) for j in reversed(range(i, i + 10))]) for i in range(0, 100, 10)]
@@ -151,10 +153,6 @@ def moons_tree_sums() -> Graph:
 @workload
 def neurons_in_mixed_order() -> Graph:
     """The order of terms and of factors differs from neuron to neuron; sums are trees."""
-
-    def tree(items: Sequence[Value]) -> Value:
-        half = len(items) // 2
-        return items[0] if len(items) == 1 else tree(items[:half]) + tree(items[half:])
 
     rng = random.Random(7)
     sizes = [2, 16, 16, 1]

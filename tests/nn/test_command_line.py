@@ -43,7 +43,7 @@ def test_without_matplotlib(tmp_path, capsys, monkeypatch):
     assert run([*train, "--no-plots"]) == 0 and files(out) == ["checkpoint.safetensors", "model.safetensors"]
 
 
-def test_resume(tmp_path, capsys):
+def test_a_run_in_two_parts_ends_like_one_in_one(tmp_path, capsys):
     common = ["train", "blobs", "--hidden", "4", "--quiet", "--no-plots", "--dropout", "0.1", "--samples", "60"]
     assert run([*common, "--epochs", "8", "--output", str(tmp_path / "whole")]) == 0
     assert run([*common, "--epochs", "4", "--output", str(tmp_path / "parts")]) == 0

@@ -266,7 +266,7 @@ def test_xor_with_the_scalar_stack():
     assert history.last("accuracy") == 1.0 and history.last("loss") < 0.1
 
 
-def test_bar(capsys):
+def test_a_progress_bar_tells_epoch_and_loss(capsys):
     pytest.importorskip("tqdm", reason="tqdm is not installed")
     x, y = moons(20, rng=0)
     nn.fit(tensor_model(), x, y, loss="cross_entropy", epochs=2, progress=True)

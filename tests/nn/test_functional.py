@@ -298,7 +298,7 @@ class TestRefused:
         with pytest.raises(StructureError, match=r"Sequential has 0.weight, 0.bias, 1.weight, 1.bias; not expected: 2.bias, weight"):
             nn.functional_call(self.model, {"weight": np.ones(2), "2.bias": np.ones(2)}, ROWS)
 
-    def test_shapes(self):
+    def test_another_shape_is_refused(self):
         for given in (np.ones(4), Tensor(np.ones(4)), [1.0, 2.0, 3.0, 4.0]):
             with pytest.raises(ShapeError, match=r"received shape \(4,\) for '0.bias', expected \(3,\)"):
                 nn.functional_call(self.model, {"0.bias": given}, ROWS)

@@ -91,7 +91,7 @@ def test_a_step_leaves_nothing_for_the_garbage_collector(make):
 @pytest.mark.parametrize("make", [
     lambda: nn.MLP(2, [3, 1], rng=0), lambda: nn.Sequential(nn.Linear(2, 3, rng=0), nn.Tanh(), nn.BatchNorm1d(3)),
 ])
-def test_copies(make):
+def test_a_copy_is_equal_and_its_own(make):
     model = make()
     for other in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
         assert all(p is not q for p, q in zip(model.parameters(), other.parameters(), strict=True))

@@ -125,7 +125,7 @@ def test_recurrent(torch, kind, options):
 
 
 @pytest.mark.oracle
-def test_cells(torch):
+def test_cells_equal_torch(torch):
     x, h, c = rng.normal(size=(2, 3)), rng.normal(size=(2, 4)), rng.normal(size=(2, 4))
     same(torch, nn.RNNCell(3, 4, rng=0), torch.nn.RNNCell(3, 4), x)
     same(torch, nn.LSTMCell(3, 4, rng=0), torch.nn.LSTMCell(3, 4), x, pick=lambda out: out[1])
@@ -162,7 +162,7 @@ def test_convolution_to_second_order():
     check_grads(lambda x: (conv(x) ** 2).sum(), (rng.normal(size=(1, 1, 4, 4)),), order=2)
 
 
-def test_dropout():
+def test_dropout_keeps_the_mean():
     drop = nn.Dropout(0.3, rng=0)
     x = Tensor(np.ones((200, 100)))
     out = drop(x)

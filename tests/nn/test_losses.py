@@ -292,7 +292,7 @@ def test_labels_that_are_no_probabilities(loss, make, labels, advice):
 
 
 @pytest.mark.parametrize("loss", [nn.binary_cross_entropy, nn.binary_cross_entropy_with_logits])
-def test_labels_that_are_probabilities(loss):
+def test_labels_that_are_probabilities_are_taken(loss):
     soft = np.float32(1.0) + np.finfo(np.float32).eps  # what a softmax in float32 may say
     for labels in ([0, 1], [True, False], [0.2, 0.9], [0.0, soft], [np.nan, 1.0]):
         for prediction in (Tensor([0.3, 0.6]), [Value(0.3), Value(0.6)]):

@@ -58,7 +58,7 @@ def test_loss_curves(tmp_path):
         history["val_f1"]
 
 
-def test_the_rest(tmp_path):
+def test_fits_galleries_and_images_say_what_they_show(tmp_path):
     x, y = sine(30, rng=0)
     model = nn.Sequential(nn.Linear(1, 8, rng=0), nn.Tanh(), nn.Linear(8, 1, rng=1))
     assert "model" in drawn(plot.regression_fit(model, x, y), tmp_path)
@@ -103,7 +103,7 @@ def test_histograms(tmp_path):
     assert plot_model.layer_histograms(nn.MLP(2, [3, 1], rng=0), x, y).shape == (2, 2)
 
 
-def test_surface(tmp_path):
+def test_a_surface_names_the_paths_over_it(tmp_path):
     def valley(t):
         return t[0] ** 2 + 10.0 * t[1] ** 2
 

@@ -284,7 +284,7 @@ def test_directions(direction):
         assert sign * (b[axis] + b[axis + 2] / 2 - a[axis] - a[axis + 2] / 2) > 0
 
 
-def test_themes():
+def test_the_theme_is_the_readers_unless_one_is_chosen():
     out, *_ = neuron()
     assert "prefers-color-scheme" in draw(out).svg
     assert "prefers-color-scheme" not in draw(out, theme="dark").svg and "#16181d" in draw(out, theme="dark").svg

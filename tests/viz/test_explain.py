@@ -101,7 +101,7 @@ def test_seed_and_sequence():
     assert len(found) == 2 and found[0].slot == 0
 
 
-def test_brief():
+def test_a_gradient_in_a_few_characters():
     assert brief(0.5) == "+0.5" and brief(None) == "0" and brief(np.array([[1.0, 2.0]])) == "[[1, 2]]"
     assert brief(np.ones((5, 5))) == "(5, 5) ‖·‖ = 5"
 

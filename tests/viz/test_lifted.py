@@ -265,7 +265,7 @@ def test_a_click_holds_and_escape_lets_go(open_page):  # noqa: F811
 
 
 @pytest.mark.browser
-def test_keys(open_page):  # noqa: F811
+def test_arrow_keys_go_from_line_to_line(open_page):  # noqa: F811
     found, _ = drawn(GRAPHS["loops"])
     data, page = data_of(found.html), open_page(found.html)
     page.locator(".line").first.focus()
