@@ -18,7 +18,7 @@ from .blame import blame, real
 from .gradients import gradients
 from .modes import anomaly_detected, unchecked
 from .node import Node
-from .sweeps import as_ieee, local_of
+from .sweeps import partial_of
 from .walk import LOCK, operands, stale, topological
 
 __all__ = ["pushforward"]
@@ -88,7 +88,7 @@ def _push(node: Any, pairs: Any, directions: list[Any], graph: bool, careful: bo
         for slot, t in enumerate(directions):
             if t is None:
                 continue
-            local = together[slot] if together is not None else _partial(m, node, slot, out, values, params)
+            local = together[slot] if together is not None else partial_of(m, node, slot, out, values, params)
             part = t if local.__class__ is float and local == 1.0 else _strong(m, local, t, op.selects) if careful else local * t
             total = part if total is None else total + part
     elif op.linear:
@@ -112,12 +112,6 @@ def _push(node: Any, pairs: Any, directions: list[Any], graph: bool, careful: bo
 def _blame(error: Exception, node: Any, graph: bool) -> None:
     g = Node.ARRAY._of(np.ones(np.shape(node._value))) if node.op.vjp else 1.0      # pull-backs are always asked with nodes
     blame(error, node, NODES if graph or node.op.vjp else ARRAYS if node.is_array else NUMBERS, g)
-
-
-def _partial(m: Any, node: Any, slot: int, out: Any, values: list[Any], params: dict[str, Any]) -> Any:
-    if m is NUMBERS:
-        return local_of(node, slot)
-    return as_ieee(node.op.d[slot], m, out, *values, **params)
 
 
 def _strong(m: Any, local: Any, t: Any, selects: bool) -> Any:

@@ -19,7 +19,7 @@ from .modes import anomaly_detected, unchecked
 from .node import Node
 from .op import Op
 from .structural import sum_to
-from .sweeps import as_ieee, local_of, times
+from .sweeps import as_ieee, partial_of, times
 from .walk import LOCK, operands, stale, topological
 
 __all__ = ["gradients", "jacobian_rows"]
@@ -150,8 +150,7 @@ def _hand_on_rows(node: Any, g: Any, n: int, needed: set[int], total: dict[int, 
         if operand is None or id(operand) not in needed or (not op.variadic and (op.d or op.vjp)[slot] is None):
             continue
         if op.d:
-            local = together[slot] if together is not None else (
-                as_ieee(op.d[slot], m, out, *values, **params) if node.is_array else local_of(node, slot))
+            local = together[slot] if together is not None else partial_of(m, node, slot, out, values, params)
             c = times(g, local, op, careful)
         elif pulled is not None:
             c = np.stack([row[slot] for row in pulled])

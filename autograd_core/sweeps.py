@@ -26,7 +26,7 @@ from .structural import sum_to
 from .walk import EPOCHS, OVERWRITTEN, describe, operands, stale, topological
 
 __all__ = [
-    "CONSTANT", "OTHER", "QUIET", "Step", "accumulate", "as_ieee", "contributions", "local_of", "sweep_carefully", "sweep_tensors",
+    "CONSTANT", "OTHER", "QUIET", "Step", "accumulate", "as_ieee", "contributions", "partial_of", "sweep_carefully", "sweep_tensors",
     "sweep_values", "times",
 ]  # fmt: skip
 
@@ -149,12 +149,17 @@ def as_ieee(rule: Callable[..., Any], m: Any, *operands: Any, **params: Any) -> 
         return rule(m, *[np.float64(x) if x.__class__ is float or x.__class__ is int else x for x in operands], **params)
 
 
+def partial_of(m: Any, node: Any, slot: int, out: Any, values: Sequence[Any], params: dict[str, Any]) -> Any:
+    """∂out/∂operand by the rule of an elementwise entry, read by the algebra m."""
+    return local_of(node, slot) if m is NUMBERS else as_ieee(node.op.d[slot], m, out, *values, **params)
+
+
 def _all_locals(node: Any) -> tuple[Any, ...]:
     """The local derivatives of a variadic `Value`, all at once."""
     return node.op.d[0](NUMBERS, node._value, *node._x, **(node._params or {}))  # type: ignore[no-any-return]
 
 
-# ----------------------------------------------------------------------------------- the general sweep
+# ----------------------------------------------------------------------------------- one node, with care
 def times(g: Any, local: Any, op: Op, careful: bool) -> Any:
     """incoming · local; with care, a zero on the side of a branch that was not taken wins over inf and nan."""
     if local.__class__ is float and local == 1.0:
@@ -173,8 +178,7 @@ def contributions(node: Any, g: Any) -> Any:
     op, params = node.op, node._params or {}
     pairs = operands(node)
     values = tuple(value for _, value in pairs)
-    scalar = not node.is_array
-    m = NUMBERS if scalar else ARRAYS
+    m = ARRAYS if node.is_array else NUMBERS
     together = None
     for slot, (operand, value) in enumerate(pairs):
         if operand is None or not operand.requires_grad:
@@ -188,7 +192,7 @@ def contributions(node: Any, g: Any) -> Any:
             elif op.d[slot] is None:
                 continue
             else:
-                local = local_of(node, slot) if scalar else as_ieee(op.d[slot], m, node._value, *values, **params)
+                local = partial_of(m, node, slot, node._value, values, params)
             yield slot, operand, local, times(g, local, op, careful=True)
         elif op.variadic:
             together = together or op.vjp[0](m, g, node._value, *values, **params)
@@ -200,6 +204,7 @@ def contributions(node: Any, g: Any) -> Any:
                 yield slot, operand, None, op.vjp[slot](m, g, node._value, *values, **params)
 
 
+# ----------------------------------------------------------------------------------- the sweep over tensors
 def sweep_tensors(roots: Sequence[Any], seeds: Sequence[Any], edge: Sequence[Any], leaves: list[Any], before: list[Any]) -> bool:
     """The chain rule from roots with `Tensor`s among them; False where Python's arithmetic raised (1 / 0).
 
@@ -302,6 +307,7 @@ def _variadic_rules(op: Op, g: Any, out: Any, values: tuple[Any, ...], params: d
     return rule(ARRAYS, g, out, *values, **params)  # type: ignore[no-any-return]
 
 
+# ----------------------------------------------------------------------------------- adding up, and the careful sweep
 def accumulate(operand: Any, c: Any, g: Any, summed: set[int]) -> Any:
     """Add a contribution to the gradient of an operand, in its shape and dtype. The one place where broadcasting is undone."""
     data, before = operand._value, operand.grad
