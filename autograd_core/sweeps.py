@@ -35,7 +35,13 @@ QUIET = np.errstate(all="ignore")
 
 
 class Step(NamedTuple):
-    """One product of the chain rule: `contribution = incoming · local`, added to the gradient of one operand."""
+    """One product of the chain rule: `contribution = incoming · local`, added to the gradient of one operand.
+
+    Attributes:
+        node, operand, slot: From which node to which of its operands, and in which place that stands.
+        incoming, local, contribution: The gradient of the node, ∂node/∂operand (None where the rule is a pull-back), and what they make.
+        before, after: The gradient of the operand without the contribution and with it.
+    """
 
     node: Node
     operand: Node
