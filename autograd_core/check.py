@@ -35,6 +35,7 @@ from .tree import flatten
 __all__ = ["CheckReport", "Comparison", "GradientCheckError", "check_grads"]
 
 MOST_ORDERS = 10
+"""Each order costs several times the one before."""
 ROUNDING = 32.0 * EPS
 """What is left where numbers of size 1 cancel inside a function: the only absolute tolerance, 7e-15."""
 

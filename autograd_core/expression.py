@@ -21,6 +21,7 @@ _COMPARISONS = {"<": "<", "<=": "≤", ">": ">", ">=": "≥", "==": "=", "!=": "
 _LATEX_COMPARISONS = {"<": "<", "<=": r"\le", ">": ">", ">=": r"\ge", "==": "=", "!=": r"\ne", "&": r"\land", "|": r"\lor"}
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _NEGATION, _ATOM = 3, 9
+"""How strongly a negation and a name bind, on the scale of _INFIX: what binds less is put into parentheses."""
 
 
 def format_number(x: float) -> str:

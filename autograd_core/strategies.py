@@ -23,8 +23,8 @@ from .value import Value
 __all__ = ["Program", "arrays", "expressions", "floats_in", "operands", "shapes", "smooth", "tensors", "values"]
 
 DEFAULT = Interval()
-LONGEST = 10_000
-ONE_BY_ONE = 100
+LONGEST, ONE_BY_ONE = 10_000, 100
+"""The longest axis of an array; elements up to which each is drawn by itself, and so shrinks."""
 FAR = 1e3
 """How far from 0 numbers are drawn where a domain has no end."""
 

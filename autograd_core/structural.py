@@ -111,6 +111,7 @@ Op(name="transpose", symbol="T", text="{0}ᵀ", latex="{0}^{{T}}", array=lambda 
        g, axes=None if axes is None else tuple(np.argsort([a % m.ndim(x) for a in axes]).tolist())),),
    samples=lambda rng: [((rng.normal(size=(2, 3, 4)),), {"axes": axes}) for axes in (None, (1, 2, 0), (0, -1, 1))])
 
+
 # ---------------------------------------------------------------------------------------------- reductions
 def _reductions(rng: Any) -> list[Any]:
     cases: Any = (((2, 3), {}), ((2, 3), {"axis": 0}), ((2, 3), {"axis": -1, "keepdims": True}), ((2, 3, 2), {"axis": (0, -1)}),

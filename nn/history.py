@@ -15,6 +15,7 @@ from .module import Module
 
 __all__ = ["EarlyStopping", "History"]
 
+
 class History:
     """The numbers of a training run, one per epoch, by name: "loss", "val_loss", each metric, "lr", "seconds".
 

@@ -25,7 +25,7 @@ from .neuron import MLP
 
 __all__ = ["Live", "follower"]
 
-_FRAMES, _POINTS = 60, 300
+_FRAMES, _POINTS = 60, 300  # epochs that are kept; samples that are drawn
 
 
 def follower(x: Any, y: Any, *, path: str | Path | None = None, threshold: float | None = None) -> Any:

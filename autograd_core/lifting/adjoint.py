@@ -24,8 +24,9 @@ from .steps import Apply, Combine, MatrixProduct, PairProducts, RowSums, Segment
 __all__ = ["Backward"]
 
 _THIN, _LARGE, _SMALL = 4, 5000, 1024
-"""A large matrix times a thin one is faster column by column: BLAS packs operands for a product, not for a vector. Two wide
-matrices with a small product are faster the other way round, (B·Aᵀ)ᵀ."""
+"""Columns of a thin matrix, elements of a large one and of a small product. A large matrix times a thin one is faster column by column:
+BLAS packs operands for a product, not for a vector. Two wide matrices with a small product are faster the other way round, (B·Aᵀ)ᵀ."""
+
 
 class Backward(Contributions):
     """Writes the backward pass of a program whose forward pass has been written."""

@@ -31,6 +31,7 @@ __all__ = ["SMALL", "Grouping", "group"]
 SMALL = 4
 """Groups with fewer members than this are worth merging into irregular steps, if there are as many such groups."""
 
+
 class Grouping(Leaves):
     """The state while grouping, and its result: `steps`, `arena`, and where every node lives (`place`)."""
 

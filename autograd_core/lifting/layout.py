@@ -26,6 +26,7 @@ __all__ = ["Arena", "Group", "View", "affine", "delinearise", "unique_rows", "vi
 
 View = tuple[int, tuple[int, ...]]
 _ALIGN = 8
+"""Blocks begin at multiples of so many numbers, a line of the cache."""
 
 
 def affine(index: Array) -> View | None:

@@ -19,6 +19,7 @@ from .steps import Apply, Combine, MatrixProduct, PairProducts, RowSums, Segment
 
 __all__ = ["Line", "format_lines", "lecture"]
 
+
 @dataclass(frozen=True, slots=True)
 class Line:
     """One line of the lecture: a named result, the expression, its shape, and what it replaced.

@@ -30,6 +30,7 @@ from .statements import Cost, Statement, joined
 __all__ = ["Listing"]
 
 _LONGEST = 160
+"""Characters of a statement before it is cut."""
 
 
 def _sum_of(text: str, dimensions: int) -> Term:

@@ -21,6 +21,7 @@ __all__ = ["Names", "number_text", "stem"]
 _TRAILING = "0123456789₀₁₂₃₄₅₆₇₈₉[](){},. _:;'"
 _TAKEN = ("loss", "sum", "row_sums", "where", "grad")
 _LONGEST = 12
+"""Names that mean something else in a lecture; characters that a user's label may have to be taken for one."""
 
 
 def number_text(x: float) -> str:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["animation"]
 
-_MOST, _SECONDS = 60, 1.3
+_MOST, _SECONDS = 60, 1.3  # steps of an animation; how long each of them is shown
 _REST = {"edge": ("e", 1.3), "parameter": ("s", 2.6), "module": ("n", 1.6), "sum": ("n", 1.6)}  # stroke and width between pulses
 
 

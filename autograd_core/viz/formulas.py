@@ -11,7 +11,7 @@ from .text import clean, number
 __all__ = ["Formulas"]
 
 _SUBSCRIPTS = str.maketrans("0123456789,", "₀₁₂₃₄₅₆₇₈₉ ")
-_DEEP = 12
+_DEEP = 12  # operations inside one another in a formula before it is cut
 
 
 class _Symbols(Protocol):

@@ -33,7 +33,7 @@ __all__ = ["LiftedDrawing", "Side", "draw_lifted", "program_graph"]
 
 _NAME = re.compile(r"(?<![\w.])[^\W\d]\w*(?![\w(=])")
 _LEAF = re.compile(r"θ|[WbpXxc]\d*")  # how the lecture names what is given
-_MOST, _MEMBERS, _BYTES = 120, 4, 350_000
+_MOST, _MEMBERS, _BYTES = 120, 4, 350_000  # lines shown; members told of a stack; characters that their pictures may take in all
 _KINDS = {
     "scalar source": ("Program in straight-line Python", "Too few numbers, or too narrow, for array calls to pay: every node is a line of Python."),
     "level batching": ("Array program, level by level", "Without matrix products to find, all nodes of one kind and height run as one call."),

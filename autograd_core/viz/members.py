@@ -10,6 +10,7 @@ __all__ = ["member_graph"]
 
 _SIGNS = {"add": "+", "sub": "−", "mul": "×", "div": "÷", "neg": "−", "power": "^"}
 _MOST = 9
+"""Operations of a member that are drawn."""
 
 
 def member_graph(stacks: Stacks, head: int) -> Graph:

@@ -22,7 +22,7 @@ from .text import clean
 __all__ = ["Stack", "Stacks"]
 
 _ARITHMETIC = frozenset({"add", "sub", "mul", "neg", "div", "weighted_sum", "square"})
-_MANY = 150
+_MANY = 150  # stacks above which they are told apart more coarsely
 _ROLES: dict[str, Role] = {"parameter": "parameter", "input": "input", "constant": "constant"}
 
 

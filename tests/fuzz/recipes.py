@@ -27,6 +27,7 @@ from .samples import CLASSES, FOLDER, IMAGE, A, B, P, S, Y, call, t
 
 __all__ = ["DERIVED", "LISTED", "RECIPES", "public_names"]
 
+
 def model() -> Any:
     """A small tensor model."""
     return nn.Sequential(nn.Linear(3, 2, rng=0), nn.Tanh(), nn.Linear(2, 1, rng=1))
