@@ -15,8 +15,7 @@ import numpy as np
 from .algebra import ARRAYS, NODES, NUMBERS
 from .anomaly import LIVE, check_flow, check_unwritten
 from .blame import blame, real
-from .gradients import gradients
-from .modes import anomaly_detected, unchecked
+from .gradients import gradients, with_care_if_need_be
 from .node import Node
 from .sweeps import partial_of
 from .walk import LOCK, operands, stale, topological
@@ -33,18 +32,13 @@ def pushforward(roots: Sequence[Any], wrt: Sequence[Any], tangents: Sequence[Any
         order, _ = topological(roots, stop=wrt)
         if LIVE:
             check_unwritten(order)
-        with np.errstate(all="ignore"), unchecked():
-            if anomaly_detected():
-                return _swept(order, roots, wrt, tangents, graph, careful=True, check=True)
-            results = _swept(order, roots, wrt, tangents, graph, careful=False)
-            if any(r is not None and np.isnan(NODES.data(r)).any() for r in results):
-                results = _swept(order, roots, wrt, tangents, graph, careful=True)
-            return results
+        return with_care_if_need_be(lambda careful, check: _swept(order, roots, wrt, tangents, graph, careful=careful, check=check))
 
 
 def _swept(
-    order: Sequence[Any], roots: Sequence[Any], wrt: Sequence[Any], tangents: Sequence[Any], graph: bool, *, careful: bool, check: bool = False
+    order: Sequence[Any], roots: Sequence[Any], wrt: Sequence[Any], tangents: Sequence[Any], graph: bool, *, careful: bool, check: bool
 ) -> list[Any]:
+    """One sweep; with `check`, it raises at the first operation that turns finite numbers into nan or inf."""
     moved: dict[int, Any] = {}
     for w, t in zip(wrt, tangents, strict=True):
         moved[id(w)] = t

@@ -22,7 +22,7 @@ from .structural import sum_to
 from .sweeps import as_ieee, partial_of, times
 from .walk import LOCK, operands, stale, topological
 
-__all__ = ["gradients", "jacobian_rows"]
+__all__ = ["gradients", "jacobian_rows", "with_care_if_need_be"]
 
 
 def gradients(roots: Sequence[Any], seeds: Sequence[Any], wrt: Sequence[Any], *, graph: bool) -> list[Any]:
@@ -33,7 +33,7 @@ def gradients(roots: Sequence[Any], seeds: Sequence[Any], wrt: Sequence[Any], *,
     """
     with LOCK:
         if graph:
-            return _with_care_if_need_be(lambda careful, check: _gradient_graph(roots, seeds, wrt, careful, check))
+            return with_care_if_need_be(lambda careful, check: _gradient_graph(roots, seeds, wrt, careful, check))
         started = [np.asarray(s) if isinstance(r._value, np.ndarray) else float(s) for r, s in zip(roots, seeds, strict=True)]
         leaves, before = run_pass(roots, started, wrt=wrt)
         results = [w.grad if w._flowed else None for w in wrt]
@@ -41,7 +41,7 @@ def gradients(roots: Sequence[Any], seeds: Sequence[Any], wrt: Sequence[Any], *,
         return results
 
 
-def _with_care_if_need_be(sweep: Callable[[bool, bool], list[Any]]) -> list[Any]:
+def with_care_if_need_be(sweep: Callable[[bool, bool], list[Any]]) -> list[Any]:
     """The results of `sweep(careful, check)`: quickly at first, with care where that gave nan, with checks under `detect_anomaly()`."""
     check = anomaly_detected()
     with np.errstate(all="ignore"), unchecked():
@@ -114,7 +114,7 @@ def jacobian_rows(root: Any, wrt: Sequence[Any]) -> list[Any]:
     know nothing of that axis; they are called row by row.
     """
     with LOCK:
-        return _with_care_if_need_be(lambda careful, check: _batched(root, wrt, careful, check))
+        return with_care_if_need_be(lambda careful, check: _batched(root, wrt, careful, check))
 
 
 def _batched(root: Any, wrt: Sequence[Any], careful: bool, check: bool) -> list[Any]:
