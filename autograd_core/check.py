@@ -32,7 +32,7 @@ from .report import ALL, CheckReport, Comparison, GradientCheckError
 from .transforms import jvp, vjp
 from .tree import flatten
 
-__all__ = ["CheckReport", "Comparison", "GradientCheckError", "check_grads"]
+__all__ = ["MOST_ORDERS", "CheckReport", "Comparison", "GradientCheckError", "check_grads"]
 
 MOST_ORDERS = 10
 """Each order costs several times the one before."""

@@ -11,7 +11,7 @@ import numpy as np
 from .algebra import ARRAYS, NUMBERS, SYMBOLS, symbolic_partial
 from .arguments import Count, checked, shown
 from .blame import answers_of, complaint
-from .check import CheckReport, GradientCheckError, check_grads
+from .check import MOST_ORDERS, CheckReport, GradientCheckError, check_grads
 from .errors import OperandError
 from .op import Interval, Op
 from .record import apply
@@ -19,13 +19,17 @@ from .tensor import Tensor
 
 __all__ = ["check_op"]
 
+PARTS = 24
+"""Into how many parts a domain is cut, each to be met by a test."""
+
 
 @checked
 def check_op(op: Op, *, order: Count = 2, seed: Annotated[int, 0] = 0) -> CheckReport:
     """Run every generated test on one operation: both kernels, every rule, broadcasting, dtypes, labels.
 
-    Random operands come from the entry's `domain` (or its `samples`), away from its kinks. Use it as the one line of a
-    test for an operation of your own.
+    Random operands come from the entry's `domain` (or its `samples`), away from its kinks: of every shape a few, and an array that has an
+    element in each of 24 parts of the domain. Use it as the one line of a test for an operation of your own; what is wrong at few places
+    only, `strategies.operands` and `check_grads` look for.
 
     Raises:
         GradientCheckError: A rule is wrong or not written with the algebra, or the kernels disagree.
@@ -39,7 +43,7 @@ def check_op(op: Op, *, order: Count = 2, seed: Annotated[int, 0] = 0) -> CheckR
     report = CheckReport()
     _check_symbols(op)
     cases = _cases(op, rng)
-    for operands, params in cases:
+    for operands, params, up_to in cases:
         differentiable = [i for i, rule in enumerate(_rules(op, operands)) if rule is not None]
 
         def f(*chosen: Any, operands: Any = operands, params: Any = params, differentiable: Any = differentiable) -> Any:
@@ -55,7 +59,7 @@ def check_op(op: Op, *, order: Count = 2, seed: Annotated[int, 0] = 0) -> CheckR
             _check_float32(op, operands, params)
         point = [operands[i] for i in differentiable]
         try:
-            report.comparisons += check_grads(f, point, order=order, seed=seed).comparisons
+            report.comparisons += check_grads(f, point, order=min(order, up_to), seed=seed).comparisons
         except GradientCheckError as error:
             shapes = ", ".join(str(np.shape(x)) for x in operands)
             raise GradientCheckError(f"check_op: {op.name}({shapes}){params or ''}\n{error}") from None
@@ -82,9 +86,10 @@ def _rules(op: Op, operands: Sequence[Any]) -> Sequence[Any]:
     return (op.d or op.vjp) if not op.variadic else (op.d or op.vjp) * len(operands)
 
 
-def _cases(op: Op, rng: Any) -> list[tuple[tuple[Any, ...], dict[str, Any]]]:
+def _cases(op: Op, rng: Any) -> list[tuple[tuple[Any, ...], dict[str, Any], int]]:
+    """(operands, parameters, the highest order that is checked there)."""
     if op.samples is not None:
-        return op.samples(rng)
+        return [(operands, params, MOST_ORDERS) for operands, params in op.samples(rng)]
     if not op.elementwise:
         raise OperandError(f"check_op: {op.name} is structural and has no samples=; give it a function that makes operands to test with.")
     count = 3 if op.variadic else len(op.d)
@@ -92,7 +97,21 @@ def _cases(op: Op, rng: Any) -> list[tuple[tuple[Any, ...], dict[str, Any]]]:
     if count > 1 and not op.variadic:
         shapes += [tuple((2, 3) if i == lead else (1, 3) if i % 2 else (2, 1) for i in range(count)) for lead in range(count)]
         shapes.append(tuple((3,) if i else () for i in range(count)))
-    return [(_away(op, rng, case), {}) for case in shapes]
+    return [*((_away(op, rng, case), {}, MOST_ORDERS) for case in shapes), (_everywhere(op, rng, count), {}, 1)]
+
+
+def _everywhere(op: Op, rng: Any, count: int) -> tuple[Any, ...]:
+    """Operands with an element in each of PARTS parts of their domains, in an order of its own each; without those near a kink."""
+    domains = op.domain if op.domain and not op.variadic else (Interval(),) * count
+    operands = []
+    for domain in domains:
+        share = (rng.permutation(PARTS) + rng.uniform(0.0, 1.0, PARTS)) / PARTS
+        x = domain.low + share * (domain.high - domain.low)
+        operands.append(np.where([domain.contains(v, margin=0.05) for v in x.tolist()], x, _draw(rng, domain, (PARTS,))))
+    if op.kinks is not None:
+        away = np.abs(op.kinks(*operands)) > 0.05
+        operands = [x[away] for x in operands] if np.shape(away) == (PARTS,) and np.any(away) else operands
+    return _with_condition(op, operands)
 
 
 def _away(op: Op, rng: Any, shapes: Sequence[tuple[int, ...]]) -> tuple[Any, ...]:
@@ -101,9 +120,14 @@ def _away(op: Op, rng: Any, shapes: Sequence[tuple[int, ...]]) -> tuple[Any, ...
         operands = tuple(_draw(rng, domain, shape) for domain, shape in zip(domains, shapes, strict=True))
         if op.kinks is None or np.all(np.abs(op.kinks(*operands)) > 0.05):
             break
-    if op.d[0] is None:
-        operands = (np.asarray(operands[0]) > 0.5 if shapes[0] else bool(operands[0] > 0.5), *operands[1:])
-    return operands
+    return _with_condition(op, operands)
+
+
+def _with_condition(op: Op, operands: Sequence[Any]) -> tuple[Any, ...]:
+    """A first operand without a derivative is a condition."""
+    if op.d[0] is not None:
+        return tuple(operands)
+    return (np.asarray(operands[0]) > 0.5 if np.ndim(operands[0]) else bool(operands[0] > 0.5), *operands[1:])
 
 
 def _draw(rng: Any, domain: Interval, shape: tuple[int, ...]) -> Any:

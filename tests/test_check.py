@@ -314,6 +314,28 @@ def writes(m, out, x):
     return 2.0 * x
 
 
+@pytest.mark.parametrize("part", range(8))
+@pytest.mark.parametrize("which", [0, 1])
+def test_a_rule_that_is_wrong_in_an_eighth_of_its_domain_is_caught(part, which, count):
+    low = -4.0 + part
+
+    def wrong_there(m, out, x, y):
+        there = (x, y)[which]
+        return m.where((there > low) & (there < low + 1.0), 2.0, 1.0) * (y, x)[which]
+
+    rules = [lambda m, out, x, y: y, lambda m, out, x, y: x]
+    rules[which] = wrong_there
+    op = declared(array=lambda x, y: x * y, d=tuple(rules))
+    count("mutants planted")
+    try:
+        for seed in range(5):
+            with pytest.raises(GradientCheckError, match="by rule"):
+                check_op(op, seed=seed, order=1)
+        count("mutants caught")
+    finally:
+        op.forget()
+
+
 @pytest.mark.parametrize("name", GOOD)
 def test_a_good_operation_of_a_users_passes(name):
     op = GOOD[name]()
