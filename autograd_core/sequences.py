@@ -107,7 +107,7 @@ def _cumulative(name: str, running: Any, start: float) -> None:
         return concatenate([first, out], at)
 
     cumulative.__name__ = cumulative.__qualname__ = name
-    cumulative.__doc__ = f"{running.__doc__.split(';')[0]}, with a {start:g} before them where `include_initial` is True."
+    cumulative.__doc__ = f"{(running.__doc__ or '').split(';')[0]}, with a {start:g} before them where `include_initial` is True."
     globals()[name] = answers(*filter(None, [getattr(np, name, None)]))(cumulative)      # since NumPy 2.1
 
 

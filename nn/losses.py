@@ -199,9 +199,10 @@ def cross_entropy(
         warn_if_squashed("cross_entropy", prediction, "softmax", _SCORES.format("softmax", ""))
     learnt = isinstance(target, Tensor) and target.requires_grad and not on_values(prediction)  # probabilities
     if weight is None and not learnt and prediction.__class__ is Tensor and (reduction, label_smoothing) == ("mean", 0.0):
-        labels = target if target.__class__ is np.ndarray else as_numbers(target, "cross_entropy", "target")
-        if _are_plain_classes(labels, prediction.shape, ignore_index):  # one node, and no more work than by hand
-            return CROSS_ENTROPY_OF_CLASSES(prediction, labels=labels, saved={})
+        numbers = target if target.__class__ is np.ndarray else as_numbers(target, "cross_entropy", "target")
+        plain = _plain_classes(numbers, prediction.shape, ignore_index)
+        if plain is not None:                  # one node, and no more work than by hand
+            return CROSS_ENTROPY_OF_CLASSES(prediction, labels=plain, saved={})
     _check_cross_entropy(prediction, ignore_index, label_smoothing, reduction)
     shape = shape_of(prediction)
     many = len(shape) > 1
@@ -249,13 +250,17 @@ def _without_ignored(prediction: Any, ignored: np.ndarray) -> Any:
     return ag.where(np.expand_dims(ignored, 1 if data.ndim > 1 else 0), 0.0, prediction)
 
 
-def _are_plain_classes(labels: np.ndarray, shape: tuple[int, ...], ignore_index: int) -> bool:
-    """Whether labels are class numbers that all count, one for each row of scores."""
-    if len(shape) != 2 or labels.dtype != np.int64 or labels.shape != shape[:1] or not labels.size:
-        return False
+def _plain_classes(labels: np.ndarray, shape: tuple[int, ...], ignore_index: int) -> np.ndarray | None:
+    """The labels, if they are class numbers that all count, one for each row of scores; else None."""
+    if len(shape) != 2 or labels.shape != shape[:1] or not labels.size:
+        return None
     if ignore_index.__class__ is not int or 0 <= ignore_index < shape[1]:
-        return False
-    return bool(labels.view(np.uint64).max() < shape[1])   # as unsigned, negative ones are large
+        return None
+    if labels.dtype != np.int64:
+        if labels.dtype.kind not in "iu":
+            return None
+        labels = labels.astype(np.int64)
+    return labels if labels.view(np.uint64).max() < shape[1] else None     # as unsigned, negative ones are large
 
 
 def _check_cross_entropy(prediction: Any, ignore_index: Any, label_smoothing: Any, reduction: Any) -> None:

@@ -48,7 +48,7 @@ class Names:
         graph, arena = grouping.graph, grouping.arena
         self.parameters, self.numbers_at = graph.parameters, dict(grouping.numbers)
         self.groups = [(group.base, group.size, group.producer is None) for group in arena.groups]
-        self._home = np.arange(arena.size)  # inputs may lie in the arena twice, under one name
+        self._home = np.arange(arena.size, dtype=np.int64)  # inputs may lie in the arena twice, under one name
         first = grouping.input_copies[0][1]
         for which, places in grouping.input_copies[1:]:
             self._home[places] = first[which]

@@ -199,6 +199,19 @@ def test_exact_at_the_ends():
     assert nn.binary_cross_entropy(p, [1.0, 0.0], reduction="none").data.tolist() == [100.0, 100.0]
 
 
+@pytest.mark.parametrize("dtype", ["i1", "u1", "i2", "i4", "u4", "i8", "u8", ">i8"])
+def test_class_numbers_of_any_integer_dtype_give_the_same_single_node(dtype):
+    classes = np.array([2, 0, 1, 2])
+    mine, usual = Tensor(P), Tensor(P)
+    loss, expected = nn.cross_entropy(mine, classes.astype(dtype)), nn.cross_entropy(usual, classes)
+    loss.backward()
+    expected.backward()
+    assert loss.op.name == "cross_entropy_of_classes" and loss.item() == expected.item() and (mine.grad == usual.grad).all()
+    for wrong in {3, np.iinfo(dtype).max, np.iinfo(dtype).min} - {0}:
+        with pytest.raises(OperandError, match="class"):
+            nn.cross_entropy(mine, np.array([0, 1, 2, wrong], dtype))
+
+
 def test_cross_entropy_of_values_is_exact_at_a_thousand():
     for scores, label, expected, slopes in (([1000.0, 0.0], 0, 0.0, [0.0, 0.0]), ([1000.0, 0.0], 1, 1000.0, [1.0, -1.0]), ([-1000.0, -1000.0], 1, math.log(2.0), [0.5, -0.5]),
                                             ([-math.inf, 2.0], 1, 0.0, [0.0, 0.0])):  # fmt: skip
