@@ -168,8 +168,8 @@ def missing(function: Any, detail: str = "") -> MissingRuleError:
     """The error for a NumPy function without a rule: what it is and how to add one."""
     name = getattr(function, "__name__", str(function))
     return MissingRuleError(
-        f"{_home(function, name)}{name}{detail} has no derivative rule here, and the graph is never dropped silently; write it with "
-        f"functions that have one, declare it with autograd_core.Op(name={name!r}, …), or pass plain arrays "
+        f"{_home(function, name)}{name}{detail} has no derivative rule here{_reason(function, name, detail)}, and the graph is never "
+        f"dropped silently; write it with functions that have one, declare it with autograd_core.Op(name={name!r}, …), or pass plain arrays "
         "(tensor.detach(), tensor.numpy(), value.data) if no gradient is needed."
     )
 
@@ -181,3 +181,16 @@ def _home(function: Any, name: str) -> str:
         if getattr(room, name, None) is function:
             return prefix
     return "scipy.special." if isinstance(function, np.ufunc) else ""
+
+
+_WRITING = frozenset({"copyto", "fill_diagonal", "place", "put", "put_along_axis", "putmask"})
+_COMPLEX = frozenset({"angle", "eig", "eigvals", "roots"})
+
+
+def _reason(function: Any, name: str, detail: str) -> str:
+    """Why it has none, where that is no accident."""
+    if name in _WRITING or detail == ".at":
+        return " (it writes into an array; np.where(condition, new, x) makes a new one)"
+    if name in _COMPLEX or "fft" in str(getattr(function, "__module__", "")):
+        return " (it computes with complex numbers, which have no gradient here)"
+    return ""

@@ -764,6 +764,25 @@ def test_function_without_a_rule(name: str) -> None:
     assert isinstance(info.value, MissingRuleError)
 
 
+REASONS: dict[str, tuple[str, Callable[[Any], Any]]] = {
+    "fft": ("complex numbers", lambda x: np.fft.fft(x)),
+    "rfft": ("complex numbers", lambda x: np.fft.rfft(x)),
+    "eigvals": ("complex numbers", lambda x: np.linalg.eigvals(np.outer(x, x))),
+    "fill_diagonal": ("writes into an array", lambda x: np.fill_diagonal(np.outer(x, x), 0.0)),
+    "put_along_axis": ("writes into an array", lambda x: np.put_along_axis(x, np.array([0]), 1.0, 0)),
+    "copyto": ("writes into an array", lambda x: np.copyto(np.zeros(2), x)),
+    "at": ("writes into an array", lambda x: np.add.at(np.zeros(2), [0, 1], x)),
+}
+
+
+@pytest.mark.parametrize("name", REASONS)
+def test_a_function_that_cannot_have_a_rule_says_why(name: str) -> None:
+    """Complex numbers have no gradient here, and a graph needs the elements that would be written over."""
+    reason, f = REASONS[name]
+    with pytest.raises(MissingRuleError, match=rf"{name} has no derivative rule here \(it.* ?{reason}"):
+        f(Tensor([1.0, 2.0]))
+
+
 @pytest.mark.parametrize(
     ("option", "call"),
     [
