@@ -83,7 +83,7 @@ def _pull_eigh(m: Any, g: Any, out: Any) -> Any:
 
 def _svd(x: Any) -> Any:
     u, s, vt = np.linalg.svd(x, full_matrices=False)
-    return _stacked(s, u, np.swapaxes(vt, -1, -2))
+    return _stacked(s + 0.0, u, np.swapaxes(vt, -1, -2))   # LAPACK may give −0
 
 
 def _pull_svd(m: Any, g: Any, out: Any, x: Any) -> Any:

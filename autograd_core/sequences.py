@@ -90,7 +90,8 @@ def cond(x: Any, p: Any = None) -> Any:
     if p in (None, 2, -2):
         values = svdvals(x)
         large, small = getitem(values, (..., 0)), getitem(values, (..., -1))
-        return small / large if p == -2 else large / small
+        with np.errstate(all="ignore"):        # of a singular matrix it is inf, which NumPy gives without a warning
+            return small / large if p == -2 else large / small
     return norm(x, p, axis=(-2, -1)) * norm(inv(x), p, axis=(-2, -1))
 
 

@@ -89,6 +89,19 @@ def test_averages_by_weights_along_a_tuple_of_axes() -> None:
     check_grads(lambda x, w: np.average(x, axis=(2, 0), weights=w), (DEEP, v), order=2)
 
 
+def test_the_condition_number_of_a_singular_matrix_is_infinite() -> None:
+    """Without a warning, and never −inf: of many matrices of whole numbers some have a singular value of −0."""
+    found = 0
+    for seed in range(100):
+        x = np.round(np.random.default_rng(seed).normal(size=(3, 3)))
+        for p in (None, 2, -2):
+            if np.linalg.matrix_rank(x) == 3:
+                np.testing.assert_allclose(np.linalg.cond(Tensor(x), p).data, np.linalg.cond(x, p), rtol=1e-6)
+        assert not np.any(np.signbit(np.linalg.svdvals(Tensor(x)).data)) and np.linalg.cond(Tensor(x)).data > 0.0
+        found += np.linalg.matrix_rank(x) < 3
+    assert found > 10
+
+
 def test_the_imaginary_part_of_anything_is_zero() -> None:
     out = np.imag(Tensor([np.inf, np.nan, -2.0]))
     assert out.data.tolist() == [0.0, 0.0, 0.0]
