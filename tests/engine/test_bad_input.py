@@ -79,6 +79,7 @@ CASES: dict[str, tuple[Callable[[], Any], type[Exception], list[str]]] = {
         ["cholesky", "positive definite"],
     ),
     "repeat": (lambda: np.repeat(ones(2), -1), AutogradError, ["repeat", "-1"]),
+    "repeat by other counts": (lambda: np.repeat(ones(2), [1, 2, 3]), ShapeError, ["repeat", "[1, 2, 3]", "2 elements", "one for each"]),
     "tile": (lambda: np.tile(ones(2), (2, -1)), ShapeError, ["tile", "(2, -1)", "0 or more"]),
     "roll": (lambda: np.roll(ones(2, 2, 2), (1, 2), (0, 1, 2)), ShapeError, ["roll", "2 shifts", "3 axes"]),
     "diag": (lambda: np.diag(ones(2, 2, 2)), ShapeError, ["diag", "(2, 2, 2)", "a vector or a matrix"]),

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 
 import nn
@@ -463,3 +464,19 @@ def test_a_model_comes_back_in_the_mode_it_was_saved_in(tmp_path):
         assert given.training
     model = network().eval()
     np.testing.assert_array_equal(nn.load(nn.save(model, tmp_path / "model.safetensors"))(x).data, model(x).data)
+
+
+def test_files_are_written_into_new_folders_and_nothing_stays_open(tmp_path):
+    """Over and over to one place; arrays in any order of memory come back as they were."""
+    model = nn.Linear(3, 2, rng=0)
+    model.weight.data = np.asfortranarray(model.weight.data)
+    process = psutil.Process()
+    handles = process.num_handles if hasattr(process, "num_handles") else process.num_fds
+    target = tmp_path / "a" / "b" / "model.safetensors"
+    nn.save(model, target)
+    before = handles()
+    for _ in range(30):
+        nn.save(model, target)
+    assert handles() <= before + 3
+    np.testing.assert_array_equal(nn.load(target).weight.data, model.weight.data)
+    assert [path.name for path in target.parent.iterdir()] == ["model.safetensors"]

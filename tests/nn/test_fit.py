@@ -103,6 +103,35 @@ def test_a_watched_metric_should_grow_and_a_watched_loss_fall(name, way, stops):
     assert (history.stopped, len(history)) == (("early stopping", 3) if stops else ("finished", 6))
 
 
+@pytest.mark.parametrize(("every", "stop", "expected"), [(1, None, [1, 2, 3, 4, 5, 6, 7]), (3, None, [3, 6, 7]), (9, None, [7]), (3, 5, [3, 5])])
+def test_checkpoints_are_written_every_so_many_epochs_and_at_the_end(monkeypatch, tmp_path, every, stop, expected):
+    x, y = moons(20, rng=0)
+    written, save = [], nn.train.save_checkpoint
+    monkeypatch.setattr(nn.train, "save_checkpoint", lambda path, training: (written.append(training.epoch), save(path, training)))
+
+    def halt(training):
+        training.stopped = training.epoch == stop
+
+    nn.fit(tensor_model(), x, y, loss="cross_entropy", epochs=7, checkpoint=tmp_path / "run", checkpoint_every=every, callbacks=[halt], rng=0)
+    assert written == expected
+
+
+def test_an_optimiser_by_name_has_a_rate_to_begin_with():
+    for name, rate in {"sgd": 0.1, "adam": 0.01, "adamw": 0.01, "rmsprop": 0.01, "adagrad": 0.1}.items():
+        assert nn.train.optimizer_of(name, tensor_model(), None).lr == rate
+        assert nn.train.optimizer_of(name, tensor_model(), 0.5).lr == 0.5
+
+
+@pytest.mark.parametrize("score", [nn.accuracy, nn.metrics.r2_score])
+def test_a_score_is_of_arrays_of_one_length(score):
+    for p, t in ((1.0, [1.0]), ([1.0], 1.0)):
+        with pytest.raises(ShapeError, match="expected an array of each"):
+            score(p, t)
+    for p, t in (([1.0, 2.0], [1.0]), ([], [])):
+        with pytest.raises(ShapeError, match="as many of each, and at least one"):
+            score(p, t)
+
+
 def test_clipping_callbacks_penalty():
     x, y = moons(30, rng=0)
     model, epochs, norms = tensor_model(), [], []

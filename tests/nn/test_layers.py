@@ -1,6 +1,7 @@
 """Layers against torch, forward and gradients, given the same weights."""
 
 import copy
+import math
 import pickle
 
 import numpy as np
@@ -219,6 +220,24 @@ def test_a_narrow_layer_is_narrow_throughout(name, training):
     first = results[0] if isinstance(results, tuple) else results
     (first * first).sum().backward()
     assert {p.grad.dtype for p in (x, *module.parameters()) if p.grad is not None} == {np.dtype(np.float32)}
+
+
+@pytest.mark.parametrize("kind", [nn.RNNCell, nn.LSTMCell, nn.RNN, nn.LSTM])
+@pytest.mark.parametrize("nhid", [4, 25])
+def test_recurrent_weights_start_within_torchs_bounds_and_fill_them(kind, nhid):
+    """Uniform from −1/√nhid to 1/√nhid."""
+    module, bound = kind(9, nhid, rng=0), 1.0 / math.sqrt(nhid)
+    for p in module.parameters():
+        assert 0.6 * bound < np.abs(p.data).max() <= bound
+        assert p.data.min() < 0.0 < p.data.max()
+
+
+def test_batches_are_counted_from_none():
+    norm = nn.BatchNorm1d(2)
+    assert norm.num_batches_tracked == 0
+    norm(np.array([[1.0, 2.0], [3.0, 5.0]]))
+    norm.eval()(np.array([[1.0, 2.0]]))
+    assert norm.num_batches_tracked == 1
 
 
 def test_running_averages_keep_their_dtype():
