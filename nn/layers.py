@@ -104,6 +104,13 @@ class Sequential(Module):
         """The modules by their places."""
         return ((str(i), m) for i, m in enumerate(self.modules_in_order) if isinstance(m, Module))
 
+    def _shown_parts(self) -> list[tuple[str, str]]:
+        """The modules, and the functions between them by their names."""
+        return [
+            (str(i), repr(m) if isinstance(m, Module) else str(getattr(m, "__name__", None) or getattr(m, "name", None) or repr(m)))
+            for i, m in enumerate(self.modules_in_order)
+        ]
+
     def __iter__(self) -> Iterator[Any]:
         """The modules in order."""
         return iter(self.modules_in_order)

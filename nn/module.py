@@ -220,12 +220,16 @@ class Module:
         """What stands between the brackets of the repr of a module without children."""
         return ""
 
+    def _shown_parts(self) -> list[tuple[str, str]]:
+        """What stands in the lines of the repr: (name, repr) of each child."""
+        return [(name, repr(child)) for name, child in self.children()]
+
     def __repr__(self) -> str:
-        """The structure, one line a module; equal neighbours are counted."""
-        children = list(self.children())
-        if not children:
+        """The structure, one line a module."""
+        parts = self._shown_parts()
+        if not parts:
             return f"{type(self).__name__}({self.extra_repr()})"
-        lines = [f"  ({name}): {repr(child).replace(chr(10), chr(10) + '  ')}" for name, child in children]
+        lines = [f"  ({name}): {text.replace(chr(10), chr(10) + '  ')}" for name, text in parts]
         return f"{type(self).__name__}(\n" + "\n".join(lines) + "\n)"
 
     def rows(self) -> list[tuple[str, str, int]]:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import nn
-from autograd_core import Tensor, check_grads, no_grad
+from autograd_core import TABLE, Tensor, check_grads, no_grad
 from autograd_core.errors import OperandError, ShapeError, StructureError
 
 
@@ -374,3 +374,12 @@ def test_what_a_model_remembers_is_no_parameter_where_its_name_says_so():
     cell.kept = {}
     with pytest.raises(OperandError, match=r"Cell.w is a parameter.*if its name begins with _"):
         cell.w = cell.w * 0.5
+
+
+def test_functions_between_modules_are_shown_by_their_names():
+    """Those of one's own, plain ones and operations of the table, each in its place."""
+    def doubled(x):
+        return 2.0 * x
+
+    model = nn.Sequential(nn.Linear(2, 3, rng=0), np.tanh, TABLE["softplus"], nn.Sequential(doubled), nn.ReLU())
+    assert repr(model) == "Sequential(\n  (0): Linear(2, 3)\n  (1): tanh\n  (2): softplus\n  (3): Sequential(\n    (0): doubled\n  )\n  (4): ReLU()\n)"
