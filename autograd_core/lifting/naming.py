@@ -40,6 +40,11 @@ def stem(labels: list[str]) -> str:
     return name if name.isidentifier() and len(name) <= _LONGEST and name not in _TAKEN else ""
 
 
+def _places(index: Array) -> Array:
+    """The places of an index, each once; of one dtype on every machine, since names are found by their bytes."""
+    return np.unique(index).astype(np.int64, copy=False)
+
+
 class Names:
     """Names of places in the arena of a grouping."""
 
@@ -48,7 +53,7 @@ class Names:
         graph, arena = grouping.graph, grouping.arena
         self.parameters, self.numbers_at = graph.parameters, dict(grouping.numbers)
         self.groups = [(group.base, group.size, group.producer is None) for group in arena.groups]
-        self._home = np.arange(arena.size, dtype=np.int64)  # inputs may lie in the arena twice, under one name
+        self._home = np.arange(arena.size)  # inputs may lie in the arena twice, under one name
         first = grouping.input_copies[0][1]
         for which, places in grouping.input_copies[1:]:
             self._home[places] = first[which]
@@ -76,9 +81,9 @@ class Names:
                     found.append((step.bias, "b"))
             elif isinstance(step, Combine) and step.source is not None:
                 found += [(index, "b") for index, _ in step.references[1:] if index.max() < self.parameters]
-        distinct = {places.tobytes(): places for places in (np.unique(index) for index, _ in found)}.values()
+        distinct = {places.tobytes(): places for places in (_places(index) for index, _ in found)}.values()
         for index, letter in found:
-            places = np.unique(index)
+            places = _places(index)
             inside = [len(of) for of in distinct if len(of) < len(places) and np.isin(of, places).all()]
             if sum(inside) == len(places):  # several matrices side by side, each of which has a name of its own
                 continue
@@ -112,7 +117,7 @@ class Names:
 
     def leaf(self, index: Array, letter: str) -> str:
         """The name of these leaves, a new one if they have none."""
-        places = np.unique(self._home[index])
+        places = _places(self._home[index])
         key = places.tobytes()
         if key not in self.leaves:
             common = stem([self.labels.get(place, "") for place in places.tolist()])
@@ -152,7 +157,7 @@ class Names:
         return names[0] + self._part(owners[0], np.unique(index), self.shapes.get(names[0], ()))
 
     def _parameters(self, index: Array, letter: str) -> str:
-        places = np.unique(index)
+        places = _places(index)
         if places.tobytes() in self.leaves:
             return self.leaves[places.tobytes()]
         found = self._side_by_side(places)
