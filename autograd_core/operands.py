@@ -189,6 +189,8 @@ _COMPLEX = frozenset({"angle", "eig", "eigvals", "roots"})
 
 def _reason(function: Any, name: str, detail: str) -> str:
     """Why it has none, where that is no accident."""
+    if detail.endswith(" out="):
+        return " (it writes into an array, as `a += tensor` does; a = a + tensor makes a new one)"
     if name in _WRITING or detail == ".at":
         return " (it writes into an array; np.where(condition, new, x) makes a new one)"
     if name in _COMPLEX or "fft" in str(getattr(function, "__module__", "")):
