@@ -225,6 +225,7 @@ CASES: dict[str, tuple[Callable[[], Any], type[Exception], list[str]]] = {
     "interp of a period": (lambda: np.interp(ones(2), [0.0, 1.0], [0.0, 1.0], period=1.0), AutogradError, ["interp", "period", "np.mod"]),
     "jacobian of a text": (lambda: ag.jacobian(lambda x: "x")(1.0), AutogradError, ["jacobian", "'x'", "numbers and arrays"]),
     "derivatives of too many orders": (lambda: ag.check_grads(np.sin, (1.0,), order=100), AutogradError, ["check_grads", "100", "at most"]),
+    "a polynomial fit that cuts off": (lambda: np.polyfit(np.arange(6.0), ones(6), 3, rcond=0.5), AutogradError, ["rcond=0.5", "cut off"]),
     "unknown pad mode": (lambda: np.pad(ones(2), 1, mode="sideways"), AutogradError, ["pad", "sideways"]),
     "too many operands": (lambda: ag.tanh(Value(1.0), Value(2.0)), AutogradError, ["tanh", "2", "1"]),
 }
