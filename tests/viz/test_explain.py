@@ -8,7 +8,7 @@ import pytest
 
 import nn
 from autograd_core import Tensor, Value, weighted_sum
-from autograd_core.errors import AutogradError
+from autograd_core.errors import AutogradError, ShapeError
 from autograd_core.viz import draw, explain
 from autograd_core.viz.boxes import brief, laid_out
 from autograd_core.viz.network import read
@@ -220,3 +220,14 @@ def test_wrong_roots_and_endings_are_type_and_value_errors(tmp_path):
                 show(Value(1.0) * 2.0).save(tmp_path / "a.xyz")
         with pytest.raises(kind, match=r"received a tensor of shape \(2,\), expected one element"):
             explain(Tensor([1.0, 2.0]))
+
+
+def test_a_chain_of_values_may_start_from_any_number():
+    """The gradient of the root is that number, and all others are in proportion; an array is refused."""
+    x, y = Value(2.0), Value(3.0)
+    z = x * y + x
+    steps = explain(z, seed=-0.5)
+    assert [(step.operand, step.contribution) for step in steps if step.operand is y] == [(y, -1.0)]
+    assert sum(step.contribution for step in steps if step.operand is x) == -2.0
+    with pytest.raises(ShapeError, match=r"gradient of shape \(2,\) for a Value, expected one number"):
+        explain(z, seed=[1.0, 2.0])
