@@ -138,8 +138,13 @@ def _positive_definite(rng: Any) -> list[Any]:
 def _cofactors(m: Any, x: Any) -> Any:
     """∂det/∂x. From the inverse where there is a good one; else from the minors, which exist for every matrix."""
     n, data = m.shape(x)[-1], m.data(x)
-    if data.size == 0 or np.all(np.linalg.cond(data) < 1e8):
-        return m.reshape(m.det(x), shape=(*m.shape(x)[:-2], 1, 1)) * swap_last(m, m.inv(x))
+    if data.size == 0:
+        return np.ones(m.shape(x))
+    if np.all(np.linalg.cond(data) < 1e8):     # scaled by a power of 2, so that a determinant under- or overflows only where a minor does
+        _, exponent = np.frexp(np.max(np.abs(data), axis=(-2, -1), keepdims=True))
+        scaled = x * np.ldexp(data.dtype.type(1.0), -exponent)
+        minors = m.reshape(m.det(scaled), shape=(*m.shape(x)[:-2], 1, 1)) * swap_last(m, m.inv(scaled))
+        return minors * np.ldexp(data.dtype.type(1.0), (n - 1) * exponent)
     if n == 1:
         return np.ones(m.shape(x))
     rows = [np.delete(np.arange(n), i) for i in range(n)]

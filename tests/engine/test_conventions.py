@@ -350,6 +350,21 @@ def test_a_product_that_is_all_but_zero_has_the_products_of_the_others(f: Any, d
         np.testing.assert_allclose(grad(f)(x), others, rtol=4.0 * float(about.eps), atol=2.0 * float(about.smallest_subnormal))
 
 
+@pytest.mark.parametrize(("scale", "dtype"), [(1.0, np.float64), (2.0**-600, np.float64), (2.0**600, np.float64), (2.0**-80, np.float32), (2.0**80, np.float32)])
+def test_the_gradient_of_a_determinant_that_under_or_overflows(scale: float, dtype: Any) -> None:
+    """Those of [[a, b], [c, d]] are [[d, −c], [−b, a]], whatever the determinant is; those of a stack are those of its matrices."""
+    x = np.array([[[3.0, 1.0], [-2.0, 5.0]], [[1.0, 0.0], [4.0, -2.0]]], dtype) * dtype(scale)
+    x[1] /= dtype(scale)
+    expected = [[[m[1, 1], -m[1, 0]], [-m[0, 1], m[0, 0]]] for m in x]
+    with np.errstate(all="ignore"):
+        found = grad(lambda x: np.sum(np.linalg.det(x)))(x)
+        np.testing.assert_allclose(found, expected, rtol=1e-5 if dtype is np.float32 else 1e-14, atol=1e-300 if dtype is np.float64 else 1e-38)
+        assert found.dtype == dtype
+        curve = hessian(np.linalg.det)(x[0])
+    np.testing.assert_allclose(curve[0, 0], [[0.0, 0.0], [0.0, 1.0]], atol=1e-6)
+    np.testing.assert_allclose(curve[0, 1], [[0.0, 0.0], [-1.0, 0.0]], atol=1e-6)
+
+
 def test_cumprod_with_one_zero_and_with_several() -> None:
     """Row i is the gradient of x₀…xᵢ."""
     np.testing.assert_array_equal(
