@@ -96,6 +96,13 @@ class Program:
             )
         self._inputs[...] = batch
 
+    def __reduce__(self) -> Any:
+        """Refuse to be pickled or copied: the calls are bound to the buffers of this process, and theta to the leaves."""
+        raise LiftError(
+            "Program: received a program to pickle or copy, whose calls are bound to the memory that they work in; call write_back() and pickle "
+            "the parameters, or the graph, and lift it again there."
+        )
+
     def _load(self) -> None:
         data = self.theta._value
         if data is not self._store:

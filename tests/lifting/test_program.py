@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import gc
 import math
 import pathlib
+import pickle
 import random
 import threading
 import weakref
@@ -469,3 +471,12 @@ def test_inputs_that_have_a_gradient_are_refused_inside_a_transform() -> None:
             grad(replay)(np.array([3.0, 5.0]))
         program.inputs = Tensor([3.0, 5.0])
         assert program() in {15.0, 34.0}
+
+
+@pytest.mark.parametrize("make", [pickle.dumps, copy.copy, copy.deepcopy])
+def test_a_program_cannot_be_copied_or_pickled_and_says_what_can(make: Any) -> None:
+    x, w = Value(3.0), Tensor([1.0, 2.0])
+    for program in (lift(x * x), lift((w * w).sum())):
+        with pytest.raises(LiftError, match=r"call write_back\(\) and pickle the parameters"):
+            make(program)
+        assert program() in (9.0, 5.0)  # and still runs
