@@ -16,7 +16,7 @@ from .errors import OperandError, ShapeError
 from .indexing import concatenate, diag, getitem, stack, where
 from .node import Node
 from .operands import data_of
-from .registry import answers, axis_of, in_dtype_of, ndim_of, record_op, shape_of
+from .registry import answers, axis_of, in_dtype_of, ndim_of, record_op, shape_of, wholes
 from .shaping import moveaxis, ravel, reshape
 
 __all__ = ["RUNNING"]
@@ -49,7 +49,8 @@ def resize(x: Any, new_shape: Any) -> Any:
     """Of another shape, filled with the elements over and over."""
     if not np.prod(shape_of(x)):
         raise ShapeError(f"resize: received shape {shape_of(x)}, expected an element at least to fill the new shape with.")
-    return _moved(lambda at: np.resize(at, new_shape), x)
+    sides = wholes(new_shape, "resize", "new_shape")
+    return _moved(lambda at: np.resize(at, sides), x)
 
 
 @answers(np.insert)
