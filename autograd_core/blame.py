@@ -13,13 +13,18 @@ from typing import Any
 
 import numpy as np
 
-from .algebra import Algebra
+from .algebra import NODES, Algebra
 from .errors import AnomalyError, RuleError, StaleDataError
 from .node import Node
 from .op import TABLE, Op, built_in
 from .walk import describe, operands
 
 __all__ = ["answers_of", "blame", "complaint", "real"]
+
+
+class _CountError(TypeError):
+    """A rule for all operands at once gave something else than one entry for each."""
+
 
 _NOT_A_RULES = (StaleDataError, AnomalyError, np.linalg.LinAlgError)
 
@@ -37,7 +42,7 @@ def blame(error: Exception, node: Any, m: Algebra, g: Any) -> None:
 def answers_of(node: Any, m: Algebra, g: Any) -> Iterator[tuple[int, Any, Any]]:
     """(slot, operand, what its rule gives, or the exception that it raises), for every operand that wants a gradient."""
     op, params, pairs = node.op, node._params or {}, operands(node)
-    graph = str(m) == "NODES"
+    graph = m is NODES
     values = [operand if graph and operand is not None else value for operand, value in pairs]
     head: tuple[Any, ...] = (node if graph else node._value,) if op.d else (g, node if graph else node._value)
     together: Any = None
@@ -57,7 +62,7 @@ def answers_of(node: Any, m: Algebra, g: Any) -> Iterator[tuple[int, Any, Any]]:
                 together = answer
         if together is not None:
             right = isinstance(together, (tuple, list)) and len(together) == len(pairs)
-            answer = together[slot] if right else TypeError(f"gave {_kind(together)}, expected a tuple with an entry for each of {len(pairs)} operands")
+            answer = together[slot] if right else _CountError(f"gave {_kind(together)}, expected a tuple with an entry for each of {len(pairs)} operands")
         yield slot, value, answer
 
 
@@ -65,9 +70,9 @@ def complaint(op: Op, slot: int, answer: Any, out: tuple[int, ...], operand: tup
     """What is wrong with the answer of a rule; empty where nothing is. `out` and `operand` are shapes."""
     rule: Any = (op.d or op.vjp)[0 if op.variadic else slot]
     who = f"{op.name}: the {'derivative rule' if op.d else 'pull-back'} for operand {slot}{_place(rule)}"
+    if isinstance(answer, _CountError):
+        return f"{who} {answer}"
     if isinstance(answer, Exception):
-        if op.variadic and str(answer).startswith("gave "):
-            return f"{who} {answer}"
         return f"{who} raised {type(answer).__name__}: {str(answer).rstrip('.')}{_hint(answer)}"
     expected = f"a real number, or an array that broadcasts to the shape {out} of the result" if op.d else f"real numbers of the shape {operand} of the operand"
     data = answer._value if isinstance(answer, Node) else answer

@@ -200,7 +200,8 @@ def _stack_name(network: Network, parts: list[list[int]]) -> str:
 def _long_name(network: Network, alike: list[int], inside: set[int]) -> str:
     """The formula of nodes that were computed alike, as deep as there is room for."""
     texts = [clean(str(_formula(network, alike, inside, depth)).replace("((…))", "(…)"), 36) for depth in range(6)]
-    return max((text for text in texts if len(text) <= _LONGEST), key=texts.index, default=texts[0])
+    fitting = [text for text in texts if len(text) <= _LONGEST]
+    return fitting[-1] if fitting else texts[0]
 
 
 def _formula(network: Network, alike: list[int], inside: set[int], depth: int) -> Expression:
