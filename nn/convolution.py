@@ -26,7 +26,7 @@ Pair = tuple[int, int]
 
 
 def _windows(x: Any, *, size: Pair, stride: Pair) -> Any:
-    """(n, c, h, w) as (n, c, rows, columns, size[0], size[1])."""
+    """(…, h, w) as (…, rows, columns, size[0], size[1])."""
     view = np.lib.stride_tricks.sliding_window_view(x, size, axis=(-2, -1))
     return view[..., :: stride[0], :: stride[1], :, :]
 
@@ -69,21 +69,22 @@ def _pair(n: Any, what: str, least: int = 1) -> Pair:
 def _padded(x: Any, padding: Pair, fill: float = 0.0) -> Any:
     if padding == (0, 0):
         return x
-    return np.pad(x, ((0, 0), (0, 0), (padding[0],) * 2, (padding[1],) * 2), constant_values=fill)
+    return np.pad(x, (*[(0, 0)] * (x.ndim - 2), (padding[0],) * 2, (padding[1],) * 2), constant_values=fill)
 
 
 def _image(x: Any, channels: int | None, size: Pair, padding: Pair, who: str) -> Any:
-    """A batch of images, checked."""
+    """A batch of images, or one image, checked."""
     shape = shape_of(x)
-    if len(shape) != 4 or (channels is not None and shape[1] != channels):
-        raise ShapeError(f"{who}: received shape {shape}, expected (n, {'channels' if channels is None else channels}, height, width).")
-    if shape[2] + 2 * padding[0] < size[0] or shape[3] + 2 * padding[1] < size[1]:
-        raise ShapeError(f"{who}: images of {shape[2]} × {shape[3]} with padding {padding} are smaller than the window {size}.")
+    if len(shape) not in (3, 4) or (channels is not None and shape[-3] != channels):
+        one = f"({'channels' if channels is None else channels}, height, width)"
+        raise ShapeError(f"{who}: received shape {shape}, expected (n, {one[1:]} or, for one image, {one}.")
+    if shape[-2] + 2 * padding[0] < size[0] or shape[-1] + 2 * padding[1] < size[1]:
+        raise ShapeError(f"{who}: images of {shape[-2]} × {shape[-1]} with padding {padding} are smaller than the window {size}.")
     return x if isinstance(x, Tensor) else Tensor(x, requires_grad=False)
 
 
 class Conv2d(Module):
-    """Cross-correlation of images (n, channels, height, width) with `nout` kernels, as torch's `Conv2d`.
+    """Cross-correlation of images (n, channels, height, width), or of one (channels, height, width), with `nout` kernels, as torch's `Conv2d`.
 
     Args:
         nin: The channels of the input.
@@ -115,16 +116,16 @@ class Conv2d(Module):
         self.bias = Tensor(start, dtype=dtype, label="bias") if bias else None
 
     def forward(self, x: Any) -> Tensor:
-        """Images of shape (n, nout, rows, columns)."""
+        """Images of shape (n, nout, rows, columns), or one of (nout, rows, columns)."""
         nout, nin = self.weight.shape[:2]
         x = _padded(_image(x, nin, self.size, self.padding, "Conv2d"), self.padding)
-        windows = _WINDOWS(x, size=self.size, stride=self.stride)
-        n, _, rows, columns = windows.shape[:4]
-        patches = windows.transpose(0, 2, 3, 1, 4, 5).reshape(n * rows * columns, math.prod(self.weight.shape[1:]))
+        windows = np.moveaxis(_WINDOWS(x, size=self.size, stride=self.stride), -5, -3)       # the channels beside the window
+        places = windows.shape[:-3]
+        patches = windows.reshape(math.prod(places), math.prod(self.weight.shape[1:]))
         out = patches @ self.weight.reshape(nout, -1).T
         if self.bias is not None:
             out = out + self.bias
-        return out.reshape(n, rows, columns, nout).transpose(0, 3, 1, 2)  # type: ignore[no-any-return]
+        return np.moveaxis(out.reshape(*places, nout), -1, -3)  # type: ignore[no-any-return]
 
     def config(self) -> dict[str, Any]:
         """The arguments that make an equal module."""
@@ -156,7 +157,7 @@ class MaxPool2d(Module):
         self.padding = _pair(padding, "MaxPool2d: padding", 0)
 
     def forward(self, x: Any) -> Tensor:
-        """Images of shape (n, channels, rows, columns)."""
+        """Images of shape (n, channels, rows, columns), or one of (channels, rows, columns)."""
         x = _image(x, None, self.size, self.padding, "MaxPool2d")
         windows = _WINDOWS(_padded(x, self.padding, -np.inf), size=self.size, stride=self.stride)
         return windows.max(axis=(-2, -1))  # type: ignore[no-any-return]

@@ -146,13 +146,15 @@ class _Recurrent(Module):
     def _parameters_of(self, k: int) -> tuple[Any, ...]:
         return tuple(getattr(self, f"{name}_l{k}") for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"))
 
-    def _sequence(self, x: Any) -> tuple[list[Any], int]:
-        """The inputs step by step, each of shape (n, nin), and n."""
-        _checked(x, self.nin, (3,), type(self).__name__)
-        steps = [x[:, t] if self.batch_first else x[t] for t in range(shape_of(x)[1 if self.batch_first else 0])]
+    def _sequence(self, x: Any) -> tuple[list[Any], tuple[int, ...], int]:
+        """The inputs step by step, each of shape (n, nin) or (nin,); the shape (n, nhid) or (nhid,) of a state; the axis of the steps."""
+        _checked(x, self.nin, (2, 3), type(self).__name__)
+        shape = shape_of(x)
+        time = 1 if self.batch_first and len(shape) == 3 else 0
+        steps = [x[:, t] if time else x[t] for t in range(shape[time])]
         if not steps:
             raise ShapeError(f"{type(self).__name__}: received a sequence of no steps, expected at least one.")
-        return steps, shape_of(x)[0 if self.batch_first else 1]
+        return steps, (*shape[:time], *shape[time + 1 : -1], self.nhid), time
 
     def config(self) -> dict[str, Any]:
         """The arguments that make an equal module."""
@@ -167,7 +169,7 @@ class _Recurrent(Module):
 
 
 class RNN(_Recurrent):
-    """h_t = tanh(W x_t + b + U h_{t−1} + c) over a sequence of shape (steps, n, nin), or (n, steps, nin) with `batch_first`.
+    """h_t = tanh(W x_t + b + U h_{t−1} + c) over sequences of shape (steps, n, nin), or (n, steps, nin) with `batch_first`, or over one of shape (steps, nin).
 
     Gives (the states of the last layer at all steps, the last states of all layers), as torch's `RNN`.
 
@@ -178,22 +180,22 @@ class RNN(_Recurrent):
     """
 
     def forward(self, x: Any, h0: Any = None) -> tuple[Any, Any]:
-        """(states, last states); `h0` has shape (num_layers, n, nhid)."""
-        steps, n = self._sequence(x)
-        h0 = None if h0 is None else _states(h0, 1, (self.num_layers, n, self.nhid), "RNN")[0]
+        """(states, last states); `h0` has shape (num_layers, n, nhid), or (num_layers, nhid) for one sequence."""
+        steps, shape, time = self._sequence(x)
+        h0 = None if h0 is None else _states(h0, 1, (self.num_layers, *shape), "RNN")[0]
         last = []
         for k in range(self.num_layers):
             w, u, b, c = self._parameters_of(k)
-            h: Any = np.zeros((n, self.nhid), w.dtype) if h0 is None else h0[k]
+            h: Any = np.zeros(shape, w.dtype) if h0 is None else h0[k]
             for t, step in enumerate(steps):
                 h = _rnn_step(step, h, w, u, b, c, ag.tanh)
                 steps[t] = h
             last.append(h)
-        return np.stack(steps, axis=1 if self.batch_first else 0), np.stack(last)
+        return np.stack(steps, axis=time), np.stack(last)
 
 
 class LSTM(_Recurrent):
-    """An LSTM over a sequence of shape (steps, n, nin), or (n, steps, nin) with `batch_first`.
+    """An LSTM over sequences of shape (steps, n, nin), or (n, steps, nin) with `batch_first`, or over one of shape (steps, nin).
 
     Gives (states at all steps, (last states, last memories)), as torch's `LSTM`.
 
@@ -206,17 +208,17 @@ class LSTM(_Recurrent):
     gates = 4
 
     def forward(self, x: Any, state: Any = None) -> tuple[Any, tuple[Any, Any]]:
-        """(states, (h, c)); `state` is (h0, c0), each of shape (num_layers, n, nhid)."""
-        steps, n = self._sequence(x)
-        state = None if state is None else _states(state, 2, (self.num_layers, n, self.nhid), "LSTM")
+        """(states, (h, c)); `state` is (h0, c0), each of shape (num_layers, n, nhid), or (num_layers, nhid) for one sequence."""
+        steps, shape, time = self._sequence(x)
+        state = None if state is None else _states(state, 2, (self.num_layers, *shape), "LSTM")
         states, memories = [], []
         for k in range(self.num_layers):
             weights = self._parameters_of(k)
-            h: Any = np.zeros((n, self.nhid), weights[0].dtype) if state is None else state[0][k]
-            c: Any = np.zeros((n, self.nhid), weights[0].dtype) if state is None else state[1][k]
+            h: Any = np.zeros(shape, weights[0].dtype) if state is None else state[0][k]
+            c: Any = np.zeros(shape, weights[0].dtype) if state is None else state[1][k]
             for t, step in enumerate(steps):
                 h, c = _lstm_step(step, h, c, *weights)
                 steps[t] = h
             states.append(h)
             memories.append(c)
-        return np.stack(steps, axis=1 if self.batch_first else 0), (np.stack(states), np.stack(memories))
+        return np.stack(steps, axis=time), (np.stack(states), np.stack(memories))

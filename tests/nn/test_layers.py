@@ -93,14 +93,16 @@ def test_layer_norm(torch, axes):
 @pytest.mark.oracle
 @pytest.mark.parametrize("options", [{}, {"stride": 2}, {"padding": 1}, {"stride": (2, 1), "padding": (1, 2)}, {"bias": False}])
 @pytest.mark.parametrize("size", [3, (2, 3)])
-def test_convolution(torch, options, size):
-    same(torch, nn.Conv2d(2, 3, size, rng=0, **options), torch.nn.Conv2d(2, 3, size, **options), rng.normal(size=(2, 2, 7, 6)))
+@pytest.mark.parametrize("images", [(2,), ()])
+def test_convolution(torch, options, size, images):
+    same(torch, nn.Conv2d(2, 3, size, rng=0, **options), torch.nn.Conv2d(2, 3, size, **options), rng.normal(size=(*images, 2, 7, 6)))
 
 
 @pytest.mark.oracle
 @pytest.mark.parametrize("options", [{}, {"stride": 1}, {"stride": (2, 1)}, {"padding": 1}])
-def test_max_pool(torch, options):
-    same(torch, nn.MaxPool2d(2, **options), torch.nn.MaxPool2d(2, **options), rng.normal(size=(2, 3, 6, 5)))
+@pytest.mark.parametrize("images", [(2,), ()])
+def test_max_pool(torch, options, images):
+    same(torch, nn.MaxPool2d(2, **options), torch.nn.MaxPool2d(2, **options), rng.normal(size=(*images, 3, 6, 5)))
 
 
 @pytest.mark.oracle
@@ -123,6 +125,26 @@ def test_recurrent(torch, kind, options):
     mine.zero_grad()
     a = Tensor(rng.normal(size=(5, 2, 3)))
     np.testing.assert_allclose(last(mine(a)).data, last(theirs(torch.tensor(a.data))).detach().numpy(), rtol=1e-10)
+
+
+@pytest.mark.oracle
+@pytest.mark.parametrize("kind", ["RNN", "LSTM"])
+@pytest.mark.parametrize("options", [{}, {"num_layers": 2}, {"batch_first": True}])
+@pytest.mark.parametrize("sequences", [(2,), ()])
+def test_recurrent_from_a_state(torch, kind, options, sequences):
+    mine, theirs = getattr(nn, kind)(3, 4, rng=0, **options), getattr(torch.nn, kind)(3, 4, **options).double()
+    theirs.load_state_dict({k: torch.tensor(v) for k, v in mine.state_dict().items()})
+    x = rng.normal(size=(*sequences, 5, 3) if "batch_first" in options else (5, *sequences, 3))
+    starts = [rng.normal(size=(options.get("num_layers", 1), *sequences, 4)) for _ in range(1 if kind == "RNN" else 2)]
+    a, b = [Tensor(v) for v in (x, *starts)], [torch.tensor(v, requires_grad=True) for v in (x, *starts)]
+    (out, last), (expected, expected_last) = mine(a[0], a[1] if kind == "RNN" else tuple(a[1:])), theirs(b[0], b[1] if kind == "RNN" else tuple(b[1:]))
+    if kind == "LSTM":
+        last, expected_last = np.concatenate(last), torch.cat(expected_last)
+    assert out.shape == tuple(expected.shape) and last.shape == tuple(expected_last.shape)
+    ((out * out).sum() + last.sum()).backward()
+    ((expected * expected).sum() + expected_last.sum()).backward()
+    for got, want in zip(a, b, strict=True):
+        np.testing.assert_allclose(got.grad, want.grad.numpy(), rtol=1e-10, atol=1e-14)
 
 
 @pytest.mark.oracle
@@ -293,10 +315,14 @@ def test_bad_input():
         nn.BatchNorm1d(2)(np.ones((1, 2)))
     with pytest.raises(ShapeError, match=r"Conv2d: received shape \(1, 3, 8, 8\), expected \(n, 1, height, width\)"):
         nn.Conv2d(1, 2, 3)(np.ones((1, 3, 8, 8)))
+    with pytest.raises(ShapeError, match=r"received shape \(3, 8, 8\), .* or, for one image, \(1, height, width\)"):
+        nn.Conv2d(1, 2, 3)(np.ones((3, 8, 8)))
     with pytest.raises(ShapeError, match="smaller than the window"):
         nn.Conv2d(1, 2, 3)(np.ones((1, 1, 2, 2)))
     with pytest.raises(ShapeError, match="LSTM: received shape"):
-        nn.LSTM(3, 4)(np.ones((5, 3)))
+        nn.LSTM(3, 4)(np.ones((5, 2)))
+    with pytest.raises(ShapeError, match=r"LSTM: received a state of shape \(1, 2, 4\), expected \(1, 4\)"):
+        nn.LSTM(3, 4)(np.ones((5, 3)), (np.ones((1, 2, 4)), np.ones((1, 2, 4))))
     with pytest.raises(OperandError, match="expected a function"):
         nn.Linear(2, 2, init="xavier")
 
