@@ -45,8 +45,10 @@ def load_checkpoint(path: str | Path, training: Training) -> None:
     before = _snapshot(training)
     try:
         _apply(run, arrays, training)
-    except Exception as error:
+    except BaseException as error:
         _apply(*before, training)
+        if not isinstance(error, Exception):   # an interrupt
+            raise
         raise FileError(f"{path}: the checkpoint does not fit this run ({error}); nothing was changed.") from error
 
 

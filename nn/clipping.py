@@ -45,7 +45,7 @@ def clip_grad_norm_(params: Any, max_norm: float, norm_type: float = 2.0) -> flo
     >>> clip_grad_norm_([x, y], 1.0), round(x.grad, 3)
     (5.0, 0.6)
     """
-    bounded("clip_grad_norm_: max_norm", max_norm)
+    max_norm = float(bounded("clip_grad_norm_: max_norm", max_norm))
     if not norm_type > 0.0:
         raise OperandError(f"clip_grad_norm_: received norm_type={norm_type!r}, expected a positive number, or inf.")
     chosen = _gradients(params)
@@ -74,6 +74,6 @@ def clip_grad_value_(params: Any, clip_value: float) -> None:
     >>> x.grad, y.grad
     (2.0, -1.0)
     """
-    bounded("clip_grad_value_: clip_value", clip_value)
+    clip_value = float(bounded("clip_grad_value_: clip_value", clip_value))
     for p in _gradients(params):
         p.grad = np.clip(p.grad, -clip_value, clip_value) if isinstance(p, Tensor) else min(max(p.grad, -clip_value), clip_value)

@@ -155,6 +155,10 @@ class MaxPool2d(Module):
         self.size = _pair(size, "MaxPool2d: size")
         self.stride = self.size if stride is None else _pair(stride, "MaxPool2d: stride")
         self.padding = _pair(padding, "MaxPool2d: padding", 0)
+        if 2 * self.padding[0] > self.size[0] or 2 * self.padding[1] > self.size[1]:
+            raise OperandError(
+                f"MaxPool2d: received padding={padding!r}, expected at most half of the window {self.size}; others would lie in the border alone."
+            )
 
     def forward(self, x: Any) -> Tensor:
         """Images of shape (n, channels, rows, columns), or one of (channels, rows, columns)."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import tempfile
+import secrets
 import time
 from pathlib import Path
 from typing import Any
@@ -43,17 +43,16 @@ def write_atomically(path: str | Path, data: bytes) -> Path:
     if not target.name or target.is_dir():
         raise FileError(f"{str(path)!r}: received a directory, expected the name of a file to write.")
     target.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent)
+    part = target.parent / f".{target.name}.{secrets.token_hex(4)}.tmp"
     try:
-        with os.fdopen(handle, "wb") as file:
+        with part.open("xb") as file:          # as readable to others as any new file of the user's
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        Path(name).chmod(0o644)
-        put_in_place(Path(name), target)
+        put_in_place(part, target)
     except BaseException:
         with contextlib.suppress(OSError):
-            Path(name).unlink()
+            part.unlink()
         raise
     if hasattr(os, "O_DIRECTORY"):
         with contextlib.suppress(OSError):     # the file is there; not every file system can flush a folder

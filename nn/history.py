@@ -75,8 +75,8 @@ class History:
 
     @checked
     def best(self, name: str = "val_loss") -> float:
-        """The smallest number of a loss, the largest of a metric."""
-        return (min if "loss" in name else max)(self[name])
+        """The smallest number of a loss, the largest of a metric; nan of an epoch that has none does not count."""
+        return (min if "loss" in name else max)((v for v in self[name] if v == v), default=math.nan)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain lists and texts, ready for JSON."""

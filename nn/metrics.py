@@ -58,27 +58,39 @@ def r2_score(prediction: Numbers, target: Numbers) -> float:
     p, t = _arrays(prediction, target, "r2")
     if p.size != t.size:
         raise ShapeError(f"r2: received predictions of shape {p.shape} and targets of shape {t.shape}, expected the same shape.")
-    p = p.reshape(t.shape)
+    p, t = p.reshape(t.shape).astype(float), t.astype(float)
     spread = float(np.sum((t - t.mean(axis=0)) ** 2))
     return 1.0 - float(np.sum((t - p) ** 2)) / spread if spread else math.nan
 
 
 METRICS: dict[str, Metric] = {"accuracy": accuracy, "r2": r2_score}
+_TAKEN = ("loss", "lr", "seconds")
 
 
 @checked
 def metrics_of(metrics: str | Callable[..., Any] | Iterable[Any], threshold: float | None) -> dict[str, Metric]:
     """Metrics by name: a name, functions, a list of either, or a dictionary."""
     if isinstance(metrics, dict):
-        if not all(map(callable, metrics.values())):
+        if not all(isinstance(name, str) and callable(m) for name, m in metrics.items()):
             raise OperandError(f"metrics: received {metrics!r:.60}, expected functions metric(prediction, target) by name.")
-        return dict(metrics)
+        pairs = list(metrics.items())
+    else:
+        given = [metrics] if isinstance(metrics, str) or callable(metrics) else list(metrics)
+        pairs = [_named(m, threshold) for m in given]
     found: dict[str, Metric] = {}
-    for m in [metrics] if isinstance(metrics, str) or callable(metrics) else list(metrics):
-        if callable(m):
-            found[getattr(m, "__name__", "metric")] = m
-        elif not isinstance(m, str) or m not in METRICS:
-            raise OperandError(f"metrics: received {m!r:.60}, expected a function metric(prediction, target) or one of {', '.join(METRICS)}.")
-        else:
-            found[m] = (lambda p, t: accuracy(p, t, threshold=threshold)) if m == "accuracy" else METRICS[m]
+    for name, metric in pairs:
+        if name in _TAKEN or name.startswith("val_"):
+            raise OperandError(f"metrics: received one named {name!r}, which is a column of its own beside them, expected another name.")
+        if name in found:
+            raise OperandError(f"metrics: received two named {name!r}, expected a name for each, as in metrics={{'first': …, 'second': …}}.")
+        found[name] = metric
     return found
+
+
+def _named(m: Any, threshold: float | None) -> tuple[str, Metric]:
+    """A metric with its name."""
+    if callable(m):
+        return getattr(m, "__name__", "metric"), m
+    if not isinstance(m, str) or m not in METRICS:
+        raise OperandError(f"metrics: received {m!r:.60}, expected a function metric(prediction, target) or one of {', '.join(METRICS)}.")
+    return m, (lambda p, t: accuracy(p, t, threshold=threshold)) if m == "accuracy" else METRICS[m]

@@ -14,6 +14,7 @@ from autograd_core.errors import OperandError, ShapeError
 
 from .layers import shape_of
 from .module import Module
+from .optimizer import bounded
 
 __all__ = ["BatchNorm1d", "LayerNorm"]
 
@@ -41,7 +42,9 @@ class BatchNorm1d(Module):
         self.running_mean: Any = np.zeros(features, dtype=dtype)
         self.running_var: Any = np.ones(features, dtype=dtype)
         self.num_batches_tracked: Any = np.array(0)
-        self.features, self.eps, self.momentum = features, float(eps), float(momentum)
+        self.features = features
+        self.eps = float(bounded("BatchNorm1d: eps", eps))
+        self.momentum = float(bounded("BatchNorm1d: momentum", momentum, 0.0, 1.0))
 
     def forward(self, x: Any) -> Any:
         """The batch, each feature with mean 0 and variance 1, then scaled and shifted."""
@@ -101,7 +104,7 @@ class LayerNorm(Module):
         self.shape = (int(shape),) if isinstance(shape, (int, np.integer)) else tuple(int(n) for n in shape)
         if not self.shape or min(self.shape) < 1:
             raise OperandError(f"LayerNorm: received shape {shape!r}, expected the lengths of the last axes.")
-        self.eps = float(eps)
+        self.eps = float(bounded("LayerNorm: eps", eps))
         self.weight = Tensor(np.ones(self.shape), dtype=dtype, label="γ")
         self.bias = Tensor(np.zeros(self.shape), dtype=dtype, label="β")
 

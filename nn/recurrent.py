@@ -149,6 +149,7 @@ class _Recurrent(Module):
     def _sequence(self, x: Any) -> tuple[list[Any], tuple[int, ...], int]:
         """The inputs step by step, each of shape (n, nin) or (nin,); the shape (n, nhid) or (nhid,) of a state; the axis of the steps."""
         _checked(x, self.nin, (2, 3), type(self).__name__)
+        x = x if isinstance(x, (Tensor, np.ndarray)) else np.asarray(x)
         shape = shape_of(x)
         time = 1 if self.batch_first and len(shape) == 3 else 0
         steps = [x[:, t] if time else x[t] for t in range(shape[time])]

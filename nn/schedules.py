@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
 from autograd_core.arguments import Count, Numbers, as_numbers, checked
 from autograd_core.errors import OperandError, StructureError
 
-from .optimizer import Optimizer
+from .optimizer import Optimizer, bounded
 
 __all__ = ["CosineAnnealingLR", "ExponentialLR", "LambdaLR", "ReduceLROnPlateau", "Schedule", "StepLR"]
 
@@ -54,14 +54,22 @@ class Schedule:
         """The rate of a group whose first rate was `base`."""
         raise NotImplementedError
 
+    def _rates(self) -> list[float]:
+        return [self.rate(base, self.epoch) for base in self.base_lrs]
+
     def _apply(self) -> None:
-        for group, base in zip(self.optimizer.param_groups, self.base_lrs, strict=True):
-            group["lr"] = self.rate(base, self.epoch)
+        rates = [bounded(f"{type(self).__name__}: the rate of epoch {self.epoch}", rate) for rate in self._rates()]
+        for group, rate in zip(self.optimizer.param_groups, rates, strict=True):
+            group["lr"] = rate
 
     def step(self, metric: float | None = None) -> None:  # noqa: ARG002
         """An epoch has gone by; `metric` is for schedules that look at the loss."""
         self.epoch += 1
-        self._apply()
+        try:
+            self._apply()
+        except BaseException:                  # a function of the user's: no rate has been changed
+            self.epoch -= 1
+            raise
 
     def get_last_lr(self) -> list[float]:
         """The rates as they are."""
@@ -104,7 +112,7 @@ class StepLR(Schedule):
     @checked
     def __init__(self, optimizer: Optimizer, step_size: Count, gamma: float = 0.1) -> None:
         """`step_size` epochs between the steps."""
-        self.step_size, self.gamma = step_size, float(gamma)
+        self.step_size, self.gamma = step_size, float(bounded("StepLR: gamma", gamma))
         super().__init__(optimizer)
 
     @checked
@@ -128,7 +136,7 @@ class ExponentialLR(Schedule):
     @checked
     def __init__(self, optimizer: Optimizer, gamma: float) -> None:
         """`gamma` is the factor from epoch to epoch."""
-        self.gamma = float(gamma)
+        self.gamma = float(bounded("ExponentialLR: gamma", gamma))
         super().__init__(optimizer)
 
     @checked
@@ -152,7 +160,7 @@ class CosineAnnealingLR(Schedule):
     @checked
     def __init__(self, optimizer: Optimizer, T_max: Count, eta_min: float = 0.0) -> None:
         """`T_max` epochs from the first rate to `eta_min`."""
-        self.T_max, self.eta_min = T_max, float(eta_min)
+        self.T_max, self.eta_min = T_max, float(bounded("CosineAnnealingLR: eta_min", eta_min))
         super().__init__(optimizer)
 
     @checked
@@ -187,9 +195,8 @@ class LambdaLR(Schedule):
         """The rate of an epoch, of the first group."""
         return base * float(self._factors[0](epoch))
 
-    def _apply(self) -> None:
-        for group, base, factor in zip(self.optimizer.param_groups, self.base_lrs, self._factors, strict=True):
-            group["lr"] = base * float(factor(self.epoch))
+    def _rates(self) -> list[float]:
+        return [base * float(factor(self.epoch)) for base, factor in zip(self.base_lrs, self._factors, strict=True)]
 
 
 class ReduceLROnPlateau(Schedule):
@@ -205,11 +212,12 @@ class ReduceLROnPlateau(Schedule):
     """
 
     @checked
-    def __init__(self, optimizer: Optimizer, factor: float = 0.1, patience: int = 10, threshold: float = 1e-4, min_lr: float = 0.0) -> None:
+    def __init__(self, optimizer: Optimizer, factor: float = 0.1, patience: Annotated[int, 0] = 10, threshold: float = 1e-4, min_lr: float = 0.0) -> None:
         """`threshold` is the relative improvement that counts."""
         if not 0.0 < factor < 1.0:
             raise OperandError(f"ReduceLROnPlateau: received factor={factor!r}, expected a number between 0 and 1.")
-        self.factor, self.patience, self.threshold, self.min_lr = float(factor), int(patience), float(threshold), float(min_lr)
+        self.factor, self.patience, self.threshold = float(factor), int(patience), float(threshold)
+        self.min_lr = float(bounded("ReduceLROnPlateau: min_lr", min_lr))
         self.best, self.bad, self.reductions = math.inf, 0, 0
         super().__init__(optimizer)
 

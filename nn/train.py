@@ -185,12 +185,7 @@ def _check(model: Module, x: np.ndarray, y: np.ndarray, clip_norm: float | None,
     """Everything that can be wrong with the arguments, before anything is changed."""
     if x.ndim == 0 or y.ndim == 0 or len(x) != len(y) or not len(x):
         raise ShapeError(f"fit: received x of shape {x.shape} and y of shape {y.shape}, expected as many samples of each, and at least one.")
-    if x.dtype.kind not in "fiub" or y.dtype.kind not in "fiub":
-        raise OperandError(f"fit: received x of dtype {x.dtype} and y of dtype {y.dtype}, expected numbers.")
-    if (x.dtype.kind == "f" and not np.isfinite(x).all()) or (y.dtype.kind == "f" and not np.isfinite(y).all()):
-        raise OperandError(
-            "fit: x or y has nan or inf among its numbers, expected finite ones; remove or replace those samples first (np.isfinite finds them)."
-        )
+    _check_samples("x", x, "y", y)
     if clip_norm is not None and not clip_norm > 0.0:
         raise OperandError(f"fit: received clip_norm={clip_norm!r}, expected a positive number.")
     if not model.parameters():
@@ -201,6 +196,17 @@ def _check(model: Module, x: np.ndarray, y: np.ndarray, clip_norm: float | None,
         if not Path(checkpoint).name or Path(checkpoint).is_dir():
             raise OperandError(f"fit: received checkpoint={str(checkpoint)!r}, expected the name of a file.")
         safetensors_library()                  # missing, it is told now and not after hours
+
+
+def _check_samples(x_name: str, x: np.ndarray, y_name: str, y: np.ndarray) -> None:
+    """Refuse samples with anything but finite numbers."""
+    if x.dtype.kind not in "fiub" or y.dtype.kind not in "fiub":
+        raise OperandError(f"fit: received {x_name} of dtype {x.dtype} and {y_name} of dtype {y.dtype}, expected numbers.")
+    if not np.isfinite(x).all() or not np.isfinite(y).all():
+        raise OperandError(
+            f"fit: {x_name} or {y_name} has nan or inf among its numbers, expected finite ones; remove or replace those samples first "
+            "(np.isfinite finds them)."
+        )
 
 
 def _held_out(
@@ -215,6 +221,7 @@ def _held_out(
     x_held, y_held = as_numbers(validation[0], "fit", "validation[0]"), as_numbers(validation[1], "fit", "validation[1]")
     if not x_held.ndim or not y_held.ndim or len(x_held) != len(y_held) or not len(x_held):
         raise ShapeError(f"fit: received validation of shapes {x_held.shape} and {y_held.shape}, expected as many samples of each, and at least one.")
+    _check_samples("validation[0]", x_held, "validation[1]", y_held)
     prediction = predict(model, x_held[:1])
     loss(prediction, target_for(y_held[:1], prediction))  # raises before anything is changed
     return x, y, (x_held, y_held)
@@ -225,18 +232,45 @@ def _begun(
     early_stopping: EarlyStopping | int | None, rng: np.random.Generator,
 ) -> Training:  # fmt: skip
     """A run at epoch 0, with objects in place of names, functions and numbers."""
-    chosen = optimizer_of(optimizer, model, lr)
+    given = isinstance(optimizer, Optimizer)
+    chosen = optimizer_of(optimizer, model, None if given else lr)
     if not {id(p) for p in model.parameters()} & {id(p) for p in chosen.parameters}:
         raise OperandError(f"fit: received {type(chosen).__name__} with none of the model's parameters, expected one made of model.parameters().")
-    plan = schedule if schedule is None or isinstance(schedule, Schedule) else schedule(chosen)
-    if plan is not None and not isinstance(plan, Schedule):
-        raise OperandError(
-            f"fit: the function given as schedule made a {type(plan).__name__}, expected a Schedule, as in lambda optimizer: StepLR(optimizer, 10)."
-        )
+    rates = [group["lr"] for group in chosen.param_groups]
+    try:
+        if given and lr is not None:
+            chosen.lr = lr
+        plan = _plan(schedule, chosen, lr)
+    except BaseException:                      # an optimiser of the user's keeps its rates
+        for group, rate in zip(chosen.param_groups, rates, strict=True):
+            group["lr"] = rate
+        raise
     stopping = early_stopping if early_stopping is None or isinstance(early_stopping, EarlyStopping) else EarlyStopping(early_stopping)
     if stopping is not None:
         stopping.reset()
     return Training(model, chosen, plan, stopping, rng)
+
+
+def _plan(schedule: Schedule | Callable[[Optimizer], Schedule] | None, optimizer: Optimizer, lr: float | None) -> Schedule | None:
+    """The schedule of a run, which has the optimiser of that run."""
+    if schedule is None:
+        return None
+    plan = schedule if isinstance(schedule, Schedule) else schedule(optimizer)
+    if not isinstance(plan, Schedule):
+        raise OperandError(
+            f"fit: the function given as schedule made a {type(plan).__name__}, expected a Schedule, as in lambda optimizer: StepLR(optimizer, 10)."
+        )
+    if plan.optimizer is not optimizer:
+        raise OperandError(
+            f"fit: received a {type(plan).__name__} that sets the rates of another optimiser, expected one of the optimiser of this run, as in "
+            "schedule=lambda optimizer: StepLR(optimizer, 10)."
+        )
+    if plan is schedule and lr is not None and any(base != lr for base in plan.base_lrs):
+        raise OperandError(
+            f"fit: received lr={lr!r} and a {type(plan).__name__} that begins at {plan.base_lrs[0]!r}, expected one of the two; a function as in "
+            "schedule=lambda optimizer: StepLR(optimizer, 10) begins at lr."
+        )
+    return plan
 
 
 def _check_monitor(monitor: str | None, columns: list[str]) -> None:

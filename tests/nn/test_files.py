@@ -215,6 +215,17 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
     assert path.read_bytes() == b"old" and [p.name for p in tmp_path.iterdir()] == ["f"]
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no umask to speak of")
+@pytest.mark.parametrize("mask", [0o077, 0o022, 0o002])
+def test_a_file_is_as_private_as_any_other_of_the_users(tmp_path, mask):
+    before = os.umask(mask)
+    try:
+        path = write_atomically(tmp_path / "f", b"new")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o666 & ~mask
+
+
 def test_a_file_that_may_not_be_read(tmp_path, monkeypatch):
     path = nn.save(nn.Linear(1, 1, rng=0), tmp_path / "m")
 
@@ -426,6 +437,28 @@ for kill in range(20 * kills):
     reached = training.epoch
 print(reached)
 """
+
+
+def test_a_checkpoint_whose_loading_is_interrupted_changes_nothing(tmp_path, monkeypatch):
+    def make():
+        model = network()
+        return Training(model, nn.SGD(model.parameters(), lr=0.5, momentum=0.9), None, None, np.random.default_rng(0))
+
+    path = save_checkpoint(tmp_path / "run", make())
+    run = make()
+    run.model[0].weight.data = run.model[0].weight.data + 1.0
+    before, load, calls = run.model.state_dict(), nn.SGD.load_state_dict, []
+
+    def interrupted(self, state):
+        calls.append(1)
+        if len(calls) == 1:
+            raise KeyboardInterrupt
+        return load(self, state)
+
+    monkeypatch.setattr(nn.SGD, "load_state_dict", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        load_checkpoint(path, run)
+    assert len(calls) == 2 and all((run.model.state_dict()[name] == array).all() for name, array in before.items())
 
 
 @pytest.mark.slow

@@ -370,6 +370,92 @@ def test_what_cannot_be_is_told_before_the_first_step(options, message):
     assert not any(module.training for module in model.modules())
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"lr": 0.1, "schedule": lambda o: nn.StepLR(nn.SGD(o.parameters, lr=0.5), 1)}, "a StepLR that sets the rates of another optimiser"),
+        ({"lr": 0.1, "schedule": lambda o: 3}, "made a int, expected a Schedule"),
+        ({"lr": -1.0}, "lr: received -1.0"),
+    ],
+)
+def test_an_optimiser_keeps_its_rates_where_a_run_cannot_begin(options, message):
+    x, y = moons(12, rng=0)
+    model = tensor_model()
+    optimizer = nn.SGD([{"params": model[0].parameters(), "lr": 0.25}, {"params": model[3].parameters()}], lr=0.5)
+    with pytest.raises(OperandError, match=message):
+        nn.fit(model, x, y, loss="cross_entropy", optimizer=optimizer, epochs=2, **options)
+    with pytest.raises(OperandError, match="none of the model's parameters"):
+        nn.fit(tensor_model(), x, y, loss="cross_entropy", optimizer=optimizer, lr=0.1, epochs=2)
+    assert [group["lr"] for group in optimizer.param_groups] == [0.25, 0.5]
+
+
+def test_a_schedule_is_of_the_optimiser_that_runs_and_begins_at_the_rate_that_is_asked_for():
+    x, y = moons(12, rng=0)
+    model = tensor_model()
+    optimizer, other = (nn.SGD(model.parameters(), lr=0.5) for _ in range(2))
+    for wrong in ({"optimizer": "sgd"}, {"optimizer": other}):
+        with pytest.raises(OperandError, match="sets the rates of another optimiser"):
+            nn.fit(model, x, y, loss="cross_entropy", schedule=nn.StepLR(optimizer, 1, 0.5), epochs=2, **wrong)
+    with pytest.raises(OperandError, match="received lr=0.1 and a StepLR that begins at 0.5, expected one of the two"):
+        nn.fit(model, x, y, loss="cross_entropy", optimizer=optimizer, schedule=nn.StepLR(optimizer, 1, 0.5), lr=0.1, epochs=2)
+    assert optimizer.lr == other.lr == 0.5
+    for lr in (None, 0.5):
+        history = nn.fit(model, x, y, loss="cross_entropy", optimizer=optimizer, schedule=nn.StepLR(optimizer, 1, 0.5), lr=lr, epochs=2)
+        assert history["lr"] == [0.5, 0.25]
+        optimizer.lr = 0.5
+    history = nn.fit(model, x, y, loss="cross_entropy", optimizer=optimizer, schedule=lambda o: nn.StepLR(o, 1, 0.5), lr=0.1, epochs=2)
+    assert history["lr"] == [0.1, 0.05]
+
+
+@pytest.mark.parametrize("part", [0, 1])
+def test_what_validates_is_finite_too(part):
+    x, y = sine(12, rng=0)
+    held = [x.copy(), y.copy()]
+    held[part][3] = np.nan
+    with pytest.raises(OperandError, match=r"validation\[0\] or validation\[1\] has nan or inf"):
+        nn.fit(nn.Linear(1, 1, rng=0), x, y, validation=tuple(held), epochs=2)
+
+
+def first(prediction, target):
+    return 1.0
+
+
+@pytest.mark.parametrize(
+    ("metrics", "message"),
+    [
+        ([lambda p, t: 1.0, lambda p, t: 2.0], "received two named '<lambda>'"),
+        (["accuracy", nn.accuracy], "received two named 'accuracy'"),
+        *[({name: first}, f"received one named '{name}', which is a column of its own") for name in ("loss", "lr", "seconds", "val_loss", "val_first")],
+        ({1: first}, "expected functions metric"),
+    ],
+)
+def test_every_metric_has_a_column_of_its_own(metrics, message):
+    x, y = moons(12, rng=0)
+    model = tensor_model()
+    for call in (lambda: nn.fit(model, x, y, loss="cross_entropy", epochs=1, metrics=metrics), lambda: nn.evaluate(model, x, y, loss="cross_entropy", metrics=metrics)):
+        with pytest.raises(OperandError, match=message):
+            call()
+    found = nn.evaluate(model, x, y, loss="cross_entropy", metrics=[first, "accuracy"])
+    assert list(found) == ["loss", "first", "accuracy"] and found["first"] == 1.0
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int8, np.int64, bool, np.float32])
+def test_a_score_of_numbers_of_any_kind_is_that_of_the_numbers(dtype):
+    rng = np.random.default_rng(0)
+    prediction, target = (rng.integers(0, 2 if dtype is bool else 120, 30).astype(dtype) for _ in range(2))
+    assert nn.r2_score(prediction, target) == nn.r2_score(prediction.astype(float), target.astype(float))
+    assert nn.accuracy(prediction, target) == nn.accuracy(prediction.astype(float), target.astype(float))
+
+
+def test_the_best_of_a_column_is_a_number_where_it_has_one():
+    history = nn.History()
+    for row in ({"loss": 3.0}, {"loss": 2.0, "val_loss": 5.0, "r2": 0.5}, {"loss": 4.0, "val_loss": 7.0, "r2": 0.75}):
+        history.append(row)
+    assert (history.best("loss"), history.best(), history.best("r2")) == (2.0, 5.0, 0.75)
+    history.append({"bad_loss": math.nan})
+    assert math.isnan(history.best("bad_loss"))
+
+
 def test_a_run_of_no_epochs_has_no_losses():
     model = nn.Sequential(nn.Linear(2, 1, rng=0))
     before = model.state_dict()

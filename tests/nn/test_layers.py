@@ -327,6 +327,32 @@ def test_bad_input():
         nn.Linear(2, 2, init="xavier")
 
 
+@pytest.mark.parametrize("kind", [nn.RNN, nn.LSTM])
+@pytest.mark.parametrize("batch_first", [False, True])
+@pytest.mark.parametrize("shape", [(4, 2, 3), (4, 3)])
+def test_sequences_may_be_lists(kind, batch_first, shape):
+    x = np.random.default_rng(0).normal(size=shape)
+    layer = kind(3, 2, batch_first=batch_first, rng=0)
+    np.testing.assert_array_equal(layer(x.tolist())[0].data, layer(x)[0].data)
+
+
+@pytest.mark.parametrize(("size", "padding"), [(2, 2), (3, 2), (1, 1), ((2, 3), (2, 0)), ((3, 2), (0, 2))])
+def test_a_border_that_would_hold_whole_windows_is_refused(size, padding):
+    with pytest.raises(OperandError, match=r"MaxPool2d: received padding=.*, expected at most half of the window"):
+        nn.MaxPool2d(size, padding=padding)
+    assert np.isfinite(nn.MaxPool2d((2, 4), stride=1, padding=(1, 2))(np.ones((1, 1, 1, 1))).data).all()
+
+
+@pytest.mark.parametrize("wrong", [{"eps": -1.0}, {"eps": math.nan}, {"momentum": 1.5}, {"momentum": -0.5}, {"momentum": math.nan}])
+def test_settings_of_a_normalisation_are_within_bounds(wrong):
+    (name,) = wrong
+    with pytest.raises(OperandError, match=f"BatchNorm1d: {name}: received"):
+        nn.BatchNorm1d(2, **wrong)
+    if name == "eps":
+        with pytest.raises(OperandError, match="LayerNorm: eps: received"):
+            nn.LayerNorm(2, **wrong)
+
+
 def test_what_is_no_module():
     with pytest.raises(OperandError, match=r"make one with brackets, as in ReLU\(\)"):
         nn.Sequential(nn.Linear(2, 3), nn.ReLU)

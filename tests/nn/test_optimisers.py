@@ -430,6 +430,46 @@ def test_a_rate_that_cannot_be_worked_out_changes_nothing():
     assert (schedule.state_dict(), optimizer.lr) == ({"epoch": 0, "base_lrs": [0.4]}, 0.4)
 
 
+def schedules_that_fail(optimizer):
+    return [
+        (nn.LambdaLR(optimizer, [lambda epoch: 0.5 if epoch else 1.0, lambda epoch: 1 / (epoch - 1) if epoch else 1.0]), ZeroDivisionError),
+        (nn.LambdaLR(optimizer, lambda epoch: math.nan if epoch else 1.0), OperandError),
+        (nn.LambdaLR(optimizer, lambda epoch: 1.0 - epoch * 2.0), OperandError),
+    ]
+
+
+@pytest.mark.parametrize("which", range(3))
+def test_an_epoch_whose_rate_cannot_be_worked_out_changes_nothing(which):
+    parameters = nn.Linear(2, 1, rng=0).parameters()
+    optimizer = nn.SGD([{"params": parameters[:1], "lr": 0.25}, {"params": parameters[1:]}], lr=0.5)
+    schedule, error = schedules_that_fail(optimizer)[which]
+    with pytest.raises(error):
+        schedule.step()
+    assert schedule.epoch == 0 and schedule.get_last_lr() == [0.25, 0.5]
+
+
+@pytest.mark.parametrize("bad", [-1.0, math.nan])
+def test_settings_of_schedules_are_within_bounds(bad):
+    optimizer = nn.SGD([Value(1.0)], lr=0.4)
+    for name, options in (("StepLR", {"step_size": 2, "gamma": bad}), ("ExponentialLR", {"gamma": bad}), ("CosineAnnealingLR", {"T_max": 3, "eta_min": bad}),
+                          ("ReduceLROnPlateau", {"min_lr": bad})):  # fmt: skip
+        with pytest.raises(OperandError, match=f"{name}: {list(options)[-1]}: received {bad}, expected a number of at least 0"):
+            getattr(nn, name)(optimizer, **options)
+    with pytest.raises(OperandError, match="patience=-1, expected an integer of at least 0"):
+        nn.ReduceLROnPlateau(optimizer, patience=-1)
+    assert optimizer.lr == 0.4
+
+
+@pytest.mark.parametrize("clip", [nn.clip_grad_norm_, nn.clip_grad_value_])
+@pytest.mark.parametrize("kind", [float, np.float64, np.float32, int])
+def test_a_clipped_gradient_keeps_its_dtype(clip, kind):
+    for dtype in (np.float32, np.float64):
+        p = Tensor(np.array([3.0, 4.0]), dtype=dtype)
+        (p * p).sum().backward()
+        clip([p], kind(1))
+        assert p.grad.dtype == dtype and np.abs(p.grad).max() <= 1.0
+
+
 @pytest.mark.parametrize("kind", [nn.SGD, nn.Adam, nn.AdamW, nn.RMSprop, nn.Adagrad])
 @pytest.mark.parametrize("wrong", [np.ones(5), np.ones(1), np.array(1.0), np.ones((1, 2)), [1.0, 1.0], 1.0])
 def test_a_gradient_of_another_shape_changes_nothing(kind, wrong):
