@@ -2,8 +2,8 @@
 
     for each batch: prediction → loss → backward → (clip) → step
 
-A tensor model computes a batch at a time and a scalar model a number at a time; where a scalar model can be lifted, a program
-takes the place of prediction, loss and backward (see `nn.lifted`).
+A tensor model computes a batch at a time and a scalar model a number at a time; where a model can be lifted, a program takes the
+place of prediction, loss and backward (see `nn.lifted`).
 """
 
 from __future__ import annotations
@@ -17,12 +17,15 @@ import numpy as np
 from autograd_core import Tensor, Value
 from autograd_core.arguments import shown
 from autograd_core.errors import OperandError
+from autograd_core.modes import anomaly_detected
 from autograd_core.warn import warned
 
 from .clipping import clip_grad_norm_
 from .data import batches
 from .inference import as_plain, forward, is_scalar, number_of, predict, target_for
-from .lifted import LiftedStep, liftable, lifted_step
+from .lifted import LiftedStep
+from .lifted_tensors import liftable_tensors, lifted_tensors
+from .lifted_values import liftable_values, lifted_values
 from .losses import LOSSES
 from .metrics import Metric
 from .module import Module
@@ -38,7 +41,7 @@ class Epoch:
 
     Attributes:
         batches: The number of batches of a pass.
-        program: What replays the steps of a scalar model, or None.
+        program: What replays the steps, or None.
     """
 
     def __init__(
@@ -57,20 +60,24 @@ class Epoch:
         self._measured: list[tuple[Array, Array]] = []  # (predictions, targets) of the pass
 
     def _lifted(self, lift: bool | None) -> LiftedStep | None:
-        """The steps of a scalar model as a program, where that is wanted and works."""
-        model, x = self.training.model, self.x
-        steps = math.inf if self.resumable else self.epochs * (len(x) // self.size)
-        if lift is False or not self.scalar or not (lift or liftable(model, self.loss, steps)):
+        """The steps of the model as a program, where that is wanted and works."""
+        model, x, y = self.training.model, self.x, self.y
+        if lift is False or (lift is None and anomaly_detected()):    # which looks at every node: a program has none
             return None
-        prediction = predict(model, x)
-        targets = target_for(self.y, prediction)
-        if self.loss in LOSSES.values():
-            self.loss(prediction, targets)     # raises at targets that do not fit; a replay would not look at them
-        step = lifted_step(model, self.loss, self.penalty, self.training.optimizer, x, targets, self.size)
+        steps = math.inf if self.resumable else self.epochs * (len(x) // self.size)
+        known = liftable_values if self.scalar else liftable_tensors
+        if not lift and not known(model, self.loss, self.penalty, steps):
+            return None
+        prediction = predict(model, x[:1])
+        if self.loss in LOSSES.values():       # raises at targets that do not fit; a replay would not look at them
+            prediction = np.zeros((len(x), *prediction.shape[1:]), prediction.dtype)
+            self.loss(prediction, target_for(y, prediction))
+        made = lifted_values if self.scalar else lifted_tensors
+        step = made(model, self.loss, self.penalty, self.training.optimizer, x, y, self.size, asked=bool(lift))
         if step is None and lift:
             raise OperandError(
-                "fit: lift=True, but the loss of a batch could not be lifted, or decides by the numbers (`if` of a Value, `.data`), which a "
-                "replay cannot; lift=None or False trains it one number at a time."
+                "fit: lift=True, but the loss of a batch could not be lifted, or decides by the numbers (`if` of a Value, `.data`), draws at random "
+                "or keeps running statistics, which a replay cannot; lift=None or False trains the model as it stands."
             )
         return step
 
@@ -105,7 +112,8 @@ class Epoch:
             training.optimizer.step()
             total, count = total + loss * len(x), count + len(x)
             if bar is not None:
-                bar.set_description_str(f"epoch {training.epoch + 1}/{self.epochs}", refresh=False)
+                lifted = "" if self.program is None else f", lifted ({self.program.kind})"
+                bar.set_description_str(f"epoch {training.epoch + 1}/{self.epochs}{lifted}", refresh=False)
                 bar.set_postfix_str(f"loss {loss:.4f}, lr {training.optimizer.lr:.2g}", refresh=False)
                 bar.update()
         return total / count

@@ -1,25 +1,24 @@
-"""Training a scalar model at array speed: the loss of a batch is recorded once, lifted, and replayed for every batch after it.
+"""Training at array speed: the loss of a batch is recorded once, lifted, and replayed for every batch after it.
 
 `fit` does this by itself where it is safe: where nothing in the model or the loss asks Python for a decision that depends on the
-numbers, since a replay takes the branches of the recording. What was written by the user, such as a penalty, is put to the test: the
-program must give the loss that is computed anew at other parameters and inputs, and the penalty is compared before every epoch. While
-a run is lifted, the optimiser works on the program's flat vector of parameters; the `Value`s get their data and gradients back after
-every epoch.
+numbers, draws at random, or keeps count, since a replay does what was done in the recording. While a run is lifted, the optimiser works
+on the program's flat vector of parameters; the parameters themselves get their data and gradients back after every epoch.
+
+What is common to all models is here; how a batch is recorded, and how numbers come in and go out, is told in `nn.lifted_values` and
+`nn.lifted_tensors`.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-import autograd_core as ag
-from autograd_core import Value, lift, no_grad, weighted_sum
+from autograd_core import Tensor, Value
 from autograd_core.errors import AutogradError
 
-from .activations import ACTIVATIONS
 from .clipping import clip_grad_norm_
 from .losses import (
     binary_cross_entropy,
@@ -32,32 +31,30 @@ from .losses import (
     squared_error,
 )
 from .module import Module
-from .neuron import MLP, Layer, Neuron
+from .optim import SGD, Adagrad, Adam, AdamW, RMSprop
 from .optimizer import Optimizer
-from .slots import Slot, State, Update
+from .slots import Array, Slot, State, Update
 
-__all__ = ["LiftedStep", "liftable", "lifted_step"]
+__all__ = ["SAFE_LOSSES", "LiftedStep", "equal_losses", "verified"]
 
-_SAFE = (mse_loss, squared_error, l1_loss, huber_loss, hinge_loss, binary_cross_entropy, binary_cross_entropy_with_logits, cross_entropy)
+SAFE_LOSSES = (mse_loss, squared_error, l1_loss, huber_loss, hinge_loss, binary_cross_entropy, binary_cross_entropy_with_logits, cross_entropy)
+"""The losses that decide nothing by the numbers but whether they are valid."""
 
-
-def liftable(model: Module, loss: Callable[..., Any], steps: float) -> bool:
-    """Whether a run may be lifted without asking: known modules, a known loss, and enough steps to be worth it."""
-    modules = list(model.modules())
-    known = all(type(m) in (MLP, Layer, Neuron) for m in modules)
-    neurons = [m for m in modules if isinstance(m, Neuron)]
-    return known and loss in _SAFE and steps > 3 and all(n.by_name and n.activation in ACTIVATIONS and n.activation != "prelu" for n in neurons)
+_ELEMENTWISE = (SGD, Adam, AdamW, RMSprop, Adagrad)
+"""The optimisers whose update of a number depends on nothing but that number's own gradients."""
 
 
-class _PartSlot:
-    """A slot of an optimiser that stands for a part of the program's vector."""
+class _Part:
+    """A slot of an optimiser that stands for a part of the program's vector: for one of its slots, or for neighbours that go in step."""
 
-    def __init__(self, step: LiftedStep, cells: slice, state: State) -> None:
-        self.step, self.cells, self.state = step, cells, state
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return (self.cells.stop - self.cells.start,)
+    def __init__(self, step: LiftedStep, start: int, members: Sequence[Slot]) -> None:
+        """`start` is where the part begins in the vector."""
+        self.step, self.members = step, members
+        self.sizes = [math.prod(slot.shape) for slot in members]
+        self.cells = slice(start, start + sum(self.sizes))
+        self.joined = len(members) > 1
+        self.shape = (sum(self.sizes),) if self.joined else members[0].shape
+        self.state: State = _joined(members) if self.joined else members[0].state
 
     def check(self) -> None:
         """The program's gradient is as long as its vector."""
@@ -67,122 +64,122 @@ class _PartSlot:
         return True
 
     def advance(self, update: Update, group: dict[str, Any]) -> None:
+        """The update of all numbers of the part."""
         theta = self.step.program.theta
         if theta.grad is not None:
-            update(theta.data[self.cells], theta.grad[self.cells], self.state, group)
+            update(theta.data[self.cells].reshape(self.shape), theta.grad[self.cells].reshape(self.shape), self.state, group)
+
+    def give_back(self) -> None:
+        """The running averages, to the slots that they belong to."""
+        if not self.joined:
+            return
+        start = 0
+        for slot, size in zip(self.members, self.sizes, strict=True):
+            cells = slice(start, start + size)
+            slot.state = {
+                name: np.array(array) if name == "step" else array[cells].reshape(slot.shape).copy()
+                for name, array in self.state.items() if name != "work"
+            }  # fmt: skip
+            start += size
+
+
+def _kept(slot: Slot) -> dict[str, Any]:
+    """What a slot keeps from step to step: the shape of each average, and the number of updates."""
+    return {name: int(array) if name == "step" else array.shape for name, array in slot.state.items() if name != "work"}
+
+
+def _in_step(slots: Sequence[Slot]) -> bool:
+    """Whether slots have as many updates behind them, and averages of the same names."""
+    kept = [_kept(slot) for slot in slots]
+    return all(k.keys() == kept[0].keys() and k.get("step") == kept[0].get("step") for k in kept)
+
+
+def _joined(slots: Sequence[Slot]) -> State:
+    """The running averages of several slots as those of one."""
+    return {
+        name: np.array(slots[0].state[name]) if name == "step" else np.concatenate([slot.state[name] for slot in slots], axis=None)
+        for name in _kept(slots[0])
+    }
 
 
 class LiftedStep:
     """Forward and backward of a batch by a program; one program for each shape of batch."""
 
-    def __init__(self, model: Module, loss: Callable[..., Any], penalty: Callable[[Module], Any] | None, optimizer: Optimizer) -> None:
+    def __init__(self, model: Module, loss: Callable[..., Any], optimizer: Optimizer) -> None:
         """Nothing is recorded before the first batch."""
-        self.model, self.loss, self.penalty, self.optimizer = model, loss, penalty, optimizer
-        self.parameters: list[Value] = optimizer.parameters
+        self.model, self.loss, self.optimizer = model, loss, optimizer
+        self.parameters: list[Any] = optimizer.parameters
         self.programs: dict[Any, Any] = {}
         self.program: Any = None
         self.kind = ""
         self._own = optimizer._slots
-        self._penalty: Any = None              # the penalty alone, as a program
-        trained = {id(p) for p in self.parameters}
-        self._untrained: list[Value] = [p for p in model.parameters() if id(p) not in trained]
-        self._held = [p.data for p in self._untrained]   # constants of the programs
 
-    # ------------------------------------------------------------------------------------------- around an epoch
+    # ------------------------------------------------------------------------------------------ what differs
+    def record(self, x: Array, y: Array) -> Any:
+        """The program of the loss of a batch."""
+        raise NotImplementedError
+
+    def feed(self, x: Array, y: Array) -> None:
+        """Write a batch into the program."""
+        raise NotImplementedError
+
+    def gather(self, theta: Array) -> None:
+        """Write the parameters into a vector."""
+        raise NotImplementedError
+
+    def scatter(self, theta: Array, gradient: Array | None) -> None:
+        """Give the parameters their data, and their gradients, out of vectors."""
+        raise NotImplementedError
+
     def still_holds(self) -> bool:
-        """Whether the penalty is still the function of the parameters that was recorded: a strength that is changed is seen here.
+        """Whether the function that was recorded is still that of the model; what can be is recorded anew."""
+        raise NotImplementedError
 
-        Where parameters have changed that are not trained, everything is to be recorded anew.
-        """
-        held = [p.data for p in self._untrained]
-        if held != self._held:
-            self.programs, self.program, self._penalty, self._held = {}, None, None, held
-        if self.penalty is None:
-            return True
-        if self._penalty is None:
-            value = self.penalty(self.model)
-            if not isinstance(value, Value) or not value.parents:  # it depends on no parameter
-                return False
-            self._penalty = lift(value, params=self.parameters)
-        self._penalty.theta.data[:] = [p.data for p in self.parameters]
-        with no_grad():
-            return _equal(self._penalty(), self.penalty(self.model))
-
-    def agrees(self, x: np.ndarray, y: np.ndarray, *, whole: bool) -> bool:
-        """Whether the programs give what is computed anew where the parameters, and samples, are others than those recorded.
-
-        They do not where Python took a decision by the numbers, or where a number left the graph (`.data`, `float`). With `whole`
-        the loss of a batch is put to the test, here with the last samples, else the penalty alone.
-        """
-        own = [p.data for p in self.parameters]
-        drawn = np.random.default_rng(0).normal(size=len(own))
-        flat, goals = x.reshape(len(x), -1), self._targets(y)
-        samples = ((flat, goals), (flat[::-1], goals[::-1]), (-flat, np.roll(goals, 1, axis=0)))
-        try:
-            for other in (own, [-v for v in own], drawn, 0.01 * drawn, 5.0 * drawn):
-                for p, number in zip(self.parameters, other, strict=True):
-                    p.data = float(number)
-                if not self.still_holds() or (whole and not all(self._same(other, *these) for these in samples)):
-                    return False
-        except Exception:                      # what a loss of the user's own raises at numbers that it was not made for
-            return False
-        finally:
-            for p, number in zip(self.parameters, own, strict=True):
-                p.data = number
-            self.program.theta.data[:] = own
-        return True
-
-    def _same(self, theta: Any, x: np.ndarray, targets: np.ndarray) -> bool:
-        with no_grad(), np.errstate(all="ignore"):
-            computed = self._loss(x, targets)[0]
-            self.program.theta.data[:] = theta
-            self.program.inputs = np.concatenate([x.ravel(), targets.ravel()])
-            return _equal(self.program(), computed)
-
+    # ------------------------------------------------------------------------------------------ around an epoch
     def begin(self) -> None:
-        """Take the parameters from the Values, and the place of the optimiser's slots."""
+        """Take the parameters, and the place of the optimiser's slots."""
         if self.program is not None:
-            self.program.theta.data[:] = [p.data for p in self.parameters]
+            self.gather(self.program.theta.data)
             self._take_over()
 
     def end(self) -> None:
-        """Give data and gradients back to the Values, and the optimiser its slots; nothing if that is done."""
+        """Give data and gradients back to the parameters, and the optimiser its slots; nothing if that is done."""
         if self.program is None or self.optimizer._slots is self._own:
             return
-        for p, number in zip(self.parameters, self.program.theta.data.tolist(), strict=True):
-            p.data = number
-        if self.program.theta.grad is not None:
-            for p, number in zip(self.parameters, self.program.theta.grad.tolist(), strict=True):
-                p.grad = number
+        self.scatter(self.program.theta.data, self.program.theta.grad)
+        for parts in self.optimizer._slots:
+            for part in parts:
+                part.give_back()  # type: ignore[attr-defined]
         self.optimizer._slots = self._own
 
     def _take_over(self) -> None:
+        """Parts of the vector in the place of the optimiser's slots; of a group whose slots go in step, one for all of them."""
         start, taken = 0, []
         for slots in self._own:
+            together = len(slots) > 1 and type(self.optimizer) in _ELEMENTWISE and _in_step(slots)
             group: list[Slot] = []
-            for slot in slots:
-                count = slot.shape[0]
-                group.append(_PartSlot(self, slice(start, start + count), slot.state))
-                start += count
+            for members in [slots] if together else [[slot] for slot in slots]:
+                part = _Part(self, start, members)
+                start = part.cells.stop
+                group.append(part)
             taken.append(group)
         self.optimizer._slots = taken
 
     # ------------------------------------------------------------------------------------------------- a batch
-    def __call__(self, x: np.ndarray, y: np.ndarray) -> float:
+    def __call__(self, x: Array, y: Array) -> float:
         """The loss of a batch; its gradient is left in the program."""
-        targets = self._targets(y)
-        key = (x.shape, targets.shape)
+        key = (x.shape, y.shape)
         program = self.programs.get(key)
         if program is None:
             if self.program is not None:
                 self.end()
-            program = self.programs[key] = self._record(x.reshape(len(x), -1), targets)
+            program = self.programs[key] = self.record(x, y)
             self.program, self.kind = program, program.kind
             self._take_over()
         elif program is not self.program:
             program.theta.data[:] = self.program.theta.data
             self.program = program
-        program.inputs = np.concatenate([x.ravel(), targets.ravel()])
+        self.feed(x, y)
         value = program()
         program.backward()
         return float(value)
@@ -191,56 +188,21 @@ class LiftedStep:
         """Hold the norm of the gradient below a bound."""
         clip_grad_norm_([self.program.theta], norm)
 
-    def _targets(self, y: np.ndarray) -> np.ndarray:
-        """Targets as floats; classes as rows with a single 1."""
-        if self.loss is cross_entropy:
-            return np.asarray(np.eye(self.model.sizes[-1])[y])  # type: ignore[attr-defined]
-        return y.astype(float).reshape(len(y)) if y.ndim == 2 and y.shape[1] == 1 else y.astype(float)
 
-    def _record(self, x: np.ndarray, targets: np.ndarray) -> Any:
-        value, leaves = self._loss(x, targets)
-        return lift(value, params=self.parameters, inputs=leaves)
-
-    def _loss(self, x: np.ndarray, targets: np.ndarray) -> tuple[Any, list[Value]]:
-        """(the loss of a batch, number by number; its inputs)."""
-        rows = [[Value(v) for v in row] for row in x.tolist()]
-        goals: Any = [[Value(v) for v in row] for row in targets.tolist()] if targets.ndim == 2 else [Value(v) for v in targets.tolist()]
-        outputs = [self.model(row) for row in rows]
-        value = _cross_entropy(outputs, goals) if self.loss is cross_entropy else self.loss(outputs, goals)
-        if self.penalty is not None:
-            value = value + self.penalty(self.model)
-        return value, [v for row in rows for v in row] + [v for row in goals for v in (row if isinstance(row, list) else [row])]
-
-
-def _equal(replayed: Any, computed: Any) -> bool:
+def equal_losses(replayed: Any, computed: Any, tolerance: float = 1e-6) -> bool:
     """Whether two losses are one number, to rounding; where both are no number they are alike."""
-    number = float(computed.data) if isinstance(computed, Value) else float(computed)
-    return bool(np.isclose(float(replayed), number, rtol=1e-6, atol=1e-12, equal_nan=True))
+    number = computed.data if isinstance(computed, Value) else computed.item() if isinstance(computed, Tensor) else computed
+    return bool(np.isclose(float(replayed), float(number), rtol=tolerance, atol=tolerance * 1e-6, equal_nan=True))
 
 
-def _cross_entropy(outputs: list[list[Any]], goals: list[list[Any]]) -> Any:
-    """The mean of ln Σ e^z − Σ t·z, with no decision that depends on the numbers."""
-    losses = []
-    for scores, goal in zip(outputs, goals, strict=True):
-        total = scores[0]
-        for z in scores[1:]:
-            total = ag.logaddexp(total, z)  # type: ignore[attr-defined, unused-ignore]
-        losses.append(total - weighted_sum(goal, scores, 0.0))
-    return weighted_sum([1.0 / len(losses)] * len(losses), losses, 0.0)
-
-
-def lifted_step(
-    model: Module, loss: Callable[..., Any], penalty: Callable[[Module], Any] | None, optimizer: Optimizer, x: np.ndarray, y: np.ndarray, size: int
-) -> LiftedStep | None:
-    """A lifted step that has recorded its first batch, or None where that does not work: also where a replay would not be the same."""
-    step = LiftedStep(model, loss, penalty, optimizer)
-    known = liftable(model, loss, math.inf)
+def verified(step: LiftedStep, x: Array, y: Array, holds: Callable[[], bool]) -> LiftedStep | None:
+    """The step, when it has recorded a first batch and `holds` says that a replay is the same; else None, as if nothing had been."""
+    if type(step.optimizer).step is not Optimizer.step:    # one that looks at the parameters after every step, to project them, say
+        return None
     try:
-        step(x[:size], y[:size])
-        if not (known and penalty is None) and not step.agrees(x[-size:], y[-size:], whole=not known):
-            return None
+        step(x, y)
+        return step if holds() else None
     except (AutogradError, NotImplementedError, MemoryError):
         return None
     finally:
-        optimizer._slots = step._own
-    return step
+        step.optimizer._slots = step._own

@@ -110,10 +110,11 @@ def fit(
         checkpoint: A file to which model, optimiser, schedule, generators and history are written after epochs.
         checkpoint_every: How many epochs lie between two checkpoints.
         resume: A checkpoint to go on from; True takes that of `checkpoint` if it exists.
-        lift: Whether the steps of a scalar model are recorded once and replayed at array speed (see `nn.lifted`); None does
-            so where nothing in model, loss and penalty decides by the numbers, in a run of some steps or with checkpoints; True does so for
-            functions of your own too, and raises where a replay would not be the same. `history.lifted` says which kind of program
-            ran. Metrics of the training set are then those after the epoch, instead of while it was trained on.
+        lift: Whether the steps are recorded once and replayed at array speed (see `nn.lifted`); None does so where nothing in model,
+            loss and penalty decides by the numbers or draws at random, in a run of some steps or with checkpoints, unless the arrays are so
+            large that it gains nothing; True does so for models and functions of your own too, and raises where a replay would not be
+            the same. `history.lifted` says which kind of program ran. Metrics of the training set are then those after the epoch, instead
+            of while it was trained on.
         live: Draw loss and decision boundary while the model learns: True in a notebook or a window, or a file to be rewritten.
             In a notebook, and in a file such as "run.html", a page remains in which the epochs can be gone through.
 

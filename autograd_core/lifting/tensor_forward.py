@@ -43,7 +43,7 @@ class TensorForward:
         self.slices: dict[int, Array] = {}
         self.need: set[int] = set()
         self.uses: dict[int, int] = {}
-        self.saved: dict[int, tuple[Array, ...]] = {}
+        self.saved: dict[int, tuple[Array, Array, Array, Array, bool]] = {}
         start = 0
         for p in parameters:
             stop = start + p._value.size
@@ -113,7 +113,7 @@ class TensorForward:
             op.name in ("cross_entropy", "cross_entropy_of_classes")
             and values[0].ndim == 2
             and self.same_dtype(values)
-            and all(operand is None for operand, _ in operands(node)[1:])  # targets are constants
+            and values[-1].shape == values[0].shape
         ):
             self.cross_entropy(node, op, values, options, out)
         else:
@@ -139,9 +139,12 @@ class TensorForward:
             t[np.arange(n), options["labels"]] = 1.0 / n
         else:
             t = values[1]
+        fixed = mean or operands(node)[1][0] is None     # targets that are an input, or computed, change from call to call
         top, shifted, e = np.zeros((n, 1), self.dtype), np.zeros_like(z), np.zeros_like(z)
         total, logs, mixed = (np.zeros(n, self.dtype) for _ in range(3))
         ones, weight = script.full((k,), 1.0), t.sum(1)
+        if not fixed:
+            call(np.dot, t, ones, weight)
         script.text("{0}({1}, 1, None, {2}, True)", np.maximum.reduce, z, top)
         call(np.subtract, z, top, shifted)
         call(np.exp, shifted, e)
@@ -150,14 +153,14 @@ class TensorForward:
         if mean:
             script.text("{0}[()] = {1}.dot({2}) - {3}.dot({4})", out, logs, weight, shifted.reshape(-1), t.reshape(-1))
         else:
-            if not (weight == 1.0).all():
+            if not fixed or not (weight == 1.0).all():
                 call(np.multiply, logs, weight, logs)
             products = script.scratch((n, k), 1, self.dtype)
             call(np.multiply, t, shifted, products)
             call(np.dot, products, ones, mixed)
             call(np.subtract, logs, mixed, out)
         script.careful(into, out, functools.partial(op.array, **options), *values)
-        self.saved[id(node)] = e, total, weight, t
+        self.saved[id(node)] = e, total, weight, t, fixed
 
     def tell(self, node: Any, values: list[Any], calls: int) -> None:
         """A line of the lecture."""

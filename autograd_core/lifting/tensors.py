@@ -177,13 +177,16 @@ class _TensorCompiler(TensorForward):
                 self.contribute(operand, y.shape, produce=lambda to: call(np.dot, x.T, g, to))
             return True
         if slot == 0 and id(node) in self.saved and constant:
-            e, total, weight, t = self.saved[id(node)]
+            e, total, weight, t, fixed = self.saved[id(node)]
             targets, scale = t * g[..., None], weight * g
             ratio = np.zeros_like(total)
             rule = op.vjp[0]
             assert rule is not None
 
             def softmax_minus_targets(to: Array) -> None:
+                if not fixed:
+                    call(np.multiply, weight, g, scale)
+                    call(np.multiply, t, g[..., None], targets)
                 call(np.divide, scale, total, ratio)
                 call(np.multiply, e, ratio[:, None], to)
                 call(np.subtract, to, targets, to)

@@ -1,4 +1,7 @@
-"""P4 again: the graph of a tensor model, lifted once and replayed, against NumPy by hand, our own eager tensors, and jax.jit."""
+"""P4 again: the graph of a tensor model, lifted once and replayed, against NumPy by hand, our own eager tensors, and jax.jit.
+
+And `nn.fit`, which lifts by itself, against itself without that, and against the same loop in torch.
+"""
 
 import importlib
 
@@ -53,6 +56,54 @@ def jax_tensors(sizes, batch, dtype):
     return step
 
 
+SAMPLES, BATCH, EPOCHS = 200, 25, 20
+
+
+def fitted(lift):
+    """A whole run of `fit`: 2-16-16-2, Adam, mini-batches in a new order every epoch."""
+    x, y = nn.data.moons(SAMPLES, noise=0.1, rng=0)
+    model = nn.Sequential(nn.Linear(2, 16, rng=0), nn.ReLU(), nn.Linear(16, 16, rng=1), nn.ReLU(), nn.Linear(16, 2, rng=2))
+    return lambda: nn.fit(
+        model, x, y, loss="cross_entropy", optimizer="adam", lr=1e-3, epochs=EPOCHS, batch_size=BATCH, rng=0, progress=False, lift=lift
+    )
+
+
+def fitted_in_torch():
+    """The same run as one writes it in torch."""
+    torch = importlib.import_module("torch")
+    torch.set_num_threads(2)
+    x, y = nn.data.moons(SAMPLES, noise=0.1, rng=0)
+    tx, ty = torch.tensor(x), torch.tensor(y)
+    sizes = (torch.nn.Linear(2, 16), torch.nn.ReLU(), torch.nn.Linear(16, 16), torch.nn.ReLU(), torch.nn.Linear(16, 2))
+    model = torch.nn.Sequential(*sizes).double()
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+
+    def run():
+        for _ in range(EPOCHS):
+            total = 0.0
+            for at in torch.randperm(SAMPLES).split(BATCH):
+                loss = torch.nn.functional.cross_entropy(model(tx[at]), ty[at])
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+                total += loss.item()
+
+    return run
+
+
+def fit_rows(seconds):
+    """A step of `fit`, everything around it included."""
+    runs = {"lifted": fitted(None), "fit(…, lift=False)": fitted(False)}
+    try:
+        runs["torch, the same loop"] = fitted_in_torch()
+    except ImportError:
+        pass
+    steps = EPOCHS * (SAMPLES // BATCH)
+    times = {name: t / steps for name, t in interleaved(runs, seconds=seconds, rounds=10).items()}
+    for name in list(times)[1:]:
+        yield Row("fit", f"nn.fit, 2-16-16-2, batch {BATCH}, Adam: a step", name, times["lifted"], times[name], "")
+
+
 def rows(seconds=1.0):
     """Replays of tensor graphs at the sizes of P4, against NumPy by hand, our own eager tensors, and jax.jit."""
     peers = {"NumPy by hand": by_hand, "our eager tensors": ours, "jax.jit": jax_tensors}
@@ -69,6 +120,7 @@ def rows(seconds=1.0):
                 required = name == "NumPy by hand" or (name == "jax.jit" and i < 2)
                 work = f"{'-'.join(map(str, sizes))}, batch {batch}, {np.dtype(dtype).name}, lifted"
                 yield Row("P4", work, name, times["lifted"], times[name], "≥ 1×" if required else "", ratio >= 1.0 if required else None)
+    yield from fit_rows(2.0 * seconds)
 
 
 if __name__ == "__main__":

@@ -272,3 +272,27 @@ def test_inputs_of_another_dtype_than_the_parameters(dtype: type, given: type) -
     program.backward()
     assert program.theta.grad.dtype == dtype and program.inputs.dtype == given
     np.testing.assert_allclose(program.theta.grad, np.concatenate([p.grad.ravel() for p in model.parameters()]), rtol=0.0, atol=tolerance)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_cross_entropy_with_targets_that_are_an_input(dtype):
+    """Shares that add up to anything, none at all, and masked scores: written out where they are finite, by the kernel where not."""
+    rng = np.random.default_rng(5)
+    weight = Tensor(rng.normal(size=(4, 3)), dtype=dtype)
+    x, t = Tensor(rng.normal(size=(6, 3)).astype(dtype)), Tensor(np.full((6, 4), 0.25, dtype), requires_grad=False)
+    rule = nn.loss_rules.CROSS_ENTROPY
+    program = lift(rule(x @ weight.T, t).mean(), params=weight, inputs=[x, t])
+    for kind in range(6):
+        samples, shares = rng.normal(size=(6, 3)).astype(dtype), rng.uniform(0.0, 2.0, size=(6, 4)).astype(dtype)
+        shares[kind] = 0.0
+        if kind % 2:
+            shares[:, 1] = 0.0
+            samples[0] = 800.0 * samples[0]
+        program.inputs = [samples, shares]
+        weight.grad = None
+        loss = rule(Tensor(samples, requires_grad=False) @ weight.T, shares).mean()
+        loss.backward()
+        rtol = 1e-12 if dtype == np.float64 else 1e-4
+        np.testing.assert_allclose(program(), loss.item(), rtol=rtol)
+        program.backward()
+        np.testing.assert_allclose(program.theta.grad.reshape(4, 3), weight.grad, rtol=rtol, atol=rtol * float(np.abs(weight.grad).max()))

@@ -1,0 +1,189 @@
+"""Lifted steps of a tensor model: the same calls, without recording them again (see `autograd_core.lift`).
+
+A small network spends most of a step on recording and walking its graph, which a replay does without. Before every epoch the
+loss of one batch is computed anew and compared: a callback that exchanges a module, or thaws a parameter, is seen there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+
+from autograd_core import Tensor, lift, no_grad
+
+from .activations import ELU, GELU, Identity, LeakyReLU, PReLU, ReLU, Sigmoid, SiLU, Softmax, Softplus, Tanh
+from .inference import target_for
+from .layers import Flatten, Linear, Sequential
+from .lifted import SAFE_LOSSES, LiftedStep, equal_losses, verified
+from .loss_rules import CROSS_ENTROPY
+from .losses import binary_cross_entropy, cross_entropy
+from .module import Module
+from .normalise import LayerNorm
+from .optimizer import Optimizer
+from .slots import Array
+
+__all__ = ["LiftedTensors", "liftable_tensors", "lifted_tensors"]
+
+_KNOWN = (Sequential, Linear, Flatten, LayerNorm, Identity, Sigmoid, Tanh, ReLU, LeakyReLU, PReLU, ELU, SiLU, GELU, Softplus, Softmax)
+_LARGE = 2**18                                 # numbers in all nodes of a batch from which on the arithmetic takes the time
+_WORTH = 50                                    # steps from which on recording pays
+
+
+class LiftedTensors(LiftedStep):
+    """The steps of a model whose parameters are `Tensor`s of one dtype."""
+
+    def __init__(self, model: Module, loss: Callable[..., Any], optimizer: Optimizer, x: Array, y: Array) -> None:
+        """Nothing is recorded before the first batch; `x` and `y` are the one to compare with."""
+        super().__init__(model, loss, optimizer)
+        self.sample = x, y
+        self.dtype: Any = self.parameters[0].dtype
+        self.tolerance = 1e-6 if self.dtype == np.float64 else 1e-3
+        self._form = self._forms()
+        with no_grad():
+            scores = model(x).shape
+        self.classes = scores[-1] if loss is cross_entropy and y.shape != scores else 0
+
+    def _forms(self) -> list[Any]:
+        """What a program relies on beside the numbers."""
+        return [(p.shape, p.dtype, bool(p.requires_grad)) for p in self.parameters]
+
+    def _slices(self, vector: Array) -> Iterable[tuple[Any, Array]]:
+        """Each parameter, and its part of a vector."""
+        start = 0
+        for p in self.parameters:
+            yield p, vector[start : start + p.size].reshape(p.shape)
+            start += p.size
+
+    def gather(self, theta: Array) -> None:
+        """Write the parameters into a vector."""
+        for p, part in self._slices(theta):
+            part[...] = p.data
+
+    def scatter(self, theta: Array, gradient: Array | None) -> None:
+        """Give the parameters their data, written into the arrays that they have, and their gradients."""
+        for p, part in self._slices(theta):
+            data = p.data if p.data.flags.writeable else p.data.copy()
+            data[...] = part
+            p.data = data
+        if gradient is not None:
+            for p, part in self._slices(gradient):
+                p.grad = part.copy()
+
+    # ------------------------------------------------------------------------------------------- is it the same?
+    def still_holds(self) -> bool:
+        """Whether the loss of the sample, computed anew, is that of its program, and every parameter is still trained."""
+        if self._forms() != self._form:
+            return False
+        x, y = self.sample
+        self.program = self.programs[x.shape, y.shape]
+        self.gather(self.program.theta.data)
+        self.feed(x, y)
+        return self._same()
+
+    def _same(self) -> bool:
+        x, y = self.sample
+        with no_grad(), np.errstate(all="ignore"):
+            prediction = self.model(x)
+            return equal_losses(self.program(), self.loss(prediction, target_for(y, prediction.data)), self.tolerance)
+
+    def agrees(self) -> bool:
+        """Whether the program gives what is computed anew at other parameters than those recorded."""
+        own, rng = [p.data for p in self.parameters], np.random.default_rng(0)
+        drawn = [rng.normal(size=data.shape) for data in own]
+        try:
+            for factor, numbers in ((1.0, own), (-1.0, own), (1.0, drawn), (0.01, drawn)):
+                for p, data in zip(self.parameters, numbers, strict=True):
+                    p.data = np.asarray(factor * data, self.dtype)
+                if not self.still_holds():
+                    return False
+        except Exception:                      # what a loss of the user's own raises at numbers that it was not made for
+            return False
+        finally:
+            for p, data in zip(self.parameters, own, strict=True):
+                p.data = data
+            self.gather(self.program.theta.data)
+        return True
+
+    # ------------------------------------------------------------------------------------------------- a batch
+    def record(self, x: Array, y: Array) -> Any:
+        """The program of the loss of a batch."""
+        inputs = Tensor(x, dtype=self.dtype)   # differentiable, so that what is computed of it alone is recorded, too
+        goals = np.zeros((len(x), self.classes)) if self.classes else target_for(y, self._predicted(x))
+        targets = Tensor(goals, dtype=self.dtype, requires_grad=False)
+        prediction = self.model(inputs)
+        value = CROSS_ENTROPY(prediction, targets).mean() if self.loss is cross_entropy else self.loss(prediction, targets)
+        return lift(value, params=self.parameters, inputs=[inputs, targets])
+
+    def feed(self, x: Array, y: Array) -> None:
+        """Write a batch into the program; class numbers as rows with a single 1."""
+        inputs, targets = self.program.inputs
+        inputs[...] = x
+        if self.classes:
+            targets[...] = 0.0
+            targets[np.arange(len(y)), y.astype(np.intp, copy=False)] = 1.0
+        else:
+            targets[...] = y.reshape(targets.shape)
+
+    def _predicted(self, x: Array) -> Array:
+        with no_grad():
+            return np.asarray(self.model(x).data)
+
+
+def liftable_tensors(model: Module, loss: Callable[..., Any], penalty: Callable[[Module], Any] | None, steps: float) -> bool:
+    """Whether a run may be lifted without asking: modules that do nothing but compute, a known loss, and enough steps to be worth it."""
+    modules = list(model.modules())
+    plain = all(type(m) in _KNOWN and "forward" not in vars(m) for m in modules)
+    whole = all(isinstance(part, Module) for m in modules if isinstance(m, Sequential) for part in m)
+    return plain and whole and loss in SAFE_LOSSES and penalty is None and steps >= _WORTH
+
+
+def _suits(step: LiftedTensors, *, asked: bool) -> bool:
+    """Whether the graph of a batch is one that a program may stand for, and not so large that recording it does not matter."""
+    (x, y), parameters = step.sample, step.parameters
+    prediction = step.model(x)
+    target = target_for(y, prediction.data)
+    loss = step.loss(prediction, target)
+    nodes = _graph(loss)
+    if any(node.dtype != step.dtype for node in nodes):
+        return False
+    if not {id(p) for p in parameters} <= {id(node) for node in nodes}:
+        return False                           # a parameter without a part in the loss is left alone by an optimiser
+    if step.loss is cross_entropy and (prediction.ndim != 2 or (step.classes and target.dtype.kind not in "iu")):
+        return False
+    if step.loss is binary_cross_entropy and getattr(prediction.op, "name", "") not in ("sigmoid", "softmax"):
+        return False                           # predictions that may leave [0, 1], which is to be told
+    return asked or sum(node.size for node in nodes) <= _LARGE
+
+
+def _graph(root: Any) -> list[Any]:
+    """Every tensor that depends on something to be trained, and what that is."""
+    found: dict[int, Any] = {}
+    waiting = [root]
+    while waiting:
+        node = waiting.pop()
+        if id(node) not in found and isinstance(node, Tensor) and node.requires_grad:
+            found[id(node)] = node
+            waiting.extend(node.parents)
+    return list(found.values())
+
+
+def lifted_tensors(
+    model: Module, loss: Callable[..., Any], penalty: Callable[[Module], Any] | None, optimizer: Optimizer, x: Array, y: Array, size: int,
+    *, asked: bool,
+) -> LiftedStep | None:  # fmt: skip
+    """The steps of a tensor model, with the first batch recorded; None where that does not work, a replay is not the same, or gains nothing.
+
+    `x` and `y` are all samples and targets, `size` is the number in a batch. `asked` says whether somebody has asked for it, for a model or
+    a loss of the user's own.
+    """
+    parameters = optimizer.parameters
+    if penalty is not None or any(module.buffers for module in model.modules()):
+        return None                            # a program keeps no running statistics
+    if not all(isinstance(p, Tensor) and p.requires_grad and p.dtype == parameters[0].dtype for p in parameters):
+        return None
+    if loss is cross_entropy and y.dtype.kind in "iu" and np.min(y) < 0:
+        return None                            # samples that do not count
+    step = LiftedTensors(model, loss, optimizer, x[:size], y[:size])
+    return verified(step, x[:size], y[:size], step.agrees) if _suits(step, asked=asked) else None
