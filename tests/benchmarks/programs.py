@@ -3,6 +3,7 @@
 And `nn.fit`, which lifts by itself, against itself without that, and against the same loop in torch.
 """
 
+import contextlib
 import importlib
 
 import numpy as np
@@ -94,10 +95,8 @@ def fitted_in_torch():
 def fit_rows(seconds):
     """A step of `fit`, everything around it included."""
     runs = {"lifted": fitted(None), "fit(…, lift=False)": fitted(False)}
-    try:
+    with contextlib.suppress(ImportError):
         runs["torch, the same loop"] = fitted_in_torch()
-    except ImportError:
-        pass
     steps = EPOCHS * (SAMPLES // BATCH)
     times = {name: t / steps for name, t in interleaved(runs, seconds=seconds, rounds=10).items()}
     for name in list(times)[1:]:
