@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,7 +14,14 @@ from autograd_core.errors import StructureError
 
 from .module import Module
 
-__all__ = ["EarlyStopping", "History"]
+__all__ = ["EarlyStopping", "History", "cell_of_notebook"]
+
+
+def cell_of_notebook() -> int | None:
+    """The number of the notebook's cell that is running, if there is one."""
+    ipython = sys.modules.get("IPython")
+    shell = None if ipython is None else ipython.get_ipython()
+    return getattr(shell, "execution_count", None)
 
 
 class History:
@@ -37,6 +45,7 @@ class History:
         self.stopped = ""
         self.best_epoch: int | None = None
         self.lifted = ""
+        self._cell: int | None = None          # of the notebook, in which the run was drawn live
 
     @checked
     def append(self, row: dict[str, float]) -> None:
@@ -100,10 +109,10 @@ class History:
         return loss_curves(self, **options)
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
-        """For notebooks: the loss curves; a display hook never raises."""
+        """For notebooks: the loss curves, unless they stand just above; a display hook never raises."""
         found = {"text/plain": repr(self)}
         try:
-            if len(self):
+            if len(self) and (self._cell is None or self._cell != cell_of_notebook()):
                 from autograd_core.viz import image
 
                 from .live_page import curves

@@ -19,6 +19,7 @@ from autograd_core.errors import OperandError
 from autograd_core.viz import bundle, image, number
 
 from .files import put_in_place
+from .history import cell_of_notebook
 from .inference import is_scalar, predict
 from .live_page import Frame, Plane, run_page, sentence, shades, still
 from .neuron import MLP
@@ -198,6 +199,7 @@ class Live:
         title = sentence(last, len(history))
         picture = lambda: still(history.columns, self.plane, last)
         self._show(bundle(picture, lambda: self.page(training), lambda: repr(history), title), training)
+        history._cell = cell_of_notebook()
 
 
 class _Picture:

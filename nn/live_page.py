@@ -24,6 +24,7 @@ __all__ = ["BYTES", "Frame", "Plane", "contour", "curves", "png", "run_page", "s
 WIDTH, HEIGHT = 380, 320
 LEFT, RIGHT, TOP, BOTTOM = 56, 362, 34, 280
 BYTES = 390_000
+_LARGEST = 4e307                               # of a run that diverges: its ends, and the room around them, stay finite
 _COLOURS = ("0072b2", "d55e00", "009e73", "cc79a7", "e69f00", "56b4e9", "8c6bb1", "7a7a7a", "b8a000", "444444")
 _MARKS = ("M-4 0a4 4 0 1 0 8 0a4 4 0 1 0-8 0", "M0-5L4.6 3.6H-4.6z", "M-3.6-3.6h7.2v7.2h-7.2z", "M0-5.2L5.2 0 0 5.2-5.2 0z", "M0 5L4.6-3.6H-4.6z")
 
@@ -132,10 +133,12 @@ class _Scale:
 
     def __init__(self, low: float, high: float, start: float, end: float, *, log: bool = False, whole: bool = False) -> None:
         self.log = log
+        low, high = (min(max(v, -_LARGEST), _LARGEST) for v in (low, high))
         if log:
             low, high = math.log10(low), math.log10(high)
         if not high > low:
-            low, high = low - 0.5, high + 0.5
+            room = max(0.5, 1e-3 * abs(low))
+            low, high = low - room, high + room
         pad = 0.0 if whole else 0.05 * (high - low)
         self.low, self.high, self.start, self.end = low - pad, high + pad, start, end
 
@@ -150,7 +153,7 @@ class _Scale:
         """Four to seven round numbers."""
         if self.log:
             marks = (1,) if self.high - self.low > 2 else (1, 2, 5)
-            found = [m * 10.0**k for k in range(math.floor(self.low), math.ceil(self.high) + 1) for m in marks]
+            found = [m * 10.0**k for k in range(max(math.floor(self.low), -307), min(math.ceil(self.high), 307) + 1) for m in marks]
             found = [t for t in found if self.low <= math.log10(t) <= self.high]
             return found[:: -(-len(found) // 7)] if found else []
         rough = (self.high - self.low) / 5

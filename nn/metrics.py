@@ -8,10 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from autograd_core import sigmoid
 from autograd_core.arguments import Numbers, as_numbers, checked
 from autograd_core.errors import OperandError, ShapeError
+from autograd_core.warn import warned
 
-__all__ = ["METRICS", "Metric", "accuracy", "metrics_of", "r2_score"]
+__all__ = ["METRICS", "Metric", "accuracy", "are_logits", "metrics_of", "r2_score"]
 
 Metric = Callable[[np.ndarray, np.ndarray], float]
 
@@ -25,18 +27,52 @@ def _arrays(prediction: Any, target: Any, who: str) -> tuple[np.ndarray, np.ndar
     return p, t
 
 
+def are_logits(scores: np.ndarray, labels: np.ndarray) -> bool:
+    """Whether scores of samples with labels 0 and 1 read better as logits, whose class changes at 0, than as the labels themselves, at ½.
+
+    Answers with the labels themselves are nearer to them than a constant ½ is, in the mean square; what is farther away is a logit. So may be
+    what is near, in a network that has hardly begun. But training makes answers right in the mean (the gradient at the bias of the output is
+    answer minus truth): that of the labels is the mean of σ(z) for logits, and of z for the labels. Scores from 0 to 1 are no logits.
+
+    >>> are_logits(np.array([-3.0, 4.0]), np.array([0, 1])), are_logits(np.array([-0.1, 1.2]), np.array([0, 1]))
+    (True, False)
+    """
+    z, t = np.asarray(scores, dtype=float), np.asarray(labels, dtype=float)
+    if not np.isfinite(z).all() or ((z >= 0) & (z <= 1)).all():
+        return False
+    return bool(np.mean((z - t) ** 2) > 0.25 or abs(np.mean(sigmoid(z)) - np.mean(t)) <= abs(np.mean(z) - np.mean(t)))
+
+
 @checked
 def accuracy(prediction: Numbers, target: Numbers, *, threshold: float | None = None) -> float:
     """The share of samples whose class is right.
 
-    Predictions of shape (n, classes) are scores; the class is the largest. One number per sample is compared with `threshold`:
-    0 where the labels are −1 and +1, else ½.
+    Predictions of shape (n, classes) are scores; the class is the largest. One number per sample, or per label where a sample may have
+    several, is compared with `threshold`: 0 where the labels are −1 and +1, else ½. Logits change their class at 0: for them give
+    `threshold=0` (a warning says so where they look like it). In `fit` and `evaluate` the loss says what they are.
 
     >>> accuracy([[2.0, 1.0], [0.0, 3.0]], [0, 0]), accuracy([0.3, -2.0], [1, -1])
     (0.5, 1.0)
     """
+    if threshold is None:
+        p, t = _arrays(prediction, target, "accuracy")
+        if p.size == t.size and np.isin(t, (0, 1)).all() and are_logits(p.ravel(), t.ravel()) and not _one_of_many(p, t):
+            warned(
+                f"accuracy: received predictions from {p.min():.3g} to {p.max():.3g} for labels 0 and 1, and compares them with ½; "
+                "if they are scores (logits), give threshold=0."
+            )
+    return _share_right(prediction, target, threshold)
+
+
+def _one_of_many(p: np.ndarray, t: np.ndarray) -> bool:
+    """Whether each row of the targets has a single 1: a class in place of its number."""
+    return p.ndim == 2 and p.shape[1] > 1 and t.shape == p.shape and bool(np.isin(t, (0, 1)).all() and (t.sum(axis=1) == 1).all())
+
+
+def _share_right(prediction: Any, target: Any, threshold: float | None) -> float:
+    """The share of samples whose class is right, or of labels."""
     p, t = _arrays(prediction, target, "accuracy")
-    if p.ndim == 2 and p.shape[1] > 1 and t.shape == p.shape and np.isin(t, (0, 1)).all() and (t.sum(axis=1) == 1).all():
+    if _one_of_many(p, t):
         t = t.argmax(axis=1)
     if p.ndim == 2 and p.shape[1] > 1 and t.ndim == 1:
         return float(np.mean(p.argmax(axis=1) == t))
@@ -93,4 +129,4 @@ def _named(m: Any, threshold: float | None) -> tuple[str, Metric]:
         return getattr(m, "__name__", "metric"), m
     if not isinstance(m, str) or m not in METRICS:
         raise OperandError(f"metrics: received {m!r:.60}, expected a function metric(prediction, target) or one of {', '.join(METRICS)}.")
-    return m, (lambda p, t: accuracy(p, t, threshold=threshold)) if m == "accuracy" else METRICS[m]
+    return m, (lambda p, t: _share_right(p, t, threshold)) if m == "accuracy" else METRICS[m]

@@ -144,7 +144,7 @@ class Neuron(Module):
 
 
 class Layer(Module):
-    """`nout` neurons that see the same `nin` inputs; gives a list of `nout` Values (a Value where `nout` is 1).
+    """`nout` neurons that see the same `nin` inputs; gives a list of `nout` Values (a Value where `nout` is 1). Options as of `Neuron`.
 
     Example:
         >>> layer = Layer(3, 2, activation="relu", rng=0)
@@ -155,10 +155,12 @@ class Layer(Module):
     opaque = True
 
     @checked
-    def __init__(self, nin: Count, nout: Count, *, rng: Generator = None, **options: Any) -> None:
-        """Options as of `Neuron`."""
+    def __init__(
+        self, nin: Count, nout: Count, *, activation: Name = "tanh", bias: bool = True, init: Callable[..., np.ndarray] | None = None, rng: Generator = None
+    ) -> None:
+        """Neurons that differ in their random weights."""
         rng = rng_of(rng)
-        self.neurons = [Neuron(nin, rng=rng, **options) for _ in range(nout)]
+        self.neurons = [Neuron(nin, activation=activation, bias=bias, init=init, rng=rng) for _ in range(nout)]
 
     @property
     def nin(self) -> int:
@@ -201,6 +203,8 @@ class MLP(Module):
         nouts: The number of neurons of each layer.
         activation: Of the hidden layers: a name, or a list with one name for each.
         output: Of the last layer; "identity" gives scores, or logits.
+        bias: Whether there are biases.
+        init: First weights, as of a `Neuron`.
         rng: A generator or a seed.
 
     The state has the names of `torch.nn.Sequential(Linear, Tanh, Linear, …)`: "0.weight", "0.bias", "2.weight", …
@@ -218,9 +222,9 @@ class MLP(Module):
     @checked
     def __init__(
         self, nin: Count, nouts: Count | Sequence[Count], *, activation: Name | Sequence[Name] = "tanh", output: Name = "identity",
-        rng: Generator = None, **options: Any,
+        bias: bool = True, init: Callable[..., np.ndarray] | None = None, rng: Generator = None,
     ) -> None:  # fmt: skip
-        """Random weights; options as of `Neuron`."""
+        """Random weights and zero biases."""
         sizes = [nin, *([nouts] if isinstance(nouts, (int, np.integer)) else nouts)]
         if len(sizes) < 2:
             raise ShapeError("MLP: received no layers, expected the number of neurons of at least one.")
@@ -229,7 +233,7 @@ class MLP(Module):
             raise ShapeError(f"MLP: received {len(hidden)} activations for {len(sizes) - 2} hidden layers, expected one for each.")
         rng = rng_of(rng)
         self.layers = [
-            Layer(sizes[i], sizes[i + 1], activation=kind, rng=rng, **options) for i, kind in enumerate([*hidden, output])
+            Layer(sizes[i], sizes[i + 1], activation=kind, bias=bias, init=init, rng=rng) for i, kind in enumerate([*hidden, output])
         ]
 
     def forward(self, x: Any) -> Any:

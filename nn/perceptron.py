@@ -64,8 +64,13 @@ class Perceptron(Module):
     @checked
     def predict(self, x: Numbers) -> np.ndarray:
         """0 or 1 for each row."""
+        return (self.scores(x) > 0.0).astype(int)
+
+    @checked
+    def scores(self, x: Numbers) -> np.ndarray:
+        """z = w·x + b for each row: what the step compares with 0."""
         rows, _ = self._checked(x, None)
-        return (self._scores(rows) > 0.0).astype(int)
+        return np.asarray(rows @ np.array([w.data for w in self.w]) + self.b.data)
 
     @checked
     def fit(self, x: Numbers, y: Numbers, *, lr: float = 1.0, epochs: Annotated[int, 0] = 100) -> Perceptron:
@@ -80,9 +85,6 @@ class Perceptron(Module):
     def fit_delta(self, x: Numbers, y: Numbers, *, lr: float = 0.1, epochs: Annotated[int, 0] = 100) -> Perceptron:
         """The delta rule, w += η (y − z) x with z before the step and targets taken as ±1; stops when all are right."""
         return self._train(x, y, lr, epochs, delta=True)
-
-    def _scores(self, rows: np.ndarray) -> np.ndarray:
-        return np.asarray(rows @ np.array([w.data for w in self.w]) + self.b.data)
 
     def _checked(self, x: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
         rows = np.asarray(x, dtype=float)

@@ -18,7 +18,9 @@ from autograd_core.errors import OperandError, ShapeError
 from .axes import COLOURS, MARKERS, new_axes, tidy
 from .history import History
 from .inference import is_scalar, predict
+from .metrics import are_logits
 from .module import Module
+from .perceptron import Perceptron
 from .plot_model import layer_histograms, loss_surface, network, optimizer_paths
 
 __all__ = [
@@ -28,10 +30,11 @@ __all__ = [
 
 
 def _points(x: Any, y: Any) -> tuple[np.ndarray, np.ndarray]:
-    x, y = as_numbers(x, "plot", "x").astype(float), np.asarray(y).ravel()
-    if x.ndim != 2 or x.shape[1] != 2 or len(x) != len(y):
-        raise ShapeError(f"plot: received x of shape {x.shape} and {len(y)} classes, expected (n, 2) and n.")
-    return x, y
+    x, y = as_numbers(x, "plot", "x").astype(float), np.asarray(y)
+    if x.ndim != 2 or x.shape[1] != 2 or y.size != len(x):
+        several = "; of several labels a sample plot one at a time, as in y[:, 0]" if y.ndim == 2 and len(y) == len(x) and y.shape[1] > 1 else ""
+        raise ShapeError(f"plot: received x of shape {x.shape} and y of shape {y.shape}, expected (n, 2) and a class for each of the n samples{several}.")
+    return x, y.ravel()
 
 
 @checked
@@ -57,8 +60,9 @@ def decision_boundary(
 ) -> Any:  # fmt: skip
     """What a model of two features says all over the plane, with the points it was trained on.
 
-    One score per sample: shading by the score, and a line where it crosses `threshold` (0, or ½ where all scores lie
-    between 0 and 1). Several scores: the region of each class, deeper where the model is surer.
+    One score per sample: shading by the score, and a line where it crosses `threshold`. Where that is None: ½ where all scores lie
+    between 0 and 1, or where the labels are 0 and 1 and the scores answer with them (`"mse"`); 0 for logits and for labels −1 and +1.
+    Several scores: the region of each class, deeper where the model is surer. A `Perceptron`: the line w·x + b = 0 and its two sides.
     """
     points, labels = _points(x, y)
     ax = new_axes(ax, (6.0, 4.8))
@@ -67,10 +71,13 @@ def decision_boundary(
     pad = 0.12 * np.maximum(high - low, 1e-9)
     u, v = (np.linspace(low[i] - pad[i], high[i] + pad[i], n) for i in (0, 1))
     grid = np.column_stack([axis.ravel() for axis in np.meshgrid(u, v)])
-    scores = predict(model, grid) if isinstance(model, Module) else np.asarray(model(grid))
-    scores = scores.reshape(len(grid), -1)
-    if scores.shape[1] == 1:
-        _shade_score(ax, u, v, scores.reshape(n, n), threshold)
+    said = np.asarray(_answers(model, np.concatenate([grid, points])))
+    said = said.reshape(len(grid) + len(points), -1)
+    scores = said[: len(grid)]
+    if isinstance(model, Perceptron):
+        _shade_sides(ax, u, v, scores.reshape(n, n))
+    elif scores.shape[1] == 1:
+        _shade_score(ax, u, v, scores.reshape(n, n), _threshold(said, labels) if threshold is None else threshold)
     else:
         _shade_classes(ax, u, v, scores)
     data_scatter(points, labels, ax=ax, title=title, size=26.0 if len(points) > 20 else 80.0, legend=False)
@@ -80,12 +87,33 @@ def decision_boundary(
     return ax
 
 
-def _shade_score(ax: Any, u: np.ndarray, v: np.ndarray, z: np.ndarray, threshold: float | None) -> None:
-    """One score over the plane; a line at the threshold, dashed ones at a distance of 1 from it."""
+def _answers(model: Any, x: np.ndarray) -> Any:
+    """What a model says of samples; of a perceptron, what it compares with 0."""
+    return model.scores(x) if isinstance(model, Perceptron) else predict(model, x) if isinstance(model, Module) else model(x)
+
+
+def _threshold(said: np.ndarray, labels: np.ndarray) -> float:
+    """Where one score changes its class, from what was said everywhere and, last, of the samples with the labels."""
+    if ((said >= 0) & (said <= 1)).all():
+        return 0.5
+    truth = labels.astype(float) if labels.dtype.kind in "fiub" else np.full(len(labels), np.nan)
+    return 0.5 if np.isin(truth, (0, 1)).all() and not are_logits(said[len(said) - len(labels) :, 0], truth) else 0.0
+
+
+def _shade_sides(ax: Any, u: np.ndarray, v: np.ndarray, z: np.ndarray) -> None:
+    """The two sides of a straight line, and the line."""
+    far = 1.0 + float(np.abs(z).max())
+    ax.contourf(u, v, z, levels=[-far, 0.0, far], colors=COLOURS[:2], alpha=0.45)
+    if z.min() < 0 < z.max():
+        ax.contour(u, v, z, levels=[0.0], colors="black", linewidths=1.6)
+        ax.plot([], [], color="black", linewidth=1.6, label="w·x + b = 0")
+
+
+def _shade_score(ax: Any, u: np.ndarray, v: np.ndarray, z: np.ndarray, cut: float) -> None:
+    """One score over the plane; a line at the threshold, dashed ones at a distance of 1 from it where it is no probability and no label."""
     from matplotlib.colors import LinearSegmentedColormap
 
     inside = bool((z >= 0).all() and (z <= 1).all())
-    cut = (0.5 if inside else 0.0) if threshold is None else threshold
     span = 0.5 if inside else max(float(np.percentile(np.abs(z - cut), 90)), 1e-9)
     shades = LinearSegmentedColormap.from_list("two", [COLOURS[0], "white", COLOURS[1]])
     ax.imshow(
@@ -95,7 +123,7 @@ def _shade_score(ax: Any, u: np.ndarray, v: np.ndarray, z: np.ndarray, threshold
     if z.min() < cut < z.max():
         ax.contour(u, v, z, levels=[cut], colors="black", linewidths=1.6)
         ax.plot([], [], color="black", linewidth=1.6, label=f"score {cut:g}")
-        if not inside and z.min() < cut - 1.0 and z.max() > cut + 1.0:
+        if cut != 0.5 and z.min() < cut - 1.0 and z.max() > cut + 1.0:
             ax.contour(u, v, z, levels=[cut - 1.0, cut + 1.0], colors="black", linewidths=0.8, linestyles="dashed")
             ax.plot([], [], color="black", linewidth=0.8, linestyle="dashed", label=f"score {cut - 1.0:g}, {cut + 1.0:+g}".replace("-", "−"))
 

@@ -16,6 +16,7 @@ from .layers import Linear, Sequential
 from .losses import loss_of
 from .module import Module
 from .neuron import MLP, Layer, Neuron
+from .perceptron import Perceptron
 
 __all__ = ["layer_histograms", "loss_surface", "network", "optimizer_paths"]
 
@@ -32,19 +33,34 @@ def _matrices(model: Any, gradients: bool) -> tuple[list[np.ndarray], list[np.nd
         return np.asarray(p.grad if gradients else p.data)
 
     inside: list[Any] = model.layers if isinstance(model, MLP) else list(model) if isinstance(model, Sequential) else []
-    layers = [model] if isinstance(model, (Linear, Layer, Neuron)) else inside
+    layers = [model] if isinstance(model, (Linear, Layer, Neuron, Perceptron)) else inside
     weights, biases = [], []
     for layer in layers:
         if isinstance(layer, Linear):
             weights.append(of(layer.weight))
             biases.append(None if layer.bias is None else of(layer.bias))
-        elif isinstance(layer, (Layer, Neuron)):
+        elif isinstance(layer, (Layer, Neuron, Perceptron)):
             neurons = layer.neurons if isinstance(layer, Layer) else [layer]
             weights.append(np.array([[of(w) for w in n.w] for n in neurons], dtype=float))
             biases.append(np.array([of(n.b) for n in neurons], dtype=float) if isinstance(neurons[0].b, Value) else None)
     if not weights:
-        raise OperandError(f"network: received {type(model).__name__}, expected an MLP, a Layer, a Neuron, or a Sequential with Linear layers.")
+        raise OperandError(f"network: received {type(model).__name__}, expected an MLP, a Layer, a Neuron, a Perceptron, or a Sequential with Linear layers.")
     return weights, biases
+
+
+def _free(ax: Any, start: tuple[float, float], end: tuple[float, float], first: float, written: list[Any]) -> tuple[float, float]:
+    """A place for a number on an edge, clear of the numbers that are `written`: at the share `first` of the way, or else where there is most room."""
+    best, most = (0.0, 0.0), -np.inf
+    for share in (first, 0.5, 0.38, 0.72, 0.22, 0.8, 0.44, 0.56, 0.66, 0.3):
+        place = (start[0] + share * (end[0] - start[0]), start[1] + share * (end[1] - start[1]))
+        point = ax.transData.transform(place) * 72.0 / ax.figure.dpi
+        room = min((float(np.max(np.abs(point - other) / (34.0, 12.0))) for other in written), default=np.inf)
+        if room > most + 1e-9:
+            best, most, at = place, room, point
+        if room >= 1.0:
+            break
+    written.append(at)
+    return best
 
 
 @checked
@@ -52,11 +68,11 @@ def network(model: Module, *, by: str = "weight", ax: Any = None, title: str | N
     """The classic drawing: neurons in columns, an edge for each weight, blue for positive and orange dashed for negative.
 
     Widths grow with the size of the weight, or of its gradient with `by="gradient"`. Columns of more than `most` neurons are cut,
-    and say so. Small networks have the numbers written on their edges.
+    and say so. Small networks have the numbers written on their edges, and the biases (or their gradients) below the neurons.
     """
     if by not in ("weight", "gradient"):
         raise OperandError(f"network: received by={by!r}, expected 'weight' or 'gradient'.")
-    weights, _ = _matrices(model, by == "gradient")
+    weights, biases = _matrices(model, by == "gradient")
     sizes = [weights[0].shape[1], *(w.shape[0] for w in weights)]
     ax = new_axes(ax, (2.2 * len(sizes) + 0.6, min(0.42 * max(min(max(sizes), most), 6) + 1.6, 8.5)))
     ax.set_axis_off()
@@ -70,6 +86,12 @@ def network(model: Module, *, by: str = "weight", ax: Any = None, title: str | N
         rows = [k + (0.8 if k == len(indices) - 1 and len(indices) < sizes[column] else 0.0) for k in range(len(indices))]
         places.append({i: (float(column), -(k - rows[-1] / 2) * gap) for i, k in zip(indices, rows, strict=True)})
     numbers = values if values is not None else sum(w.size for w in weights) <= 20
+    last = len(sizes) - 1
+    top = max(y for p in places for _, y in p.values())
+    low = min(y for p in places for _, y in p.values())
+    ax.set_xlim(-0.45, last + 0.45)
+    ax.set_ylim(low - 1.7, top + 2.4)
+    written: list[Any] = []
     for column, w in enumerate(weights):
         for j in shown[column + 1]:
             for i in shown[column]:
@@ -81,15 +103,11 @@ def network(model: Module, *, by: str = "weight", ax: Any = None, title: str | N
                     linewidth=0.3 + 3.2 * size, alpha=0.25 + 0.7 * size, zorder=1, solid_capstyle="round",
                 )  # fmt: skip
                 if numbers:
-                    share = 0.30 if (i + j) % 2 else 0.62
                     ax.text(
-                        x0 + share * (x1 - x0), y0 + share * (y1 - y0), f"{float(w[j, i]):+.2f}".replace("-", "−"),
+                        *_free(ax, (x0, y0), (x1, y1), 0.30 if (i + j) % 2 else 0.62, written), f"{float(w[j, i]):+.2f}".replace("-", "−"),
                         fontsize="small", ha="center", va="center", zorder=3,
                         bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8, "alpha": 0.85},
                     )  # fmt: skip
-    last = len(sizes) - 1
-    top = max(y for p in places for _, y in p.values())
-    low = min(y for p in places for _, y in p.values())
     for column, (indices, n) in enumerate(zip(shown, sizes, strict=True)):
         face = ("#eeeeee", "white", "#fff3c4")[0 if column == 0 else 2 if column == last else 1]
         xs, ys = zip(*(places[column][i] for i in indices), strict=True)
@@ -98,11 +116,15 @@ def network(model: Module, *, by: str = "weight", ax: Any = None, title: str | N
             (x0, y0), (_, y1) = places[column][indices[-2]], places[column][indices[-1]]
             ax.text(x0, (y0 + y1) / 2, "⋮", ha="center", va="center", zorder=5, fontsize="large", bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.2})
         name = "input" if column == 0 else "output" if column == last else "hidden" if last == 2 else f"hidden {column}"
+        bias = biases[column - 1] if column and numbers else None
+        for i in () if bias is None else indices:
+            ax.annotate(
+                f"b {float(np.asarray(bias)[i]):+.2f}".replace("-", "−"), places[column][i], xytext=(0, -11), textcoords="offset points",
+                fontsize="x-small", ha="center", va="top", zorder=3, bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.6, "alpha": 0.85},
+            )  # fmt: skip
         ax.text(float(column), top + 0.9, f"{name}\n{n}" + (f" ({len(indices)} shown)" if len(indices) < n else ""), ha="center", va="bottom", fontsize="small")
     what = "weight" if by == "weight" else "gradient ∂L/∂w"
     ax.text(last / 2, low - 0.8, f"blue: positive {what}, orange dashed: negative; widest {limit:.3g}", ha="center", va="top", fontsize="small")
-    ax.set_xlim(-0.45, last + 0.45)
-    ax.set_ylim(low - 1.7, top + 2.4)
     ax.set_title(f"Network, edges by {by}" if title is None else title)
     return ax
 
@@ -213,7 +235,7 @@ def loss_surface(
     """The surface of a function of two parameters in three dimensions, with the paths that optimisers took over it.
 
     Args:
-        f: A function of a `Tensor` of two elements.
+        f: A function of one argument, a `Tensor` of two elements.
         paths: For each name an array of shape (steps, 2), as `optimizer_paths` gives.
         xlim: The range of the first parameter.
         ylim: The range of the second.
@@ -223,9 +245,7 @@ def loss_surface(
         ax: Three-dimensional axes.
         title: The title.
     """
-    if ax is None:
-        ax = pyplot().subplots(figsize=(7.4, 5.6), layout="constrained", subplot_kw={"projection": "3d"})[1]
-    if not hasattr(ax, "plot_surface"):
+    if ax is not None and not hasattr(ax, "plot_surface"):
         raise OperandError("loss_surface: received flat axes, expected three-dimensional ones; leave ax= out.")
     for name, (low, high) in (("xlim", xlim), ("ylim", ylim)):
         if not low < high:
@@ -243,6 +263,8 @@ def loss_surface(
     z = height(np.column_stack([a.ravel(), b.ravel()])).reshape(a.shape)
     if z.shape != a.shape:
         raise ShapeError("loss_surface: expected a function of two parameters that gives one number.")
+    if ax is None:                             # not before the function has been asked: where that raises, no empty picture remains
+        ax = pyplot().subplots(figsize=(7.4, 5.6), layout="constrained", subplot_kw={"projection": "3d"})[1]
     ax.computed_zorder = False
     ax.plot_surface(a, b, z, cmap="cividis", alpha=0.6, linewidth=0, antialiased=True, rcount=resolution, ccount=resolution, zorder=1)
     ax.contour(a, b, z, levels=14, colors="#444444", linewidths=0.5, zorder=2)

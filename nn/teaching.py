@@ -20,9 +20,9 @@ from .neuron import MLP
 __all__ = ["LayerTerms", "deltas"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class LayerTerms:
-    """One layer in the backward pass of n samples.
+    """One layer in the backward pass of n samples; in print a line for each array, with its numbers where they are few.
 
     Attributes:
         name: Its place in the model.
@@ -39,6 +39,17 @@ class LayerTerms:
     delta: np.ndarray
     weight_grad: np.ndarray
     bias_grad: np.ndarray | None
+
+    def __repr__(self) -> str:
+        """A line for each array: its numbers, or where there are more than 16 its shape and norm."""
+        n, out = self.z.shape
+        arrays = {"a": self.inputs, "z": self.z, "δ = ∂L/∂z": self.delta, "∂L/∂W": self.weight_grad, "∂L/∂b": self.bias_grad}
+        lines = [f"layer {self.name}: {self.inputs.shape[1]} → {out}, {n} sample{'s' if n != 1 else ''}"]
+        for name, array in arrays.items():
+            if array is not None:
+                few = np.array2string(array, precision=4, separator=", ", max_line_width=10_000).replace("\n", "\n" + " " * 23)
+                lines.append(f"  {name:<11}{array.shape!s:<10}{few if array.size <= 16 else f'‖·‖ = {np.linalg.norm(array):.4g}'}")
+        return "\n".join(lines)
 
 
 @checked

@@ -23,6 +23,7 @@ from autograd_core.modes import snapshot
 from autograd_core.progress import bar_of
 from autograd_core.warn import warned
 
+from .activations import Step
 from .checkpoint import load_checkpoint, save_checkpoint
 from .data import train_test_split
 from .epochs import Epoch
@@ -30,11 +31,14 @@ from .files import safetensors_library
 from .history import EarlyStopping, History
 from .inference import number_of, predict, target_for, threshold_of
 from .init import Generator, rng_of
+from .layers import Sequential
 from .losses import loss_of
 from .metrics import Metric, metrics_of
 from .module import Module
+from .neuron import Neuron
 from .optim import SGD, Adagrad, Adam, AdamW, RMSprop
 from .optimizer import Optimizer
+from .perceptron import Perceptron
 from .schedules import ReduceLROnPlateau, Schedule
 from .training import Training
 
@@ -197,6 +201,27 @@ def _check(model: Module, x: np.ndarray, y: np.ndarray, clip_norm: float | None,
         if not Path(checkpoint).name or Path(checkpoint).is_dir():
             raise OperandError(f"fit: received checkpoint={str(checkpoint)!r}, expected the name of a file.")
         safetensors_library()                  # missing, it is told now and not after hours
+    flat = _step_in_the_way(model)
+    if flat:
+        warned(
+            f"fit: {flat} stands behind parameters, and its derivative is 0 everywhere: no gradient reaches them, and they do not learn; "
+            "take sigmoid or tanh in its place, or for a single neuron Perceptron.fit."
+        )
+
+
+def _step_in_the_way(model: Module) -> str:
+    """The step through which the gradient of some parameter would have to come, if there is one."""
+    for path, module in model.named_modules():
+        what = f"the step of {path or 'the model'}"
+        if isinstance(module, Perceptron) or (isinstance(module, Neuron) and module.activation == "step" and module.by_name):
+            return what
+        if isinstance(module, Sequential):
+            trained = False
+            for i, part in enumerate(module):
+                if isinstance(part, Step) and trained:
+                    return f"the Step at {path + '.' if path else ''}{i}"
+                trained = trained or bool(isinstance(part, Module) and part.parameters())
+    return ""
 
 
 def _check_samples(x_name: str, x: np.ndarray, y_name: str, y: np.ndarray) -> None:

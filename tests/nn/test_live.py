@@ -10,6 +10,8 @@ import zlib
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import nn
 from autograd_core.errors import OperandError
@@ -272,3 +274,34 @@ def test_the_scrubber(browser, tmp_path, width, scheme):
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     context.close()
     assert problems == []
+
+
+@settings(max_examples=200)
+@given(st.lists(st.floats(), min_size=1, max_size=5))
+def test_any_losses_can_be_drawn(losses):
+    history = nn.History()
+    for loss in losses:
+        history.append({"loss": loss})
+    shown = history._repr_mimebundle_()
+    assert "image/svg+xml" in shown and "nan" not in shown["image/svg+xml"].replace("nan</text>", "")
+
+
+def test_a_run_that_diverges_is_shown(tmp_path):
+    x, y = nn.data.sine(30, rng=0)
+    model = nn.Sequential(nn.Linear(1, 8, rng=0), nn.Tanh(), nn.Linear(8, 1, rng=1))
+    with pytest.warns(RuntimeWarning, match="the loss is inf"):
+        history = nn.fit(model, x, y, optimizer="sgd", lr=50.0, epochs=300, live=tmp_path / "run.html")
+    assert max(v for v in history["loss"] if np.isfinite(v)) > 1e250 and (tmp_path / "run.html").exists()
+    assert "text/html" in history._repr_mimebundle_()
+
+
+def test_a_run_that_was_drawn_live_is_not_drawn_twice_in_its_cell(monkeypatch):
+    history = nn.History()
+    history.append({"loss": 1.0})
+    shell = type("Shell", (), {"execution_count": 7})()
+    monkeypatch.setitem(sys.modules, "IPython", type("IPython", (), {"get_ipython": staticmethod(lambda: shell)}))
+    assert "text/html" in history._repr_mimebundle_(), "a run that was not"
+    history._cell = 7
+    assert list(history._repr_mimebundle_()) == ["text/plain"]
+    shell.execution_count = 8
+    assert "text/html" in history._repr_mimebundle_(), "in another cell it is asked for"

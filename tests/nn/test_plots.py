@@ -166,3 +166,80 @@ def test_the_legend_of_a_boundary_hides_nothing():
     ax.figure.canvas.draw()
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["score 0", "score −1, +1", "class −1", "class 1"]
     assert ax.get_legend().get_window_extent().y1 <= ax.get_window_extent().y0
+
+
+def overlaps(ax):
+    """Pairs of texts in a drawing of a network that lie on each other by more than their edges."""
+    ax.figure.canvas.draw()
+    boxes = [(t.get_text(), t.get_window_extent()) for t in ax.texts if t.get_text()]
+    return [
+        (a, b) for k, (a, p) in enumerate(boxes) for b, q in boxes[:k]
+        if min(p.x1, q.x1) - max(p.x0, q.x0) > 4 and min(p.y1, q.y1) - max(p.y0, q.y0) > 4
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("sizes", [(1, 1), (2, 2, 1), (2, 3, 1), (2, 2, 2), (3, 4, 2), (2, 4, 2), (4, 5), (2, 2, 2, 2, 2), (10, 2), (3, 3, 3)])
+def test_the_numbers_of_a_network_stand_beside_each_other(sizes):
+    model = nn.MLP(sizes[0], sizes[1:], rng=0)
+    assert overlaps(plot_model.network(model)) == []
+
+
+def test_a_network_shows_its_biases():
+    model = nn.MLP(2, [2, 1], rng=0)
+    model.load_state_dict({**model.state_dict(), "0.bias": np.array([0.35, -0.25]), "2.bias": np.array([0.6])})
+    said = texts(plot_model.network(model))
+    assert "b +0.35" in said and "b −0.25" in said and "b +0.60" in said
+    assert "b +0.35" not in texts(plot_model.network(model, values=False))
+    assert "b " not in texts(plot_model.network(nn.MLP(2, [2, 1], bias=False, rng=0)))
+    nn.squared_error(model([1.0, 2.0]), 0.0).backward()
+    assert f"b {model.layers[1].neurons[0].b.grad:+.2f}".replace("-", "−") in texts(plot_model.network(model, by="gradient"))
+
+
+def test_a_perceptron_is_a_network_and_its_boundary_a_straight_line():
+    x, y = nn.data.logic("and")
+    perceptron = nn.Perceptron(2).fit(x, y)
+    said = texts(plot_model.network(perceptron))
+    assert "+2.00" in said and "+1.00" in said and "b −2.00" in said
+    ax = plot.decision_boundary(perceptron, x, y)
+    lines = [path.vertices for c in ax.collections for path in c.get_paths() if c.get_edgecolor().size and len(path.vertices) > 1]
+    line = next(v for v in lines if np.allclose(perceptron.scores(v), 0.0, atol=1e-9))
+    assert len(line) > 10 and "w·x + b = 0" in texts(ax), "every point of the line is on w·x + b = 0: no staircase"
+    assert "w·x" not in texts(plot.decision_boundary(nn.Perceptron(2), x, y)), "before the first step there is none"
+
+
+def level(ax):
+    """The scores of the line that is drawn."""
+    return next(t.get_text() for t in ax.get_legend().get_texts() if t.get_text().startswith("score"))
+
+
+@pytest.mark.parametrize("kind", ["values", "tensors"])
+def test_a_boundary_lies_where_the_class_changes_whatever_was_trained_for(kind):
+    x, y = moons(60, noise=0.1, rng=0)
+    for loss, target, at in (("mse", y, "score 0.5"), ("bce_with_logits", y, "score 0"), ("mse", 2 * y - 1, "score 0"), ("hinge", 2 * y - 1, "score 0")):
+        if kind == "values":
+            model = nn.MLP(2, [8, 1], rng=0)
+            nn.fit(model, x, target, loss=loss, lr=0.05, epochs=60, rng=0)
+        else:
+            model = nn.Sequential(nn.Linear(2, 8, rng=0), nn.Tanh(), nn.Linear(8, 1, rng=1))
+            nn.fit(model, x, target[:, None], loss=loss, lr=0.05, epochs=60, rng=0)
+        assert level(plot.decision_boundary(model, x, target, resolution=40)) == at, loss
+    assert level(plot.decision_boundary(model, x, y, resolution=40, threshold=0.25)) == "score 0.25"
+    barely = nn.Sequential(nn.Linear(2, 8, rng=0), nn.Tanh(), nn.Linear(8, 1, rng=1))
+    nn.fit(barely, x, y[:, None], loss="bce_with_logits", lr=0.02, epochs=2, rng=0)
+    assert level(plot.decision_boundary(barely, x, y, resolution=40)) == "score 0", "small scores are logits, too"
+
+
+def test_several_labels_have_no_one_boundary():
+    x, y = moons(20, rng=0)
+    for call in (lambda labels: plot.data_scatter(x, labels), lambda labels: plot.decision_boundary(nn.Linear(2, 3, rng=0), x, labels)):
+        with pytest.raises(ShapeError, match=r"y of shape \(20, 3\), expected .*; of several labels a sample plot one at a time, as in y\[:, 0\]"):
+            call(np.ones((20, 3)))
+        with pytest.raises(ShapeError, match=r"y of shape \(19,\), expected \(n, 2\) and a class for each of the n samples\.$"):
+            call(y[1:])
+    plot.data_scatter(x, y[:, None])
+
+
+def test_a_surface_that_cannot_be_computed_leaves_no_empty_picture():
+    with pytest.raises(TypeError, match="missing 1 required positional argument"):
+        plot_model.loss_surface(lambda a, b: a + b)
+    assert plt.get_fignums() == []

@@ -231,3 +231,55 @@ def test_a_warning_names_the_line_of_the_caller():
     with pytest.warns(RuntimeWarning, match="not converged") as caught:
         nn.Perceptron(2).fit(*nn.data.logic("xor"), epochs=3)
     assert (caught[0].filename, caught[0].lineno) == (__file__, line)
+
+
+# ------------------------------------------------------------------------------------------------- a step, and scores
+STEPS = {
+    "a perceptron": (lambda: (nn.Perceptron(2), Y), "the step of the model"),
+    "hidden neurons": (lambda: (nn.MLP(2, [3, 1], activation="step", rng=0), Y), r"the step of layers\.0\.neurons\.0"),
+    "the last neuron": (lambda: (nn.MLP(2, [3, 1], output="step", rng=0), Y), r"the step of layers\.1\.neurons\.0"),
+    "a module": (lambda: (nn.Sequential(nn.Linear(2, 3, rng=0), nn.Step(), nn.Linear(3, 1, rng=1)), Y[:, None]), "the Step at 1"),
+    "inside": (lambda: (nn.Sequential(nn.Sequential(nn.Linear(2, 1, rng=0), nn.Step())), Y[:, None]), r"the Step at 0\.1"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_fit_says_that_no_gradient_gets_through_a_step(name):
+    make, where = STEPS[name]
+    model, targets = make()
+    with pytest.warns(RuntimeWarning, match=f"fit: {where} stands behind parameters, and its derivative is 0") as caught:
+        nn.fit(model, X, targets, epochs=1)
+    assert [w.filename for w in caught] == [__file__]
+
+
+def test_a_step_that_stands_before_all_parameters_is_in_nobodys_way():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        nn.fit(nn.Sequential(nn.Step(), nn.Linear(2, 1, rng=0)), X, Y[:, None], epochs=1)
+
+
+@pytest.mark.parametrize("shape", [(-1,), (-1, 1)])
+def test_accuracy_says_that_scores_of_labels_0_and_1_change_their_class_at_0(shape):
+    model = net()
+    nn.fit(model, X, Y[:, None], loss="bce_with_logits", lr=0.05, epochs=60, rng=0)
+    scores = nn.predict(model, X).reshape(shape)
+    with pytest.warns(RuntimeWarning, match=r"received predictions from -.* for labels 0 and 1, and compares them with ½; .* give threshold=0") as caught:
+        nn.accuracy(scores, Y.reshape(shape))
+    assert caught[0].filename == __file__
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert nn.accuracy(scores, Y.reshape(shape), threshold=0.0) == nn.evaluate(model, X, Y[:, None], loss="bce_with_logits", metrics="accuracy")["accuracy"]
+        nn.accuracy(1 / (1 + np.exp(-scores)), Y.reshape(shape))
+        nn.accuracy(scores, 2 * Y.reshape(shape) - 1)
+        nn.accuracy(np.array([-0.1, 1.1, 0.1, 0.8]), [0, 1, 0, 1])
+        nn.accuracy(ROWS, [0, 2])
+        nn.accuracy(ROWS, [[1, 0, 0], [0, 0, 1]])
+        nn.fit(net(), X, Y[:, None], loss="mse", metrics="accuracy", epochs=3, validation=0.3, rng=0)
+
+
+@pytest.mark.parametrize("make", [lambda **o: nn.MLP(2, [3, 1], **o), lambda **o: nn.Layer(2, 3, **o), lambda **o: nn.Neuron(2, **o)])
+def test_an_option_that_there_is_not_is_refused_by_the_one_that_was_called(make):
+    name = type(make()).__name__
+    with pytest.raises(TypeError, match=rf"^{name}\.__init__\(\) got an unexpected keyword argument 'output_activation'"):
+        make(output_activation="tanh")
+    assert make(bias=False).number_of_parameters() < make().number_of_parameters()

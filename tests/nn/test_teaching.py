@@ -90,3 +90,12 @@ def test_one_newton_step_solves_least_squares():
     start = rng.normal(size=3)
     step = start - np.linalg.solve(hessian(loss)(start), grad(loss)(start))
     np.testing.assert_allclose(step, np.linalg.lstsq(x, y, rcond=None)[0], rtol=1e-10)
+
+
+def test_the_terms_of_a_layer_can_be_read():
+    few = nn.deltas(nn.MLP(2, [3, 1], rng=0), [[1.0, -1.0]], [0.5])
+    said = repr(few[1]).splitlines()
+    assert said[0] == "layer 2: 3 → 1, 1 sample" and [line.split()[0] for line in said[1:]] == ["a", "z", "δ", "∂L/∂W", "∂L/∂b"]
+    assert f"[[{few[1].delta.item():.4f}]]" in said[3] and "(1, 3)" in said[4]
+    many = nn.deltas(nn.Sequential(nn.Linear(9, 7, bias=False, rng=0)), np.ones((50, 9)), np.zeros((50, 7)))
+    assert repr(many).count("‖·‖") == 4 and len(repr(many)) < 300 and "∂L/∂b" not in repr(many)
