@@ -40,7 +40,9 @@ def are_logits(scores: np.ndarray, labels: np.ndarray) -> bool:
     z, t = np.asarray(scores, dtype=float), np.asarray(labels, dtype=float)
     if not np.isfinite(z).all() or ((z >= 0) & (z <= 1)).all():
         return False
-    return bool(np.mean((z - t) ** 2) > 0.25 or abs(np.mean(sigmoid(z)) - np.mean(t)) <= abs(np.mean(z) - np.mean(t)))
+    with np.errstate(over="ignore"):
+        far = np.mean((z - t) ** 2) > 0.25
+    return bool(far or abs(np.mean(sigmoid(z)) - np.mean(t)) <= abs(np.mean(z) - np.mean(t)))
 
 
 @checked
@@ -56,7 +58,7 @@ def accuracy(prediction: Numbers, target: Numbers, *, threshold: float | None = 
     """
     if threshold is None:
         p, t = _arrays(prediction, target, "accuracy")
-        if p.size == t.size and np.isin(t, (0, 1)).all() and are_logits(p.ravel(), t.ravel()) and not _one_of_many(p, t):
+        if p.size == t.size and p.dtype.kind == "f" and np.isin(t, (0, 1)).all() and are_logits(p.ravel(), t.ravel()) and not _one_of_many(p, t):
             warned(
                 f"accuracy: received predictions from {p.min():.3g} to {p.max():.3g} for labels 0 and 1, and compares them with ½; "
                 "if they are scores (logits), give threshold=0."
