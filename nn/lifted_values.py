@@ -16,7 +16,7 @@ from autograd_core import Value, lift, no_grad, weighted_sum
 
 from .activations import ACTIVATIONS
 from .lifted import SAFE_LOSSES, LiftedStep, equal_losses, verified
-from .losses import cross_entropy
+from .losses import binary_cross_entropy, cross_entropy
 from .module import Module
 from .neuron import MLP, Layer, Neuron
 from .optimizer import Optimizer
@@ -143,7 +143,9 @@ def _known(model: Module, loss: Callable[..., Any]) -> bool:
     modules = list(model.modules())
     neurons = [m for m in modules if isinstance(m, Neuron)]
     named = all(n.by_name and n.activation in ACTIVATIONS and n.activation != "prelu" for n in neurons)
-    return named and loss in SAFE_LOSSES and all(type(m) in (MLP, Layer, Neuron) for m in modules)
+    if not named or loss not in SAFE_LOSSES or any(type(m) not in (MLP, Layer, Neuron) for m in modules):
+        return False
+    return loss is not binary_cross_entropy or neurons[-1].activation == "sigmoid"   # others may leave [0, 1], which is to be told
 
 
 def liftable_values(model: Module, loss: Callable[..., Any], penalty: Callable[[Module], Any] | None, steps: float) -> bool:

@@ -81,6 +81,24 @@ def test_what_decides_by_the_numbers_is_not_lifted():
         nn.fit(nn.MLP(2, [3, 1], rng=0), *moons(20, rng=0), loss="hinge", epochs=9)
 
 
+@pytest.mark.parametrize("output", ["identity", "tanh", "sigmoid"])
+def test_probabilities_that_leave_their_range_are_told_lifted_or_not(output):
+    """At once, or in the step in which they do."""
+    x, y = moons(40, rng=0)
+    ends = []
+    for lift in (None, False):
+        model = nn.MLP(2, [3, 1], activation="tanh", output=output, rng=0)
+        for p in model.layers[-1].parameters():
+            p.data = 0.1 * abs(p.data)
+        model.layers[-1].neurons[0].b.data = 0.5
+        try:
+            history = nn.fit(model, x, y, loss="bce", optimizer="sgd", lr=2.0, epochs=30, rng=0, progress=False, lift=lift)
+            ends.append(f"loss {history.last('loss'):.6f}")
+        except OperandError as error:
+            ends.append(str(error))
+    assert ends[0] == ends[1] and ("expected probabilities" in ends[0]) is (output != "sigmoid")
+
+
 def test_on_arrays():
     model = nn.MLP(3, [5, 4, 2], activation=["relu", "gelu"], output="tanh", rng=0)
     x = np.random.default_rng(0).normal(size=(7, 3))
