@@ -70,6 +70,8 @@ class Trace:
         data = data_of(out)
         if isinstance(data, (str, bytes)) or not isinstance(data, (float, int, np.ndarray, np.generic)):
             raise NotScalarError(f"{self.who}: the function returned {data!r}, expected one number.")
+        if np.asarray(data).dtype.kind == "b":
+            raise NotScalarError(f"{self.who}: the function returned {data!r:.60}, a truth value, expected one number; a comparison has no gradient.")
         if np.size(data) != 1:
             raise NotScalarError(
                 f"{self.who}: the function returned an array of shape {np.shape(data)}, expected one number; return a sum or "
@@ -125,10 +127,12 @@ def _data(node: Any) -> Any:
     return node._value[()] if node.is_array else node._value
 
 
-def _selected(who: str, argnums: Argnums, args: tuple[Any, ...]) -> list[int]:
+def _selected(who: str, argnums: Argnums, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[int]:
     chosen = [argnums] if isinstance(argnums, (int, np.integer)) else list(argnums) if isinstance(argnums, (tuple, list)) else []
     if any(not isinstance(i, (int, np.integer)) or not -len(args) <= i < len(args) for i in chosen) or not chosen:
-        raise StructureError(f"{who}: received argnums={argnums} for {len(args)} arguments, expected indices from 0 to {len(args) - 1}.")
+        indices = f"indices from 0 to {len(args) - 1}" if args else "at least one"
+        named = f"; what to differentiate by is given by position, not by name as {', '.join(kwargs)}" if kwargs else ""
+        raise StructureError(f"{who}: received argnums={argnums} for {len(args)} arguments, expected {indices}{named}.")
     places = [i % len(args) for i in chosen]
     if len(set(places)) != len(places):
         raise StructureError(f"{who}: received argnums={argnums}, expected each argument once.")
@@ -137,7 +141,7 @@ def _selected(who: str, argnums: Argnums, args: tuple[Any, ...]) -> list[int]:
 
 def traced(who: str, f: Function, argnums: Argnums, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Trace:
     """One run of f(*args, **kwargs), to be differentiated by the arguments that `argnums` names."""
-    chosen = _selected(who, argnums, args)
+    chosen = _selected(who, argnums, args, kwargs)
 
     def call(fresh: list[Any]) -> Any:
         full = list(args)

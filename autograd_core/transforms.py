@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .arguments import as_numbers, checked
+from .arguments import as_numbers, checked, truth
 from .errors import OperandError, ShapeError, StructureError
 from .forward import pushforward
 from .gradients import gradients, jacobian_rows
@@ -29,6 +29,25 @@ __all__ = ["grad", "hessian", "hvp", "jacobian", "jvp", "value_and_grad", "vjp"]
 
 def _seed(root: Any) -> Any:
     return np.ones(root._value.shape, root._value.dtype) if isinstance(root, Node) and root.is_array else 1.0
+
+
+class _Aux:
+    """A function that gives a pair, as one that gives the first of it; the second is kept for the caller of the transform."""
+
+    def __init__(self, who: str, f: Function) -> None:
+        self.who, self.f, self.kept = who, f, None
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        pair = self.f(*args, **kwargs)
+        if not isinstance(pair, (tuple, list)) or len(pair) != 2:
+            raise StructureError(f"{self.who}: with has_aux the function must give a pair (result, anything else), received a {type(pair).__name__}.")
+        self.kept = pair[1]
+        return pair[0]
+
+    def plain(self, trace: Trace) -> Any:
+        """What was kept, as the caller gets to see it."""
+        leaves, build = flatten(self.kept)
+        return build([trace.plain(whole(leaf)) for leaf in leaves])
 
 
 @checked
@@ -70,20 +89,13 @@ def _value_and_grad(who: str, f: Function, argnums: Argnums, *, has_aux: bool = 
 
     @functools.wraps(f, updated=())
     def run(*args: Any, **kwargs: Any) -> Any:
-        extra: list[Any] = []
-
-        def main(*a: Any, **k: Any) -> Any:
-            out, aux = f(*a, **k)
-            extra.append(aux)
-            return out
-
-        trace = traced(who, main if has_aux else f, argnums, args, kwargs)
+        aux = _Aux(who, f) if has_aux else None
+        trace = traced(who, aux or f, argnums, args, kwargs)
         out = trace.scalar()
         pulled = trace.pull([out], [_seed(out)], graph=trace.nested)
         value = trace.plain(out)
-        if has_aux:
-            leaves, build = flatten(extra[0])
-            value = (value, build([trace.plain(whole(leaf)) for leaf in leaves]))
+        if aux:
+            value = (value, aux.plain(trace))
         return value, tuple(pulled) if isinstance(argnums, Sequence) else pulled[0]
 
     return run
@@ -110,8 +122,10 @@ def _copied(primals: Sequence[Any]) -> list[Any]:
     return copies
 
 
-def vjp(f: Function, *primals: Any) -> tuple[Any, Function]:
+def vjp(f: Function, *primals: Any, has_aux: bool = False) -> tuple[Any, ...]:
     """(f(*primals), pull-back): the pull-back takes a cotangent of the shape of the result to a tuple of cotangents.
+
+    With `has_aux` f gives a pair (result, anything else), and this (result, pull-back, anything else).
 
     Raises:
         StructureError: the cotangent is not of the structure of the result.
@@ -122,7 +136,8 @@ def vjp(f: Function, *primals: Any) -> tuple[Any, Function]:
         >>> out, pull(1.0)
         (6.0, (3.0, 2.0))
     """
-    trace = Trace("vjp", f, _copied(primals), lambda fresh: f(*fresh))
+    aux = _Aux("vjp", f) if truth(has_aux, "vjp", "has_aux") else None
+    trace = Trace("vjp", f, _copied(primals), lambda fresh: (aux or f)(*fresh))
 
     def pullback(cotangent: Any) -> Any:
         seeds, outs = same_structure("vjp", cotangent, trace.out)
@@ -133,7 +148,8 @@ def vjp(f: Function, *primals: Any) -> tuple[Any, Function]:
         graph = trace.nested or tracing() > 0 or any(isinstance(s, Node) for s in seeds)
         return tuple(trace.pull(outs, [np.array(s) if isinstance(s, np.ndarray) else s for s in seeds], graph=graph))
 
-    return _copied([trace.result()])[0], pullback
+    out = _copied([trace.result()])[0]
+    return (out, pullback, aux.plain(trace)) if aux else (out, pullback)
 
 
 def _no_change(x: Any) -> Any:
@@ -142,10 +158,11 @@ def _no_change(x: Any) -> Any:
     return np.zeros(np.shape(x), dtype if dtype.kind == "f" else np.float64)[()]
 
 
-def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[Any, Any]:
+def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any], *, has_aux: bool = False) -> tuple[Any, ...]:
     """(f(*primals), the directional derivative of f along `tangents`), by forward mode.
 
-    `primals` and `tangents` are tuples with an entry per argument, of the same structures and shapes.
+    `primals` and `tangents` are tuples with an entry per argument, of the same structures and shapes. With `has_aux` f gives a
+    pair (result, anything else), and this (result, its derivative, anything else).
 
     Raises:
         StructureError: they are no tuples, or of different structures.
@@ -163,7 +180,8 @@ def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[A
         as_numbers(t, "jvp", "tangents")
         if np.shape(data_of(t)) != np.shape(data_of(p)):
             raise ShapeError(f"jvp: received a tangent of shape {np.shape(data_of(t))} for a primal of shape {np.shape(data_of(p))}, expected the same.")
-    trace = Trace("jvp", f, primals, lambda fresh: f(*fresh))
+    aux = _Aux("jvp", f) if truth(has_aux, "jvp", "has_aux") else None
+    trace = Trace("jvp", f, primals, lambda fresh: (aux or f)(*fresh))
     trace.nested = trace.nested or any(isinstance(t, Node) for t in given_tangents)
     directions = [
         t if isinstance(t, Node) else np.asarray(t, dtype=node._value.dtype) if node.is_array else float(t)
@@ -180,11 +198,11 @@ def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> tuple[A
         return t if isinstance(t, Node) else np.asarray(t, out._value.dtype)[()] if isinstance(out, Node) and out.is_array else float(t)
 
     out, moves = _copied([trace.result(), trace.rebuild_out([tangent(leaf) for leaf in trace.leaves])])
-    return out, moves
+    return (out, moves, aux.plain(trace)) if aux else (out, moves)
 
 
 @checked
-def jacobian(f: Function, argnums: Argnums = 0) -> Function:
+def jacobian(f: Function, argnums: Argnums = 0, *, has_aux: bool = False) -> Function:
     """All first derivatives: for an output of shape m and an argument of shape n, an array of shape m + n.
 
     Structures nest: for each part of the result, the structure of the argument.
@@ -192,26 +210,41 @@ def jacobian(f: Function, argnums: Argnums = 0) -> Function:
     Args:
         f: Returns numbers, arrays, or a structure of them.
         argnums: Which arguments to differentiate by; a tuple of them gives a tuple of Jacobians.
+        has_aux: Then f gives a pair (result, anything else), and the function made of it (Jacobian, anything else).
 
     Example:
         >>> jacobian(lambda x: x**2)(np.array([1.0, 3.0]))
         array([[2., 0.],
                [0., 6.]])
     """
+    return _jacobian("jacobian", f, argnums, has_aux=has_aux)
+
+
+def _jacobian(who: str, f: Function, argnums: Argnums, *, has_aux: bool, one: bool = False) -> Function:
+    """`jacobian`, whose errors name the transform that was called; with `one`, a result of one element counts as a number."""
 
     @functools.wraps(f, updated=())
     def run(*args: Any, **kwargs: Any) -> Any:
-        trace = traced("jacobian", f, argnums, args, kwargs)
+        aux = _Aux(who, f) if has_aux else None
+        trace = traced(who, aux or f, argnums, args, kwargs)
+
+        if not trace.leaves:
+            raise OperandError(f"{who}: the function returned {trace.out!r:.60}, expected numbers and arrays, which have a derivative.")
 
         def rows(out: Any) -> Any:
-            if not isinstance(out, (Node, float, int, np.ndarray, np.generic)):
-                raise OperandError(f"jacobian: the function returned {out!r}, expected numbers and arrays.")
+            data = data_of(out)
+            if not isinstance(data, (float, int, np.ndarray, np.generic)) or np.asarray(data).dtype.kind == "b":
+                raise OperandError(f"{who}: the function returned {data!r:.60}, expected numbers and arrays, which have a derivative.")
+            if one and np.shape(data) != () and np.size(data) == 1 and isinstance(out, Node):
+                with transform():
+                    out = TABLE["reshape"](out, shape=())
             blocks = _rows(trace, out)
             parts = iter(blocks)
             split = [build([next(parts) for _ in nodes]) for build, nodes in zip(trace.rebuild, trace.wrt, strict=True)]
             return tuple(split) if isinstance(argnums, Sequence) else split[0]
 
-        return trace.rebuild_out([rows(leaf) for leaf in trace.leaves])
+        found = trace.rebuild_out([rows(leaf) for leaf in trace.leaves])
+        return (found, aux.plain(trace)) if aux else found
 
     return run
 
@@ -246,17 +279,18 @@ def _rows(trace: Trace, out: Any) -> list[Any]:
 
 
 @checked
-def hessian(f: Function, argnums: Argnums = 0) -> Function:
+def hessian(f: Function, argnums: Argnums = 0, *, has_aux: bool = False) -> Function:
     """All second derivatives of a scalar function: the Jacobian of its gradient.
 
-    For an argument of shape n, an array of shape n + n; for structures and several `argnums`, a block for each pair of parts.
+    For an argument of shape n, an array of shape n + n; for structures and several `argnums`, a block for each pair of parts. Of a
+    function that gives an array of shape m it is the Jacobian of the Jacobian, of shape m + n + n. `has_aux` is that of `jacobian`.
 
     Example:
         >>> hessian(lambda x: (x**3).sum())(np.array([1.0, 2.0]))
         array([[ 6.,  0.],
                [ 0., 12.]])
     """
-    return jacobian(_grad("hessian", f, argnums), argnums)
+    return _jacobian("hessian", _jacobian("hessian", f, argnums, has_aux=has_aux, one=True), argnums, has_aux=has_aux)
 
 
 def hvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:

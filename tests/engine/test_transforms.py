@@ -35,6 +35,7 @@ from autograd_core.errors import (
     StaleDataError,
     StructureError,
 )
+from autograd_core.tree import flatten
 
 try:
     import torch
@@ -521,10 +522,82 @@ def test_result_of_grad_must_be_one_number(result: Any, text: str) -> None:
         grad(result)(2.0)
 
 
+@pytest.mark.parametrize("result", [lambda x: x > 0.0, lambda x: np.all(x > 0.0), lambda x: np.isfinite(x)], ids=["comparison", "all", "isfinite"])
+@pytest.mark.parametrize("transform", [grad, value_and_grad, hessian, jacobian])
+@pytest.mark.parametrize("x", [2.0, np.array(2.0), np.array([2.0])], ids=["a float", "a number in an array", "an array"])
+def test_a_truth_value_has_no_gradient(transform: Any, result: Any, x: Any) -> None:
+    """A comparison is refused, whose gradient of zeros would look like an answer."""
+    with pytest.raises((NotScalarError, OperandError), match=rf"{transform.__name__}: the function returned .*(True|array).*expected"):
+        transform(result)(x)
+
+
+@pytest.mark.parametrize("transform", [jacobian, hessian])
+@pytest.mark.parametrize("result", [None, [], {}, (None,)])
+def test_nothing_has_no_derivative(transform: Any, result: Any) -> None:
+    """A function that forgot its return, say."""
+    with pytest.raises(OperandError, match=rf"{transform.__name__}: the function returned .*expected numbers"):
+        transform(lambda x: result)(2.0)
+
+
+@pytest.mark.parametrize("transform", [grad, value_and_grad, jacobian, hessian])
+def test_what_to_differentiate_by_is_given_by_position(transform: Any) -> None:
+    """By name it is an option of the function."""
+    with pytest.raises(StructureError, match=rf"{transform.__name__}: .*for 0 arguments, expected at least one; .*by position, not by name as x"):
+        transform(lambda x: x * x)(x=2.0)
+    with pytest.raises(StructureError, match="for 1 arguments, expected indices from 0 to 0; .*not by name as y"):
+        transform(lambda x, y: x * y, 1)(2.0, y=3.0)
+    with pytest.raises(StructureError, match=r"for 0 arguments, expected at least one\.$"):
+        transform(lambda: 1.0)()
+
+
 def test_hessian_of_a_vector_function() -> None:
-    """Named as the hessian that was asked for."""
-    with pytest.raises(NotScalarError, match=r"hessian.*\(2,\).*one number"):
-        hessian(lambda x: x**3)(np.ones(2))
+    """A Hessian for each element, in the structure of the result; a result of one element counts as a number."""
+    x = np.array([1.0, 2.0])
+    found = hessian(lambda t: np.stack([t[0] ** 2 * t[1], np.sum(t**3)]))(x)
+    np.testing.assert_allclose(found, [[[4.0, 2.0], [2.0, 0.0]], [[6.0, 0.0], [0.0, 12.0]]])
+    f = lambda t, s: {"a": np.sin(t) * s, "b": np.sum(t) * s**2}
+    blocks, twice = hessian(f, (0, 1))(x, 3.0), jacobian(jacobian(f, (0, 1)), (0, 1))(x, 3.0)
+    assert blocks["a"][0][1].shape == (2, 2)
+    assert blocks["b"][1][1] == 6.0
+    for part, same in zip(flatten(blocks)[0], flatten(twice)[0], strict=True):
+        np.testing.assert_array_equal(part, same)
+    assert hessian(lambda t: np.sum(t**3, keepdims=True))(x).shape == (2, 2)
+    assert hessian(lambda t: np.sum(t**3))(x.astype(np.float32)).dtype == np.float32
+
+
+def test_every_transform_hands_out_what_comes_beside_the_result() -> None:
+    """`has_aux`: outside of transforms as plain data, inside of one as nodes that can be differentiated."""
+    x, f = np.array([1.0, 2.0]), lambda t: ((t**3).sum(), {"twice": 2.0 * t, "name": "f"})
+    rows = jacobian(lambda t: (t**2, t.sum()), has_aux=True)(x)
+    np.testing.assert_allclose(rows[0], np.diag(2.0 * x))
+    assert rows[1] == 3.0
+    curvature, aux = hessian(f, has_aux=True)(x)
+    np.testing.assert_allclose(curvature, np.diag(6.0 * x))
+    out, pull, seen = vjp(f, x, has_aux=True)
+    np.testing.assert_allclose(pull(1.0)[0], 3.0 * x**2)
+    value, change, kept = jvp(f, (x,), (x,), has_aux=True)
+    assert (out, value, change) == (9.0, 9.0, 27.0)
+    for extra in (aux, seen, kept):
+        assert type(extra["twice"]) is np.ndarray
+        assert (extra["twice"].tolist(), extra["name"]) == ([2.0, 4.0], "f")
+    for inner in (lambda t: vjp(f, t, has_aux=True)[2], lambda t: jvp(f, (t,), (t,), has_aux=True)[2], lambda t: hessian(f, has_aux=True)(t)[1]):
+        np.testing.assert_array_equal(grad(lambda t, inner=inner: np.sum(inner(t)["twice"] ** 2))(x), 8.0 * x)
+
+
+@pytest.mark.parametrize("result", [1.0, None, (1.0, 2.0, 3.0), np.ones(2)], ids=lambda r: type(r).__name__)
+def test_beside_the_result_stands_one_thing(result: Any) -> None:
+    """Anything else than a pair is refused, by every transform."""
+    f = lambda x: result
+    for name, run in {
+        "grad": lambda: grad(f, has_aux=True)(2.0),
+        "value_and_grad": lambda: value_and_grad(f, has_aux=True)(2.0),
+        "jacobian": lambda: jacobian(f, has_aux=True)(2.0),
+        "hessian": lambda: hessian(f, has_aux=True)(2.0),
+        "vjp": lambda: vjp(f, 2.0, has_aux=True),
+        "jvp": lambda: jvp(f, (2.0,), (1.0,), has_aux=True),
+    }.items():
+        with pytest.raises(StructureError, match=rf"^{name}: with has_aux the function must give a pair"):
+            run()
 
 
 @pytest.mark.parametrize(
