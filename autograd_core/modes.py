@@ -171,15 +171,23 @@ _WRAPPERS: tuple[tuple[Callable[[Any], bool], Callable[[_Mode, Callable[..., Any
 class no_grad(_Mode):  # noqa: N801
     """Compute without recording: results are constants, as in evaluation and in parameter updates.
 
-    Works as a context manager, and as a decorator of functions, generators and coroutines.
+    Works as a context manager, and as a decorator of functions, generators and coroutines. `w -= step` writes here into w itself, if
+    it is a `Tensor` that gradients flow into; where a graph is recorded it makes a new node.
 
     Example:
-        >>> from autograd_core import Value
+        >>> from autograd_core import Tensor, Value
         >>> x = Value(3.0)
         >>> with no_grad():
         ...     y = x * x
         >>> y.data, y.parents
         (9.0, ())
+
+        >>> w = Tensor([1.0, 2.0])
+        >>> (w**2).sum().backward()
+        >>> with no_grad():
+        ...     w -= 0.1 * w.grad
+        >>> w.data, w.requires_grad
+        (array([0.8, 1.6]), True)
     """
 
     _variable, _value = _recording, False

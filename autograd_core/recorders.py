@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from .modes import WATCHED
+from .errors import ShapeError
+from .modes import WATCHED, recording
 from .node import Node
 from .op import Op
-from .operands import KERNEL_ERRORS, OPERANDS, give_way, translated
+from .operands import KERNEL_ERRORS, OPERANDS, data_of, give_way, translated
 from .record import apply, made, record_tensor
 
-__all__ = ["binary", "ternary", "unary"]
+__all__ = ["binary", "in_place", "ternary", "unary"]
 
 _OPERANDS = (*OPERANDS, list, tuple)
 
@@ -35,8 +36,8 @@ def unary(op: Op) -> Callable[..., Any]:
     return method
 
 
-def binary(op: Op) -> tuple[Callable[..., Any], Callable[..., Any]]:
-    """The method of an operation with two operands, and the reflected one."""
+def binary(op: Op, general: Callable[..., Any] = apply) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    """The method of an operation with two operands, and the reflected one; `general` does what is out of the ordinary."""
     tensor, kernel = Node.ARRAY, op.array
 
     def record(operands: tuple[Any, ...], nodes: tuple[Any, ...], x: Any, y: Any) -> Any:
@@ -60,7 +61,7 @@ def binary(op: Op) -> tuple[Callable[..., Any], Callable[..., Any]]:
         elif kind is float or kind is np.ndarray or kind is int:
             return record((self, other), (self, None), self._value, other)
         if isinstance(other, _OPERANDS):
-            return apply(op, (self, other))
+            return general(op, (self, other))
         return give_way(op, other, False)
 
     def reflected(self: Any, other: Any) -> Any:
@@ -69,6 +70,24 @@ def binary(op: Op) -> tuple[Callable[..., Any], Callable[..., Any]]:
         return give_way(op, other, True)
 
     return method, reflected
+
+
+def in_place(op: Op) -> Callable[..., Any]:
+    """The operator that assigns, as in `p -= step`: a new node, and under `no_grad()`, where a leaf is meant itself, the leaf written into."""
+    return binary(op, _written)[0]
+
+
+def _written(op: Op, operands: tuple[Any, ...]) -> Any:
+    """The result, written into the first operand where that is a leaf to be updated."""
+    leaf: Any = operands[0]
+    out = apply(op, operands)
+    if recording() or not leaf.requires_grad or leaf.op is not None or getattr(leaf, "_age", None) != 0:
+        return out
+    if out._value.shape != leaf._value.shape:
+        raise ShapeError(f"{op.name}: received shape {np.shape(data_of(operands[1]))} to update a leaf of shape {leaf._value.shape} with, expected the same.")
+    leaf._value[...] = out._value
+    leaf.data = leaf._value                    # a graph recorded before notices
+    return leaf
 
 
 def ternary(op: Op) -> Callable[..., Any]:

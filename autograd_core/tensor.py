@@ -21,7 +21,7 @@ from .operands import as_array, data_of
 from .protocols import array_function, array_ufunc
 from .questions import Questions
 from .record import apply, give_method
-from .recorders import binary, ternary, unary
+from .recorders import binary, in_place, ternary, unary
 from .walk import OVERWRITTEN
 
 __all__ = ["Tensor", "linear"]
@@ -272,18 +272,18 @@ class Tensor(Node, ArrayMethods, Questions):
     __array_function__ = array_function
 
     # --------------------------------------------------------------------------- methods with free arguments
-    def reshape(self, *shape: Any) -> Tensor:
+    def reshape(self, *shape: Any, order: str = "C") -> Tensor:
         """The same elements in another shape: `t.reshape(2, 3)` or `t.reshape((2, 3))`."""
-        return shaping.reshape(self, shape[0] if len(shape) == 1 else shape)  # type: ignore[no-any-return]
+        return shaping.reshape(self, shape[0] if len(shape) == 1 else shape, order)  # type: ignore[no-any-return]
 
     def transpose(self, *axes: Any) -> Tensor:
         """The axes in another order; reversed without arguments."""
         order = axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes or None
         return shaping.transpose(self, order)  # type: ignore[no-any-return]
 
-    def flatten(self) -> Tensor:
+    def flatten(self, order: str = "C") -> Tensor:
         """All elements along one axis."""
-        return shaping.ravel(self)  # type: ignore[no-any-return]
+        return shaping.ravel(self, order)  # type: ignore[no-any-return]
 
 
 # --------------------------------------------------------------------------------- methods from the table
@@ -304,6 +304,8 @@ def _install(op: Op) -> None:
     """Give `Tensor` the method, or the operator, of an entry."""
     if op.elementwise or op.dunder:
         give_method(Tensor, op, unary, binary, _RESERVED)
+    if op.elementwise and op.dunder and op.arity == 2:
+        setattr(Tensor, f"__i{op.dunder}__", in_place(op))
 
 
 Node.ARRAY = Tensor

@@ -49,6 +49,8 @@ def methods():
                 continue
             if op.dunder in DUNDERS:
                 lines += [binary(f"__{op.dunder}__", result), binary(f"__r{op.dunder}__", result)]
+                if kind == "ArrayMethods" and op.elementwise:
+                    lines.append(binary(f"__i{op.dunder}__", result))
             elif op.dunder:
                 lines.append(f"    def __{op.dunder}__(self) -> {result}: ...")
             lines.append(binary(op.name, result) if op.arity == 2 else method(op, result))

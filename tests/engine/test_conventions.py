@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import math
+import operator
 import threading
 import weakref
 from collections.abc import Callable
@@ -708,6 +709,72 @@ def test_augmented_assignment_raises() -> None:
     t.data -= 0.5
     with pytest.raises(StaleDataError):
         y.backward()
+
+
+OPERATORS = {"+=": operator.iadd, "-=": operator.isub, "*=": operator.imul, "/=": operator.itruediv, "**=": operator.ipow, "%=": operator.imod, "//=": operator.ifloordiv}
+
+
+@pytest.mark.parametrize("name", OPERATORS)
+@pytest.mark.parametrize("other", [2.0, 3, np.array([2.0, 3.0]), Tensor([2.0, 3.0]), np.float64(2.0), Value(2.0)], ids=lambda o: type(o).__name__)
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_an_operator_that_assigns_updates_a_leaf_where_nothing_is_recorded(name: str, other: Any, dtype: Any) -> None:
+    """`w -= step` under `no_grad()`, as PyTorch programs have it: the parameter itself, which is a parameter still."""
+    w, assign = Tensor([5.0, 7.0], dtype=dtype, label="w"), OPERATORS[name]
+    memory, expected = w.detach(), assign(np.array([5.0, 7.0], dtype), getattr(other, "data", other) if isinstance(other, (Tensor, Value)) else other)
+    with no_grad():
+        assert assign(w, other) is w
+    assert (w.dtype, w.requires_grad, w.op) == (dtype, True, None)
+    np.testing.assert_array_equal(w.data, expected)
+    np.testing.assert_array_equal(memory.data, expected)
+
+
+@pytest.mark.parametrize("name", OPERATORS)
+def test_an_operator_that_assigns_makes_a_new_node_anywhere_else(name: str) -> None:
+    """While a graph is recorded, and for what is no leaf that gradients flow into, nobody else's tensor changes."""
+    assign, w, constant = OPERATORS[name], Tensor([5.0, 7.0]), Tensor([5.0, 7.0], requires_grad=False)
+    out = assign(w, 2.0)
+    assert out.parents[0] is w
+    inner = w * 1.0
+    for before in (constant, inner):
+        with no_grad():
+            after = assign(before, 2.0)
+        assert after is not before
+        np.testing.assert_array_equal(before.data, [5.0, 7.0])
+        np.testing.assert_array_equal(after.data, out.data)
+    with detect_anomaly():
+        assert assign(w, 2.0) is not w
+    np.testing.assert_array_equal(w.data, [5.0, 7.0])
+    number = Value(5.0)
+    with no_grad():
+        assert assign(number, 2.0) is not number
+    assert number.data == 5.0
+
+
+def test_an_update_where_nothing_is_recorded_is_noticed_by_a_graph_from_before() -> None:
+    """As assigning is; and an update of another shape is refused before anything is changed."""
+    w = Tensor([1.0, 2.0], label="weight")
+    y = (w * w).sum()
+    with no_grad(), pytest.raises(ShapeError, match=r"sub: received shape \(3, 2\) to update a leaf of shape \(2,\)"):
+        w -= np.ones((3, 2))
+    y.backward()
+    np.testing.assert_array_equal(w.grad, [2.0, 4.0])
+    with no_grad():
+        w -= 0.5 * w.grad
+    with pytest.raises(StaleDataError, match="'weight'"):
+        y.backward()
+
+
+def test_gradient_descent_as_pytorch_programs_have_it() -> None:
+    """A loop over parameters, which rebinding their name would leave as they were."""
+    x, rng = np.linspace(-1.0, 1.0, 20).reshape(-1, 1), np.random.default_rng(0)
+    w, b = Tensor(rng.normal(size=(1, 1))), Tensor(np.zeros(1))
+    for _ in range(300):
+        ((x @ w + b - (2.0 * x - 3.4)) ** 2).mean().backward()
+        with no_grad():
+            for p in (w, b):
+                p -= 0.3 * p.grad
+                p.grad = None
+    assert (round(w.item(), 6), round(b.item(), 6)) == (2.0, -3.4)
 
 
 def test_assigning_data_of_an_inner_node_raises() -> None:
