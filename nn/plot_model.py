@@ -74,7 +74,7 @@ def network(model: Module, *, by: str = "weight", ax: Any = None, title: str | N
         raise OperandError(f"network: received by={by!r}, expected 'weight' or 'gradient'.")
     weights, biases = _matrices(model, by == "gradient")
     sizes = [weights[0].shape[1], *(w.shape[0] for w in weights)]
-    ax = new_axes(ax, (2.2 * len(sizes) + 0.6, min(0.42 * max(min(max(sizes), most), 6) + 1.6, 8.5)))
+    ax = new_axes(ax, (2.2 * len(sizes) + 0.6, min(0.42 * max(min(max(sizes), most), 4) + 1.6, 8.5)))
     ax.set_axis_off()
     limit = max(float(np.abs(w).max()) for w in weights) or 1.0
     shown = [list(range(n)) if n <= most else [*range(most - 2), n - 1] for n in sizes]
@@ -90,7 +90,7 @@ def network(model: Module, *, by: str = "weight", ax: Any = None, title: str | N
     top = max(y for p in places for _, y in p.values())
     low = min(y for p in places for _, y in p.values())
     ax.set_xlim(-0.45, last + 0.45)
-    ax.set_ylim(low - 1.7, top + 2.4)
+    ax.set_ylim(low - 1.25, top + 1.8)
     written: list[Any] = []
     for column, w in enumerate(weights):
         for j in shown[column + 1]:
