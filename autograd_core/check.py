@@ -106,8 +106,21 @@ def check_grads(
         raise GradientCheckError(
             f"check_grads: {len(report.failures)} of {len(report.comparisons)} derivatives are wrong; the worst:\n"
             + "\n".join(map(str, report.failures[:5]))
+            + _of_symmetric_matrices(point, report)
         )
     return report
+
+
+def _of_symmetric_matrices(point: list[Any], report: CheckReport) -> str:
+    """What to do where the numbers may be those of one triangle of a matrix, and the derivatives those of a symmetric one."""
+    for i in sorted({c.argument for c in report.failures if len(c.index) > 1 and c.index[-1] != c.index[-2]}):
+        for leaf in flatten(point[i])[0]:
+            if np.ndim(leaf) > 1 and np.array_equal(leaf, np.swapaxes(leaf, -1, -2)):
+                return (
+                    f"\nargument {i} is a symmetric matrix, of which eigh, eigvalsh and cholesky read one triangle, while its gradient is spread over both: "
+                    "if that is it, check the function of (x + x.T) / 2."
+                )
+    return ""
 
 
 def _float64(argument: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Matrices taken apart: eigenvalues, singular values, Q and R, and the pseudo-inverse.
+"""Matrices taken apart: eigenvalues, singular values, Q and R, Cholesky's factor, and the pseudo-inverse.
 
 A node has one result, so an entry here stacks its factors on top of each other (the eigenvalues as a first row, the
 eigenvectors below them), and the function that a user calls cuts them apart again by indexing. So the one backward loop
@@ -173,13 +173,22 @@ class QRResult(NamedTuple):
 
 
 def _symmetric_by(x: Any, uplo: str) -> Any:
-    """NumPy reads one triangle only; so does this, and the gradient is spread evenly over both."""
+    """NumPy reads one triangle only, and so does this; of a matrix that is symmetric but for rounding the gradient is spread evenly over both."""
     data = np.asarray(data_of(x))
-    if np.array_equal(data, np.swapaxes(data, -1, -2)):
+    apart = np.abs(data - np.swapaxes(data, -1, -2))
+    if not np.any(apart > 4.0 * _rounding(x) * np.max(np.abs(data), axis=(-2, -1), keepdims=True, initial=0.0)):
         return x
     triangle = np.tri(data.shape[-1]) if uplo.upper() == "L" else np.tri(data.shape[-1]).T
     half = in_dtype_of(x, triangle - 0.5 * np.eye(data.shape[-1]))
     return x * half + matrix_transpose(x * half)
+
+
+@answers(np.linalg.cholesky)
+def cholesky(x: Any, *, upper: bool = False) -> Any:
+    """The lower triangular L with L @ Lᵀ = x, or its transpose, for a positive definite x, of which one triangle is read."""
+    upper = truth(upper, "cholesky", "upper")
+    lower = record_op("cholesky", _symmetric_by(square_matrix(x, "cholesky"), "U" if upper else "L"))
+    return matrix_transpose(lower) if upper else lower
 
 
 @answers(np.linalg.eigh)

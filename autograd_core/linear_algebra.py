@@ -29,7 +29,7 @@ from .registry import (
     whole,
     wholes,
 )
-from .shaping import expand_dims, moveaxis, ravel, reshape, squeeze, swapaxes, transpose
+from .shaping import expand_dims, moveaxis, ravel, reshape, squeeze, transpose
 
 __all__: list[str] = []
 
@@ -282,13 +282,6 @@ def det(x: Any) -> Any:
 def solve(a: Any, b: Any) -> Any:
     """The x with a @ x = b."""
     return record_op("solve", a, b)
-
-
-@answers(np.linalg.cholesky)
-def cholesky(x: Any, *, upper: bool = False) -> Any:
-    """The lower triangular L with L @ Lᵀ = x, or its transpose."""
-    lower = record_op("cholesky", square_matrix(x, "cholesky"))
-    return swapaxes(lower, -1, -2) if upper else lower
 
 
 @answers(np.linalg.multi_dot)

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 import autograd_core as ag
-from autograd_core import TABLE, Tensor, Value, check_grads, grad
+from autograd_core import TABLE, Tensor, Value, check_grads, grad, jacobian
+from autograd_core.check import GradientCheckError
 from autograd_core.errors import AutogradError, LinAlgError, MissingRuleError, OperandError, ShapeError
 
 rng = np.random.default_rng(0)
@@ -154,6 +155,69 @@ def test_what_must_be_square(function: Callable[[Any], Any], shape: tuple[int, .
         function(np.ones(shape))
     with pytest.raises(LinAlgError, match=r"received shape \(.*\), expected a square matrix, or a stack of them"):
         function(Tensor(np.ones(shape)))
+
+
+TRIANGULAR = {
+    "eigvalsh": lambda x, uplo: np.linalg.eigvalsh(x, uplo),
+    "eigh, values": lambda x, uplo: np.linalg.eigh(x, uplo)[0],
+    "eigh, vectors": lambda x, uplo: np.linalg.eigh(x, UPLO=uplo)[1] ** 2,
+    "cholesky": lambda x, uplo: np.linalg.cholesky(x, upper=uplo == "U") ** 2,
+}
+
+
+def _symmetric(*shape: int) -> np.ndarray:
+    """Positive definite matrices with eigenvalues apart."""
+    random = np.random.default_rng(5).normal(size=shape)
+    return 0.1 * (random + np.swapaxes(random, -1, -2)) + np.diag(np.arange(1.0, shape[-1] + 1.0))
+
+
+@pytest.mark.parametrize("uplo", ["L", "U"])
+@pytest.mark.parametrize("name", TRIANGULAR)
+@pytest.mark.parametrize("shape", [(3, 3), (2, 4, 4)])
+def test_one_triangle_of_a_matrix_is_read(name: str, uplo: str, shape: tuple[int, ...]) -> None:
+    """What stands in the other one changes neither the result nor gets a gradient, as in NumPy."""
+    f, x = (lambda t: TRIANGULAR[name](t, uplo)), _symmetric(*shape)
+    half = np.tril(x) if uplo == "L" else np.triu(x)
+    other = half + (np.triu(np.full(shape, 9.0), 1) if uplo == "L" else np.tril(np.full(shape, 9.0), -1))
+    for matrix in (x, half, other):
+        np.testing.assert_allclose(f(Tensor(matrix)).data, f(matrix), rtol=1e-12, atol=1e-14)
+        np.testing.assert_allclose(f(Tensor(matrix)).data, f(x), rtol=1e-9, atol=1e-12)
+    assert not (np.triu(jacobian(f)(other), 1) if uplo == "L" else np.tril(jacobian(f)(other), -1)).any()
+    check_grads(f, (other,))
+
+
+@pytest.mark.parametrize("name", TRIANGULAR)
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_the_gradient_of_a_matrix_that_is_symmetric_but_for_rounding_is_symmetric(name: str, dtype: Any) -> None:
+    """As products make them, A S Aᵀ say: the last place of one element does not decide where the gradient goes."""
+    x = _symmetric(2, 4, 4).astype(dtype)
+    moved = x.copy()
+    moved[0, 0, 2] = np.nextafter(moved[0, 0, 2], dtype(9.0))
+    exact, near = (grad(lambda t: np.sum(TRIANGULAR[name](t, "L") ** 2))(m) for m in (x, moved))
+    np.testing.assert_allclose(near, np.swapaxes(near, -1, -2), rtol=1e-5)
+    np.testing.assert_allclose(near, exact, rtol=1e-5 if dtype == np.float64 else 1e-3, atol=1e-6 if dtype == np.float64 else 1e-3)
+
+
+def test_a_check_at_a_symmetric_matrix_says_how_it_is_made() -> None:
+    """One triangle is read, both get a gradient: the numbers of single elements differ, those of symmetric changes do not."""
+    x = _symmetric(3, 3)
+    for f in (np.linalg.eigvalsh, np.linalg.cholesky):
+        with pytest.raises(GradientCheckError, match=r"argument 1 is a symmetric matrix.*check the function of \(x \+ x\.T\) / 2"):
+            check_grads(lambda s, a, f=f: s * np.sum(f(a) ** 3), (2.0, x))
+        check_grads(lambda s, a, f=f: s * np.sum(f((a + a.T) / 2) ** 3), (2.0, x))
+    with pytest.raises(GradientCheckError) as caught:
+        check_grads(lambda a: np.sum(a) * float(np.sum(a.data if isinstance(a, Tensor) else a)), (x + np.triu(x, 1),), order=1)
+    assert "symmetric" not in str(caught.value)
+
+
+@pytest.mark.parametrize("order", ["C", "F", "A"])
+def test_methods_take_an_order(order: str) -> None:
+    for array in (DEEP, WIDE, VECTOR):
+        t = Tensor(array)
+        np.testing.assert_array_equal(t.flatten(order).data, array.flatten(order))
+        for shape in ((-1,), (3, -1), (-1, 1, 3)):
+            np.testing.assert_array_equal(t.reshape(shape, order=order).data, array.reshape(shape, order=order))
+            np.testing.assert_array_equal(t.reshape(*shape, order=order).data, array.reshape(*shape, order=order))
 
 
 @pytest.mark.parametrize(
