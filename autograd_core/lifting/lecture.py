@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
+
 from .formulas import called, term_of
 from .grouping import Grouping
 from .naming import Names
@@ -68,6 +70,12 @@ class _Writer:
         """Expression and shape of a step on its own."""
         if isinstance(step, MatrixProduct):
             batch, rows, columns = step.shape
+            ones, numbers = self.names.column_of_ones(step), self.names.constant(step.right[0]) if batch == 1 else None
+            if numbers is not None and min(numbers.shape) > 1 and np.ptp(numbers):
+                samples = self.names.samples(numbers, ones)
+            if ones is not None:
+                weights, bias = self.factor(np.delete(step.left, ones, 2), "W"), self.operand(step.left[:, :, ones], "b")
+                return f"{weights} @ {samples}ᵀ + {bias}", (rows, columns)
             text = f"{self.factor(step.left, 'W')} @ {self.factor(step.right.transpose(0, 2, 1), 'p')}"
             if step.augmented is not None and step.bias is not None:
                 text += f" + {self.operand(step.bias, 'b')}"

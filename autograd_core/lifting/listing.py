@@ -184,7 +184,8 @@ class Listing:
             whole = _base(array).shape
             turned = turned or (array.ndim == 2 and array.shape == whole[::-1] != whole)
             return term.transposed() if turned else term
-        return Term(self.names.numbers(array) if array.size else "0", flat=bool(array.size and (array == array.flat[0]).all()))
+        term = Term(self.names.numbers(array) if array.size else "0", flat=bool(array.size and (array == array.flat[0]).all()))
+        return term.transposed() if self.names.turned_constant(term.text, array) else term
 
     def _place(self, prefix: str, places: Array, array: Array) -> Term:
         """The name of places in an arena; a row of ones behind a matrix is named beside it."""
@@ -203,7 +204,7 @@ class Listing:
         spread = array.ndim == 2 and (1 in array.shape or 0 in array.strides)
         if spread and len(self.names.shapes.get(first, ())) == 1:  # a vector, as a row or column or spread over a matrix
             return Term(text, flat=True)
-        turned = self.names.turned(first, array)
+        turned = self.names.turned(name if name in self.names.constants else first, array)
         return Term(f"{text}ᵀ" if turned else text)
 
     def _write(self, out: Array, term: Term, function: str) -> Iterator[Statement]:

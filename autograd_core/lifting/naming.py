@@ -63,6 +63,7 @@ class Names:
         self.leaves: dict[bytes, str] = {}  # the places of leaves → name
         self.places: dict[str, Array] = {}  # the same the other way round
         self.tables: dict[bytes, str] = {}
+        self.constants: dict[str, Array] = {}  # name → a matrix of constants, as the lecture tells it
         self.results: dict[int, str] = {}  # group → name
         self.shapes: dict[str, tuple[int, ...]] = {}
         self.columnwise: set[str] = set()  # leaves whose matrix is stored column by column
@@ -75,7 +76,10 @@ class Names:
         found: list[tuple[Array, str]] = []
         for step in grouping.steps:
             if isinstance(step, MatrixProduct):
-                if step.left.max() < self.parameters:
+                ones = self.column_of_ones(step)
+                if ones is not None:           # weights with their bias beside them, on samples with a 1 behind each
+                    found += [(np.delete(step.left, ones, 2), "W"), (step.left[:, :, ones], "b")]
+                elif step.left.max() < self.parameters:
                     found.append((step.left, "W"))
                 if step.bias is not None:
                     found.append((step.bias, "b"))
@@ -93,6 +97,33 @@ class Names:
         for letter in "Wb":
             if self.counts.get(letter) == 1 and f"{letter}1" in self.places and letter not in self.places:
                 self._rename(f"{letter}1", letter)
+
+    def column_of_ones(self, step: MatrixProduct) -> int | None:
+        """Where parameters are multiplied by constants that are all 1 (their biases), if one column of many is such and no other."""
+        if len(step.left) > 1 or step.left.shape[2] < 2 or min(step.left.shape[1], len(step.right[0])) < 2 or step.left.max() >= self.parameters:
+            return None
+        numbers = self.constant(step.right[0])
+        found = np.array([], int) if numbers is None else np.flatnonzero((numbers == 1.0).all(axis=0))
+        return int(found[0]) if len(found) == 1 else None
+
+    def constant(self, index: Array) -> Array | None:
+        """The numbers at these places, if all of them are constants."""
+        cells = index.ravel().tolist()
+        known = all(cell in self.numbers_at for cell in cells)
+        return np.array([self.numbers_at[cell] for cell in cells]).reshape(index.shape) if known else None
+
+    def samples(self, numbers: Array, ones: int | None = None) -> str:
+        """The name of a matrix of constants, a row a sample; with a column of ones, that of the others: where it is the last, all are `[c 1]`."""
+        data = numbers if ones is None else np.delete(numbers, ones, 1)
+        name = self.numbers(data.T)
+        names = {name: data}
+        if ones is not None:
+            names[f"[{name} 1]" if ones == numbers.shape[1] - 1 else self.fresh("c")] = numbers
+        for called, matrix in names.items():
+            self.constants.setdefault(called, matrix)
+            for turned in (matrix, matrix.T):
+                self.tables.setdefault(np.ascontiguousarray(turned).tobytes(), called)
+        return name
 
     def _rename(self, old: str, new: str) -> None:
         places = self.places.pop(old)
@@ -146,9 +177,9 @@ class Names:
             return self._parameters(index, letter)
         owners = [int(g) for g in np.unique(self.owner[index]) if g >= 0]
         if all(self.groups[g][2] for g in owners):
-            cells = index.ravel().tolist()
-            if all(cell in self.numbers_at for cell in cells):
-                return self.numbers(np.array([self.numbers_at[cell] for cell in cells]))
+            numbers = self.constant(index.ravel())
+            if numbers is not None:
+                return self.numbers(numbers)
             rows = sum(length > 1 for length in index.shape) > 1
             return self.leaf(index, "X" if rows else "x")
         names = list(dict.fromkeys(self.results.get(g, "…") for g in owners))
@@ -238,6 +269,8 @@ class Names:
 
     def stands_turned(self, name: str, index: Array) -> bool:
         """Whether a matrix of places is the transpose of what the lecture calls by this name."""
+        if name in self.constants and index.ndim == 2 and (numbers := self.constant(index)) is not None:
+            return self.turned_constant(name, numbers)
         shape = self.shapes.get(name, ())
         if len(shape) == 2 and shape[0] != shape[1] and index.shape in (shape, shape[::-1]):
             return index.shape != shape
@@ -245,10 +278,17 @@ class Names:
             return False
         return bool((index[1, 0] - index[0, 0] < index[0, 1] - index[0, 0]) != (name in self.columnwise))
 
+    def turned_constant(self, name: str, numbers: Array) -> bool:
+        """Whether a matrix of constants is the transpose of what the lecture calls by this name."""
+        told = self.constants.get(name)
+        return told is not None and numbers.shape == told.shape[::-1] and not np.array_equal(numbers, told)
+
     def turned(self, name: str, view: Any) -> bool:
         """Whether a two-dimensional view shows the transpose of what the lecture calls by this name."""
         shape = self.shapes.get(name, ())
         view = view[0] if view.ndim == 3 else view
+        if name in self.constants:
+            return self.turned_constant(name, view)
         if view.ndim != 2:
             return False
         if len(shape) != 2:

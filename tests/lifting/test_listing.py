@@ -93,6 +93,41 @@ def test_what_is_told_is_what_runs() -> None:
     np.testing.assert_allclose(program.theta.grad, expected, rtol=1e-12)
 
 
+@pytest.mark.parametrize("shape", [(30, 3), (8, 8), (5, 5), (6, 2), (4, 9)], ids=str)
+@pytest.mark.parametrize("bias", ["before", "behind", "none"])
+def test_samples_that_are_plain_numbers_read_like_a_lecture(shape: tuple[int, int], bias: str) -> None:
+    """Weights and biases have names of their own, also where one product computes both; and every matrix stands as it is told."""
+    rng = np.random.default_rng(0)
+    x, w1, b1, w2 = rng.normal(size=shape), rng.normal(size=(5, shape[1])), rng.normal(size=5), rng.normal(size=(2, 5))
+    leaves: Any = [np.vectorize(Value)(a) for a in (w1, w2, b1) if bias != "none" or a is not b1]
+
+    def weighted(ws: Any, row: Any, j: int) -> Any:
+        products = [w * v for w, v in zip(ws, row, strict=True)]
+        return sum(products) if bias == "none" else sum(products, leaves[2][j]) if bias == "before" else sum(products) + leaves[2][j]
+
+    loss: Any = 0
+    for row in x.tolist():
+        hidden = [weighted(ws, row, j).tanh() for j, ws in enumerate(leaves[0])]
+        loss = loss + sum(sum(w * h for w, h in zip(ws, hidden, strict=True)) ** 2 for ws in leaves[1])
+    program = lift(loss, params=leaves)
+    assert program.lines[0].expression == ("tanh(W1 @ c1ᵀ)" if bias == "none" else "tanh(W1 @ c1ᵀ + b)")
+    program()
+    program.backward()
+    arrays: dict[str, Any] = {"W1": w1, "b": b1[:, None], "W2": w2, "c1": x, "tanh": np.tanh, "np": np}
+
+    def run(expression: str) -> Any:
+        told = expression.replace("ᵀ", ".T").replace("²", "**2")
+        return eval(re.sub(r"\[(\w+) 1\]", r"np.column_stack([\1, np.ones(len(\1))])", told), arrays)
+
+    for line in program.lines[:-1]:
+        arrays[line.name] = run(line.expression)
+    for statement in program.statements():
+        arrays[statement.name.replace("d[W1 b]", "dW1b")] = run(statement.expression)
+    first = arrays["dW1"] if bias == "none" else arrays["dW1b"]
+    expected = [first[:, : shape[1]].ravel(), arrays["dW2"].ravel(), first[:, shape[1] :].ravel()]
+    np.testing.assert_allclose(program.theta.grad, np.concatenate(expected), rtol=1e-12)
+
+
 def test_names_from_labels() -> None:
     assert stem(["Wx[0][0]", "Wx[0][1]"]) == "Wx"
     assert stem(["w₁", "w₂"]) == "w"
@@ -271,7 +306,7 @@ def test_weights_used_at_each_time_step_have_one_name_and_steps_are_columns() ->
         loss = loss + sum(v * v for v in h)
     program = lift(loss, params=[wh, wx, b])
     assert _told(program) == [
-        "H1 = W1 @ c1ᵀ", "H2 = tanh([W1 W2] @ c2ᵀ)", "H3 = tanh(W2 @ H2 + H1[:, ::4])", "H4 = tanh(W2 @ H3 + H1[:, 1::4])",
+        "H1 = W1 @ c1ᵀ + b", "H2 = tanh([W1 W2] @ c2ᵀ + b)", "H3 = tanh(W2 @ H2 + H1[:, ::4])", "H4 = tanh(W2 @ H3 + H1[:, 1::4])",
         "H5 = tanh(W2 @ H4 + H1[:, 2::4])", "H6 = tanh(W2 @ H5 + H1[:, 3::4])", "loss = H6 · H6",
     ]  # fmt: skip
     assert ("dH5", "(W2ᵀ @ dH6) * (1 - H5²)") in [(s.name, s.expression) for s in program.statements()]
