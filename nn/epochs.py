@@ -35,6 +35,8 @@ __all__ = ["Epoch"]
 
 Array = np.ndarray
 
+_MATTERS = 50                                  # steps of a tensor model from which on it pays to record one for good
+
 
 class Epoch:
     """One pass over the samples, as often as it is called.
@@ -51,42 +53,48 @@ class Epoch:
         """The arguments of `fit`, made sure of."""
         self.training, self.x, self.y = training, x, y
         self.loss, self.penalty, self.metrics, self.clip_norm, self.epochs = loss, penalty, metrics, clip_norm, epochs
-        self.resumable = resumable             # then all parts of the run are lifted or none is, however short
         self.size, self.shuffle, self.drop_last = min(batch_size or len(x), len(x)), batch_size is not None, drop_last
         self.batches = len(x) // self.size if drop_last else math.ceil(len(x) / self.size)
         self.scalar = is_scalar(training.model)
-        self.program = self._lifted(lift)
+        self.lift = lift
+        self.program: LiftedStep | None = None
+        self._tried = False
+        if lift or (self.scalar and (resumable or epochs * (len(x) // self.size) > 3)):   # all parts of a resumed run are lifted, or none is
+            self.program = self._lifted()
         self._unseen = self.loss not in LOSSES.values()  # a loss of the user's, of which no batch has been computed
         self._measured: list[tuple[Array, Array]] = []  # (predictions, targets) of the pass
 
-    def _lifted(self, lift: bool | None) -> LiftedStep | None:
+    def _lifted(self) -> LiftedStep | None:
         """The steps of the model as a program, where that is wanted and works."""
-        model, x, y = self.training.model, self.x, self.y
-        if lift is False or (lift is None and anomaly_detected()):    # which looks at every node: a program has none
+        model, x, y, asked = self.training.model, self.x, self.y, bool(self.lift)
+        self._tried = True
+        if self.lift is False or (not asked and anomaly_detected()):     # which looks at every node: a program has none
             return None
-        steps = math.inf if self.resumable else self.epochs * (len(x) // self.size)
-        known = liftable_values if self.scalar else liftable_tensors
-        if not lift and not known(model, self.loss, self.penalty, steps):
+        if not asked and not (liftable_values(model, self.loss) if self.scalar else liftable_tensors(model, self.loss, self.penalty)):
             return None
-        prediction = predict(model, x[:1])
         if self.loss in LOSSES.values():       # raises at targets that do not fit; a replay would not look at them
+            prediction = predict(model, x[:1])
             prediction = np.zeros((len(x), *prediction.shape[1:]), prediction.dtype)
             self.loss(prediction, target_for(y, prediction))
         made = lifted_values if self.scalar else lifted_tensors
-        step = made(model, self.loss, self.penalty, self.training.optimizer, x, y, self.size, asked=bool(lift))
-        if step is None and lift:
+        step = made(model, self.loss, self.penalty, self.training.optimizer, x, y, self.size, asked=asked)
+        if step is None and asked:
             raise OperandError(
                 "fit: lift=True, but the loss of a batch could not be lifted, or decides by the numbers (`if` of a Value, `.data`), draws at random "
                 "or keeps running statistics, which a replay cannot; lift=None or False trains the model as it stands."
             )
+        self.training.history.lifted = "" if step is None else step.kind
         return step
 
     # ------------------------------------------------------------------------------------------------ a pass
     def __call__(self, bar: Any) -> dict[str, float]:
         """The loss, as the mean over the samples while they are trained on, and the metrics.
 
-        Metrics are those of the predictions that were trained on; of a lifted run, those of the predictions after the pass.
+        Metrics are those of the predictions that were trained on; of a lifted scalar model, those of the predictions after the pass.
         """
+        before = self.training.epoch * self.batches      # counted from the very first, so that a resumed run does as one in a piece
+        if not self.scalar and not self._tried and before >= _MATTERS:
+            self.program = self._lifted()
         if self.program is not None and not self.program.still_holds():
             self.program, self.training.history.lifted = None, ""  # the penalty is another than was recorded: on, number by number
         if self.program is None:
@@ -97,7 +105,7 @@ class Epoch:
                 loss = self._pass(self._replayed, bar)
             finally:
                 self.program.end()
-            if self.metrics:
+            if self.metrics and self.scalar:
                 prediction = predict(self.training.model, self.x)
                 self._measured = [(prediction, target_for(self.y, prediction))]
         row = {"loss": loss} | {name: self._measure(metric) for name, metric in self.metrics.items()}
@@ -146,6 +154,9 @@ class Epoch:
         loss: float = program(x, y)
         if self.clip_norm is not None:
             program.clip(self.clip_norm)
+        if self.metrics and not self.scalar:
+            prediction = program.prediction()
+            self._measured.append((prediction, target_for(y, prediction)))
         return loss
 
     def _measure(self, metric: Metric) -> float:

@@ -171,8 +171,12 @@ class Dropout(Module):
         if not self.training or self.p == 0.0:
             return x
         dtype = x.dtype if isinstance(x, (Tensor, np.ndarray)) and x.dtype.kind == "f" else np.float64
-        kept = self.rng.random(shape_of(x)) >= self.p
-        return x * (kept / (1.0 - self.p) if self.p < 1.0 else kept * 0.0).astype(dtype)
+        return x * self.mask(shape_of(x), dtype)
+
+    def mask(self, shape: tuple[int, ...], dtype: Any) -> Any:
+        """What a batch is multiplied with, drawn anew: 0 where an element is dropped, else 1 / (1 − p)."""
+        kept = self.rng.random(shape) >= self.p
+        return (kept / (1.0 - self.p) if self.p < 1.0 else kept * 0.0).astype(dtype)
 
     def config(self) -> dict[str, Any]:
         """The arguments that make an equal module."""

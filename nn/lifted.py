@@ -166,8 +166,8 @@ class LiftedStep:
         self.optimizer._slots = taken
 
     # ------------------------------------------------------------------------------------------------- a batch
-    def __call__(self, x: Array, y: Array) -> float:
-        """The loss of a batch; its gradient is left in the program."""
+    def select(self, x: Array, y: Array) -> None:
+        """The program for batches of this shape, recorded with the first of them, at the present parameters."""
         key = (x.shape, y.shape)
         program = self.programs.get(key)
         if program is None:
@@ -179,9 +179,13 @@ class LiftedStep:
         elif program is not self.program:
             program.theta.data[:] = self.program.theta.data
             self.program = program
+
+    def __call__(self, x: Array, y: Array) -> float:
+        """The loss of a batch; its gradient is left in the program."""
+        self.select(x, y)
         self.feed(x, y)
-        value = program()
-        program.backward()
+        value = self.program()
+        self.program.backward()
         return float(value)
 
     def clip(self, norm: float) -> None:
@@ -200,7 +204,7 @@ def verified(step: LiftedStep, x: Array, y: Array, holds: Callable[[], bool]) ->
     if type(step.optimizer).step is not Optimizer.step:    # one that looks at the parameters after every step, to project them, say
         return None
     try:
-        step(x, y)
+        step.select(x, y)
         return step if holds() else None
     except (AutogradError, NotImplementedError, MemoryError):
         return None

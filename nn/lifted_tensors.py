@@ -1,21 +1,25 @@
 """Lifted steps of a tensor model: the same calls, without recording them again (see `autograd_core.lift`).
 
-A small network spends most of a step on recording and walking its graph, which a replay does without. Before every epoch the
-loss of one batch is computed anew and compared: a callback that exchanges a module, or thaws a parameter, is seen there.
+A small network spends most of a step on recording and walking its graph, which a replay does without. What `Dropout` draws is an input
+of the program, drawn for every batch from the same generator. Before every epoch the loss of one batch is computed anew and compared: a
+callback that exchanges a module, or freezes a parameter, is seen there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from autograd_core import Tensor, lift, no_grad
+from autograd_core.errors import AutogradError
 
 from .activations import ELU, GELU, Identity, LeakyReLU, PReLU, ReLU, Sigmoid, SiLU, Softmax, Softplus, Tanh
 from .inference import target_for
-from .layers import Flatten, Linear, Sequential
+from .layers import Dropout, Flatten, Linear, Sequential
 from .lifted import SAFE_LOSSES, LiftedStep, equal_losses, verified
 from .loss_rules import CROSS_ENTROPY
 from .losses import binary_cross_entropy, cross_entropy
@@ -26,9 +30,8 @@ from .slots import Array
 
 __all__ = ["LiftedTensors", "liftable_tensors", "lifted_tensors"]
 
-_KNOWN = (Sequential, Linear, Flatten, LayerNorm, Identity, Sigmoid, Tanh, ReLU, LeakyReLU, PReLU, ELU, SiLU, GELU, Softplus, Softmax)
+_KNOWN = (Sequential, Linear, Flatten, Dropout, LayerNorm, Identity, Sigmoid, Tanh, ReLU, LeakyReLU, PReLU, ELU, SiLU, GELU, Softplus, Softmax)
 _LARGE = 2**18                                 # numbers in all nodes of a batch from which on the arithmetic takes the time
-_WORTH = 50                                    # steps from which on recording pays
 
 
 class LiftedTensors(LiftedStep):
@@ -41,8 +44,8 @@ class LiftedTensors(LiftedStep):
         self.dtype: Any = self.parameters[0].dtype
         self.tolerance = 1e-6 if self.dtype == np.float64 else 1e-3
         self._form = self._forms()
-        with no_grad():
-            scores = model(x).shape
+        self._droppers: dict[Any, list[Dropout]] = {}    # whose masks the further inputs of a program are
+        scores = self._predicted(x).shape
         self.classes = scores[-1] if loss is cross_entropy and y.shape != scores else 0
 
     def _forms(self) -> list[Any]:
@@ -71,6 +74,18 @@ class LiftedTensors(LiftedStep):
             for p, part in self._slices(gradient):
                 p.grad = part.copy()
 
+    @contextmanager
+    def masked(self, give: Callable[..., Any] = lambda layer, shape, dtype: np.ones(shape, dtype)) -> Iterator[None]:
+        """While it is open, nothing is drawn: `give(layer, shape, dtype)` is what `Dropout` multiplies with."""
+        layers = [m for m in self.model.modules() if isinstance(m, Dropout)]
+        for layer in layers:
+            layer.mask = partial(give, layer)  # type: ignore[method-assign]
+        try:
+            yield
+        finally:
+            for layer in layers:
+                del layer.mask                 # the method of the class again
+
     # ------------------------------------------------------------------------------------------- is it the same?
     def still_holds(self) -> bool:
         """Whether the loss of the sample, computed anew, is that of its program, and every parameter is still trained."""
@@ -79,14 +94,19 @@ class LiftedTensors(LiftedStep):
         x, y = self.sample
         self.program = self.programs[x.shape, y.shape]
         self.gather(self.program.theta.data)
-        self.feed(x, y)
-        return self._same()
+        masks, drawing = self._write(x, y), []
 
-    def _same(self) -> bool:
-        x, y = self.sample
-        with no_grad(), np.errstate(all="ignore"):
-            prediction = self.model(x)
-            return equal_losses(self.program(), self.loss(prediction, target_for(y, prediction.data)), self.tolerance)
+        def give(layer: Dropout, shape: tuple[int, ...], dtype: Any) -> Array:
+            drawing.append(layer)
+            return masks[len(drawing) - 1] if len(drawing) <= len(masks) else np.ones(shape, dtype)
+
+        try:
+            with self.masked(give), no_grad(), np.errstate(all="ignore"):
+                prediction = self.model(x)
+                computed = self.loss(prediction, target_for(y, prediction.data))
+        except AutogradError:                  # another function, or one that is told to fail where it is computed
+            return False
+        return drawing == self._droppers[x.shape, y.shape] and equal_losses(self.program(), computed, self.tolerance)
 
     def agrees(self) -> bool:
         """Whether the program gives what is computed anew at other parameters than those recorded."""
@@ -96,6 +116,8 @@ class LiftedTensors(LiftedStep):
             for factor, numbers in ((1.0, own), (-1.0, own), (1.0, drawn), (0.01, drawn)):
                 for p, data in zip(self.parameters, numbers, strict=True):
                     p.data = np.asarray(factor * data, self.dtype)
+                for mask in self.program.inputs[2:]:
+                    mask[...] = 2.0 * (rng.random(mask.shape) < 0.5)
                 if not self.still_holds():
                     return False
         except Exception:                      # what a loss of the user's own raises at numbers that it was not made for
@@ -112,37 +134,57 @@ class LiftedTensors(LiftedStep):
         inputs = Tensor(x, dtype=self.dtype)   # differentiable, so that what is computed of it alone is recorded, too
         goals = np.zeros((len(x), self.classes)) if self.classes else target_for(y, self._predicted(x))
         targets = Tensor(goals, dtype=self.dtype, requires_grad=False)
-        prediction = self.model(inputs)
+        masks: list[tuple[Dropout, Tensor]] = []
+
+        def give(layer: Dropout, shape: tuple[int, ...], dtype: Any) -> Tensor:
+            masks.append((layer, Tensor(np.ones(shape), dtype=dtype, requires_grad=False)))
+            return masks[-1][1]
+
+        with self.masked(give):
+            prediction = self.model(inputs)
         value = CROSS_ENTROPY(prediction, targets).mean() if self.loss is cross_entropy else self.loss(prediction, targets)
-        return lift(value, params=self.parameters, inputs=[inputs, targets])
+        self._droppers[x.shape, y.shape] = [layer for layer, _ in masks]
+        return lift(value, params=self.parameters, inputs=[inputs, targets, *(mask for _, mask in masks)], outputs=prediction)
+
+    def prediction(self) -> Array:
+        """What the model gave for the last batch."""
+        return np.array(self.program.outputs)
 
     def feed(self, x: Array, y: Array) -> None:
-        """Write a batch into the program; class numbers as rows with a single 1."""
-        inputs, targets = self.program.inputs
+        """Write a batch into the program, and what is to be dropped of it."""
+        for layer, mask in zip(self._droppers[x.shape, y.shape], self._write(x, y), strict=True):
+            mask[...] = layer.mask(mask.shape, mask.dtype)
+
+    def _write(self, x: Array, y: Array) -> list[Array]:
+        """Write a batch, class numbers as rows with a single 1; the arrays of the masks, which are left as they are."""
+        arrays: list[Array] = self.program.inputs
+        inputs, targets, *masks = arrays
         inputs[...] = x
         if self.classes:
             targets[...] = 0.0
             targets[np.arange(len(y)), y.astype(np.intp, copy=False)] = 1.0
         else:
             targets[...] = y.reshape(targets.shape)
+        return masks
 
     def _predicted(self, x: Array) -> Array:
-        with no_grad():
+        with self.masked(), no_grad():
             return np.asarray(self.model(x).data)
 
 
-def liftable_tensors(model: Module, loss: Callable[..., Any], penalty: Callable[[Module], Any] | None, steps: float) -> bool:
-    """Whether a run may be lifted without asking: modules that do nothing but compute, a known loss, and enough steps to be worth it."""
+def liftable_tensors(model: Module, loss: Callable[..., Any], penalty: Callable[[Module], Any] | None) -> bool:
+    """Whether a run may be lifted without asking: modules that do nothing but compute, and a known loss."""
     modules = list(model.modules())
     plain = all(type(m) in _KNOWN and "forward" not in vars(m) for m in modules)
     whole = all(isinstance(part, Module) for m in modules if isinstance(m, Sequential) for part in m)
-    return plain and whole and loss in SAFE_LOSSES and penalty is None and steps >= _WORTH
+    return plain and whole and loss in SAFE_LOSSES and penalty is None
 
 
 def _suits(step: LiftedTensors, *, asked: bool) -> bool:
     """Whether the graph of a batch is one that a program may stand for, and not so large that recording it does not matter."""
     (x, y), parameters = step.sample, step.parameters
-    prediction = step.model(x)
+    with step.masked():
+        prediction = step.model(x)
     target = target_for(y, prediction.data)
     loss = step.loss(prediction, target)
     nodes = _graph(loss)
@@ -180,7 +222,7 @@ def lifted_tensors(
     """
     parameters = optimizer.parameters
     if penalty is not None or any(module.buffers for module in model.modules()):
-        return None                            # a program keeps no running statistics
+        return None                            # running statistics, which a program does not keep
     if not all(isinstance(p, Tensor) and p.requires_grad and p.dtype == parameters[0].dtype for p in parameters):
         return None
     if loss is cross_entropy and y.dtype.kind in "iu" and np.min(y) < 0:

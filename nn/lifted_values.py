@@ -138,19 +138,14 @@ def _cross_entropy(outputs: list[list[Any]], goals: list[list[Any]]) -> Any:
     return weighted_sum([1.0 / len(losses)] * len(losses), losses, 0.0)
 
 
-def _known(model: Module, loss: Callable[..., Any]) -> bool:
-    """Whether nothing in a model and a loss decides by the numbers."""
+def liftable_values(model: Module, loss: Callable[..., Any]) -> bool:
+    """Whether a run may be lifted without asking: nothing in the model and the loss decides by the numbers."""
     modules = list(model.modules())
     neurons = [m for m in modules if isinstance(m, Neuron)]
     named = all(n.by_name and n.activation in ACTIVATIONS and n.activation != "prelu" for n in neurons)
     if not named or loss not in SAFE_LOSSES or any(type(m) not in (MLP, Layer, Neuron) for m in modules):
         return False
     return loss is not binary_cross_entropy or neurons[-1].activation == "sigmoid"   # others may leave [0, 1], which is to be told
-
-
-def liftable_values(model: Module, loss: Callable[..., Any], penalty: Callable[[Module], Any] | None, steps: float) -> bool:
-    """Whether a run may be lifted without asking: known modules, a known loss, and enough steps to be worth it."""
-    return steps > 3 and _known(model, loss)
 
 
 def lifted_values(
@@ -162,7 +157,7 @@ def lifted_values(
     `x` and `y` are all samples and targets, `size` is the number in a batch. `asked` says whether somebody has asked for it, for a model or
     a loss of the user's own.
     """
-    known = not asked or _known(model, loss)
+    known = not asked or liftable_values(model, loss)
     step = LiftedValues(model, loss, penalty, optimizer)
     untested = known and penalty is None
     return verified(step, x[:size], y[:size], lambda: untested or step.agrees(x[-size:], y[-size:], whole=not known))

@@ -115,10 +115,10 @@ def fit(
         checkpoint_every: How many epochs lie between two checkpoints.
         resume: A checkpoint to go on from; True takes that of `checkpoint` if it exists.
         lift: Whether the steps are recorded once and replayed at array speed (see `nn.lifted`); None does so where nothing in model,
-            loss and penalty decides by the numbers or draws at random, in a run of some steps or with checkpoints, unless the arrays are so
-            large that it gains nothing; True does so for models and functions of your own too, and raises where a replay would not be
-            the same. `history.lifted` says which kind of program ran. Metrics of the training set are then those after the epoch, instead
-            of while it was trained on.
+            loss and penalty decides by the numbers: a scalar model in a run of some steps or with checkpoints, a tensor model after its
+            first fifty steps unless its arrays are so large that it gains nothing. True does so at once and for models and functions of
+            your own, too, and raises where a replay would not be the same. `history.lifted` says which kind of program ran. Metrics
+            of the training set are, for a lifted scalar model, those after the epoch, instead of while it was trained on.
         live: Draw loss and decision boundary while the model learns: True in a notebook or a window, or a file to be rewritten.
             In a notebook, and in a file such as "run.html", a page remains in which the epochs can be gone through.
 
@@ -155,7 +155,6 @@ def fit(
             training, x, y, loss=function, penalty=penalty, metrics=measures, batch_size=batch_size, drop_last=bool(drop_last),
             clip_norm=None if clip_norm is None else float(clip_norm), lift=lift, epochs=epochs, resumable=checkpoint is not None or training.epoch > 0,
         )  # fmt: skip
-        history.lifted = "" if epoch.program is None else epoch.program.kind
         bar = bar_of(progress, epochs * epoch.batches, unit="step", initial=training.epoch * epoch.batches)
         while training.epoch < epochs and not training.stopped:
             started = time.perf_counter()

@@ -216,13 +216,30 @@ class TensorProgram(Program):
     Attributes:
         theta: All parameters in one flat `Tensor`, each in the order of its elements.
         inputs: The array of the one input, or a list of arrays where several were listed.
+
+    Example:
+        >>> from autograd_core import lift
+        >>> w, x = Tensor([1.0, 2.0]), Tensor([3.0, 4.0])
+        >>> prediction = w * x
+        >>> program = lift((prediction**2).sum(), params=w, inputs=x, outputs=prediction)
+        >>> program.inputs[:] = 1.0
+        >>> program(), program.outputs
+        (5.0, array([1., 2.]))
     """
 
-    def __init__(self, compiled: Compiled, parameters: Sequence[Tensor], arrays: list[Array]) -> None:
+    def __init__(self, compiled: Compiled, parameters: Sequence[Tensor], arrays: list[Array], results: list[Array]) -> None:
         """Wrap a compiled graph; use `lift` to make one."""
         super().__init__(compiled, (), (), (0,))
         self._tensors = tuple(parameters)
         self._arrays = arrays
+        self._results = [array.view() for array in results]
+        for array in self._results:
+            array.flags.writeable = False
+
+    @property
+    def outputs(self) -> Any:
+        """The array of the one output that was asked for, or a list where several were; written anew by every call, and not by you."""
+        return self._results[0] if len(self._results) == 1 else self._results
 
     @property
     def inputs(self) -> Any:

@@ -203,8 +203,10 @@ def _pull_back(rule: Any, options: dict[str, Any], variadic: int | None, g: Arra
     return result if variadic is None else result[variadic]
 
 
-def compile_tensors(root: Tensor, parameters: Sequence[Tensor], inputs: Sequence[Tensor]) -> tuple[Compiled, list[Array]]:
-    """A program that replays a tensor graph, and the arrays of its inputs."""
+def compile_tensors(
+    root: Tensor, parameters: Sequence[Tensor], inputs: Sequence[Tensor], outputs: Sequence[Tensor]
+) -> tuple[Compiled, list[Array], list[Array]]:
+    """A program that replays a tensor graph, the arrays of its inputs, and those of its outputs."""
     if root._value.size != 1:
         raise LiftError(f"lift: the root has shape {root._value.shape}, expected one number; take a sum or a mean first.")
     if root.op is None and not any(root is leaf for leaf in (*parameters, *inputs)):
@@ -233,4 +235,4 @@ def compile_tensors(root: Tensor, parameters: Sequence[Tensor], inputs: Sequence
         calls=calls,
         cost=CALL * sum(calls),
     )
-    return compiled, [work.values[id(x)] for x in inputs]
+    return compiled, [work.values[id(x)] for x in inputs], [work.values[id(x)] for x in outputs]

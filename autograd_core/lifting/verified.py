@@ -35,7 +35,7 @@ TOLERANCE = 1e-9
 """How far, relative to the largest number, a program may be from its graph: sums are added up in another order."""
 
 
-def lift(root: Any, *, params: Any = None, inputs: Any = None) -> Program:
+def lift(root: Any, *, params: Any = None, inputs: Any = None, outputs: Any = None) -> Program:
     """Compile the scalar graph under `root` into a program that replays it at array speed.
 
     Args:
@@ -44,6 +44,7 @@ def lift(root: Any, *, params: Any = None, inputs: Any = None) -> Program:
         inputs: The leaf Values that change from batch to batch, in lists or arrays of any nesting. Where only one of
             the two is given, the other is all the remaining leaves in the order of the graph; where none is given, every
             leaf is a parameter.
+        outputs: Of a graph of tensors, those whose numbers are wanted beside the loss, such as the predictions (`program.outputs`).
 
     Returns:
         A `Program`: `program()` → loss, `program.backward()`, `program.theta`, `program.inputs`, `program.write_back()`.
@@ -78,9 +79,11 @@ def lift(root: Any, *, params: Any = None, inputs: Any = None) -> Program:
     """
     _check_outside()
     if isinstance(root, Tensor):
-        return _lift_tensors(root, params, inputs)
+        return _lift_tensors(root, params, inputs, outputs)
     if not isinstance(root, Value):
         raise OperandError(f"lift: received {type(root).__name__}, expected a Value or a Tensor (the root of a recorded graph).")
+    if outputs is not None:
+        raise OperandError("lift: received outputs= for a graph of Values, whose numbers become parts of arrays, expected it for Tensors only.")
     return _lift_values(root, params, inputs, None)[0]
 
 
@@ -229,7 +232,7 @@ def _check_recorded(root: Tensor, listed: dict[str, list[Tensor]]) -> None:
             )
 
 
-def _lift_tensors(root: Tensor, params: Any, inputs: Any) -> Program:
+def _lift_tensors(root: Tensor, params: Any, inputs: Any, outputs: Any) -> Program:
     """`lift` for a graph of tensors."""
     given = [] if inputs is None else _tensor_list("inputs", inputs)
     if params is None:
@@ -241,8 +244,13 @@ def _lift_tensors(root: Tensor, params: Any, inputs: Any) -> Program:
     if len({id(x) for x in (*chosen, *given)}) < len(chosen) + len(given):
         raise LiftError("lift: a Tensor is listed twice among params and inputs.")
     _check_recorded(root, {"params": chosen, "inputs": given})
-    compiled, arrays = compile_tensors(root, chosen, given)
-    program = TensorProgram(compiled, chosen, arrays)
+    wanted = [] if outputs is None else [outputs] if isinstance(outputs, Tensor) else list(outputs)
+    reached = {id(node) for node in walk(root)}
+    for position, x in enumerate(wanted):
+        if id(x) not in reached:
+            raise LiftError(f"lift: outputs[{position}] ({type(x).__name__}) is not in the graph, expected a Tensor that the root was computed of.")
+    compiled, arrays, results = compile_tensors(root, chosen, given, wanted)
+    program = TensorProgram(compiled, chosen, arrays, results)
     precise = all(node._value.dtype == np.float64 for node in walk(root) if node.is_array)
     tolerance = 1e-9 if precise else 1e-3      # what is rounded to float32 on the way may be rounded elsewhere in a program
     expected = gradients([root], [np.ones_like(root._value)], chosen, graph=False)

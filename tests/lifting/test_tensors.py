@@ -296,3 +296,33 @@ def test_cross_entropy_with_targets_that_are_an_input(dtype):
         np.testing.assert_allclose(program(), loss.item(), rtol=rtol)
         program.backward()
         np.testing.assert_allclose(program.theta.grad.reshape(4, 3), weight.grad, rtol=rtol, atol=rtol * float(np.abs(weight.grad).max()))
+
+
+def test_outputs():
+    """Numbers that are wanted beside the loss follow every call; views of a buffer too."""
+    rng = np.random.default_rng(0)
+    w, x = Tensor(rng.normal(size=(3, 4))), Tensor(rng.normal(size=(5, 4)))
+    hidden = (x @ w.T).tanh()
+    flat = hidden.reshape(-1)
+    program = lift((flat * flat).mean(), params=w, inputs=x, outputs=[hidden, flat])
+    for _ in range(3):
+        program.inputs[...] = rng.normal(size=(5, 4))
+        program.theta.data[...] = rng.normal(size=12)
+        program()
+        program.backward()
+        expected = np.tanh(program.inputs @ program.theta.data.reshape(3, 4).T)
+        np.testing.assert_allclose(program.outputs[0], expected, rtol=1e-12)
+        np.testing.assert_allclose(program.outputs[1], expected.ravel(), rtol=1e-12)
+    with pytest.raises(ValueError, match="read-only"):
+        program.outputs[0][...] = 0.0
+    assert lift((flat * flat).mean(), params=w, inputs=x, outputs=hidden).outputs.shape == (5, 3)
+    assert lift((flat * flat).mean(), params=w, inputs=x).outputs == []
+
+
+def test_outputs_that_are_not_there():
+    w, v = Tensor([1.0, 2.0]), Value(2.0)
+    for other in (w * 2.0, Tensor([1.0]), 3.0, np.ones(2)):
+        with pytest.raises(LiftError, match=r"outputs\[0\] \(\w+\) is not in the graph"):
+            lift((w * w).sum(), params=w, outputs=[other])
+    with pytest.raises(OperandError, match="outputs= for a graph of Values"):
+        lift(v * v, params=v, outputs=v)

@@ -1,4 +1,7 @@
-"""`fit` on a tensor model by a lifted program: the same training, to rounding, and whatever a program cannot do is trained as it stands."""
+"""`fit` on a tensor model by a lifted program: the same training, to rounding, and whatever a program cannot do is trained as it stands.
+
+With `lift=True` a run is lifted from its first step, else after fifty: most tests ask for it, to have all of a run replayed.
+"""
 
 import copy
 
@@ -30,7 +33,7 @@ TARGETS = {
 }  # fmt: skip
 
 
-def train(lift, loss="cross_entropy", y=None, model=None, x=X, epochs=20, batch_size=7, optimizer="adam", lr=0.02, **options):
+def train(lift=None, loss="cross_entropy", y=None, model=None, x=X, epochs=20, batch_size=7, optimizer="adam", lr=0.02, **options):
     model = model or network(last=(nn.Sigmoid(),) if loss == "bce" else ())
     y = TARGETS[loss] if y is None else y
     history = nn.fit(model, x, y, loss=loss, optimizer=optimizer, lr=lr, epochs=epochs, batch_size=batch_size, rng=3, progress=False, lift=lift, **options)
@@ -65,6 +68,10 @@ CASES = {
     "a column": {"loss": "mse", "y": rng.normal(size=(ROWS, 1)), "model": network(outputs=1)},
     "images": {"x": rng.normal(size=(ROWS, 1, 1, 3)), "model": nn.Sequential(nn.Flatten(), network())},
     "in Fortran's order": {"x": np.asfortranarray(X)},
+    "dropout": {"model": nn.Sequential(nn.Dropout(0.2, rng=5), nn.Linear(3, 6, rng=0), nn.ReLU(), nn.Dropout(0.5, rng=6), nn.Linear(6, 3, rng=1)), "validation": 0.25},
+    "one dropout, three times": {"model": (lambda d: nn.Sequential(d, nn.Linear(3, 6, rng=0), d, nn.Tanh(), nn.Linear(6, 3, rng=1), d))(nn.Dropout(0.3, rng=5))},
+    "everything is dropped": {"model": nn.Sequential(nn.Linear(3, 6, rng=0), nn.Dropout(1.0), nn.Linear(6, 3, rng=1))},
+    "nothing is dropped": {"model": nn.Sequential(nn.Linear(3, 6, rng=0), nn.Dropout(0.0), nn.Linear(6, 3, rng=1))},
 }  # fmt: skip
 
 
@@ -72,7 +79,7 @@ CASES = {
 def test_the_same_training(case):
     options = CASES[case]
     models = [copy.deepcopy(options.get("model")) for _ in range(2)]
-    (fast, a), (slow, b) = (train(lift, **{**options, "model": model}) for lift, model in zip((None, False), models, strict=True))
+    (fast, a), (slow, b) = (train(lift, **{**options, "model": model}) for lift, model in zip((True, False), models, strict=True))
     assert fast.lifted == "tensor" and slow.lifted == ""
     same(fast, slow, a, b)
 
@@ -86,12 +93,12 @@ def test_the_same_training(case):
 def test_an_optimiser_is_left_as_it_would_be_and_goes_on(optimizer):
     """Running averages and all; another run takes them up, lifted or not."""
     states, results = [], []
-    for ways in ((None, None), (None, False), (False, None), (False, False)):
+    for ways in ((True, True), (True, False), (False, True), (False, False)):
         model = network()
         chosen = optimizer(model.parameters())
         slots = chosen._slots
         histories = [train(way, model=model, optimizer=chosen, lr=None)[0] for way in ways]
-        assert [bool(h.lifted) for h in histories] == [way is None for way in ways] and chosen._slots is slots
+        assert [bool(h.lifted) for h in histories] == list(ways) and chosen._slots is slots
         states.append(chosen.state_dict())
         results.append((histories[1], model))
     for state in states[:3]:
@@ -108,13 +115,13 @@ def test_an_optimiser_is_left_as_it_would_be_and_goes_on(optimizer):
 def test_slots_that_are_not_in_step_stay_apart():
     """One parameter has had updates of its own before."""
     results = []
-    for lift in (None, False):
+    for lift in (True, False):
         model = network()
         optimizer = nn.Adam(model.parameters(), lr=0.02)
         model[0].weight.grad = np.ones((5, 3))
         optimizer.step()
         history, _ = train(lift, model=model, optimizer=optimizer, lr=None)
-        assert bool(history.lifted) is (lift is None)
+        assert bool(history.lifted) is lift
         assert [int(slot["step"]) for slot in optimizer.state_dict()["state"][0]] == [81, 80, 80, 80, 80, 80]
         results.append((history, model))
     same(results[0][0], results[1][0], results[0][1], results[1][1])
@@ -122,7 +129,7 @@ def test_slots_that_are_not_in_step_stay_apart():
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_precision_is_kept(dtype):
-    results = [train(lift, x=X.astype(dtype), model=network(dtype)) for lift in (None, False)]
+    results = [train(lift, x=X.astype(dtype), model=network(dtype)) for lift in (True, False)]
     assert results[0][0].lifted and all(p.dtype == p.grad.dtype == dtype for p in results[0][1].parameters())
     same(results[0][0], results[1][0], results[0][1], results[1][1], rtol=1e-4 if dtype == np.float32 else 1e-9)
 
@@ -139,7 +146,7 @@ ACTIVATIONS = [nn.ReLU(), nn.LeakyReLU(0.2), nn.ELU(0.7), nn.SiLU(), nn.GELU(), 
 @pytest.mark.parametrize("activation", ACTIVATIONS, ids=repr)
 def test_every_activation(activation):
     models = [network(activation=copy.deepcopy(activation)) for _ in range(2)]
-    (fast, a), (slow, b) = (train(lift, model=model) for lift, model in zip((None, False), models, strict=True))
+    (fast, a), (slow, b) = (train(lift, model=model) for lift, model in zip((True, False), models, strict=True))
     assert fast.lifted == "tensor"
     same(fast, slow, a, b)
 
@@ -152,11 +159,12 @@ def test_any_network_of_known_modules(data):
     modules = []
     for i, (a, b) in enumerate(zip(widths, widths[1:], strict=False)):
         modules += [nn.Linear(a, b, bias=data.draw(st.booleans()), rng=i)]
-        modules += data.draw(st.lists(st.sampled_from([nn.Tanh(), nn.ReLU(), nn.GELU(), nn.LayerNorm(b), nn.Softplus(), nn.PReLU(b), nn.Softmax()]), max_size=2))
+        choices = [nn.Tanh(), nn.ReLU(), nn.GELU(), nn.LayerNorm(b), nn.Softplus(), nn.PReLU(b), nn.Softmax(), nn.Dropout(0.3, rng=i)]
+        modules += data.draw(st.lists(st.sampled_from(choices), max_size=2))
     loss = data.draw(st.sampled_from([name for name in TARGETS if name != "bce"]))
     options = {"loss": loss, "batch_size": data.draw(st.sampled_from([None, 5, 8, 24])), "optimizer": data.draw(st.sampled_from(["sgd", "adam"])), "epochs": 50}
     models = [copy.deepcopy(nn.Sequential(*modules)) for _ in range(2)]
-    (fast, a), (slow, b) = (train(lift, model=model, lr=0.003, **options) for lift, model in zip((None, False), models, strict=True))
+    (fast, a), (slow, b) = (train(lift, model=model, lr=0.003, **options) for lift, model in zip((True, False), models, strict=True))
     assert fast.lifted == "tensor" and slow.lifted == ""
     same(fast, slow, a, b, rtol=1e-7)
 
@@ -180,8 +188,7 @@ class Projected(nn.SGD):
 
 
 PLAIN = {
-    "few steps": {"epochs": 3, "batch_size": None},
-    "dropout": {"model": nn.Sequential(network(), nn.Dropout(0.5, rng=0))},
+    "few steps": {"epochs": 12},
     "running statistics": {"model": nn.Sequential(network(), nn.BatchNorm1d(3))},
     "a function between": {"model": nn.Sequential(network(), np.tanh)},
     "a module of one's own": {"model": Doubled()},
@@ -205,8 +212,8 @@ def test_what_is_trained_as_it_stands(case):
 def test_large_arrays_are_not_lifted():
     x, y = rng.normal(size=(2200, 40)), rng.integers(0, 2, 2200)
     model = nn.Sequential(nn.Linear(40, 60, rng=0), nn.ReLU(), nn.Linear(60, 2, rng=0))
-    assert train(None, x=x, y=y, model=model, batch_size=None, epochs=50)[0].lifted == ""
-    assert train(None, x=x, y=y, model=model, batch_size=100, epochs=3)[0].lifted == "tensor"
+    assert train(None, x=x, y=y, model=model, batch_size=None, epochs=52)[0].lifted == ""
+    assert train(None, x=x, y=y, model=model, batch_size=40, epochs=2)[0].lifted == "tensor"
 
 
 def test_an_optimiser_that_looks_at_every_step():
@@ -224,7 +231,7 @@ def test_an_optimiser_of_ones_own_sees_each_parameter():
             super().update(data, gradient / (np.linalg.norm(gradient) + 1e-12), state, group)
 
     results = []
-    for lift in (None, False):
+    for lift in (True, False):
         model = network()
         results.append(train(lift, model=model, optimizer=Normed(model.parameters(), lr=0.01), lr=None))
     assert results[0][0].lifted == "tensor"
@@ -240,7 +247,7 @@ def test_a_parameter_without_a_part_in_the_loss_is_left_alone():
 
 def test_frozen_parameters_are_constants():
     results = []
-    for lift in (None, False):
+    for lift in (True, False):
         model = network()
         for p in model[0].parameters():
             p.requires_grad = False
@@ -257,7 +264,7 @@ def test_shared_weights():
         second.weight = first.weight
         return nn.Sequential(first, nn.Tanh(), second, nn.Tanh(), first)
 
-    (fast, a), (slow, b) = (train(lift, model=shared()) for lift in (None, False))
+    (fast, a), (slow, b) = (train(lift, model=shared()) for lift in (True, False))
     assert fast.lifted == "tensor"
     same(fast, slow, a, b)
 
@@ -282,8 +289,15 @@ class Leaking(Doubled):
         return z * np.abs(z.data).mean()
 
 
+class Drawing(Doubled):
+    rng = np.random.default_rng(0)
+
+    def forward(self, x):
+        return self.inner(x) * (self.rng.random(3) < 0.5)
+
+
 @pytest.mark.parametrize("options", [
-    {"model": Branching()}, {"model": Leaking()}, {"model": nn.Sequential(network(), nn.Dropout(0.5, rng=0))}, {"model": nn.Sequential(network(), nn.BatchNorm1d(3))},
+    {"model": Branching()}, {"model": Leaking()}, {"model": Drawing()}, {"model": nn.Sequential(network(), nn.BatchNorm1d(3))},
     {"penalty": lambda m: nn.l2_penalty(m, 1e-3)}, {"y": np.where(CLASSES == 2, -100, CLASSES)}, {"model": network(np.float32)},
 ])  # fmt: skip
 def test_what_a_replay_cannot_do_is_refused_where_lifting_is_asked_for(options):
@@ -299,7 +313,7 @@ def test_what_a_replay_cannot_do_is_refused_where_lifting_is_asked_for(options):
 def changes(change):
     """The same run, lifted and not, with a callback that changes something after the second epoch."""
     results = []
-    for lift in (None, False):
+    for lift in (True, False):
         model = network(activation=nn.LeakyReLU(0.1))
         optimizer = nn.Adam(model.parameters(), lr=0.02)
 
@@ -341,12 +355,33 @@ def test_a_callback_that_changes_the_function_ends_the_replay():
         training.model[0].weight.requires_grad = False
         training.model[0].weight.grad = None
 
-    for change in (slope, _exchange, freeze):
+    def thin_out(training):
+        training.model.modules_in_order.insert(2, nn.Dropout(0.5, rng=0))
+
+    for change in (slope, _exchange, freeze, thin_out):
         assert changes(change).lifted == ""
 
 
+@pytest.mark.parametrize("place", [1, 2, 5])
+def test_a_callback_may_move_a_dropout(place):
+    """Also to where what was drawn for its old place does not fit."""
+    ends = []
+    for lift in (True, False):
+        drop = nn.Dropout(0.3, rng=0)
+        model = nn.Sequential(nn.Linear(3, 5, rng=0), nn.Tanh(), nn.Linear(5, 3, rng=1), drop, nn.Identity())
+
+        def move(training, drop=drop):
+            if training.epoch == 2:
+                training.model.modules_in_order.remove(drop)
+                training.model.modules_in_order.insert(place, drop)
+
+        ends.append((train(lift, model=model, callbacks=[move])[0], model))
+    assert ends[0][0].lifted == ("" if place < 3 else "tensor")
+    same(ends[0][0], ends[1][0], ends[0][1], ends[1][1])
+
+
 def test_the_arrays_of_the_parameters_are_written_into_as_by_any_optimiser():
-    for lift in (None, False):
+    for lift in (True, False):
         model = network()
         arrays = [p.data for p in model.parameters()]
         train(lift, model=model)
@@ -360,15 +395,27 @@ def test_the_arrays_of_the_parameters_are_written_into_as_by_any_optimiser():
     assert np.array_equal(fixed, before) and not np.array_equal(model[0].weight.data, before)
 
 
-@pytest.mark.parametrize("first", [1, 4])
-def test_a_run_that_was_cut_short_goes_on_bit_by_bit(tmp_path, first):
+@pytest.mark.parametrize("first", [1, 12, 13, 14, 19])
+@pytest.mark.parametrize("lift", [None, True])
+@pytest.mark.parametrize("epochs", [12, 20])
+def test_a_run_that_was_cut_short_goes_on_bit_by_bit(tmp_path, first, lift, epochs):
+    """Wherever it is cut: before, at, or after the epoch from which on steps are replayed."""
     pytest.importorskip("safetensors", reason="safetensors is not installed")
-    expected, whole = train(None, epochs=20, metrics="accuracy")
-    train(None, epochs=first, metrics="accuracy", checkpoint=tmp_path / "run")
-    found, parts = train(None, epochs=20, metrics="accuracy", resume=tmp_path / "run")
-    assert expected.lifted == found.lifted == "tensor"
+    options = {"metrics": "accuracy", "lift": lift}
+    expected, whole = train(epochs=epochs, **options)
+    train(epochs=min(first, epochs), checkpoint=tmp_path / "run", **options)
+    found, parts = train(epochs=epochs, resume=tmp_path / "run", **options)
+    assert expected.lifted == ("tensor" if lift or epochs == 20 else "")
     assert found["loss"] == expected["loss"] and found["accuracy"] == expected["accuracy"]
     assert all(np.array_equal(p.data, q.data) for p, q in zip(whole.parameters(), parts.parameters(), strict=True))
+
+
+def test_steps_are_replayed_after_the_first_fifty():
+    """The epochs before are those of a run that is not lifted, to the last bit; those after it to rounding."""
+    (fast, a), (slow, b) = (train(lift, metrics="accuracy") for lift in (None, False))
+    assert fast.lifted == "tensor" and fast["loss"][:13] == slow["loss"][:13]
+    same(fast, slow, a, b)
+    assert train(None, epochs=13)[0].lifted == "" and train(None, epochs=14)[0].lifted == "tensor"
 
 
 def test_an_interrupt_leaves_the_finished_epochs():
@@ -378,7 +425,7 @@ def test_an_interrupt_leaves_the_finished_epochs():
 
     model = network()
     optimizer = nn.Adam(model.parameters(), lr=0.02)
-    history, _ = train(None, model=model, optimizer=optimizer, lr=None, callbacks=[interrupt])
+    history, _ = train(True, model=model, optimizer=optimizer, lr=None, callbacks=[interrupt])
     assert history.stopped == "interrupted" and len(history) == 3 and history.lifted == "tensor"
     _, expected = train(False, epochs=3)
     for p, q in zip(model.parameters(), expected.parameters(), strict=True):
@@ -386,11 +433,52 @@ def test_an_interrupt_leaves_the_finished_epochs():
     assert {slot["step"].item() for slot in optimizer.state_dict()["state"][0]} == {12}
 
 
-def test_metrics_are_those_after_an_epoch():
-    seen = []
-    history, model = train(None, metrics="accuracy", callbacks=[lambda t: seen.append(float((nn.predict(t.model, X).argmax(1) == CLASSES).mean()))])
-    assert history.lifted and history["accuracy"] == seen
-    assert nn.evaluate(model, X, CLASSES, loss="cross_entropy", metrics="accuracy")["accuracy"] == seen[-1]
+def test_dropout_draws_as_it_would_have(tmp_path):
+    """From the same generators, as often, also where they are shared, and over a checkpoint."""
+    pytest.importorskip("safetensors", reason="safetensors is not installed")
+
+    def model(generator):
+        return nn.Sequential(nn.Dropout(0.2, rng=generator), nn.Linear(3, 6, rng=0), nn.Dropout(0.5, rng=generator), nn.Linear(6, 3, rng=1))
+
+    states = []
+    for lift in (True, False):
+        generator = np.random.default_rng(11)
+        history, trained = train(lift, model=model(generator))
+        assert bool(history.lifted) is lift and "mask" not in vars(trained[0])
+        states.append(generator.bit_generator.state)
+    assert states[0] == states[1]
+    expected, whole = train(None, model=model(np.random.default_rng(11)), epochs=18)
+    train(None, model=model(np.random.default_rng(11)), epochs=15, checkpoint=tmp_path / "run")
+    found, parts = train(None, model=model(np.random.default_rng(11)), epochs=18, resume=tmp_path / "run")
+    assert found["loss"] == expected["loss"] and all(np.array_equal(p.data, q.data) for p, q in zip(whole.parameters(), parts.parameters(), strict=True))
+
+
+def test_dropout_of_a_module_of_ones_own():
+    class Thin(Doubled):
+        def __init__(self):
+            super().__init__()
+            self.drop = nn.Dropout(0.4, rng=1)
+
+        def forward(self, x):
+            return self.drop(super().forward(self.drop(x)))
+
+    (fast, a), (slow, b) = (train(lift, model=Thin()) for lift in (True, False))
+    assert fast.lifted == "tensor"
+    same(fast, slow, a, b)
+
+
+def test_metrics_are_those_of_the_predictions_that_were_trained_on():
+    measured = []
+
+    def first_score(prediction, target):
+        measured.append((prediction.copy(), target.copy()))
+        return prediction[0, 0]
+
+    for lift in (True, False):
+        train(lift, metrics=first_score)
+    for (p, t), (q, u) in zip(measured[:20], measured[20:], strict=True):
+        np.testing.assert_allclose(p, q, rtol=1e-7, atol=1e-9)
+        assert np.array_equal(t, u) and len(p) == ROWS
 
 
 def test_targets_that_do_not_fit_are_refused_before_anything_is_changed():
@@ -401,13 +489,13 @@ def test_targets_that_do_not_fit_are_refused_before_anything_is_changed():
         model = network()
         before = copy.deepcopy(model.state_dict())
         with pytest.raises(kind, match=nn.losses.loss_of(loss).__name__):
-            train(None, loss=loss, y=y, model=model)
+            train(True, loss=loss, y=y, model=model)
         assert all(np.array_equal(model.state_dict()[k], v) for k, v in before.items())
 
 
 @pytest.mark.filterwarnings("ignore:fit. the loss is")
 def test_a_run_that_diverges_ends_as_any_other():
-    (fast, _), (slow, _) = (train(lift, loss="mse", optimizer="sgd", lr=1e4, epochs=60) for lift in (None, False))
+    (fast, _), (slow, _) = (train(lift, loss="mse", optimizer="sgd", lr=1e4, epochs=60) for lift in (True, False))
     assert fast.lifted == "tensor" and fast.stopped == slow.stopped == "the loss is not finite" and len(fast) == len(slow)
 
 
