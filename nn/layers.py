@@ -171,9 +171,9 @@ class Dropout(Module):
         if not self.training or self.p == 0.0:
             return x
         dtype = x.dtype if isinstance(x, (Tensor, np.ndarray)) and x.dtype.kind == "f" else np.float64
-        return x * self.mask(shape_of(x), dtype)
+        return x * self._mask(shape_of(x), dtype)
 
-    def mask(self, shape: tuple[int, ...], dtype: Any) -> Any:
+    def _mask(self, shape: tuple[int, ...], dtype: Any) -> Any:
         """What a batch is multiplied with, drawn anew: 0 where an element is dropped, else 1 / (1 − p)."""
         kept = self.rng.random(shape) >= self.p
         return (kept / (1.0 - self.p) if self.p < 1.0 else kept * 0.0).astype(dtype)

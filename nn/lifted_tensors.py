@@ -79,12 +79,12 @@ class LiftedTensors(LiftedStep):
         """While it is open, nothing is drawn: `give(layer, shape, dtype)` is what `Dropout` multiplies with."""
         layers = [m for m in self.model.modules() if isinstance(m, Dropout)]
         for layer in layers:
-            layer.mask = partial(give, layer)  # type: ignore[method-assign]
+            layer._mask = partial(give, layer)  # type: ignore[method-assign]
         try:
             yield
         finally:
             for layer in layers:
-                del layer.mask                 # the method of the class again
+                del layer._mask                 # the method of the class again
 
     # ------------------------------------------------------------------------------------------- is it the same?
     def still_holds(self) -> bool:
@@ -153,7 +153,7 @@ class LiftedTensors(LiftedStep):
     def feed(self, x: Array, y: Array) -> None:
         """Write a batch into the program, and what is to be dropped of it."""
         for layer, mask in zip(self._droppers[x.shape, y.shape], self._write(x, y), strict=True):
-            mask[...] = layer.mask(mask.shape, mask.dtype)
+            mask[...] = layer._mask(mask.shape, mask.dtype)
 
     def _write(self, x: Array, y: Array) -> list[Array]:
         """Write a batch, class numbers as rows with a single 1; the arrays of the masks, which are left as they are."""

@@ -362,6 +362,7 @@ LISTED: dict[str, Callable[[], Call]] = {
     "nn.Perceptron.fit": lambda: call(nn.Perceptron(2, rng=0).fit, POINTS, POINTS[:, 0] > 0.5, lr=0.5, epochs=20),
     "nn.Perceptron.fit_delta": lambda: call(nn.Perceptron(2, rng=0).fit_delta, POINTS, POINTS[:, 0] > 0.5, lr=0.5, epochs=20),
     "nn.Perceptron.predict": lambda: call(nn.Perceptron(2, rng=0).predict, POINTS),
+    "nn.Perceptron.scores": lambda: call(nn.Perceptron(2, rng=0).scores, POINTS),
     "nn.Sequential": lambda: call(nn.Sequential, nn.Linear(3, 2, rng=0), nn.Tanh()),
     "nn.Sequential.forward": lambda: call(model(), t()),
     "nn.Softmax": lambda: call(nn.Softmax, 1),

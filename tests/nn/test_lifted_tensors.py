@@ -444,7 +444,7 @@ def test_dropout_draws_as_it_would_have(tmp_path):
     for lift in (True, False):
         generator = np.random.default_rng(11)
         history, trained = train(lift, model=model(generator))
-        assert bool(history.lifted) is lift and "mask" not in vars(trained[0])
+        assert bool(history.lifted) is lift and "_mask" not in vars(trained[0])
         states.append(generator.bit_generator.state)
     assert states[0] == states[1]
     expected, whole = train(None, model=model(np.random.default_rng(11)), epochs=18)
