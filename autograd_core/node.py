@@ -17,6 +17,8 @@ __all__ = ["ELSEWHERE", "UNREACHED", "Node", "age"]
 ELSEWHERE = {
     "view": "reshape", "permute": "transpose", "unsqueeze": "x[:, None]", "pow": "x ** y", "mm": "x @ y", "bmm": "x @ y", "t": "x.T",
     "to": "astype", "clone": "x.copy()", "requires_grad_": "Tensor(data, requires_grad=…)", "zero_grad": "x.grad = None (0.0 for a Value)",
+    "is_leaf": "x.op is None", "grad_fn": "x.op", "creator": "x.op", "retain_grad": "x.grad, which results keep", "null_grad": "x.grad = None",
+    "add_": "x += y, under no_grad()", "sub_": "x -= y, under no_grad()", "mul_": "x *= y, under no_grad()",
     "sort": "np.sort(x), a sorted copy", "partition": "np.partition(x, kth), a copy", "fill": "np.full_like(x, value), a new one",
     "put": "np.where(…), a new one",
 }  # fmt: skip

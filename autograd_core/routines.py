@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from .arguments import as_numbers, truth
+from .arguments import as_numbers, shown, truth
 from .errors import OperandError, ShapeError
 from .indexing import concatenate, getitem
 from .node import Node
 from .op import TABLE
-from .registry import answers, axes_of, axis_of, ndim_of, record_op, shape_of, whole
+from .operands import data_of
+from .registry import answers, axes_of, axis_of, in_dtype_of, ndim_of, record_op, shape_of, whole
 from .shaping import broadcast_to, ravel, reshape, transpose
 from .structural import along
 
@@ -24,10 +25,55 @@ def _reduction(name: str, *functions: Any) -> Any:
     """The reduction of that name."""
 
     def reduce(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
-        kept = keepdims is not False and truth(keepdims, name, "keepdims")
-        return record_op(name, x, **({"axis": axes_of(axis, name)} if axis is not None else {}), **({"keepdims": True} if kept else {}))
+        return record_op(name, x, **_options(axis, keepdims, name))
 
     return _declared(name, reduce, functions)
+
+
+def _options(axis: Any, keepdims: Any, name: str) -> dict[str, Any]:
+    """The parameters that are not at their default."""
+    options = {} if axis is None else {"axis": axes_of(axis, name)}
+    if keepdims is not False and truth(keepdims, name, "keepdims"):
+        options["keepdims"] = True
+    return options
+
+
+def _choosing(name: str, nothing: float | None, combined: str, *functions: Any) -> Any:
+    """The reduction of that name, of the elements that `where` chooses and of one more, `initial`.
+
+    What is not chosen is replaced by `nothing`, which changes no result, or where there is none such by `initial`; and that is put to
+    the rest by the operation `combined`.
+    """
+
+    def reduce(x: Any, axis: Any = None, *, keepdims: bool = False, where: Any = True, initial: Any = None) -> Any:
+        if where is not True:
+            other = initial if nothing is None else nothing
+            if other is None:
+                raise OperandError(f"{name}: received where= without initial=, expected both: there is no {name} of nothing.")
+            x = record_op("where", _mask(where, x, name), x, in_dtype_of(x, other))
+        out = record_op(name, x, **_options(axis, keepdims, name))
+        return out if initial is None else record_op(combined, out, initial if isinstance(initial, Node) else in_dtype_of(x, initial))
+
+    return _declared(name, reduce, functions)
+
+
+def _mask(where: Any, x: Any, who: str) -> np.ndarray:
+    """Truth values of the shape of x."""
+    mask = np.asarray(data_of(where))
+    if mask.dtype.kind != "b":
+        raise OperandError(f"{who}: received where={shown(where)}, expected True, False or an array of them.")
+    try:
+        return np.broadcast_to(mask, shape_of(x))
+    except ValueError:
+        raise ShapeError(f"{who}: received where= of shape {mask.shape}, expected one that broadcasts to {shape_of(x)}.") from None
+
+
+def _mean(x: Any, axis: Any = None, *, keepdims: bool = False, where: Any = True) -> Any:
+    """The mean of the elements that `where` chooses."""
+    if where is True:
+        return record_op("mean", x, **_options(axis, keepdims, "mean"))
+    mask = _mask(where, x, "mean")
+    return sum(x, axis, keepdims=keepdims, where=mask) / in_dtype_of(x, np.sum(mask, axes_of(axis, "mean"), keepdims=keepdims))
 
 
 def _spread(name: str, *functions: Any) -> Any:
@@ -45,11 +91,11 @@ def _declared(name: str, function: Any, functions: tuple[Any, ...]) -> Any:
     return answers(*functions)(function)
 
 
-sum = _reduction("sum", np.sum)
-mean = _reduction("mean", np.mean)
-prod = _reduction("prod", np.prod)
-max = _reduction("max", np.max, np.amax)
-min = _reduction("min", np.min, np.amin)
+sum = _choosing("sum", 0.0, "add", np.sum)
+prod = _choosing("prod", 1.0, "mul", np.prod)
+max = _choosing("max", None, "maximum", np.max, np.amax)
+min = _choosing("min", None, "minimum", np.min, np.amin)
+mean = _declared("mean", _mean, (np.mean,))
 var = _spread("var", np.var)
 std = _spread("std", np.std)
 logsumexp = _reduction("logsumexp")

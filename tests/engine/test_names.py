@@ -394,7 +394,7 @@ for strategy in (strategies.expressions, strategies.floats_in, strategies.values
     assert out.stdout.count('pip install "autograd-core[test]"') == 3
 
 
-@pytest.mark.parametrize(("name", "here"), [("view", "reshape"), ("permute", "transpose"), ("mm", "x @ y"), ("pow", "x ** y")])
+@pytest.mark.parametrize(("name", "here"), [("view", "reshape"), ("permute", "transpose"), ("mm", "x @ y"), ("pow", "x ** y"), ("is_leaf", "x.op is None")])
 def test_a_name_of_another_library_is_answered_with_ours(name: str, here: str) -> None:
     for node in (Value(1.0), Tensor([1.0])):
         with pytest.raises(AttributeError, match=f"no attribute '{name}'; here it is written ") as caught:

@@ -34,6 +34,14 @@ AGREE: dict[str, tuple[Callable[..., Any], tuple[np.ndarray, ...]]] = {
     "gradient along two axes": (lambda f, h, x: np.concatenate(np.gradient(f, h, x)), (WIDE, np.array(0.3), PLACES)),
     "trapezoid over points for each row": (lambda y, x: np.trapezoid(y, x), (DEEP, rng.normal(size=(1, 4)))),
     "einsum by labels beyond the alphabet": (lambda x: np.einsum(x, [0, 30]) + np.einsum(x, [3, 26]), (WIDE,)),
+    "sum of some": (lambda x: np.sum(x, axis=1, where=x > 0.0), (DEEP,)),
+    "sum of some columns": (lambda x: np.sum(x, axis=(0, 2), where=[[True], [False], [True]], keepdims=True, initial=0.5), (DEEP,)),
+    "sum on top of something": (lambda x, s: np.sum(x, initial=2.0) + x.sum(axis=0, initial=1.0) * s, (WIDE, VECTOR)),
+    "product of some": (lambda x: np.prod(x, where=np.abs(x) > 0.3, initial=2.0), (WIDE,)),
+    "mean of some": (lambda x: np.mean(x, axis=-1, where=np.arange(4) % 2 == 0, keepdims=True) + x.mean(where=x < 0.5), (DEEP,)),
+    "max of some": (lambda x: np.max(x, axis=2, where=x < 0.5, initial=-0.1), (DEEP,)),
+    "min of some, and of nothing": (lambda x: np.min(x, axis=0, where=np.array([True, False, True]), initial=9.0) + x.min(initial=0.0), (WIDE,)),
+    "mean of some halves": (lambda x: np.mean(x, where=True) + np.mean(x, where=np.True_), (WIDE,)),
     "average by weights along an axis": (lambda x, w: np.average(x, axis=-1, weights=w), (WIDE, rng.uniform(1.0, 2.0, 3))),
     "average by weights of a square": (lambda x, w: np.average(x, axis=np.int64(0), weights=w), (TALL[:3], rng.uniform(1.0, 2.0, 3))),
     "average by a weight for each element": (lambda x, w: np.average(x, axis=(0, 1), weights=w), (DEEP, rng.uniform(1.0, 2.0, (2, 3, 4)))),
@@ -157,6 +165,21 @@ def test_what_must_be_square(function: Callable[[Any], Any], shape: tuple[int, .
         function(Tensor(np.ones(shape)))
 
 
+@pytest.mark.parametrize("axis", [None, 0, 1])
+def test_what_is_not_chosen_has_no_gradient(axis: int | None) -> None:
+    """Exactly none, whatever it is itself; and a result keeps its dtype."""
+    x, mask = np.array([[1.0, 2.0], [np.nan, 3.0], [np.inf, 4.0]]), np.array([[True, True], [False, True], [False, True]])
+    for reduce in (np.sum, np.mean, lambda t, **k: np.prod(t, **k), lambda t, **k: np.max(t, initial=0.5, **k), lambda t, **k: np.min(t, initial=9.0, **k)):
+        for dtype in (np.float64, np.float32):
+            t = Tensor(x.astype(dtype))
+            out = reduce(np.sqrt(t) ** 2, axis=axis, where=mask)
+            plain = reduce(x.astype(dtype), axis=axis, where=mask)
+            assert out.dtype == dtype
+            np.testing.assert_allclose(out.data, plain, rtol=1e-6)
+            out.backward(np.ones(out.shape))
+            np.testing.assert_array_equal(t.grad[~mask], 0.0)
+
+
 TRIANGULAR = {
     "eigvalsh": lambda x, uplo: np.linalg.eigvalsh(x, uplo),
     "eigh, values": lambda x, uplo: np.linalg.eigh(x, uplo)[0],
@@ -224,6 +247,9 @@ def test_methods_take_an_order(order: str) -> None:
     ("call", "error", "message"),
     [
         (lambda: np.vecdot(Tensor(np.ones((2, 3))), np.ones((2, 1))), ShapeError, "received vectors of 3 and 1 elements, expected as many of each"),
+        (lambda: np.sum(Tensor(WIDE), where=[True, False]), ShapeError, r"sum: received where= of shape \(2,\), expected one that broadcasts to \(2, 3\)"),
+        (lambda: np.mean(Tensor(WIDE), where=WIDE), OperandError, "mean: received where=an array of shape .*expected True, False or an array of them"),
+        (lambda: np.max(Tensor(WIDE), where=WIDE > 0.0), OperandError, "max: received where= without initial="),
         (lambda: np.vsplit(Tensor(np.ones(4)), 2), ShapeError, "expected at least two axes"),
         (lambda: np.einsum("...a->a", Tensor(DEEP)), ShapeError, r"expected '\.\.\.' in the result too, for 2 axes"),
         (lambda: np.cov(Tensor(DEEP)), ShapeError, "expected at most two axes"),
