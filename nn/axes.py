@@ -7,7 +7,7 @@ from typing import Any
 from autograd_core.arguments import checked
 from autograd_core.errors import MissingExtraError
 
-__all__ = ["COLOURS", "MARKERS", "new_axes", "pyplot", "tidy"]
+__all__ = ["COLOURS", "MARKERS", "ink", "new_axes", "paper", "pyplot", "tidy"]
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6BB1", "#7A7A7A", "#B8A000", "#000000")
 MARKERS = ("o", "^", "s", "D", "v", "P", "X", "<", ">", "*")
@@ -27,6 +27,17 @@ def pyplot() -> Any:
 def new_axes(ax: Any, size: tuple[float, float] = (6.0, 4.2), **options: Any) -> Any:
     """The axes given, or those of a new figure."""
     return ax if ax is not None else pyplot().subplots(figsize=size, layout="constrained", **options)[1]
+
+
+def ink() -> str:
+    """The colour of text and lines in the style that is set: black, or white in a dark one."""
+    return str(pyplot().rcParams["text.color"])
+
+
+def paper(ax: Any) -> Any:
+    """The colour on which axes are drawn; white where it is transparent."""
+    *colour, opaque = ax.get_figure().get_facecolor()
+    return tuple(colour) if opaque else (1.0, 1.0, 1.0)
 
 
 def tidy(ax: Any, title: str, xlabel: str = "", ylabel: str = "", grid: bool = True) -> Any:

@@ -15,7 +15,7 @@ from autograd_core import no_grad
 from autograd_core.arguments import Count, Numbers, as_numbers, checked
 from autograd_core.errors import OperandError, ShapeError
 
-from .axes import COLOURS, MARKERS, new_axes, tidy
+from .axes import COLOURS, MARKERS, ink, new_axes, paper, tidy
 from .history import History
 from .inference import is_scalar, predict
 from .metrics import are_logits
@@ -105,8 +105,8 @@ def _shade_sides(ax: Any, u: np.ndarray, v: np.ndarray, z: np.ndarray) -> None:
     far = 1.0 + float(np.abs(z).max())
     ax.contourf(u, v, z, levels=[-far, 0.0, far], colors=COLOURS[:2], alpha=0.45)
     if z.min() < 0 < z.max():
-        ax.contour(u, v, z, levels=[0.0], colors="black", linewidths=1.6)
-        ax.plot([], [], color="black", linewidth=1.6, label="w·x + b = 0")
+        ax.contour(u, v, z, levels=[0.0], colors=ink(), linewidths=1.6)
+        ax.plot([], [], color=ink(), linewidth=1.6, label="w·x + b = 0")
 
 
 def _shade_score(ax: Any, u: np.ndarray, v: np.ndarray, z: np.ndarray, cut: float) -> None:
@@ -115,17 +115,17 @@ def _shade_score(ax: Any, u: np.ndarray, v: np.ndarray, z: np.ndarray, cut: floa
 
     inside = bool((z >= 0).all() and (z <= 1).all())
     span = 0.5 if inside else max(float(np.percentile(np.abs(z - cut), 90)), 1e-9)
-    shades = LinearSegmentedColormap.from_list("two", [COLOURS[0], "white", COLOURS[1]])
+    shades = LinearSegmentedColormap.from_list("two", [COLOURS[0], paper(ax), COLOURS[1]])
     ax.imshow(
         z, origin="lower", extent=(*u[[0, -1]], *v[[0, -1]]), cmap=shades, vmin=cut - span, vmax=cut + span, alpha=0.45,
         aspect="auto", interpolation="bilinear",
     )  # fmt: skip
     if z.min() < cut < z.max():
-        ax.contour(u, v, z, levels=[cut], colors="black", linewidths=1.6)
-        ax.plot([], [], color="black", linewidth=1.6, label=f"score {cut:g}")
+        ax.contour(u, v, z, levels=[cut], colors=ink(), linewidths=1.6)
+        ax.plot([], [], color=ink(), linewidth=1.6, label=f"score {cut:g}")
         if cut != 0.5 and z.min() < cut - 1.0 and z.max() > cut + 1.0:
-            ax.contour(u, v, z, levels=[cut - 1.0, cut + 1.0], colors="black", linewidths=0.8, linestyles="dashed")
-            ax.plot([], [], color="black", linewidth=0.8, linestyle="dashed", label=f"score {cut - 1.0:g}, {cut + 1.0:+g}".replace("-", "−"))
+            ax.contour(u, v, z, levels=[cut - 1.0, cut + 1.0], colors=ink(), linewidths=0.8, linestyles="dashed")
+            ax.plot([], [], color=ink(), linewidth=0.8, linestyle="dashed", label=f"score {cut - 1.0:g}, {cut + 1.0:+g}".replace("-", "−"))
 
 
 def _shade_classes(ax: Any, u: np.ndarray, v: np.ndarray, scores: np.ndarray) -> None:
@@ -137,13 +137,14 @@ def _shade_classes(ax: Any, u: np.ndarray, v: np.ndarray, scores: np.ndarray) ->
     winner = share.argmax(axis=1)
     sure = (share.max(axis=1) - 1.0 / share.shape[1]) / (1.0 - 1.0 / share.shape[1])
     rgb = np.array([to_rgb(c) for c in COLOURS])[winner % 10]
-    image = 1.0 - (0.1 + 0.35 * sure)[:, None] * (1.0 - rgb)
+    ground = np.array(paper(ax))
+    image = ground + (0.1 + 0.35 * sure)[:, None] * (rgb - ground)
     ax.imshow(image.reshape(len(v), len(u), 3), origin="lower", extent=(*u[[0, -1]], *v[[0, -1]]), aspect="auto", interpolation="nearest")
     for k in range(share.shape[1]):
         others = np.delete(share, k, axis=1).max(axis=1)
         margin = (share[:, k] - others).reshape(len(v), len(u))
         if margin.min() < 0 < margin.max():
-            ax.contour(u, v, margin, levels=[0.0], colors="black", linewidths=1.2)
+            ax.contour(u, v, margin, levels=[0.0], colors=ink(), linewidths=1.2)
 
 
 @checked
@@ -233,7 +234,7 @@ def image_grid(images: Numbers, titles: Any = None, *, columns: Count = 8, ax: A
         inner.set_xticks([])
         inner.set_yticks([])
         if titles is not None:
-            inner.set_xlabel(titles[i], fontsize="small", labelpad=2, color="black" if colours is None else colours[i])
+            inner.set_xlabel(titles[i], fontsize="small", labelpad=2, color=ink() if colours is None else colours[i])
     return ax
 
 

@@ -11,7 +11,7 @@ from autograd_core import Tensor, Value
 from autograd_core.arguments import Numbers, checked
 from autograd_core.errors import OperandError, ShapeError
 
-from .axes import COLOURS, new_axes, pyplot, tidy
+from .axes import COLOURS, ink, new_axes, paper, pyplot, tidy
 from .layers import Linear, Sequential
 from .losses import loss_of
 from .module import Module
@@ -106,21 +106,22 @@ def network(model: Module, *, by: str = "weight", ax: Any = None, title: str | N
                     ax.text(
                         *_free(ax, (x0, y0), (x1, y1), 0.30 if (i + j) % 2 else 0.62, written), f"{float(w[j, i]):+.2f}".replace("-", "−"),
                         fontsize="small", ha="center", va="center", zorder=3,
-                        bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8, "alpha": 0.85},
+                        bbox={"facecolor": paper(ax), "edgecolor": "none", "pad": 0.8, "alpha": 0.85},
                     )  # fmt: skip
     for column, (indices, n) in enumerate(zip(shown, sizes, strict=True)):
         face = ("#eeeeee", "white", "#fff3c4")[0 if column == 0 else 2 if column == last else 1]
         xs, ys = zip(*(places[column][i] for i in indices), strict=True)
-        ax.scatter(xs, ys, s=min(260.0, 3600.0 / height), c=face, edgecolors="black", linewidths=1.2, zorder=4)
+        ax.scatter(xs, ys, s=min(260.0, 3600.0 / height), c=face, edgecolors=ink(), linewidths=1.2, zorder=4)
         if len(indices) < n:
             (x0, y0), (_, y1) = places[column][indices[-2]], places[column][indices[-1]]
-            ax.text(x0, (y0 + y1) / 2, "⋮", ha="center", va="center", zorder=5, fontsize="large", bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.2})
+            box = {"facecolor": paper(ax), "edgecolor": "none", "pad": 0.2}
+            ax.text(x0, (y0 + y1) / 2, "⋮", ha="center", va="center", zorder=5, fontsize="large", bbox=box)
         name = "input" if column == 0 else "output" if column == last else "hidden" if last == 2 else f"hidden {column}"
         bias = biases[column - 1] if column and numbers else None
         for i in () if bias is None else indices:
             ax.annotate(
                 f"b {float(np.asarray(bias)[i]):+.2f}".replace("-", "−"), places[column][i], xytext=(0, -11), textcoords="offset points",
-                fontsize="x-small", ha="center", va="top", zorder=3, bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.6, "alpha": 0.85},
+                fontsize="x-small", ha="center", va="top", zorder=3, bbox={"facecolor": paper(ax), "edgecolor": "none", "pad": 0.6, "alpha": 0.85},
             )  # fmt: skip
         ax.text(float(column), top + 0.9, f"{name}\n{n}" + (f" ({len(indices)} shown)" if len(indices) < n else ""), ha="center", va="bottom", fontsize="small")
     what = "weight" if by == "weight" else "gradient ∂L/∂w"
@@ -275,9 +276,9 @@ def loss_surface(
         kept = places[inside]
         if not len(kept):
             continue
-        colour, style = ("#D55E00", "#000000", "#CC79A7", "#56B4E9", "#E69F00")[k % 5], styles[k % 4]
+        colour, style = ("#D55E00", ink(), "#CC79A7", "#56B4E9", "#E69F00")[k % 5], styles[k % 4]
         ax.plot(kept[:, 0], kept[:, 1], height(kept) + 0.015 * span, color=colour, linestyle=style, linewidth=2.8, label=name, zorder=5)
-        ax.scatter(*kept[0], height(kept[:1]) + 0.015 * span, color="black", s=30, zorder=6)
+        ax.scatter(*kept[0], height(kept[:1]) + 0.015 * span, color=ink(), s=30, zorder=6)
         ax.scatter(*kept[-1], height(kept[-1:]) + 0.015 * span, color=colour, marker="v^sDPX"[k % 6], s=44, edgecolors="white", zorder=7)
     if paths:
         ax.legend(loc="upper left", fontsize="small")

@@ -243,3 +243,31 @@ def test_a_surface_that_cannot_be_computed_leaves_no_empty_picture():
     with pytest.raises(TypeError, match="missing 1 required positional argument"):
         plot_model.loss_surface(lambda a, b: a + b)
     assert plt.get_fignums() == []
+
+
+def luminance(colour):
+    return float(np.dot(matplotlib.colors.to_rgb(colour), (0.2126, 0.7152, 0.0722)))
+
+
+@pytest.mark.parametrize("style", ["default", "dark_background"])
+def test_lines_and_numbers_stand_out_in_a_light_and_in_a_dark_style(style):
+    x, y = moons(40, rng=0)
+    gate = nn.data.logic("and")
+    valley = lambda t: (t * t).sum()
+    paths = plot_model.optimizer_paths(valley, [1.0, 1.5], {name: lambda p: nn.SGD(p, lr=0.1) for name in ("one", "two")}, steps=3)
+    with plt.style.context(style):
+        drawings = [
+            plot.decision_boundary(nn.Linear(2, 1, rng=0), x, y, threshold=0.0), plot.decision_boundary(nn.Linear(2, 3, rng=0), *blobs(30, rng=0)),
+            plot.decision_boundary(nn.Perceptron(2).fit(*gate), *gate), plot_model.network(nn.MLP(2, [3, 1], rng=0)),
+            plot_model.network(nn.MLP(30, [1], rng=0)), plot.image_grid(np.ones((2, 4)), ["one", "two"]), plot_model.loss_surface(valley, paths=paths, resolution=5),
+        ]  # fmt: skip
+        for ax in drawings:
+            ground = luminance(ax.figure.get_facecolor())
+            for text in ax.figure.findobj(matplotlib.text.Text):
+                if text.get_text() and text.get_visible():
+                    behind = text.get_bbox_patch()
+                    assert abs(luminance(text.get_color()) - (ground if behind is None else luminance(behind.get_facecolor()))) > 0.5, text
+            for line in ax.get_legend().get_lines() if ax.get_legend() else ():
+                assert line.get_linestyle() == "None" or abs(luminance(line.get_color()) - ground) > 0.25, line
+            image = ax.images[0].get_array() if ax.images and ax.images[0].get_array().ndim == 3 else None
+            assert image is None or abs(image.mean() - ground) < 0.5, "regions are tints of the ground"
