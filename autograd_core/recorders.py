@@ -85,8 +85,9 @@ def _written(op: Op, operands: tuple[Any, ...]) -> Any:
         return out
     if out._value.shape != leaf._value.shape:
         raise ShapeError(f"{op.name}: received shape {np.shape(data_of(operands[1]))} to update a leaf of shape {leaf._value.shape} with, expected the same.")
-    leaf._value[...] = out._value
-    leaf.data = leaf._value                    # a graph recorded before notices
+    data = leaf._value if leaf._value.flags.writeable else leaf._value.copy()
+    data[...] = out._value
+    leaf.data = data                           # a graph recorded before notices
     return leaf
 
 

@@ -42,7 +42,7 @@ class LiftedTensors(LiftedStep):
         super().__init__(model, loss, optimizer)
         self.sample = x, y
         self.dtype: Any = self.parameters[0].dtype
-        self.tolerance = 1e-6 if self.dtype == np.float64 else 1e-3
+        self.tolerance = 1e-6 if self.dtype == np.float64 else 1e-4
         self._form = self._forms()
         self._droppers: dict[Any, list[Dropout]] = {}    # whose masks the further inputs of a program are
         scores = self._predicted(x).shape
@@ -78,13 +78,13 @@ class LiftedTensors(LiftedStep):
     def masked(self, give: Callable[..., Any] = lambda layer, shape, dtype: np.ones(shape, dtype)) -> Iterator[None]:
         """While it is open, nothing is drawn: `give(layer, shape, dtype)` is what `Dropout` multiplies with."""
         layers = [m for m in self.model.modules() if isinstance(m, Dropout)]
-        for layer in layers:
-            layer._mask = partial(give, layer)  # type: ignore[method-assign]
         try:
+            for layer in layers:
+                layer._mask = partial(give, layer)  # type: ignore[method-assign]
             yield
         finally:
             for layer in layers:
-                del layer._mask                 # the method of the class again
+                vars(layer).pop("_mask", None)  # the method of the class again
 
     # ------------------------------------------------------------------------------------------- is it the same?
     def still_holds(self) -> bool:
@@ -228,4 +228,14 @@ def lifted_tensors(
     if loss is cross_entropy and y.dtype.kind in "iu" and np.min(y) < 0:
         return None                            # samples that do not count
     step = LiftedTensors(model, loss, optimizer, x[:size], y[:size])
-    return verified(step, x[:size], y[:size], step.agrees) if _suits(step, asked=asked) else None
+    rest = len(x) % size
+
+    def holds() -> bool:
+        """Also with the smaller batch at the end of an epoch, which is recorded here and not in the middle of training."""
+        if not step.agrees():
+            return False
+        if rest:
+            step.select(x[:rest], y[:rest])
+        return True
+
+    return verified(step, x[:size], y[:size], holds) if _suits(step, asked=asked) else None
