@@ -104,6 +104,31 @@ class Module:
         """This module and all below it."""
         return (module for _, module in self.named_modules())
 
+    @checked
+    def apply(self, f: Callable[[Module], Any]) -> Self:
+        """Call f with every module, those inside before the one around them, as for starting weights of one's own; returns self.
+
+        Example:
+            >>> from nn import Linear, Sequential, Tanh
+            >>> def start(module):
+            ...     if isinstance(module, Linear):
+            ...         module.weight.data[...] = 0.5
+            >>> Sequential(Linear(2, 3), Tanh(), Linear(3, 1)).apply(start)[2].weight.data
+            array([[0.5, 0.5, 0.5]])
+        """
+        seen = {id(self)}
+        stack: list[tuple[Module, Iterator[tuple[str, Module]]]] = [(self, self.children())]
+        while stack:
+            module, inside = stack[-1]
+            child = next((child for _, child in inside if id(child) not in seen), None)
+            if child is None:
+                stack.pop()
+                f(module)
+            else:
+                seen.add(id(child))
+                stack.append((child, child.children()))
+        return self
+
     def named_parameters(self) -> Iterator[tuple[str, Any]]:
         """The parameters with their paths, each once."""
         seen: set[int] = set()

@@ -36,7 +36,8 @@ class Optimizer:
     """The base: groups of parameters, each with its own hyper-parameters.
 
     Args:
-        params: Parameters (`model.parameters()`), or dictionaries `{"params": …, "lr": …}` with settings of their own.
+        params: Parameters (`model.parameters()`), or dictionaries `{"params": …, "lr": …}` with settings of their
+            own, of several parameters or of one.
 
     Attributes:
         param_groups: One dictionary of settings per group; schedules write `"lr"` there.
@@ -69,7 +70,8 @@ class Optimizer:
         self._slots: list[list[Slot]] = []
         self.steps = 0
         for group in groups:
-            members = list(group.pop("params", []))
+            members = group.pop("params", [])
+            members = [members] if isinstance(members, (Value, Tensor)) or not isinstance(members, Iterable) else list(members)
             unknown = set(group) - set(settings)
             if unknown:
                 raise OperandError(f"{who}: received the settings {sorted(unknown)}, expected some of {sorted(settings)}.")

@@ -371,6 +371,7 @@ LISTED: dict[str, Callable[[], Call]] = {
     **{f"nn.{kind.__name__}.forward": (lambda kind=kind: call(kind(), t())) for kind in (nn.GELU, nn.Identity, nn.ReLU, nn.SiLU, nn.Sigmoid, nn.Softplus, nn.Step, nn.Tanh)},
     "nn.Module": lambda: call(nn.Module),
     "nn.Module.forward": lambda: call(nn.Module(), t()),
+    "nn.Module.apply": lambda: call(model().apply, lambda module: None),
     "nn.Module.all_entries": lambda: call(lambda prefix: [e.name for e in model().all_entries(prefix)], "a"),
     "nn.Module.named_modules": lambda: call(lambda prefix: list(model().named_modules(prefix)), "a"),
     "nn.Module.train": lambda: call(model().train, False),

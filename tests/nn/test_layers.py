@@ -435,3 +435,29 @@ def test_functions_between_modules_are_shown_by_their_names():
 
     model = nn.Sequential(nn.Linear(2, 3, rng=0), np.tanh, TABLE["softplus"], nn.Sequential(doubled), nn.ReLU())
     assert repr(model) == "Sequential(\n  (0): Linear(2, 3)\n  (1): tanh\n  (2): softplus\n  (3): Sequential(\n    (0): doubled\n  )\n  (4): ReLU()\n)"
+
+
+def test_a_function_is_applied_to_every_module():
+    """Those inside first, in order, each once, however deep; what it writes is there, and the model comes back."""
+    shared = nn.Linear(3, 3)
+    model = nn.Sequential(nn.Linear(2, 3), nn.Sequential(nn.Tanh(), shared), shared, nn.Linear(3, 1))
+    seen = []
+    assert model.apply(seen.append) is model
+    assert [id(m) for m in seen] == [id(m) for m in (model[0], model[1][0], shared, model[1], model[3], model)]
+
+    def start(module):
+        if type(module) is nn.Linear:
+            module.weight.data[...] = 0.25
+            module.bias.data.fill(1.0)
+
+    model.apply(start)
+    assert {float(p) for name, a in model.state_dict().items() for p in a.ravel() if name.endswith("weight")} == {0.25}
+    assert all((a == 1.0).all() for name, a in model.state_dict().items() if name.endswith("bias"))
+    deep = nn.Tanh()
+    for _ in range(2000):
+        deep = nn.Sequential(deep)
+    seen.clear()
+    deep.apply(seen.append)
+    assert len(seen) == 2001
+    with pytest.raises(OperandError, match="apply: received f=3"):
+        model.apply(3)

@@ -121,6 +121,20 @@ def test_the_same_gradients_lead_to_the_same_place(torch, name, options):
         np.testing.assert_allclose(p.data, q.detach().numpy(), rtol=1e-10, atol=1e-10)
 
 
+@pytest.mark.parametrize("make", [lambda: Tensor([1.0, 2.0]), lambda: Value(1.0)], ids=["Tensor", "Value"])
+def test_a_group_may_be_one_parameter(make):
+    """As {"params": net[0].weight, "weight_decay": 3} has it; what is no parameter at all is said to be none."""
+    w, b = make(), make()
+    optimizer = nn.SGD([{"params": w, "lr": 0.5}, {"params": b}], lr=0.1)
+    assert [group["params"] for group in optimizer.param_groups] == [[w], [b]]
+    before = np.array(w.data)
+    (w + b).backward(*([np.ones(2)] if isinstance(w, Tensor) else []))
+    optimizer.step()
+    np.testing.assert_allclose(np.subtract(before, [w.data, b.data]).T, np.full((*np.shape(before), 2), [0.5, 0.1]))
+    with pytest.raises(OperandError, match="SGD: received int, expected parameters"):
+        nn.SGD([{"params": 3}], lr=0.1)
+
+
 @pytest.mark.oracle
 @pytest.mark.parametrize(("name", "options"), SCHEDULES, ids=[n for n, _ in SCHEDULES])
 def test_schedules_equal_torch(torch, name, options):
