@@ -70,7 +70,7 @@ class Epoch:
         self._tried = True
         if self.lift is False or (not asked and anomaly_detected()):     # which looks at every node: a program has none
             return None
-        if not asked and not (liftable_values(model, self.loss) if self.scalar else liftable_tensors(model, self.loss, self.penalty)):
+        if not asked and not (liftable_values if self.scalar else liftable_tensors)(model, self.loss):
             return None
         if self.loss in LOSSES.values():       # raises at targets that do not fit; a replay would not look at them
             prediction = predict(model, x[:1])

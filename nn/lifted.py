@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from autograd_core import Tensor, Value
+from autograd_core import Tensor, Value, lift, no_grad
 from autograd_core.errors import AutogradError
 
 from .clipping import clip_grad_norm_
@@ -105,9 +105,12 @@ def _joined(slots: Sequence[Slot]) -> State:
 class LiftedStep:
     """Forward and backward of a batch by a program; one program for each shape of batch."""
 
-    def __init__(self, model: Module, loss: Callable[..., Any], optimizer: Optimizer) -> None:
+    tolerance = 1e-6
+
+    def __init__(self, model: Module, loss: Callable[..., Any], penalty: Callable[[Module], Any] | None, optimizer: Optimizer) -> None:
         """Nothing is recorded before the first batch."""
-        self.model, self.loss, self.optimizer = model, loss, optimizer
+        self.model, self.loss, self.penalty, self.optimizer = model, loss, penalty, optimizer
+        self._penalty: Any = None              # the penalty alone, as a program
         self.parameters: list[Any] = optimizer.parameters
         self.programs: dict[Any, Any] = {}
         self.program: Any = None
@@ -134,6 +137,19 @@ class LiftedStep:
     def still_holds(self) -> bool:
         """Whether the function that was recorded is still that of the model; what can be is recorded anew."""
         raise NotImplementedError
+
+    def penalty_holds(self) -> bool:
+        """Whether the penalty is still the function of the parameters that was recorded: a strength that is changed is seen here."""
+        if self.penalty is None:
+            return True
+        if self._penalty is None:
+            value = self.penalty(self.model)
+            if not isinstance(value, (Value, Tensor)) or not value.parents:  # it depends on no parameter
+                return False
+            self._penalty = lift(value, params=self.parameters)
+        self.gather(self._penalty.theta.data)
+        with no_grad():
+            return equal_losses(self._penalty(), self.penalty(self.model), self.tolerance)
 
     # ------------------------------------------------------------------------------------------ around an epoch
     def begin(self) -> None:

@@ -37,9 +37,11 @@ _LARGE = 2**18                                 # numbers in all nodes of a batch
 class LiftedTensors(LiftedStep):
     """The steps of a model whose parameters are `Tensor`s of one dtype."""
 
-    def __init__(self, model: Module, loss: Callable[..., Any], optimizer: Optimizer, x: Array, y: Array) -> None:
+    def __init__(
+        self, model: Module, loss: Callable[..., Any], penalty: Callable[[Module], Any] | None, optimizer: Optimizer, x: Array, y: Array
+    ) -> None:
         """Nothing is recorded before the first batch; `x` and `y` are the one to compare with."""
-        super().__init__(model, loss, optimizer)
+        super().__init__(model, loss, penalty, optimizer)
         self.sample = x, y
         self.dtype: Any = self.parameters[0].dtype
         self.tolerance = 1e-6 if self.dtype == np.float64 else 1e-4
@@ -103,10 +105,11 @@ class LiftedTensors(LiftedStep):
         try:
             with self.masked(give), no_grad(), np.errstate(all="ignore"):
                 prediction = self.model(x)
-                computed = self.loss(prediction, target_for(y, prediction.data))
+                computed = self.penalized(self.loss(prediction, target_for(y, prediction.data)))
         except AutogradError:                  # another function, or one that is told to fail where it is computed
             return False
-        return drawing == self._droppers[x.shape, y.shape] and equal_losses(self.program(), computed, self.tolerance)
+        same = drawing == self._droppers[x.shape, y.shape] and equal_losses(self.program(), computed, self.tolerance)
+        return same and self.penalty_holds()
 
     def agrees(self) -> bool:
         """Whether the program gives what is computed anew at other parameters than those recorded."""
@@ -143,8 +146,13 @@ class LiftedTensors(LiftedStep):
         with self.masked(give):
             prediction = self.model(inputs)
         value = CROSS_ENTROPY(prediction, targets).mean() if self.loss is cross_entropy else self.loss(prediction, targets)
+        value = self.penalized(value)
         self._droppers[x.shape, y.shape] = [layer for layer, _ in masks]
         return lift(value, params=self.parameters, inputs=[inputs, targets, *(mask for _, mask in masks)], outputs=prediction)
+
+    def penalized(self, loss: Any) -> Any:
+        """The loss with the penalty, if there is one."""
+        return loss if self.penalty is None else loss + self.penalty(self.model)
 
     def prediction(self) -> Array:
         """What the model gave for the last batch."""
@@ -172,12 +180,12 @@ class LiftedTensors(LiftedStep):
             return np.asarray(self.model(x).data)
 
 
-def liftable_tensors(model: Module, loss: Callable[..., Any], penalty: Callable[[Module], Any] | None) -> bool:
+def liftable_tensors(model: Module, loss: Callable[..., Any]) -> bool:
     """Whether a run may be lifted without asking: modules that do nothing but compute, and a known loss."""
     modules = list(model.modules())
     plain = all(type(m) in _KNOWN and "forward" not in vars(m) for m in modules)
     whole = all(isinstance(part, Module) for m in modules if isinstance(m, Sequential) for part in m)
-    return plain and whole and loss in SAFE_LOSSES and penalty is None
+    return plain and whole and loss in SAFE_LOSSES
 
 
 def _suits(step: LiftedTensors, *, asked: bool) -> bool:
@@ -186,7 +194,7 @@ def _suits(step: LiftedTensors, *, asked: bool) -> bool:
     with step.masked():
         prediction = step.model(x)
     target = target_for(y, prediction.data)
-    loss = step.loss(prediction, target)
+    loss = step.penalized(step.loss(prediction, target))
     nodes = _graph(loss)
     if any(node.dtype != step.dtype for node in nodes):
         return False
@@ -221,13 +229,13 @@ def lifted_tensors(
     a loss of the user's own.
     """
     parameters = optimizer.parameters
-    if penalty is not None or any(module.buffers for module in model.modules()):
+    if any(module.buffers for module in model.modules()):
         return None                            # running statistics, which a program does not keep
     if not all(isinstance(p, Tensor) and p.requires_grad and p.dtype == parameters[0].dtype for p in parameters):
         return None
     if loss is cross_entropy and y.dtype.kind in "iu" and np.min(y) < 0:
         return None                            # samples that do not count
-    step = LiftedTensors(model, loss, optimizer, x[:size], y[:size])
+    step = LiftedTensors(model, loss, penalty, optimizer, x[:size], y[:size])
     rest = len(x) % size
 
     def holds() -> bool:

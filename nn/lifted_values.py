@@ -30,9 +30,7 @@ class LiftedValues(LiftedStep):
 
     def __init__(self, model: Module, loss: Callable[..., Any], penalty: Callable[[Module], Any] | None, optimizer: Optimizer) -> None:
         """Nothing is recorded before the first batch."""
-        super().__init__(model, loss, optimizer)
-        self.penalty = penalty
-        self._penalty: Any = None              # the penalty alone, as a program
+        super().__init__(model, loss, penalty, optimizer)
         trained = {id(p) for p in self.parameters}
         self._untrained: list[Value] = [p for p in model.parameters() if id(p) not in trained]
         self._held = [p.data for p in self._untrained]   # constants of the programs
@@ -51,23 +49,11 @@ class LiftedValues(LiftedStep):
 
     # ------------------------------------------------------------------------------------------- is it the same?
     def still_holds(self) -> bool:
-        """Whether the penalty is still the function of the parameters that was recorded: a strength that is changed is seen here.
-
-        Where parameters have changed that are not trained, everything is to be recorded anew.
-        """
+        """Whether the penalty does; where parameters have changed that are not trained, everything is to be recorded anew."""
         held = [p.data for p in self._untrained]
         if held != self._held:
             self.programs, self.program, self._penalty, self._held = {}, None, None, held
-        if self.penalty is None:
-            return True
-        if self._penalty is None:
-            value = self.penalty(self.model)
-            if not isinstance(value, Value) or not value.parents:  # it depends on no parameter
-                return False
-            self._penalty = lift(value, params=self.parameters)
-        self._penalty.theta.data[:] = [p.data for p in self.parameters]
-        with no_grad():
-            return equal_losses(self._penalty(), self.penalty(self.model))
+        return self.penalty_holds()
 
     def agrees(self, x: Array, y: Array, *, whole: bool) -> bool:
         """Whether the programs give what is computed anew where the parameters, and samples, are others than those recorded.

@@ -61,6 +61,8 @@ CASES = {
     "clipped": {"clip_norm": 0.05},
     "a schedule": {"schedule": lambda optimizer: nn.StepLR(optimizer, 4)},
     "stopped early": {"early_stopping": 3, "validation": 0.25, "epochs": 60, "lr": 0.2},
+    "a penalty": {"penalty": lambda m: nn.l2_penalty(m, 1e-2)},
+    "a penalty of one's own": {"penalty": lambda m: 1e-2 * np.sum(np.abs(m[0].weight))},
     "shares": {"y": np.full((ROWS, 3), 1.0 / 3.0)},
     "uneven shares": {"y": rng.dirichlet(np.ones(3), ROWS)},
     "class numbers of a byte": {"y": CLASSES.astype(np.uint8)},
@@ -192,7 +194,8 @@ PLAIN = {
     "running statistics": {"model": nn.Sequential(network(), nn.BatchNorm1d(3))},
     "a function between": {"model": nn.Sequential(network(), np.tanh)},
     "a module of one's own": {"model": Doubled()},
-    "a penalty": {"penalty": lambda m: nn.l2_penalty(m, 1e-3)},
+    "a penalty that decides by the numbers": {"penalty": lambda m: sum((p * np.sign(p.data)).sum() for p in m.parameters()) * 1e-3},
+    "a penalty that has no gradient": {"penalty": lambda m: 0.5},
     "a loss of one's own": {"loss": lambda p, t: ((p - t) ** 2).mean(), "y": TARGETS["mse"]},
     "probabilities that may leave [0, 1]": {"loss": "bce", "y": TARGETS["bce"], "model": nn.Sequential(nn.Linear(3, 3, init="zeros"), nn.LeakyReLU(0.0)), "lr": 1e-4},
     "samples that do not count": {"y": np.where(CLASSES == 2, -100, CLASSES)},
@@ -298,7 +301,7 @@ class Drawing(Doubled):
 
 @pytest.mark.parametrize("options", [
     {"model": Branching()}, {"model": Leaking()}, {"model": Drawing()}, {"model": nn.Sequential(network(), nn.BatchNorm1d(3))},
-    {"penalty": lambda m: nn.l2_penalty(m, 1e-3)}, {"y": np.where(CLASSES == 2, -100, CLASSES)}, {"model": network(np.float32)},
+    {"penalty": lambda m: sum((p * np.sign(p.data)).sum() for p in m.parameters()) * 1e-3}, {"y": np.where(CLASSES == 2, -100, CLASSES)}, {"model": network(np.float32)},
 ])  # fmt: skip
 def test_what_a_replay_cannot_do_is_refused_where_lifting_is_asked_for(options):
     model = copy.deepcopy(options.get("model")) or network()
@@ -377,6 +380,16 @@ def test_a_callback_may_move_a_dropout(place):
 
         ends.append((train(lift, model=model, callbacks=[move])[0], model))
     assert ends[0][0].lifted == ("" if place < 3 else "tensor")
+    same(ends[0][0], ends[1][0], ends[0][1], ends[1][1])
+
+
+def test_a_penalty_whose_strength_changes_is_followed():
+    ends = []
+    for lift in (True, False):
+        strength = [0.1]
+        history, model = train(lift, penalty=lambda m: nn.l2_penalty(m, strength[0]), callbacks=[lambda t: strength.__setitem__(0, 0.1 if t.epoch < 4 else 0.0999)])
+        assert history.lifted == ""
+        ends.append((history, model))
     same(ends[0][0], ends[1][0], ends[0][1], ends[1][1])
 
 
