@@ -7,7 +7,7 @@ from typing import Any
 from autograd_core.arguments import checked
 from autograd_core.errors import MissingExtraError
 
-__all__ = ["COLOURS", "MARKERS", "ink", "new_axes", "paper", "pyplot", "tidy"]
+__all__ = ["COLOURS", "MARKERS", "ink", "legend_below", "new_axes", "paper", "pyplot", "tidy"]
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6BB1", "#7A7A7A", "#B8A000", "#000000")
 MARKERS = ("o", "^", "s", "D", "v", "P", "X", "<", ">", "*")
@@ -38,6 +38,19 @@ def paper(ax: Any) -> Any:
     """The colour on which axes are drawn; white where it is transparent."""
     *colour, opaque = ax.get_figure().get_facecolor()
     return tuple(colour) if opaque else (1.0, 1.0, 1.0)
+
+
+def legend_below(ax: Any) -> Any:
+    """A legend under the label of the x axis, in as many columns as the axes are wide."""
+    from matplotlib.transforms import ScaledTranslation
+
+    handles, labels = ax.get_legend_handles_labels()
+    wide, needed = ax.get_window_extent().width * 72.0 / ax.figure.dpi, [34.0 + 5.0 * len(label) for label in labels] or [1.0]
+    columns = len(needed) if sum(needed) < 1.1 * wide else max(1, int(wide // max(needed)))
+    under = ax.transAxes + ScaledTranslation(0.0, -34.0 / 72.0, ax.figure.dpi_scale_trans)
+    return ax.legend(
+        handles, labels, loc="upper center", bbox_to_anchor=(0.5, 0.0), bbox_transform=under, ncols=columns, fontsize="small", frameon=False
+    )
 
 
 def tidy(ax: Any, title: str, xlabel: str = "", ylabel: str = "", grid: bool = True) -> Any:

@@ -77,7 +77,7 @@ class Perceptron(Module):
         """Rosenblatt's rule, sample by sample, until an epoch goes by without a mistake; returns self.
 
         Afterwards `mistakes` has their number for each epoch. If no epoch was without (XOR has no separating line), `converged`
-        is False, and a `RuntimeWarning` says so.
+        is False, and a `RuntimeWarning` says so; not after a single epoch, which is a step on the way, to be looked at.
         """
         return self._train(x, y, lr, epochs, delta=False)
 
@@ -120,7 +120,7 @@ class Perceptron(Module):
                 break
         for value, number in zip([*self.w, self.b], [*w.tolist(), float(b)], strict=True):
             value.data = number
-        if not self.converged:
+        if not self.converged and epochs != 1:
             warned(
                 f"Perceptron: not converged after {epochs} epochs ({self.mistakes[-1] if self.mistakes else '?'} mistakes in the last); the classes may not be "
                 "separable by a line (XOR is not): use an MLP, or more epochs."

@@ -15,7 +15,7 @@ from autograd_core import no_grad
 from autograd_core.arguments import Count, Numbers, as_numbers, checked
 from autograd_core.errors import OperandError, ShapeError
 
-from .axes import COLOURS, MARKERS, ink, new_axes, paper, tidy
+from .axes import COLOURS, MARKERS, ink, legend_below, new_axes, paper, tidy
 from .history import History
 from .inference import is_scalar, predict
 from .metrics import are_logits
@@ -83,7 +83,7 @@ def decision_boundary(
     data_scatter(points, labels, ax=ax, title=title, size=26.0 if len(points) > 20 else 80.0, legend=False)
     ax.set_xlim(u[0], u[-1])
     ax.set_ylim(v[0], v[-1])
-    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=4, fontsize="small", frameon=False)  # it would hide the boundary
+    legend_below(ax)                           # on the axes it would hide the boundary
     return ax
 
 

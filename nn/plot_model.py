@@ -92,6 +92,10 @@ def network(model: Module, *, by: str = "weight", ax: Any = None, title: str | N
     ax.set_xlim(-0.45, last + 0.45)
     ax.set_ylim(low - 1.25, top + 1.8)
     written: list[Any] = []
+
+    def written_as(number: Any) -> str:
+        return f"{float(number):+{'.2f' if limit >= 0.05 else '.2g'}}".replace("-", "−")
+
     for column, w in enumerate(weights):
         for j in shown[column + 1]:
             for i in shown[column]:
@@ -104,7 +108,7 @@ def network(model: Module, *, by: str = "weight", ax: Any = None, title: str | N
                 )  # fmt: skip
                 if numbers:
                     ax.text(
-                        *_free(ax, (x0, y0), (x1, y1), 0.30 if (i + j) % 2 else 0.62, written), f"{float(w[j, i]):+.2f}".replace("-", "−"),
+                        *_free(ax, (x0, y0), (x1, y1), 0.30 if (i + j) % 2 else 0.62, written), written_as(w[j, i]),
                         fontsize="small", ha="center", va="center", zorder=3,
                         bbox={"facecolor": paper(ax), "edgecolor": "none", "pad": 0.8, "alpha": 0.85},
                     )  # fmt: skip
@@ -120,7 +124,7 @@ def network(model: Module, *, by: str = "weight", ax: Any = None, title: str | N
         bias = biases[column - 1] if column and numbers else None
         for i in () if bias is None else indices:
             ax.annotate(
-                f"b {float(np.asarray(bias)[i]):+.2f}".replace("-", "−"), places[column][i], xytext=(0, -11), textcoords="offset points",
+                "b " + written_as(np.asarray(bias)[i]), places[column][i], xytext=(0, -11), textcoords="offset points",
                 fontsize="x-small", ha="center", va="top", zorder=3, bbox={"facecolor": paper(ax), "edgecolor": "none", "pad": 0.6, "alpha": 0.85},
             )  # fmt: skip
         ax.text(float(column), top + 0.9, f"{name}\n{n}" + (f" ({len(indices)} shown)" if len(indices) < n else ""), ha="center", va="bottom", fontsize="small")

@@ -192,7 +192,7 @@ def test_a_network_shows_its_biases():
     assert "b +0.35" not in texts(plot_model.network(model, values=False))
     assert "b " not in texts(plot_model.network(nn.MLP(2, [2, 1], bias=False, rng=0)))
     nn.squared_error(model([1.0, 2.0]), 0.0).backward()
-    assert f"b {model.layers[1].neurons[0].b.grad:+.2f}".replace("-", "−") in texts(plot_model.network(model, by="gradient"))
+    assert f"b {model.layers[1].neurons[0].b.grad:+.2g}".replace("-", "−") in texts(plot_model.network(model, by="gradient"))
 
 
 def test_a_perceptron_is_a_network_and_its_boundary_a_straight_line():
@@ -271,3 +271,23 @@ def test_lines_and_numbers_stand_out_in_a_light_and_in_a_dark_style(style):
                 assert line.get_linestyle() == "None" or abs(luminance(line.get_color()) - ground) > 0.25, line
             image = ax.images[0].get_array() if ax.images and ax.images[0].get_array().ndim == 3 else None
             assert image is None or abs(image.mean() - ground) < 0.5, "regions are tints of the ground"
+
+
+def test_small_gradients_on_a_network_have_digits():
+    model = nn.MLP(2, [2, 1], rng=0)
+    (1e-4 * model([1.0, 2.0])).backward()
+    said = texts(plot_model.network(model, by="gradient"))
+    assert "0.00 " not in said and f"{model.layers[1].neurons[0].w[0].grad:+.2g}".replace("-", "−") in said
+
+
+@pytest.mark.parametrize("panels", [1, 2, 3, 4])
+def test_legends_of_panels_stand_under_their_own(panels):
+    x, y = moons(40, rng=0)
+    figure, axes = plt.subplots(1, panels, figsize=(11, 3.2), layout="constrained", squeeze=False)
+    for ax in axes[0]:
+        plot.decision_boundary(lambda p: 3 * (p[:, 0] - p[:, 1]), x, y, ax=ax, resolution=10, threshold=0.0)
+    figure.canvas.draw()
+    boxes = [ax.get_legend().get_window_extent() for ax in axes[0]]
+    assert all(left.x1 <= right.x0 + 1 for left, right in zip(boxes, boxes[1:], strict=False)), "they lie on each other"
+    assert all(box.y1 <= ax.xaxis.label.get_window_extent().y0 + 1 for box, ax in zip(boxes, axes[0], strict=True)), "it lies on the name of the axis"
+    assert all(box.y0 >= 0 for box in boxes)

@@ -87,10 +87,17 @@ def test_perceptron_learns_what_a_line_separates(gate, rule):
 
 def test_perceptron_rule_by_hand():
     p = nn.Perceptron(2)
-    with pytest.warns(RuntimeWarning, match="not converged after 1 epochs"):
-        p.fit([[1.0, 2.0]], [1], lr=0.5, epochs=1)
+    assert not p.fit([[1.0, 2.0]], [1], lr=0.5, epochs=1).converged
     assert [w.data for w in p.w] == [0.5, 1.0] and p.b.data == 0.5
     assert p.fit([[1.0, 2.0]], [1]).converged
+
+
+def test_a_perceptron_can_be_watched_epoch_by_epoch():
+    x, y = data.logic("and")
+    whole, watched, mistakes = nn.Perceptron(2).fit(x, y), nn.Perceptron(2), []
+    while not watched.converged:
+        mistakes += watched.fit(x, y, epochs=1).mistakes      # a warning is an error here
+    assert mistakes == whole.mistakes and [w.data for w in watched.w] == [w.data for w in whole.w]
 
 
 def test_perceptron_says_that_xor_has_not_converged():
