@@ -22,7 +22,7 @@ from .lecture import Line
 from .rules import kernel_call
 from .script import Array, Script
 
-__all__ = ["TensorForward", "into", "options_of"]
+__all__ = ["TensorForward", "given", "into", "options_of"]
 
 
 class TensorForward:
@@ -60,7 +60,7 @@ class TensorForward:
     def operand_values(self, node: Any) -> list[Any]:
         """The buffers that hold a node's operands; plain numbers and arrays are copied once."""
         result = []
-        for slot, (operand, value) in enumerate(operands(node)):
+        for slot, (operand, value) in enumerate(given(node)):
             if operand is None or id(operand) not in self.values:
                 key = (id(node), slot) if operand is None else id(operand)
                 if key not in self.values:
@@ -73,11 +73,11 @@ class TensorForward:
     def forward(self) -> None:
         """A call for every node that is not a view of another."""
         for node in self.order:
-            if not isinstance(node, Tensor):
+            if not isinstance(node, Tensor) and not node._is_constant:
                 raise OperandError("lift: the graph under this Tensor holds Values, expected Tensors only.")
             if node.op is None:
                 continue
-            for operand, _ in operands(node):
+            for operand, _ in given(node):
                 if operand is not None:
                     self.uses[id(operand)] = self.uses.get(id(operand), 0) + 1
                     if id(operand) in self.need:
@@ -139,7 +139,7 @@ class TensorForward:
             t[np.arange(n), options["labels"]] = 1.0 / n
         else:
             t = values[1]
-        fixed = mean or operands(node)[1][0] is None     # targets that are an input, or computed, change from call to call
+        fixed = mean or given(node)[1][0] is None     # targets that are an input, or computed, change from call to call
         top, shifted, e = np.zeros((n, 1), self.dtype), np.zeros_like(z), np.zeros_like(z)
         total, logs, mixed = (np.zeros(n, self.dtype) for _ in range(3))
         ones, weight = script.full((k,), 1.0), t.sum(1)
@@ -165,7 +165,7 @@ class TensorForward:
     def tell(self, node: Any, values: list[Any], calls: int) -> None:
         """A line of the lecture."""
         words = []
-        for (operand, _), value in zip(operands(node), values, strict=True):
+        for (operand, _), value in zip(given(node), values, strict=True):
             if operand is None:
                 words.append(f"{float(value):.4g}" if np.ndim(value) == 0 else "c")
             else:
@@ -174,6 +174,11 @@ class TensorForward:
             name = "loss" if node is self.root else f"t{len(self.lines) + 1}"
             self.lines.append(Line(name, f"{node.op.name}({', '.join(words)})", self.values[id(node)].shape, 1))
             self.names[id(node)] = name
+
+
+def given(node: Any) -> list[tuple[Any, Any]]:
+    """The operands in order: (the node, or None for a constant, also one that somebody has looked at as a leaf; its data when recorded)."""
+    return [(None if operand is None or operand._is_constant else operand, value) for operand, value in operands(node)]
 
 
 def options_of(node: Any) -> dict[str, Any]:

@@ -19,12 +19,11 @@ from autograd_core.errors import LiftError
 from autograd_core.op import Op
 from autograd_core.structural import sum_to
 from autograd_core.tensor import Tensor
-from autograd_core.walk import operands
 
 from .compiled import CALL, Compiled
 from .rules import LocalDerivative, write_array
 from .script import Array, strong_multiply, strong_select
-from .tensor_forward import TensorForward, into, options_of
+from .tensor_forward import TensorForward, given, into, options_of
 
 __all__ = ["compile_tensors"]
 
@@ -108,7 +107,7 @@ class _TensorCompiler(TensorForward):
                 self.script.call(np.copyto, place, current)
 
     def pull(self, node: Any, op: Op, g: Array, constant: bool) -> None:
-        pairs, values, options, out = operands(node), self.operand_values(node), options_of(node), self.values[id(node)]
+        pairs, values, options, out = given(node), self.operand_values(node), options_of(node), self.values[id(node)]
         for slot, (operand, _) in enumerate(pairs):
             if operand is None or id(operand) not in self.need:
                 continue

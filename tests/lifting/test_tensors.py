@@ -298,6 +298,28 @@ def test_cross_entropy_with_targets_that_are_an_input(dtype):
         np.testing.assert_allclose(program.theta.grad.reshape(4, 3), weight.grad, rtol=rtol, atol=rtol * float(np.abs(weight.grad).max()))
 
 
+def test_a_graph_that_was_looked_at():
+    """Asked for its operands, a node makes leaves of the plain numbers in it: the program is the same."""
+    rng = np.random.default_rng(0)
+    programs = []
+    for look in (False, True):
+        w, x = Tensor(np.linspace(-1.0, 1.0, 6).reshape(2, 3)), Tensor(np.ones((4, 3)))
+        loss = nn.mse_loss(0.5 * (x @ w.T + 1.0) ** 3, np.linspace(0.0, 1.0, 8).reshape(4, 2)) + 0.1 * (np.arange(3.0) * w).sum()
+        nodes = [loss]
+        while look and nodes:
+            nodes.extend(nodes.pop().parents)
+        programs.append(lift(loss, params=w, inputs=x))
+    assert str(programs[0]) == str(programs[1])
+    for _ in range(3):
+        batch, theta = rng.normal(size=(4, 3)), rng.normal(size=6)
+        for program in programs:
+            program.inputs[...], program.theta.data[...] = batch, theta
+        assert programs[0]() == programs[1]()
+        for program in programs:
+            program.backward()
+        assert np.array_equal(programs[0].theta.grad, programs[1].theta.grad)
+
+
 def test_outputs():
     """Numbers that are wanted beside the loss follow every call; views of a buffer too."""
     rng = np.random.default_rng(0)
