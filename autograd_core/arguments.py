@@ -13,7 +13,7 @@ import os
 import types
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 import numpy as np
 
@@ -99,7 +99,7 @@ def _array(x: Any) -> np.ndarray | None:
         array = np.asarray(getattr(x, "_value", x))
     except Exception:
         return None
-    return array if array.dtype.kind in "biuf" or (array.dtype == object and array.size and _all_nodes(array)) else None
+    return array if array.dtype.kind in "biuf" or (array.dtype == object and _all_nodes(array)) else None
 
 
 def _all_nodes(array: np.ndarray) -> bool:
@@ -120,7 +120,7 @@ def _fits(x: Any, hint: Any) -> Any:
     origin, inner = get_origin(hint), get_args(hint)
     if hint is Any or hint is inspect.Parameter.empty:
         return True
-    if hint is None or hint is type(None):
+    if hint is type(None):
         return x is None
     if origin is Annotated:
         kind, says = hint.__origin__, hint.__metadata__[0]
@@ -129,8 +129,6 @@ def _fits(x: Any, hint: Any) -> Any:
         return _is_floating(x) if says == "dtype" else _fits(x, kind) and x >= says
     if origin in (Union, types.UnionType):
         return any(_fits(x, part) for part in inner)
-    if origin is Literal:
-        return isinstance(x, str) and x in inner
     if hint is int:
         return isinstance(x, (int, np.integer)) and not isinstance(x, bool) and -(2**63) <= x < 2**63
     if hint is float:
@@ -139,10 +137,8 @@ def _fits(x: Any, hint: Any) -> Any:
         return isinstance(x, (float, np.floating)) or _fits(x, int)
     if hint is bool:
         return _is_truth(x)
-    if origin is Callable or hint is Callable:
+    if origin is Callable:
         return callable(x)
-    if origin is type:
-        return isinstance(x, type)
     kind = origin if origin is not None else hint
     if kind is Path:
         return isinstance(x, os.PathLike)
@@ -158,10 +154,10 @@ def _fits(x: Any, hint: Any) -> Any:
         return isinstance(x, Iterable) and not isinstance(x, (str, bytes)) and getattr(x, "shape", None) != ()
     if kind in (dict, Mapping):
         return isinstance(x, Mapping)
-    return not isinstance(kind, type) or isinstance(x, kind)
+    return isinstance(x, kind)
 
 
-_WORDS: dict[Any, str] = {int: "an integer", float: "a number", bool: "True or False", str: "a text", None: "None", type(None): "None"}
+_WORDS: dict[Any, str] = {int: "an integer", float: "a number", bool: "True or False", str: "a text", type(None): "None"}
 _MANY: dict[Any, str] = {int: "integers", float: "numbers", str: "texts"}
 
 
@@ -176,15 +172,13 @@ def _words(hint: Any) -> str:
     origin, inner = get_origin(hint), get_args(hint)
     if origin in (Union, types.UnionType):
         return " or ".join(dict.fromkeys(_words(part) for part in inner))
-    if origin is Literal:
-        return f"one of {', '.join(map(repr, inner))}"
     if origin is Annotated:
         says = hint.__metadata__[0]
         named = {"numbers": "real numbers (an array, or nested lists of one length)", "dtype": "a floating dtype such as np.float64"}
         return named.get(says) or f"{_words(hint.__origin__)} of at least {says}"
     if hint in _WORDS:
         return _WORDS[hint]
-    if origin is Callable or hint is Callable:
+    if origin is Callable:
         return "a function"
     kind = origin if origin is not None else hint
     if kind in (tuple, list, Sequence, Iterable):
@@ -201,8 +195,6 @@ def _words(hint: Any) -> str:
     if kind in (dict, Mapping):
         return "a dictionary"
     name = _name(hint)
-    if name == "Node":
-        return "a Value or a Tensor"
     return f"a{'n' if name[:1].lower() in 'aeio' else ''} {name}"
 
 
@@ -221,10 +213,7 @@ def _plan(function: Callable[..., Any]) -> tuple[tuple[str, ...], dict[str, Any]
             continue
         hint = parameter.annotation
         if isinstance(hint, str):
-            try:
-                hint = eval(hint, function.__globals__)  # noqa: S307  (the annotations of our own functions)
-            except NameError:                  # a name for type checkers only
-                continue
+            hint = eval(hint, function.__globals__)  # noqa: S307  (the annotations of our own functions)
         if hint is not Any:
             hints[name] = hint
     return names, hints
@@ -233,7 +222,7 @@ def _plan(function: Callable[..., Any]) -> tuple[tuple[str, ...], dict[str, Any]
 def _called(function: Callable[..., Any], args: tuple[Any, ...]) -> str:
     """What was called, as the user knows it: a method by the class of its object, which may be derived from that of the method."""
     owner, _, name = function.__qualname__.rpartition(".")
-    if owner and args and owner in (kind.__qualname__ for kind in type(args[0]).__mro__):
+    if args and owner in (kind.__qualname__ for kind in type(args[0]).__mro__):
         return type(args[0]).__name__ + ("" if name == "__init__" else f".{name}")
     return function.__qualname__.removeprefix("_")
 

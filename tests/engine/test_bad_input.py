@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
 
 import numpy as np
 import pytest
 
 import autograd_core as ag
-from autograd_core import Tensor, Value
+import nn
+from autograd_core import Tensor, Value, arguments
+from autograd_core.arguments import Count, DType, Numbers, checked, shown, truth, way_out
 from autograd_core.errors import (
     AutogradError,
     AxisError,
@@ -359,3 +363,136 @@ def test_wrong_number_of_inputs_to_a_neuron(build: str) -> None:
         module([1.0, 2.0])
     with pytest.raises((TypeError, ValueError), match="'a'|str"):
         module([1.0, 2.0, "a"])
+
+
+class Table:
+    """What pandas' tables and columns have."""
+
+    def __init__(self, data: Any) -> None:
+        self.data = np.asarray(data)
+        self.shape = self.data.shape
+
+    def to_numpy(self) -> np.ndarray:
+        return self.data
+
+
+MISSING = np.ma.MaskedArray([1.0, 2.0], [True, False])
+ANNOTATIONS: list[tuple[Any, str, list[Any], list[Any]]] = [
+    (int, "an integer", [3, np.int8(3), -(2**63), 2**63 - 1], [True, 3.0, "3", 2**63, -(2**63) - 1, None, np.array(3)]),
+    (float, "a number", [1, 1.5, np.float32(1), np.int64(2), np.array(1.5), np.array(2), math.inf], [True, "1", None, 1j, np.array([1.0]), np.array(True), 2**63]),
+    (bool, "True or False", [True, np.False_, 0, 1, np.int64(1)], [2, -1, 1.0, "yes", None, np.array(True)]),
+    (str, "a text", ["a", ""], [b"a", 1, None]),
+    (int | None, "an integer or None", [1, None], [1.5, "a"]),
+    (tuple[float, float], "2 numbers", [(1, 2.0), [1.0, 2.0]], [(1.0,), (1.0, 2.0, 3.0), (1.0, "a"), np.array([1.0, 2.0]), 1.0]),
+    (tuple[Any, Any] | float, "a pair or a number", [(1, "a"), 0.5], [(1,), "a", None]),
+    (tuple[str, int, float], "a tuple of 3", [("a", 1, 2.0)], [("a", 1), (1, "a", 2.0)]),
+    (tuple[int, ...], "a tuple of integers", [(), (1, 2), [1], range(3), np.array([1, 2])], [(1.5,), 3, "ab", np.array([[1]]), np.array([1.5])]),
+    (tuple[Any, ...], "a tuple", [(), (1, "a")], [3, "ab"]),
+    (list[Any], "a list", [[1, "a"], (1,)], [{}, "ab"]),
+    (Sequence[str], "a list of texts", [["a"], ("a", "b"), []], ["ab", ["a", 1], {"a"}]),
+    (Sequence[Count], "a list of integers of at least 1", [[1, 2], np.array([3])], [[0], [1, 0], 1]),
+    (Iterable[str], "a list of texts", [["a"], {"a"}, (c for c in "ab")], ["ab", b"ab", 1, np.array(1.0)]),
+    (Iterable[Any], "a list", [[1], {}, np.ones(2)], ["ab", 3]),
+    (Mapping[str, Any], "a dictionary", [{}, {"a": 1}], [[], "a"]),
+    (dict[str, Any], "a dictionary", [{}], [[("a", 1)]]),
+    (Callable[..., Any], "a function", [abs, int], ["abs", None]),
+    (Path, "a Path", [Path("a")], ["a", 1]),
+    (nn.Module, "a Module", [nn.ReLU()], [nn.ReLU, "relu"]),
+    (nn.Optimizer, "an Optimizer", [nn.SGD([Value(1.0)], lr=0.1)], ["sgd"]),
+    (Annotated[int, 2], "an integer of at least 2", [2, np.int64(3)], [1, 2.0, True]),
+    (Numbers, "real numbers (an array, or nested lists of one length)", [1.5, [1, 2], np.ones((2, 2)), [True], Value(1.0), Tensor([1.0]), [Value(1.0), 2.0]],
+     [Table([1.0]), "a", [1, "a"], [[1], [1, 2]], None, 1j, [None], MISSING, [Value(1.0), "a"], np.array([])[:0].astype(object)]),
+    (DType, "a floating dtype such as np.float64", [np.float32, "float64", float, np.dtype("f4")], [int, "int8", "text", 1.0, None]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("hint", "words", "good", "bad"), ANNOTATIONS, ids=[words for _, words, _, _ in ANNOTATIONS])
+def test_an_annotation_is_what_a_function_takes(hint: Any, words: str, good: list[Any], bad: list[Any]) -> None:
+    def function(first: Any, x: hint, *rest: Any, y: hint = good[0], **more: Any) -> Any:  # type: ignore[valid-type]
+        return first, x, rest, y, more
+
+    function.__annotations__ |= {"x": hint, "y": hint}
+    taking = checked(function)
+    for value in good:
+        assert taking(0, value, None, y=value, z=None)[1] is value and taking(0, y=value, x=value)[3] is value
+    for value in bad:
+        for call in (lambda: taking(0, value), lambda: taking(0, x=value), lambda: taking(0, good[0], 1, y=value)):
+            with pytest.raises(OperandError) as error:
+                call()
+            assert str(error.value).endswith(f"={shown(value)}, expected {words}{way_out(value) if hint is Numbers else ''}.")
+    assert taking(None, good[0], None, z=None)[2:] == ((None,), good[0], {"z": None})
+
+
+@pytest.mark.parametrize(
+    ("received", "told"),
+    [
+        (np.zeros((2, 3), np.float32), "an array of shape (2, 3) and dtype float32"),
+        (Table(np.zeros((2, 3))), "a Table of shape (2, 3)"),
+        pytest.param(10**5000, "an integer of many digits", id="huge"),
+        (-(2**63), "an integer of many digits"),
+        (2**63 - 1, "9223372036854775807"),
+        ("a" * 58, "'" + "a" * 58 + "'"),
+        ("a" * 59, "'" + "a" * 56 + "… of type str"),
+    ],
+)
+def test_an_argument_is_shown_in_a_few_words(received: Any, told: str) -> None:
+    assert shown(received) == told
+
+
+TEXTS = "; texts are no numbers: np.unique(…, return_inverse=True) gives each its number"
+
+
+@pytest.mark.parametrize(
+    ("received", "advice"),
+    [
+        (["cat", "dog"], TEXTS), (("cat",), TEXTS), (np.array(["cat"]), TEXTS), (np.array([1, "cat"], object), TEXTS), (Table(["cat"]), TEXTS),
+        (Table([1.0]), "; take its .to_numpy()"), (Table([1]), "; take its .to_numpy()"), (Table(np.array([1, None], object)), ""),
+        (np.ones(2), ""), ([1.0], ""), ([[1], [1, 2]], ""), (None, ""), ("cat", ""), (3, ""),
+    ],
+)  # fmt: skip
+def test_advice_for_what_is_no_array_of_numbers(received: Any, advice: str) -> None:
+    assert way_out(received) == advice
+
+
+class Base:
+    @checked
+    def __init__(self, n: int = 1, rng: int = 0) -> None:
+        self.n = n
+
+    @checked
+    def grow(self, by: int) -> None:
+        self.n += by
+
+
+class Derived(Base):
+    pass
+
+
+def _hidden(n: int) -> int:
+    return n
+
+
+def test_what_was_called_is_named_as_the_user_knows_it() -> None:
+    for kind in (Base, Derived):
+        name = kind.__qualname__
+        with pytest.raises(OperandError, match=f"^{name}: received n='a', expected an integer"):
+            kind("a")  # type: ignore[arg-type]
+        for call in (lambda kind=kind: kind().grow("a"), lambda kind=kind: Base.grow(kind(), by="a")):  # type: ignore[misc]
+            with pytest.raises(OperandError, match=rf"^{name}\.grow: received by='a', expected an integer"):
+                call()
+        assert kind(3, rng="anything").n == 3  # type: ignore[arg-type]
+    with pytest.raises(OperandError, match=r"^Base\.grow: received by='a'"):
+        Base.grow(None, by="a")  # type: ignore[arg-type]
+    with pytest.raises(OperandError, match="^hidden: received n='a'"):
+        checked(_hidden)("a")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("held", [True, False, np.True_, np.False_, 0, 1, np.int8(1), np.uint8(0)])
+def test_what_is_true_or_false(held: Any) -> None:
+    assert truth(held, "f", "x") is bool(held)
+    for bad in (2, -1, 1.0, "a", None, np.array(True)):
+        with pytest.raises(OperandError, match="^f: received x=.*, expected True or False"):
+            truth(bad, "f", "x")
+    assert arguments.text("a", "f", "x") == "a"
+    with pytest.raises(OperandError, match="^f: received x=1, expected a text"):
+        arguments.text(1, "f", "x")

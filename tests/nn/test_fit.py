@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import nn
-from autograd_core import Tensor, no_grad, scope
+from autograd_core import Tensor, Value, no_grad, scope
 from autograd_core.errors import OperandError, ShapeError, StructureError
 from autograd_core.modes import recording
 from nn.data import batches, blobs, logic, moons, sine
@@ -342,6 +342,52 @@ def test_metrics_by_hand():
     assert math.isnan(nn.r2_score([1.0], [1.0]))
 
 
+ANSWERS = [
+    *[(columns, signed, labels) for columns in (None, 1) for signed in (False, True) for labels in ("one", "column")],
+    *[(3, False, labels) for labels in ("one", "column", "one-hot")],
+]
+
+
+@pytest.mark.parametrize("threshold", [None, 0.3])
+@pytest.mark.parametrize(("columns", "signed", "labels"), ANSWERS)
+def test_accuracy_is_the_share_of_samples_whose_class_is_right(columns, signed, labels, threshold):
+    rng = np.random.default_rng(0)
+    scores = rng.normal(size=(40,) if columns is None else (40, columns))
+    many = columns == 3
+    truth = rng.integers(0, 3 if many else 2, 40)
+    cut = threshold if threshold is not None else 0.0 if signed else 0.5
+    chosen = [int(np.argmax(row)) for row in scores] if many else [int(s > cut) for s in scores.ravel()]
+    expected = sum(a == b for a, b in zip(chosen, truth.tolist(), strict=True)) / 40
+    given = 2 * truth - 1 if signed else truth
+    given = {"one": given, "column": given[:, None], "one-hot": np.eye(3)[truth % 3]}[labels]
+    if many and labels == "column":
+        with pytest.raises(ShapeError, match="expected one class per sample"):
+            nn.accuracy(scores, given, threshold=threshold)
+    else:
+        assert nn.accuracy(scores, given, threshold=threshold) == expected
+
+
+def test_accuracy_of_labels_that_do_not_exclude_each_other_is_that_of_the_single_answers():
+    prediction, target = np.array([[0.9, 0.8, 0.1], [0.2, 0.7, 0.6]]), np.array([[1, 1, 0], [0, 1, 0]])
+    assert nn.accuracy(prediction, target) == 5 / 6
+    assert nn.accuracy(np.array([[0.5], [0.6]]), np.array([[0], [1]])) == 1.0         # one half is not above one half
+
+
+@pytest.mark.parametrize(("loss", "right"), [("bce_with_logits", 1.0), ("mse", 0.0)])
+def test_where_a_score_changes_its_class_is_known_from_the_loss(loss, right):
+    model = nn.Linear(1, 1, init=lambda shape, rng: np.full(shape, 0.25), bias=False)
+    x, y = np.ones((3, 1)), np.ones((3, 1))
+    for metrics in ("accuracy", ["accuracy"]):
+        assert nn.evaluate(model, x, y, loss=loss, metrics=metrics)["accuracy"] == right
+    assert nn.fit(model, x, y, loss=loss, lr=0.0, epochs=1, metrics="accuracy", validation=(x, y))["val_accuracy"] == [right]
+
+
+def test_r2_of_several_outputs_is_about_the_mean_of_each():
+    target = np.array([[0.0, 10.0], [2.0, 14.0]])
+    assert nn.r2_score(np.array([[1.0, 12.0], [1.0, 12.0]]), target) == 0.0
+    assert nn.r2_score(np.array([[0.0, 12.0], [2.0, 12.0]]), target) == pytest.approx(1.0 - 8.0 / 10.0)
+
+
 def test_predict_restores_the_mode():
     model = tensor_model(dropout=0.5)
     model[2].eval()
@@ -414,6 +460,79 @@ def test_what_validates_is_finite_too(part):
     held[part][3] = np.nan
     with pytest.raises(OperandError, match=r"validation\[0\] or validation\[1\] has nan or inf"):
         nn.fit(nn.Linear(1, 1, rng=0), x, y, validation=tuple(held), epochs=2)
+
+
+@pytest.mark.parametrize(
+    ("held", "error"),
+    [
+        ((np.ones((3, 1)), np.ones((3, 2))), "the same shape"),
+        ((np.ones((3, 1)), np.ones((2, 1))), "received validation of shapes"),
+        ((np.ones((0, 1)), np.ones((0, 1))), "received validation of shapes"),
+        ((1.0, np.ones((3, 1))), "received validation of shapes"),
+        ((np.ones((3, 1)), 1.0), "received validation of shapes"),
+    ],
+)
+def test_what_cannot_validate_is_told_before_the_first_step(held, error):
+    x, y = sine(12, rng=0)
+    model = nn.Linear(1, 1, rng=0)
+    before = model.state_dict()
+    with pytest.raises(ShapeError, match=error):
+        nn.fit(model, x, y, validation=held, epochs=2)
+    assert all(np.array_equal(before[name], array) for name, array in model.state_dict().items())
+
+
+@pytest.mark.parametrize(("x", "y"), [(1.0, [1.0]), ([1.0], 1.0), (np.ones((0, 1)), np.ones((0, 1))), (np.ones((2, 1)), np.ones((3, 1)))])
+def test_samples_are_arrays_of_one_length(x, y):
+    with pytest.raises(ShapeError, match="expected as many samples of each, and at least one"):
+        nn.fit(nn.Linear(1, 1, rng=0), x, y, epochs=1)
+
+
+@pytest.mark.parametrize("part", [0, 1])
+@pytest.mark.parametrize(("bad", "message"), [(np.inf, "x or y has nan or inf"), (Value(1.0), "expected numbers")])
+def test_samples_are_finite_numbers(part, bad, message):
+    samples = [np.ones((3, 1)), np.ones((3, 1))]
+    samples[part] = np.array([[1.0], [bad], [1.0]])
+    with pytest.raises(OperandError, match=message):
+        nn.fit(nn.Linear(1, 1, rng=0), *samples, epochs=1)
+
+
+@pytest.mark.parametrize("held", [True, False])
+def test_a_plateau_is_one_of_what_validates_where_there_is_some(held):
+    x, y = np.ones((4, 1)), np.ones((4, 1))
+    model = nn.Linear(1, 1, init="zeros")      # what validates gets worse while it is trained
+    options = {"validation": (x, -y)} if held else {}
+    history = nn.fit(model, x, y, optimizer="sgd", lr=0.1, epochs=4, schedule=lambda o: nn.ReduceLROnPlateau(o, 0.5, patience=0), **options)
+    assert history["lr"] == ([0.1, 0.1, 0.05, 0.025] if held else [0.1] * 4)
+
+
+@pytest.mark.parametrize("resumed", [False, True])
+def test_a_short_scalar_run_with_checkpoints_is_lifted_as_the_whole_would_be(tmp_path, resumed):
+    x, y = moons(8, rng=0)
+    path = tmp_path / "run" if resumed else None
+
+    def run(epochs, **options):
+        return nn.fit(nn.MLP(2, [2, 1], rng=0), x, y.astype(float), epochs=epochs, rng=0, **options)
+
+    short = run(2, checkpoint=path)
+    assert bool(short.lifted) is resumed
+    whole = run(20)
+    assert whole.lifted
+    if resumed:
+        rest = run(3, resume=path)
+        assert rest.lifted and rest["loss"] == whole["loss"][:3]
+
+
+def test_an_early_stopping_is_as_new_in_every_run():
+    x, y = sine(12, rng=0)
+    stopping = nn.EarlyStopping(2)
+    runs = [nn.fit(nn.Linear(1, 1, rng=0), x, y, lr=0.0, epochs=9, early_stopping=stopping, rng=0) for _ in range(2)]
+    assert [(len(run), run.best_epoch) for run in runs] == [(3, 1)] * 2
+
+
+def test_a_checkpoint_is_gone_on_from_where_there_is_one(tmp_path):
+    x, y = sine(12, rng=0)
+    runs = [nn.fit(nn.Linear(1, 1, rng=0), x, y, epochs=epochs, checkpoint=tmp_path / "run", resume=True, rng=0) for epochs in (2, 5)]
+    assert [len(run) for run in runs] == [2, 5] and runs[1]["loss"][:2] == runs[0]["loss"]
 
 
 def first(prediction, target):
