@@ -19,7 +19,7 @@ from autograd_core.errors import MissingExtraError, OperandError
 from nn.checkpoint import load_checkpoint, save_checkpoint
 from nn.data import moons
 from nn.description import build, describe
-from nn.files import FileError, write_atomically
+from nn.files import FileError, read_arrays, write_arrays, write_atomically
 from nn.io import notes_of
 from nn.training import Training
 
@@ -213,6 +213,15 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="disk full"):
         write_atomically(path, b"new")
     assert path.read_bytes() == b"old" and [p.name for p in tmp_path.iterdir()] == ["f"]
+
+
+@pytest.mark.parametrize("name", [".", "..", "", "folder"])
+def test_a_folder_is_no_file_to_write(tmp_path, name, monkeypatch):
+    (tmp_path / "folder").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(FileError, match="received a directory, expected the name of a file to write"):
+        write_atomically(name, b"new")
+    assert [p.name for p in tmp_path.rglob("*")] == ["folder"]
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no umask to speak of")
@@ -437,6 +446,68 @@ for kill in range(20 * kills):
     reached = training.epoch
 print(reached)
 """
+
+
+def ready(*, modules=(), schedule=False, stopping=False, seed=0):
+    """A run that has gone a step, with everything that a checkpoint holds."""
+    model = nn.Sequential(nn.Linear(2, 2, rng=seed), *modules)
+    optimizer = nn.Adam(model.parameters(), lr=0.5 + seed)
+    training = Training(model, optimizer, nn.StepLR(optimizer, 2) if schedule else None, nn.EarlyStopping(3) if stopping else None, np.random.default_rng(seed))
+    nn.mse_loss(model(np.ones((3, 2))), np.zeros((3, 2))).backward()
+    optimizer.step()
+    training.history.append({"loss": 1.0 + seed})
+    training.epoch = 1 + seed
+    return training
+
+
+def all_of(training):
+    """Whatever a checkpoint could change, as text."""
+    return repr([
+        training.model.state_dict(), training.optimizer.state_dict(), training.history.to_dict(), training.epoch, training.stopped, training.rng.bit_generator.state,
+        None if training.schedule is None else training.schedule.state_dict(), None if training.stopping is None else vars(training.stopping),
+    ])  # fmt: skip
+
+
+def test_a_checkpoint_of_which_a_part_does_not_fit_changes_nothing(tmp_path):
+    arrays, header = read_arrays(save_checkpoint(tmp_path / "good", ready()))
+    run = ready(seed=1)
+    before = all_of(run)
+    for name, array in arrays.items():
+        wrong = {**arrays, name: np.ones((*array.shape, 7))}
+        with pytest.raises(FileError, match="does not fit this run"):
+            load_checkpoint(write_arrays(tmp_path / "bad", wrong, header), run)
+        assert all_of(run) == before, name
+    load_checkpoint(tmp_path / "good", run)
+    assert all_of(run) == all_of(ready())
+
+
+@pytest.mark.parametrize(
+    ("mine", "message"),
+    [
+        ({"schedule": True}, "one of the two runs has schedule, the other has not"),
+        ({"stopping": True}, "one of the two runs has stopping, the other has not"),
+        ({"modules": [nn.Dropout(0.5, rng=0)]}, "its random generators are others"),
+    ],
+)
+def test_a_checkpoint_of_a_run_made_of_other_parts_changes_nothing(tmp_path, mine, message):
+    for one, other in ((mine, {}), ({}, mine)):
+        path, run = save_checkpoint(tmp_path / "run", ready(**one)), ready(seed=1, **other)
+        before = all_of(run)
+        with pytest.raises(FileError, match=message):
+            load_checkpoint(path, run)
+        assert all_of(run) == before
+
+
+def test_early_stopping_goes_on_waiting_where_it_was(tmp_path):
+    x, y = moons(12, rng=0)
+
+    def go(epochs, **files):
+        model = nn.Linear(2, 2, rng=0)
+        history = nn.fit(model, x, y, loss="cross_entropy", lr=0.0, epochs=epochs, early_stopping=4, rng=0, **files)
+        return len(history), history.stopped, history.best_epoch
+
+    assert go(3, checkpoint=tmp_path / "run") == (3, "finished", 1)
+    assert go(9, resume=tmp_path / "run") == go(9) == (5, "early stopping", 1)
 
 
 def test_a_checkpoint_whose_loading_is_interrupted_changes_nothing(tmp_path, monkeypatch):

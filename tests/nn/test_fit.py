@@ -522,6 +522,68 @@ def test_a_short_scalar_run_with_checkpoints_is_lifted_as_the_whole_would_be(tmp
         assert rest.lifted and rest["loss"] == whole["loss"][:3]
 
 
+@pytest.mark.parametrize("drop_last", [False, True])
+@pytest.mark.parametrize("batch_size", [None, 3, 4, 100])
+def test_a_progress_bar_is_full_at_the_end(monkeypatch, tmp_path, drop_last, batch_size):
+    x, y = moons(10, rng=0)
+    bars = []
+
+    class Bar:
+        def __init__(self, progress, total, *, unit, initial=0):
+            self.total, self.done = total, initial
+            bars.append(self)
+
+        def update(self):
+            self.done += 1
+
+        def set_description_str(self, text, refresh):
+            self.text = text
+
+        set_postfix_str = set_description_str
+
+        def close(self):
+            pass
+
+    monkeypatch.setattr(nn.train, "bar_of", Bar)
+    drop_last = drop_last and batch_size != 100
+    for epochs in (2, 5):
+        nn.fit(tensor_model(), x, y, loss="cross_entropy", epochs=epochs, batch_size=batch_size, drop_last=drop_last, checkpoint=tmp_path / "run", resume=True, rng=0)
+    steps = {None: 1, 3: 3 if drop_last else 4, 4: 2 if drop_last else 3, 100: 1}[batch_size]
+    assert [(bar.done, bar.total) for bar in bars] == [(2 * steps, 2 * steps), (5 * steps, 5 * steps)]
+
+
+def test_metrics_of_a_lifted_run_are_of_its_predictions_and_the_targets():
+    x, y = moons(10, rng=0)
+    seen = []
+    model = nn.MLP(2, [2, 1], rng=0)
+    history = nn.fit(model, x, y[:, None].astype(float), batch_size=3, epochs=3, rng=0, metrics={"m": lambda p, t: (seen.append((p, t)), 0.0)[1]})
+    assert history.lifted and len(seen) == 3
+    np.testing.assert_array_equal(seen[-1][1], y)
+    np.testing.assert_allclose(seen[-1][0], nn.predict(model, x))
+
+
+@pytest.mark.parametrize("lift", [None, True, False])
+def test_a_tensor_model_is_not_lifted(lift):
+    x, y = moons(10, rng=0)
+    history = nn.fit(tensor_model(), x, y, loss="cross_entropy", epochs=3, lift=lift, rng=0)
+    assert history.lifted == "" and history["loss"] == nn.fit(tensor_model(), x, y, loss="cross_entropy", epochs=3, rng=0)["loss"]
+
+
+@pytest.mark.parametrize(
+    ("n", "warns", "loss"),
+    [
+        (1, False, lambda p, t: ((p - t) ** 2).mean()),
+        (2, True, lambda p, t: ((p - t) ** 2).mean()),
+        (3, True, lambda p, t: ((p - t) ** 2).mean() + (p * p).sum()),
+        (3, False, lambda p, t: ((p[:, 0] - t) ** 2).mean() + 0.0 * (p @ p.T).sum()),
+        (3, False, lambda p, t: ((p - t[:, None]) ** 2).mean() + 0.0 * ((p @ p.T) * (p @ p.T)).sum()),
+    ],
+)
+def test_every_prediction_with_every_target_is_warned_of_once(recwarn, n, warns, loss):
+    nn.fit(nn.Linear(1, 1, rng=0), np.ones((n, 1)), np.ones(n), loss=loss, epochs=3, rng=0)
+    assert [str(w.message).split(";")[0].split("together")[1] for w in recwarn] == [f" to shape {(n, n)}, every prediction with every target"] * warns
+
+
 def test_an_early_stopping_is_as_new_in_every_run():
     x, y = sine(12, rng=0)
     stopping = nn.EarlyStopping(2)
