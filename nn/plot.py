@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from autograd_core import no_grad
 from autograd_core.arguments import Count, Numbers, as_numbers, checked
 from autograd_core.errors import OperandError, ShapeError
 
@@ -312,13 +311,3 @@ def activation_gallery(names: Sequence[str] | None = None, *, ax: Any = None, co
         if not i:
             inner.legend(fontsize="x-small", loc="upper left", frameon=False)
     return ax
-
-
-def forward_layers(model: Any, x: Any) -> list[tuple[str, np.ndarray]]:
-    """The output of every module of a `Sequential` for a batch, with its name."""
-    found = []
-    with no_grad():
-        for i, module in enumerate(model):
-            x = module(x)
-            found.append((f"{i} {type(module).__name__}", np.asarray(getattr(x, "data", x))))
-    return found

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import numpy as np
 
 from autograd_core import Tensor, Value
-from autograd_core.arguments import Numbers, checked
+from autograd_core.arguments import Numbers, as_numbers, checked
 from autograd_core.errors import OperandError, ShapeError
 
 from .axes import COLOURS, ink, new_axes, paper, pyplot, tidy
@@ -255,19 +255,21 @@ def loss_surface(
     for name, (low, high) in (("xlim", xlim), ("ylim", ylim)):
         if not low < high:
             raise OperandError(f"loss_surface: received {name}={(low, high)}, expected two numbers, the smaller one first.")
-    for places in (paths or {}).values():
-        if np.ndim(places) != 2 or np.shape(places)[1] != 2:
-            raise ShapeError(f"loss_surface: received a path of shape {np.shape(places)}, expected (steps, 2).")
+    found = {name: as_numbers(places, "loss_surface", f"paths[{name!r}]") for name, places in (paths or {}).items()}
+    for places in found.values():
+        if places.ndim != 2 or places.shape[1] != 2:
+            raise ShapeError(f"loss_surface: received a path of shape {places.shape}, expected (steps, 2).")
     u, v = np.linspace(*xlim, resolution), np.linspace(*ylim, resolution)
 
     def height(points: np.ndarray) -> np.ndarray:
-        values = np.array([float(f(Tensor(p)).item()) for p in points])
-        return np.log10(1.0 + values) if log else values
+        values = [as_numbers(f(Tensor(p)), "loss_surface", "f(…)") for p in points]
+        if any(value.size != 1 for value in values):
+            raise ShapeError(f"loss_surface: f gave an array of shape {values[0].shape}, expected a function of two parameters that gives one number.")
+        heights = np.array([float(value.reshape(())) for value in values])
+        return np.log10(1.0 + heights) if log else heights
 
     a, b = np.meshgrid(u, v)
     z = height(np.column_stack([a.ravel(), b.ravel()])).reshape(a.shape)
-    if z.shape != a.shape:
-        raise ShapeError("loss_surface: expected a function of two parameters that gives one number.")
     if ax is None:                             # not before the function has been asked: where that raises, no empty picture remains
         ax = pyplot().subplots(figsize=(7.4, 5.6), layout="constrained", subplot_kw={"projection": "3d"})[1]
     ax.computed_zorder = False
@@ -275,7 +277,7 @@ def loss_surface(
     ax.contour(a, b, z, levels=14, colors="#444444", linewidths=0.5, zorder=2)
     span = float(np.ptp(z))
     styles = ("-", "--", "-.", ":")
-    for k, (name, places) in enumerate((paths or {}).items()):
+    for k, (name, places) in enumerate(found.items()):
         inside = (places[:, 0] >= xlim[0]) & (places[:, 0] <= xlim[1]) & (places[:, 1] >= ylim[0]) & (places[:, 1] <= ylim[1])
         kept = places[inside]
         if not len(kept):
@@ -284,7 +286,7 @@ def loss_surface(
         ax.plot(kept[:, 0], kept[:, 1], height(kept) + 0.015 * span, color=colour, linestyle=style, linewidth=2.8, label=name, zorder=5)
         ax.scatter(*kept[0], height(kept[:1]) + 0.015 * span, color=ink(), s=30, zorder=6)
         ax.scatter(*kept[-1], height(kept[-1:]) + 0.015 * span, color=colour, marker="v^sDPX"[k % 6], s=44, edgecolors="white", zorder=7)
-    if paths:
+    if ax.get_legend_handles_labels()[0]:
         ax.legend(loc="upper left", fontsize="small")
     ax.set_xlabel("θ₁")
     ax.set_ylabel("θ₂")

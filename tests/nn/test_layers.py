@@ -327,6 +327,29 @@ def test_bad_input():
         nn.Linear(2, 2, init="xavier")
 
 
+@pytest.mark.parametrize(("kind", "axes"), [(nn.RNNCell, (1, 2)), (nn.LSTMCell, (1, 2)), (nn.RNN, (2, 3)), (nn.LSTM, (2, 3))])
+def test_what_a_recurrent_layer_takes(kind, axes):
+    layer = kind(3, 2, rng=0)
+    for shape in ((3,), (2, 3), (4, 2, 3), (5, 4, 2, 3), (2, 4), (4,)):
+        if len(shape) in axes and shape[-1] == 3:
+            out = layer(np.ones(shape))
+            assert (out[0] if isinstance(out, tuple) else out).shape == (*shape[:-1], 2)
+        else:
+            with pytest.raises(ShapeError, match=rf"{kind.__name__}: received shape .*, expected {axes[0]} or {axes[1]} axes, the last of length 3"):
+                layer(np.ones(shape))
+    assert repr(layer) == f"{kind.__name__}(3, 2)"
+
+
+@pytest.mark.parametrize("kind", [nn.RNN, nn.LSTM])
+def test_a_sequence_has_a_step(kind):
+    for shape, batch_first in (((0, 2, 3), False), ((0, 3), False), ((2, 0, 3), True)):
+        with pytest.raises(ShapeError, match="received a sequence of no steps, expected at least one"):
+            kind(3, 2, batch_first=batch_first)(np.ones(shape))
+    assert kind(3, 2)(np.ones((2, 0, 3)))[0].shape == (2, 0, 2)
+    assert repr(kind(3, 2, 2)) == f"{kind.__name__}(3, 2, num_layers=2)"
+    assert kind(3, 2, 2, dtype=np.float32).config()["dtype"] == "float32"
+
+
 @pytest.mark.parametrize("kind", [nn.RNN, nn.LSTM])
 @pytest.mark.parametrize("batch_first", [False, True])
 @pytest.mark.parametrize("shape", [(4, 2, 3), (4, 3)])

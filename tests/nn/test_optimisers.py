@@ -462,6 +462,38 @@ def test_an_epoch_whose_rate_cannot_be_worked_out_changes_nothing(which):
     assert schedule.epoch == 0 and schedule.get_last_lr() == [0.25, 0.5]
 
 
+def test_a_plateau_is_told_one_number():
+    optimizer = nn.SGD([Value(1.0)], lr=0.4)
+    schedule = nn.ReduceLROnPlateau(optimizer, 0.5, patience=0, threshold=0.1)
+    for loss in (1.0, np.float32(0.89), Tensor([[0.8]]), Value(0.7)):     # each a tenth better, at least
+        schedule.step(loss)
+        assert optimizer.lr == 0.4 and schedule.best == float(np.asarray(getattr(loss, "data", loss)).reshape(()))
+    schedule.step(0.64)                        # less than a tenth better
+    assert optimizer.lr == 0.2 and schedule.best == 0.7
+    for bad in (np.ones(2), []):
+        with pytest.raises(OperandError, match="expected one number"):
+            schedule.step(bad)
+    for factor in (0.0, 1.0, 1.5):
+        with pytest.raises(OperandError, match="expected a number between 0 and 1"):
+            nn.ReduceLROnPlateau(optimizer, factor)
+    assert optimizer.lr == 0.2 and schedule.epoch == 5
+
+
+def test_what_a_schedule_and_an_optimiser_say():
+    optimizer = nn.SGD([Value(1.0), Value(2.0)], lr=0.5)
+    assert nn.LambdaLR(optimizer, lambda epoch: 1.0 / (1 + epoch)).rate(0.5, 4) == 0.1
+    assert repr(optimizer) == "SGD(2 parameters, lr=0.5, momentum=0.0, nesterov=False, weight_decay=0.0, dampening=0.0, maximize=False)"
+
+
+def test_a_read_only_array_is_left_alone():
+    array = np.array([1.0, 2.0])
+    array.flags.writeable = False
+    p = Tensor(array)
+    (p * p).sum().backward()
+    nn.SGD([p], lr=0.25).step()
+    assert p.data.tolist() == [0.5, 1.0] and array.tolist() == [1.0, 2.0]
+
+
 @pytest.mark.parametrize("bad", [-1.0, math.nan])
 def test_settings_of_schedules_are_within_bounds(bad):
     optimizer = nn.SGD([Value(1.0)], lr=0.4)

@@ -114,6 +114,32 @@ def test_a_surface_names_the_paths_over_it(tmp_path):
         plot_model.loss_surface(valley, ax=plt.subplots()[1])
 
 
+def test_a_surface_is_of_numbers_over_a_plane():
+    def valley(t):
+        return t[0] ** 2 + 10.0 * t[1] ** 2
+
+    before = plt.get_fignums()
+    for call, error, message in (
+        (lambda: plot_model.loss_surface(valley, xlim=(1.0, 1.0)), OperandError, r"xlim=\(1.0, 1.0\), expected two numbers, the smaller one first"),
+        (lambda: plot_model.loss_surface(valley, ylim=(2.0, 1.0)), OperandError, r"ylim=\(2.0, 1.0\)"),
+        (lambda: plot_model.loss_surface(valley, paths={"a": np.ones(3)}), ShapeError, r"a path of shape \(3,\), expected \(steps, 2\)"),
+        (lambda: plot_model.loss_surface(valley, paths={"a": np.ones((3, 3))}), ShapeError, r"a path of shape \(3, 3\)"),
+        (lambda: plot_model.loss_surface(lambda t: t), ShapeError, r"f gave an array of shape \(2,\), expected a function of two parameters that gives one number"),
+        (lambda: plot_model.loss_surface(lambda t: "low"), OperandError, "expected real numbers"),
+        (lambda: plot_model.optimizer_paths(valley, [1.0, 1.0], {"SGD": 3}), OperandError, "expected functions that make an optimiser"),
+        (lambda: plot_model.layer_histograms(nn.ReLU(), np.ones((2, 2)), np.ones((2, 1))), OperandError, "expected a Sequential or an MLP"),
+        (lambda: plot.misclassified(nn.Linear(64, 1, rng=0), np.ones((4, 64)), np.ones(4)), ShapeError, "expected a score for each class"),
+    ):
+        with pytest.raises(error, match=message):
+            call()
+    assert plt.get_fignums() == before
+    drawn = [plot_model.loss_surface(f, resolution=3, paths={"near": [[0.0, 0.0], [1.0, 1.0]], "far": [[9.0, 9.0]]}) for f in (valley, lambda t: valley(t).item())]
+    for ax in drawn:
+        assert ax.get_legend_handles_labels()[1] == ["near"] and ax.get_zlim() == drawn[0].get_zlim()
+    assert plot_model.loss_surface(valley, resolution=3, paths={"far": [[9.0, 9.0]]}).get_legend() is None
+    plt.close("all")
+
+
 def test_live_in_a_file(tmp_path, monkeypatch):
     monkeypatch.delitem(sys.modules, "ipykernel", raising=False)  # imported by the tests of notebooks: this is none
     x, y = moons(30, rng=0)
