@@ -63,13 +63,8 @@ class Script:
             self.bound[name] = thing  # which also keeps it alive, so that its id stays its own
         return name
 
-    def _written(self, argument: Any) -> str:
-        if argument is None or isinstance(argument, str | tuple):
-            return repr(argument)
-        return self.name(argument)
-
     def _line(self, function: Any, arguments: Sequence[Any]) -> str:
-        written = [self._written(a) for a in arguments]
+        written = [self.name(a) for a in arguments]
         if function is np.copyto:
             return f"{written[0]}[...] = {written[1]}"  # the same, without NumPy's dispatch of functions
         if function is np.dot:
@@ -83,7 +78,7 @@ class Script:
     def call(self, function: Callable[..., Any], *arguments: Any, careful: Callable[..., Any] | None = None) -> None:
         """Append `function(*arguments)`; the careful script calls `careful` instead, if given.
 
-        Arrays and functions are bound, numbers become constants; None and tuples of ints are written as they are.
+        Arrays and functions are bound, numbers become constants.
         """
         self._append(self._line(function, arguments), None if careful is None else self._line(careful, arguments))
 

@@ -30,7 +30,7 @@ from autograd_core import (
     no_grad,
     vjp,
 )
-from autograd_core.errors import LiftError, RuleError
+from autograd_core.errors import AnomalyError, LiftError, RuleError
 from autograd_core.modes import WATCHED
 from autograd_core.walk import walk
 
@@ -431,3 +431,16 @@ def test_derivatives_of_what_depends_on_nothing_are_of_the_usual_kind() -> None:
     ]  # fmt: skip
     assert [type(block) for block in blocks] == [float] * 9
     assert blocks == [4.0, 0.0, 0.0, 0.0, 0.0, 2.0, 0.0, 0.0, 0.0]
+
+
+def test_an_anomaly_is_found_where_it_comes_in_and_in_which_sweep() -> None:
+    x = Tensor([0.0, 4.0])
+    with detect_anomaly():
+        with pytest.raises(AnomalyError, match="backward: received a gradient with nan in it for Tensor of shape"):
+            (x * 2.0).backward([1.0, np.nan])
+        with pytest.raises(AnomalyError, match=r"the backward pass of sqrt.* gave a gradient of inf"):
+            np.sqrt(x).sum().backward()
+        with pytest.raises(AnomalyError, match=r"the forward sweep of sqrt\(0.0\) gave inf"):
+            ag.jvp(lambda t: np.sqrt(t) * 2.0, (0.0,), (1.0,))
+    assert x.grad is None
+    assert ag.jvp(lambda t: np.sqrt(t) * 2.0, (0.0,), (1.0,))[1] == np.inf

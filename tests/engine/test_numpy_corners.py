@@ -434,3 +434,66 @@ def test_equal_elements_have_one_that_stands_for_them() -> None:
     (values * np.array([1.0, 10.0])).sum().backward()
     np.testing.assert_array_equal(t.grad, [10.0, 1.0, 0.0, 0.0])
     assert (index.tolist(), inverse.tolist(), counts.tolist()) == ([1, 0], [1, 0, 1, 0], [2, 2])
+
+
+@pytest.mark.parametrize("ufunc", [np.add, np.multiply, np.maximum, np.minimum, np.logaddexp], ids=lambda u: u.__name__)
+@pytest.mark.parametrize("options", [{}, {"axis": 1}, {"axis": None}, {"axis": (0, 1)}, {"axis": 0, "keepdims": True}])
+def test_reducing_by_an_operation(ufunc: np.ufunc, options: dict[str, Any]) -> None:
+    x = np.array([[0.5, -1.0, 2.0], [1.5, 0.25, -0.75]])
+    if ufunc is np.logaddexp:
+        with pytest.raises(MissingRuleError, match="logaddexp"):
+            ufunc.reduce(Tensor(x), **options)
+        return
+    out = ufunc.reduce(Tensor(x), **options)
+    np.testing.assert_allclose(out.data, ufunc.reduce(x, **options), rtol=1e-15)
+    assert check_grads(lambda t: ufunc.reduce(t, **options), (x,)).failures == []
+    with pytest.raises(MissingRuleError, match="dtype="):
+        ufunc.reduce(Tensor(x), **options, dtype=np.float32)
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda: np.linalg.norm(Tensor([1.0, 2.0]), ord=0), MissingRuleError, "norm: ord=0 has no derivative rule"),
+        (lambda: np.resize(Tensor(np.zeros((0,))), (2,)), ShapeError, r"resize: received shape \(0,\), expected an element at least"),
+        (lambda: np.apply_along_axis(lambda v: v * 2.0, 0, Tensor(np.zeros((3, 0)))), ShapeError, r"received shape \(3, 0\), expected a vector at least along axis 0"),
+        (lambda: np.polyfit(PLACES, Tensor(PLACES), 1, full=True), MissingRuleError, "polyfit: full= and cov= have no rule here"),
+        (lambda: np.polyfit(PLACES, Tensor(PLACES), 1, cov=True), MissingRuleError, "polyfit: full= and cov= have no rule here"),
+        (lambda: np.polyfit(PLACES, Tensor(PLACES), 1, w=np.ones(2)), ShapeError, r"weights of shape \(2,\), expected \(3,\)"),
+    ],
+)
+def test_what_has_no_rule_or_no_elements(call: Callable[[], Any], error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        call()
+
+
+def test_a_variable_is_correlated_with_itself() -> None:
+    assert np.corrcoef(Tensor([1.0, 2.0, 4.0])).item() == 1.0
+    assert grad(lambda x: np.corrcoef(x))(np.array([1.0, 2.0, 4.0])).tolist() == [0.0, 0.0, 0.0]
+
+
+@pytest.mark.parametrize("shape", [(0, 0), (1, 1), (0, 2, 2), (3, 1, 1), (2, 0, 0)])
+def test_determinants_of_the_smallest_matrices(shape: tuple[int, ...]) -> None:
+    x = np.zeros(shape)
+    np.testing.assert_array_equal(np.linalg.det(Tensor(x)).data, np.linalg.det(x))
+    gradient = grad(lambda t: np.sum(np.linalg.det(t)))(x)
+    np.testing.assert_array_equal(gradient, np.ones(shape) if shape[-1] == 1 else x)
+    assert not ag.hessian(lambda t: np.sum(np.linalg.det(t)))(x).any()
+
+
+def test_small_things_that_a_tensor_can_do() -> None:
+    x = Tensor([[1.0, 2.0, 3.0]])
+    assert x.mT.data.tolist() == [[1.0], [2.0], [3.0]] and grad(lambda t: np.sum(t.mT * [[1.0], [2.0]]))(np.ones((1, 2))).tolist() == [[1.0, 2.0]]
+    assert (+x).data.tolist() == x.data.tolist() and grad(lambda t: np.sum(+t))(np.ones(2)).tolist() == [1.0, 1.0]
+    assert [bool(Tensor(v)) for v in (0.0, [2.0], [[-0.0]], np.nan)] == [False, True, False, True]
+    stacked = ag.array(np.array([Value(1.0), 2.0], dtype=object))
+    assert stacked.data.tolist() == [1.0, 2.0] and isinstance(stacked, Tensor)
+
+
+def test_a_tree_may_have_keys_of_several_kinds() -> None:
+    assert grad(lambda tree: tree[1] * tree["a"])({1: 2.0, "a": 3.0}) == {1: 3.0, "a": 2.0}
+
+
+def test_modules_list_their_public_names() -> None:
+    assert {"explain", "grad", "lift", "Tensor"} <= set(dir(ag)) and dir(ag) == sorted(ag.__all__)
+    assert all(hasattr(ag, name) for name in dir(ag))

@@ -24,6 +24,7 @@ ENTRIES: dict[str, tuple[int, dict[str, Any]]] = {
     "any number of operands": (3, {
         "array": lambda *x: np.sum(np.stack(np.broadcast_arrays(*(np.square(v) for v in x))), axis=0), "variadic": True,
         "d": (lambda m, out, *x: tuple(2.0 * v for v in x),)}),
+    "a step in a formula": (1, {"array": lambda x: np.square(np.maximum(x, 0.0)), "d": (lambda m, out, x: 2.0 * x * m.step(x),)}),
     "a parameter": (1, {"array": lambda x, *, k=3.0: k * x * x, "d": (lambda m, out, x, *, k=3.0: 2.0 * k * x,)}),
 }  # fmt: skip
 

@@ -160,6 +160,18 @@ def test_roots_of_all_kinds() -> None:
     np.testing.assert_array_equal(program.theta.grad, [0.0])
 
 
+@pytest.mark.parametrize("kind", [None, "matrix", "level batching", "scalar source"])
+def test_a_root_that_is_a_plain_number(kind: str | None) -> None:
+    for root in (Value(3.0), Value(1.0) * 3.0):
+        program = lift_with_origins(root, params=[], inputs=[], kind=kind)[0]
+        program.backward()
+        assert program() == 3.0 and program.theta.grad.shape == (0,)
+    a = Value(2.0)
+    program = lift_with_origins(a, params=[], inputs=[a], kind=kind)[0]
+    program.inputs[:] = 5.0
+    assert program() == 5.0
+
+
 def test_write_back() -> None:
     loss, (w, b), xs = line_fit()
     program = lift(loss, params=[w, b], inputs=xs)

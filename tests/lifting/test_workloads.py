@@ -10,22 +10,23 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autograd_core.lifting import Program, lift, scalar_source, verified
+from autograd_core.lifting import Program, adjoint, choose, lift, lift_with_origins, scalar_source, verified
 from autograd_core.lifting.canonical import Canonical
 from autograd_core.lifting.compiled import Compiled
 from autograd_core.lifting.level import compile_levels
 from autograd_core.lifting.matrix import compile_matrices
 from autograd_core.lifting.scalar_source import compile_scalars
+from autograd_core.walk import walk
 
 from .reference import Replay, relative_error, worst_error
-from .workloads import WORKLOADS, Graph, random_graph
+from .workloads import WORKLOADS, Graph, random_graph, random_loops
 
 TOLERANCE = 1e-10
 FUZZED = {50: 60, 200: 200}.get(settings().max_examples, 2000)  # by profile: dev, ci, intense
 WAYS: dict[str, Callable[[Canonical], Compiled]] = {
     "matrix": compile_matrices,
     "matrix, nothing merged": lambda graph: compile_matrices(graph, small=1),
-    "matrix, all merged": lambda graph: compile_matrices(graph, small=10**9),
+    "matrix, merged early": lambda graph: compile_matrices(graph, small=2),
     "levels": compile_levels,
     "scalars": compile_scalars,
 }
@@ -80,6 +81,36 @@ def test_random_graphs_agree(seed: int, count: Any) -> None:
         with pytest.MonkeyPatch.context() as monkeypatch:
             program = lift_by(way, graph, monkeypatch)
         assert worst_error(program, graph, steps=2, same_path=True) < TOLERANCE, way
+
+
+@settings(max_examples=FUZZED, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1))
+def test_random_programs_of_arrays_agree(seed: int, count: Any) -> None:
+    count("random programs of arrays, in loops, lifted in every way")
+    graph = random_loops(seed)
+    for way in WAYS:
+        with pytest.MonkeyPatch.context() as monkeypatch:
+            program = lift_by(way, graph, monkeypatch)
+        assert worst_error(program, graph, steps=2, same_path=True) < TOLERANCE, way
+
+
+@pytest.mark.parametrize("kind", [None, *choose.WAYS])
+@pytest.mark.parametrize("seed", range(12))
+def test_every_recorded_operation_belongs_to_a_line(seed: int, kind: str | None) -> None:
+    loss, parameters, inputs = random_loops(seed) if seed % 3 else random_graph(seed)
+    recorded = {id(node) for node in walk(loss) if node.op is not None}
+    program, origins = lift_with_origins(loss, params=parameters, inputs=inputs, kind=kind)
+    assert {id(node) for _, nodes in origins for node in nodes} == recorded
+    assert sum(line.replaced for line in program.lines) == len(recorded)
+
+
+@pytest.mark.parametrize("sizes", [(0, 10**9, 0), (10**9, 0, 0), (0, 10**9, 10**9)], ids=["as they are", "column by column", "turned round"])
+@pytest.mark.parametrize("name", ["moons_relu_hinge", "softmax_cross_entropy", "rnn_one_sequence"])
+def test_products_of_all_proportions(name: str, sizes: tuple[int, int, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    for bound, size in zip(("_THIN", "_LARGE", "_SMALL"), sizes, strict=True):
+        monkeypatch.setattr(adjoint, bound, size)
+    graph = WORKLOADS[name]()
+    assert worst_error(lift_by("matrix", graph, monkeypatch), graph, steps=3) < TOLERANCE
 
 
 @pytest.mark.parametrize("name", ["moons_shuffled_leaves_and_label_values", "mixed_operations", "random_dag_narrow"])

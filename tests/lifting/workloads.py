@@ -471,3 +471,84 @@ def random_graph(seed: int) -> Graph:
     if seed % 2:
         return random_net(rng)
     return random_dag(rng, rng.randint(2, 20), rng.randint(5, 300), rng.choice([0, 5, 20]), SMOOTH)
+
+
+Grid = list[list[Any]]
+
+
+def _product(rng: random.Random, one: Grid, other: Grid) -> Grid:
+    """Every row of one with every row of the other, in one of the ways in which students write it, with a bias or without."""
+    k, scale = len(one[0]), rng.choice([1.0, 1.0, 0.5, -1.0])
+    bias = uniform(rng, len(one)) if rng.random() < 0.4 else None
+    way, shuffled = rng.choice(["sum", "fused", "scaled", "signs"]), rng.random() < 0.3
+    signs = [[rng.choice([-1.0, 1.0]) for _ in other] for _ in one]
+    found: Grid = []
+    for i, row in enumerate(one):
+        found.append([])
+        for j, column in enumerate(other):
+            order = rng.sample(range(k), k) if shuffled else list(range(k))
+            start: Any = 0.0 if bias is None else bias[i]
+            if way == "fused":
+                z = apply("weighted_sum", *[row[t] for t in order], *[column[t] for t in order], start)
+            elif way == "scaled":
+                z = sum((scale * row[t] * column[t] for t in order), start)
+            else:
+                z = sum((row[t] * column[t] for t in order), start) * (signs[i][j] if way == "signs" else scale)
+            found[i].append(z)
+    return found
+
+
+def random_loops(seed: int) -> Graph:
+    """A program of arrays, written out in loops over numbers: products in a row and side by side, softmax, skips, masks, sums."""
+    rng = random.Random(seed)
+    width = rng.randint(1, 4)
+    grids: list[Grid] = []
+    leaves: list[tuple[bool, list[Value]]] = []
+
+    def leaf(rows: int) -> Grid:
+        grid: Grid = [uniform(rng, width) for _ in range(rows)]
+        leaves.append((rng.random() < 0.6, flat(grid)))
+        return grid
+
+    grids += [leaf(rng.randint(1, 5)) for _ in range(rng.randint(2, 4))]
+    for _ in range(rng.randint(1, 5)):
+        x, y = rng.choice(grids), rng.choice(grids)
+        kind = rng.choice(["product", "product", "blocks", "unary", "softmax", "mix", "rows", "mask", "same", "turned"])
+        if kind == "product":
+            z = _product(rng, x, y)
+        elif kind == "blocks":                 # several products of one shape
+            half = max(1, len(x) // 2)
+            blocks = [_product(random.Random(seed), x[a : a + half], [[apply("tanh", v * 0.5) for v in row] for row in x[a : a + half]]) for a in range(0, half * (len(x) // half), half)]
+            z = [row for block in blocks for row in block]
+        elif kind == "unary":
+            name = rng.choice(SMOOTH)
+            z = [[apply(name, v) for v in row] for row in x]
+        elif kind == "softmax":
+            raised = [[apply("exp", v * 0.5) for v in row] for row in x]
+            z = [[v / sum(row) for v in row] for row in raised]
+        elif kind == "mix" and (len(x), len(x[0])) == (len(y), len(y[0])):
+            how = rng.choice([lambda a, b: a * b, lambda a, b: a + b, lambda a, b: a - 2.0 * b, lambda a, b: a * b * 0.5 - a])
+            z = [[how(a, b) for a, b in zip(p, q, strict=True)] for p, q in zip(x, y, strict=True)]
+        elif kind == "rows":
+            z = [[sum(row) * 0.25 + 1.0] * len(row) for row in x]
+        elif kind == "mask":
+            z = [[v * rng.choice([0.0, 1.0, 2.0]) + rng.choice([0.0, 0.5]) for v in row] for row in x]
+        elif kind == "turned":
+            z = [list(column) for column in zip(*x, strict=True)]
+        else:
+            z = [[v / 2.0 for v in row] for row in x]
+        if any(not abs(float(getattr(v, "data", v))) <= 3.0 for row in z for v in row):
+            z = [[apply("tanh", v) for v in row] for row in z]
+        if len(z[0]) != width:                 # back to a width at which it meets the others
+            weights = leaf(len(z[0]))
+            z = _product(rng, z, [list(column) for column in zip(*weights, strict=True)])
+        grids.append(z[:5])
+    loss: Any = rng.choice([0, 0.5])
+    for grid in [*rng.sample(grids, min(len(grids), rng.randint(1, 3))), grids[-1]]:
+        way = rng.choice(["plain", "plain", "squares", "weights", "tanh"])
+        for row in grid:
+            for v in row:
+                loss = loss + (v if way == "plain" else v * v if way == "squares" else v * rng.uniform(-1, 1) if way == "weights" else apply("tanh", v))
+    parameters = [v for is_parameter, values in leaves if is_parameter for v in values]
+    inputs = [v for is_parameter, values in leaves if not is_parameter for v in values]
+    return loss + 0.0, parameters, inputs

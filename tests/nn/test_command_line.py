@@ -189,3 +189,57 @@ def test_the_demo(tmp_path):
     assert all('id="range"' in page and "http://" not in page.replace("http://www.w3.org/", "") for page in pages), "sliders, and no network"
     svg = (tmp_path / "demo_output/neuron_graph.svg").read_text(encoding="utf-8")
     assert "<svg" in svg and "tanh" in svg and "epoch" in done.stderr
+
+
+def told(arguments, capsys):
+    """The exit code, and the one line that says what is wrong."""
+    code = run([str(a) for a in arguments])
+    (line,) = capsys.readouterr().err.splitlines()
+    return code, line
+
+
+def test_files_that_cannot_be_learnt_from(tmp_path, capsys):
+    table, long = tmp_path / "t.csv", tmp_path / "long.csv"
+    table.write_text("a,b\n" + "".join(f"{i},{i / 4}\n" for i in range(20)), encoding="utf-8")
+    long.write_text('a,b\n"' + "1" * 140_000 + '",2\n', encoding="utf-8")
+    out = ["--output", tmp_path / "out", "--epochs", 1, "--quiet"]
+    for arguments, message in (
+        ([long], "long.csv: not a CSV text file (field larger than field limit (131072))."),
+        ([table, "--target", "c"], "t.csv: there is no column 'c'; there are a, b."),
+        ([table, "--task", "classes"], "t.csv: column 'b' has fractions, so it cannot be class numbers; use --task numbers."),
+    ):
+        code, line = told(["train", *arguments, *out], capsys)
+        assert code == 2 and line.startswith("python -m nn: ") and line.endswith(message)
+    assert not (tmp_path / "out").exists()
+    assert run(["train", str(table), *map(str, out)]) == 0
+    assert "fit.png" in files(tmp_path / "out") and "R²" in capsys.readouterr().out
+    other = nn.save(nn.Linear(1, 1, rng=0), tmp_path / "other.safetensors")
+    code, line = told(["predict", other, table], capsys)
+    assert code == 2 and "was not written by `python -m nn train`" in line
+    code, line = told(["predict", tmp_path / "out" / "model.safetensors", table, "--output", tmp_path / "no" / "folder.csv"], capsys)
+    assert code == 2 and line == f"python -m nn: {tmp_path / 'no' / 'folder.csv'}: No such file or directory"
+
+
+def test_digits_are_learnt_with_a_picture_of_the_wrong_ones(tmp_path, capsys):
+    assert run(["train", "digits", "--epochs", "1", "--hidden", "4", "--quiet", "--output", str(tmp_path)]) == 0
+    said = capsys.readouterr().out
+    assert "1438 samples to train on, 359 held out, 64 features, 10 classes" in said and "misclassified.png" in files(tmp_path)
+
+
+def test_ctrl_c_before_the_first_epoch_is_over_writes_nothing(tmp_path, capsys, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("nn.epochs.Epoch.__call__", interrupted)
+    train = ["train", "moons", "--epochs", "3", "--quiet", "--output", str(tmp_path / "out")]
+    assert run(train) == 1 and "ended before the first epoch was over; nothing was written." in capsys.readouterr().out
+    assert not (tmp_path / "out").exists() or not files(tmp_path / "out")
+
+
+@pytest.mark.parametrize(("error", "code", "said"), [(KeyboardInterrupt, 130, "interrupted\n"), (BrokenPipeError, 0, "")])
+def test_what_ends_a_command_from_outside(capsys, monkeypatch, error, code, said):
+    def ended(_):
+        raise error
+
+    monkeypatch.setattr("nn.cli._train", ended)
+    assert run(["train", "moons"]) == code and capsys.readouterr().err == said

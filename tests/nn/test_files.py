@@ -498,6 +498,16 @@ def test_a_checkpoint_of_a_run_made_of_other_parts_changes_nothing(tmp_path, min
         assert all_of(run) == before
 
 
+@pytest.mark.parametrize("kind", ["PCG64", "MT19937", "Philox", "SFC64"])
+def test_generators_of_every_kind_go_on_where_they_were(tmp_path, kind):
+    runs = [ready() for _ in range(2)]
+    for seed, run in enumerate(runs):
+        run.rng = np.random.Generator(getattr(np.random, kind)(seed))
+        run.rng.integers(0, 9, 7)
+    load_checkpoint(save_checkpoint(tmp_path / "run", runs[0]), runs[1])
+    assert runs[0].rng.normal(size=9).tolist() == runs[1].rng.normal(size=9).tolist()
+
+
 def test_early_stopping_goes_on_waiting_where_it_was(tmp_path):
     x, y = moons(12, rng=0)
 

@@ -70,6 +70,25 @@ def test_what_is_refused(text, message):
         compute(text, {"x": 1.0})
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["explain", "x*2", "x2"], "received 'x2', expected a name and a number, as in w=2."),
+        (["explain", "x*2", "=2"], "received '=2', expected a name and a number, as in w=2."),
+        (["explain", "x*2", "2x=1"], "received '2x=1', expected a name and a number"),
+        (["explain", "x*2", "x=1", "--what"], "unrecognised: '--what'"),
+        (["operations", "what"], "unrecognised: what"),
+        (["operations", "--what", "else"], "unrecognised: '--what'"),
+    ],
+)
+def test_arguments_that_cannot_be_read(arguments, message, capsys):
+    try:
+        status = main(arguments)
+    except SystemExit as end:
+        status = end.code
+    assert status == 2 and message in capsys.readouterr().err
+
+
 def test_errors_go_to_stderr_with_status_2(capsys):
     assert main(["explain", "w*", "w=1"]) == 2
     assert capsys.readouterr().err.startswith("error: cannot read")
