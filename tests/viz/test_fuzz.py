@@ -2,11 +2,19 @@
 
 import xml.etree.ElementTree as ET
 
+from collections import Counter
+
+import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autograd_core import Value
+import nn
+from autograd_core import Value, weighted_sum
 from autograd_core.viz import draw, explain
+from autograd_core.viz.boxes import told_constants
+from autograd_core.viz.fold import view_of
+from autograd_core.viz.network import Constant, read
 
 from .graphs import scope
 
@@ -50,3 +58,108 @@ def test_every_graph_is_explained(root, limit):
         if getattr(node, "op", None) is not None:
             assert gradients.get(names[i], 0.0) == node.grad
     assert found.html and str(found)
+
+
+def beside(network, view):
+    """The boxes before and after each box, by their places in the list."""
+    place = {id(unit): k for k, unit in enumerate(view.units)}
+    near = [(set(), set()) for _ in view.units]
+    for use in network.uses:
+        a, b = view.unit_of.get(use.operand), view.unit_of.get(use.node)
+        if a is not None and b is not None and a is not b:
+            near[place[id(b)]][0].add(place[id(a)])
+            near[place[id(a)]][1].add(place[id(b)])
+    return near
+
+
+@given(roots(), st.sampled_from([None, 0, 1, 5]), st.booleans())
+def test_folding_loses_no_node_and_makes_no_cycle(root, depth, fold):
+    network = read(root)
+    view = view_of(network, depth=depth, fold=fold)
+    members = [i for unit in view.units for i in unit.members]
+    assert sorted(members) == list(range(len(network.nodes))) and view.shown == view.total == len(members)
+    assert all(view.unit_of[i] is unit for unit in view.units for i in unit.members)
+    assert all(a < k for k, (before, _) in enumerate(beside(network, view)) for a in before), "operands come first"
+    assert fold or {unit.kind for unit in view.units} <= {"node", "module"}
+    for unit in view.units:
+        assert not unit.faded and len({network.owner[i] for i in unit.members}) == 1 or unit.call is not None
+        if unit.kind == "node":
+            assert set(unit.members[1:]) <= set(told_constants(network, unit.members[0]))
+        elif unit.kind == "sum":
+            made = [i for i in unit.members if network.op(i) is not None]
+            assert len(made) >= 3 and {network.op(i).name for i in made} == {"add"}
+            assert all(isinstance(network.nodes[i], Constant) and network.data(i) == 0 for i in set(unit.members) - set(made))
+            assert sum(any(network.uses[k].node not in unit.members for k in network.outgoing[i]) or i == network.root for i in made) == 1
+        elif unit.kind == "stack":
+            assert len(unit.parts) >= 3 and sorted(i for part in unit.parts for i in part) == sorted(unit.members)
+        else:
+            assert unit.call is not None
+    if depth == 0:
+        assert all(unit.around is None for unit in view.units if unit.kind == "node") or any(network.calls)
+
+
+@given(roots(), st.integers(1, 6), st.data())
+def test_a_picture_that_is_cut_has_the_boxes_nearest_to_its_middle(root, limit, data):
+    network = read(root)
+    around = data.draw(st.sampled_from(range(len(network.nodes))))
+    whole, cut = view_of(network, depth=9, fold=False), view_of(network, depth=9, fold=False, around=around, limit=limit)
+    near, place = beside(network, whole), {unit.members[0]: k for k, unit in enumerate(whole.units)}
+    shown = {place[unit.members[0]] for unit in cut.units if unit.kind != "rest"}
+    start = place[whole.unit_of[around].members[0]]
+    steps, front = {start: 0}, [start]
+    for k in front:                            # a leaf on the way is no way on: what else uses a weight is not near
+        for j in sorted(near[k][0] | (near[k][1] if near[k][0] or k == start else set())):
+            if j not in steps:
+                steps[j] = steps[k] + 1
+                front.append(j)
+    assert start in shown and len(shown) == min(limit, len(steps)) and shown <= set(steps)
+    assert max(steps[k] for k in shown) <= min((steps[k] for k in set(steps) - shown), default=len(steps))
+    expected = Counter({(k, before): len(side - shown) for k in shown for before, side in zip((True, False), near[k]) if side - shown})
+    assert Counter({(place[rest.host.members[0]], rest.before): rest.missing for rest in cut.rests}) == expected
+    assert [unit.kind == "rest" for unit in cut.units] == [True] * sum(b for _, b in expected) + [False] * len(shown) + [True] * sum(not b for _, b in expected)
+    assert cut.middle == around and cut.total == len(network.nodes) and cut.shown == sum(len(whole.units[k].members) for k in shown)
+    assert {i for unit in cut.whole.units for i in unit.members} == {i for k in steps for i in whole.units[k].members}
+
+
+def chained(n):
+    """n additions in a row of what was computed in different ways, so that nothing else folds."""
+    ways = [Value.tanh, Value.sin, Value.exp, Value.cos, Value.sigmoid]
+    total = ways[0](Value(0.5))
+    for k in range(n):
+        total = total + ways[k + 1](Value(0.5))
+    return total.tanh()
+
+
+def shared(n):
+    """Three additions of which the second is used twice."""
+    a, b, c, d = chained(0), Value(1.0).sin(), Value(1.0).exp(), Value(1.0).cos()
+    s = a + b
+    return ((s + c) + d) * s if n else (s + c) + d
+
+
+@pytest.mark.parametrize(
+    ("root", "options", "expected"),
+    [
+        (lambda: chained(2), {}, {}),
+        (lambda: chained(3), {}, {"sum": [3]}),
+        (lambda: chained(4), {}, {"sum": [4]}),
+        (lambda: sum([Value(1.0).tanh(), Value(1.0).sin(), Value(2.0).exp()]), {}, {"sum": [4]}),
+        (lambda: shared(0), {}, {"sum": [3]}),
+        (lambda: shared(1), {}, {}),
+        (lambda: sum(nn.Layer(2, 2, rng=0)([Value(0.5), Value(1.0)])), {"depth": 1}, {"module": [5, 5]}),
+        (lambda: np.tanh(weighted_sum(nn.Layer(2, 3, rng=0)([Value(0.5), Value(1.0)]), [1.0, 2.0, 3.0])), {"depth": 1}, {"stack": [3]}),
+        (lambda: weighted_sum([Value(1.0) for _ in range(7)], [0.5] * 7, 0.0), {}, {}),
+        (lambda: weighted_sum([Value(1.0) for _ in range(8)], [0.5] * 8, 0.0), {}, {"stack": [8, 8]}),
+        (lambda: weighted_sum([Value(1.0).tanh() for _ in range(3)], [0.5] * 3, 0.0), {}, {}),
+        (lambda: weighted_sum([Value(1.0).tanh() for _ in range(4)], [0.5] * 4, 0.0), {}, {"stack": [4]}),
+        (lambda: weighted_sum([Value(1.0).tanh() for _ in range(4)] + [Value(1.0).sin() for _ in range(3)], [0.5] * 7, 0.0), {}, {"stack": [4]}),
+    ],
+)  # fmt: skip
+def test_how_many_alike_are_folded(root, options, expected):
+    view = view_of(read(root()), fold=True, **options)
+    found = {}
+    for unit in view.units:
+        if unit.kind != "node":
+            found.setdefault(unit.kind, []).append(len(unit.parts) if unit.kind == "stack" else len(unit.members))
+    assert found == expected
+    assert {unit.kind for unit in view_of(read(root()), fold=False).units} <= {"node", "module"}
