@@ -147,7 +147,7 @@ class Program:
             self()
         gradient = self._compiled.gradient
         self._context.run(self._backward)
-        norm = gradient.dot(gradient)
+        norm = self._context.run(gradient.dot, gradient)
         if not (math.isfinite(norm) and math.isfinite(self._loss or 0.0)):
             self._context.run(self._compiled.careful)
         self.theta.grad = gradient

@@ -203,6 +203,19 @@ def test_the_self_check_stops_a_wrong_program(monkeypatch: pytest.MonkeyPatch) -
         lift(loss, params=parameters, inputs=xs)
 
 
+@pytest.mark.parametrize("collecting", [True, False])
+def test_the_collector_is_left_as_it_was(collecting: bool) -> None:
+    loss, parameters, xs = line_fit()
+    try:
+        (gc.enable if collecting else gc.disable)()
+        lift(loss, params=parameters, inputs=xs)
+        with pytest.raises(GraphError):
+            lift(loss, params=[loss])
+        assert gc.isenabled() is collecting
+    finally:
+        gc.enable()
+
+
 def test_the_graph_may_go() -> None:
     """The program keeps leaves, not the graph."""
     loss, parameters, xs = line_fit()

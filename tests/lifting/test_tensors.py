@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,7 @@ import pytest
 import nn
 from autograd_core import Tensor, Value, lift, no_grad
 from autograd_core.errors import DTypeError, GraphError, LiftError, OperandError, ShapeError
+from autograd_core.lifting import verified
 from autograd_core.op import TABLE, Op, built_in
 
 from .reference import relative_error
@@ -348,3 +351,74 @@ def test_outputs_that_are_not_there():
             lift((w * w).sum(), params=w, outputs=[other])
     with pytest.raises(OperandError, match="outputs= for a graph of Values"):
         lift(v * v, params=v, outputs=v)
+
+
+HOSTILE: dict[str, Callable[[Any], Any]] = {
+    "maximum of a root": lambda x: np.sum(np.maximum(np.sqrt(x), 1.0)),
+    "root of a maximum": lambda x: np.sum(np.sqrt(np.maximum(x, 0.0))),
+    "minimum of exponentials": lambda x: np.sum(np.minimum(np.exp(x), 2.0) * 0.5),
+    "clipped logarithm": lambda x: np.sum(np.clip(np.log(x), -1.0, 1.0)),
+    "root of a distance": lambda x: np.sum(np.sqrt(np.abs(x))),
+    "the largest root": lambda x: np.max(np.sqrt(x)),
+    "a product of which little is kept": lambda x: np.sum(np.maximum(x[None, :] @ np.log(x)[:, None], 5.0)),
+    "product and powers": lambda x: np.prod(x) + np.sum(x**3),
+    "norm": np.linalg.norm,
+    "minimum of powers": lambda x: np.sum(np.minimum(x**0.5, 1.0)),
+    "minimum of quotients": lambda x: np.sum(np.minimum(1.0 / x, 3.0)),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_the_edges_of_the_numbers_are_those_of_the_engine(name: str) -> None:
+    """Strong zeros, infinities and nan, in silence, at points that are far from what was recorded."""
+    x = Tensor([0.5, 1.5, 2.5])
+    program = lift(HOSTILE[name](x), params=[x])
+    numbers = [0.0, -0.0, 1.0, -1.0, 1e300, -1e300, math.inf, -math.inf, math.nan, 800.0, 1e-320]
+    for point in ([a, b, 0.7] for a in numbers for b in (0.5, 0.0, a)):
+        with np.errstate(all="ignore"):
+            here = Tensor(point)
+            expected = HOSTILE[name](here)
+            expected.backward()
+        program.theta.data = np.array(point)
+        np.testing.assert_allclose(program(), expected.data, rtol=1e-12, err_msg=str(point))
+        program.backward()
+        np.testing.assert_allclose(program.theta.grad, here.grad, rtol=1e-12, err_msg=str(point))
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_numbers_are_handed_back_to_every_tensor(dtype: type) -> None:
+    rng = np.random.default_rng(0)
+    tensors = [Tensor(rng.normal(size=shape), dtype=dtype) for shape in ((2, 3), (), (3,), (1, 2))]
+    a, b, c, d = tensors
+    program = lift(np.sum(d @ a * c) * b, params=tensors)
+    program.write_back()
+    assert all(t.grad is None for t in tensors)
+    program.theta.data -= program.theta.data * 0.5
+    loss = program()
+    program.backward()
+    program.write_back()
+    flat = np.concatenate([t.data.ravel() for t in tensors])
+    np.testing.assert_array_equal(flat, program.theta.data)
+    grads = np.concatenate([t.grad.ravel() for t in tensors])
+    assert all(t.data.dtype == t.grad.dtype == dtype for t in tensors)
+    for t in tensors:
+        t.grad = None
+    again = np.sum(d @ a * c) * b
+    again.backward()
+    np.testing.assert_allclose(grads, np.concatenate([t.grad.ravel() for t in tensors]), rtol=1e-5)
+    assert loss == pytest.approx(again.item(), rel=1e-5)
+
+
+def test_the_self_check_stops_a_wrong_program_of_tensors(monkeypatch: pytest.MonkeyPatch) -> None:
+    x = Tensor([0.5, 1.5])
+    compiled = verified.compile_tensors
+
+    def wrong(*arguments: Any) -> Any:
+        made, arrays = compiled(*arguments)
+        run = made.backward
+        made.backward = lambda: (run(), np.multiply(made.gradient, 1.001, made.gradient))  # type: ignore[func-returns-value]
+        return made, arrays
+
+    monkeypatch.setattr(verified, "compile_tensors", wrong)
+    with pytest.raises(LiftError, match="does not reproduce its graph"):
+        lift(np.sum(x * x), params=[x])
