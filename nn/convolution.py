@@ -59,9 +59,9 @@ if "windows" not in TABLE:
 _WINDOWS = TABLE["windows"]
 
 
-def _pair(n: Any, what: str, least: int = 1) -> Pair:
+def _pair(n: int | Pair, what: str, least: int = 1) -> Pair:
     pair = (n, n) if isinstance(n, (int, np.integer)) else tuple(n)
-    if len(pair) != 2 or not all(isinstance(v, (int, np.integer)) and not isinstance(v, bool) and v >= least for v in pair):
+    if min(pair) < least:
         raise OperandError(f"{what}: received {n!r}, expected an integer of at least {least}, or two of them (height, width).")
     return int(pair[0]), int(pair[1])
 
@@ -106,13 +106,13 @@ class Conv2d(Module):
         self, nin: Count, nout: Count, size: int | Pair, *, stride: int | Pair = 1, padding: int | Pair = 0, bias: bool = True,
         dtype: DType = np.float64, init: str | Callable[..., np.ndarray] | None = None, rng: Generator = None,
     ) -> None:  # fmt: skip
-        """Random kernels of shape (nout, nin, height, width)."""
+        """Random kernels of shape (nout, nin, height, width), and a bias from ±1/√(nin·height·width) as torch has it (0 where an `init` is given)."""
         self.size, self.stride = _pair(size, "Conv2d: size"), _pair(stride, "Conv2d: stride")
         self.padding = _pair(padding, "Conv2d: padding", 0)
         shape = (nout, nin, *self.size)
         rng = rng_of(rng)
         self.weight = Tensor((linear_default if init is None else resolve(init))(shape, rng=rng), dtype=dtype, label="weight")
-        start = rng.uniform(-1.0, 1.0, nout) / math.sqrt(math.prod(shape[1:]))
+        start = rng.uniform(-1.0, 1.0, nout) / math.sqrt(math.prod(shape[1:])) if init is None else np.zeros(nout)
         self.bias = Tensor(start, dtype=dtype, label="bias") if bias else None
 
     def forward(self, x: Any) -> Tensor:

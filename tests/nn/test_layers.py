@@ -254,6 +254,73 @@ def test_recurrent_weights_start_within_torchs_bounds_and_fill_them(kind, nhid):
         assert p.data.min() < 0.0 < p.data.max()
 
 
+@pytest.mark.parametrize(
+    ("make", "fan_in"),
+    [
+        (lambda **options: nn.Linear(7, 400, rng=0, **options), 7),
+        (lambda **options: nn.Conv2d(3, 400, (2, 5), rng=0, **options), 30),
+        (lambda **options: nn.Conv2d(1, 400, 3, rng=0, **options), 9),
+    ],
+)
+def test_weights_and_biases_start_within_torchs_bounds_and_fill_them(make, fan_in):
+    """Uniform from −1/√fan_in to 1/√fan_in; a bias is 0 where an initialiser is given."""
+    layer, bound = make(), 1.0 / math.sqrt(fan_in)
+    for p in (layer.weight, layer.bias):
+        assert -bound <= p.data.min() < -0.98 * bound and 0.98 * bound < p.data.max() <= bound
+        assert abs(p.data.mean()) < 0.1 * bound
+    given = make(init=lambda shape, rng: np.ones(shape))
+    assert (given.weight.data == 1.0).all() and (given.bias.data == 0.0).all() and make(bias=False).bias is None
+
+
+@pytest.mark.parametrize("size", [(2, 3), (1, 1), (3, 2)])
+@pytest.mark.parametrize("padding", [(0, 0), (0, 1), (1, 0)])
+@pytest.mark.parametrize("make", [lambda size, padding: nn.Conv2d(1, 2, size, padding=padding, rng=0), lambda size, padding: nn.MaxPool2d(size, stride=1, padding=padding)])
+def test_images_are_at_least_as_large_as_the_window(make, size, padding):
+    if isinstance(make((4, 4), (0, 0)), nn.MaxPool2d) and (2 * padding[0] > size[0] or 2 * padding[1] > size[1]):
+        size = (size[0] + 1, size[1] + 1)
+    layer, least = make(size, padding), tuple(max(s - 2 * p, 1) for s, p in zip(size, padding, strict=True))
+    for h in range(1, 5):
+        for w in range(1, 5):
+            for images in ((2,), ()):
+                x = np.ones((*images, 1, h, w))
+                if h >= least[0] and w >= least[1]:
+                    assert layer(x).shape[-2:] == (h + 2 * padding[0] - size[0] + 1, w + 2 * padding[1] - size[1] + 1)
+                else:
+                    with pytest.raises(ShapeError, match=rf"images of {h} × {w} with padding \({padding[0]}, {padding[1]}\) are smaller than the window"):
+                        layer(x)
+
+
+def test_what_layers_say_of_themselves():
+    said = {
+        "Conv2d(1, 2, (3, 3))": nn.Conv2d(1, 2, 3), "Conv2d(1, 2, (2, 3), stride=(2, 2))": nn.Conv2d(1, 2, (2, 3), stride=2),
+        "Conv2d(1, 2, (3, 3), padding=(0, 1))": nn.Conv2d(1, 2, 3, padding=(0, 1)), "MaxPool2d(2)": nn.MaxPool2d(2), "MaxPool2d((2, 3))": nn.MaxPool2d((2, 3)),
+        "BatchNorm1d(4)": nn.BatchNorm1d(4), "LayerNorm(4)": nn.LayerNorm(4), "LayerNorm((2, 3) = 6)": nn.LayerNorm((2, 3)),
+    }  # fmt: skip
+    assert {repr(layer): type(layer) for layer in said.values()} == {text: type(layer) for text, layer in said.items()}
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: nn.Conv2d(1, 1, (1, 2, 3)), r"Conv2d: received size=\(1, 2, 3\), expected an integer or 2 integers"),
+        (lambda: nn.Conv2d(1, 1, (True, 2)), r"received size=\(True, 2\)"),
+        (lambda: nn.Conv2d(1, 1, 0), r"Conv2d: size: received 0, expected an integer of at least 1, or two of them \(height, width\)"),
+        (lambda: nn.Conv2d(1, 1, 2, stride=(1, 0)), r"Conv2d: stride: received \(1, 0\)"),
+        (lambda: nn.Conv2d(1, 1, 2, padding=-1), "Conv2d: padding: received -1, expected an integer of at least 0"),
+        (lambda: nn.MaxPool2d(2, stride=0), "MaxPool2d: stride: received 0"),
+        (lambda: nn.LayerNorm(()), r"LayerNorm: received shape \(\), expected the lengths of the last axes"),
+        (lambda: nn.LayerNorm((2, 0)), r"LayerNorm: received shape \(2, 0\)"),
+        (lambda: nn.BatchNorm1d(2)(np.ones((3, 4))), r"received shape \(3, 4\), expected \(n, 2\) or \(n, 2, length\)"),
+        (lambda: nn.BatchNorm1d(2)(np.ones(2)), r"received shape \(2,\), expected \(n, 2\)"),
+        (lambda: nn.BatchNorm1d(2)(np.ones((3, 2, 2, 2))), r"received shape \(3, 2, 2, 2\)"),
+        (lambda: nn.LayerNorm((2, 3))(np.ones((2, 2))), r"received shape \(2, 2\), expected the last axes to be \(2, 3\)"),
+    ],
+)
+def test_sizes_that_no_layer_has(call, message):
+    with pytest.raises((OperandError, ShapeError), match=message):
+        call()
+
+
 def test_batches_are_counted_from_none():
     norm = nn.BatchNorm1d(2)
     assert norm.num_batches_tracked == 0

@@ -114,6 +114,17 @@ def test_a_surface_names_the_paths_over_it(tmp_path):
         plot_model.loss_surface(valley, ax=plt.subplots()[1])
 
 
+def test_axes_are_tidy():
+    for grid in (True, False):
+        ax = nn.axes.new_axes(None, (3.0, 2.0))
+        assert nn.axes.tidy(ax, "title", "x", "y", grid) is ax
+        assert (ax.get_title(), ax.get_xlabel(), ax.get_ylabel()) == ("title", "x", "y") and tuple(ax.figure.get_size_inches()) == (3.0, 2.0)
+        assert [ax.spines[side].get_visible() for side in ("left", "bottom", "top", "right")] == [True, True, False, False]
+        assert ax.xaxis.get_gridlines()[0].get_visible() is grid and (ax.get_axisbelow() is True) is grid
+        assert nn.axes.new_axes(ax) is ax and ax.figure.get_layout_engine() is not None
+    plt.close("all")
+
+
 def test_a_surface_is_of_numbers_over_a_plane():
     def valley(t):
         return t[0] ** 2 + 10.0 * t[1] ** 2
