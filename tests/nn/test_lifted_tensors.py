@@ -69,6 +69,8 @@ CASES = {
     "whole numbers": {"x": rng.integers(-2, 3, (ROWS, 3))},
     "a column": {"loss": "mse", "y": rng.normal(size=(ROWS, 1)), "model": network(outputs=1)},
     "images": {"x": rng.normal(size=(ROWS, 1, 1, 3)), "model": nn.Sequential(nn.Flatten(), network())},
+    "convolution": {"x": rng.normal(size=(ROWS, 1, 4, 4)), "model": nn.Sequential(
+        nn.Conv2d(1, 2, 3, padding=1, rng=0), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(8, 3, rng=1))},
     "in Fortran's order": {"x": np.asfortranarray(X)},
     "dropout": {"model": nn.Sequential(nn.Dropout(0.2, rng=5), nn.Linear(3, 6, rng=0), nn.ReLU(), nn.Dropout(0.5, rng=6), nn.Linear(6, 3, rng=1)), "validation": 0.25},
     "one dropout, three times": {"model": (lambda d: nn.Sequential(d, nn.Linear(3, 6, rng=0), d, nn.Tanh(), nn.Linear(6, 3, rng=1), d))(nn.Dropout(0.3, rng=5))},
