@@ -7,6 +7,8 @@ import struct
 import zlib
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from .graph import Grid
 from .text import number
 
@@ -64,9 +66,9 @@ def grid_of(key: str, array: NDArray[Any], *, most: int = 32) -> Grid:
         columns = _columns(*flat.shape)
         cells = tuple((number(v, 3), max(-1.0, min(1.0, v / top)) if v == v else 0.0) for v in values)
         return Grid(key, columns, -(-len(values) // columns), cells)
-    if flat.shape[0] == 1 and flat.shape[1] > most:
-        wide = max(2, math.isqrt(flat.shape[1]))
-        flat = flat.reshape(-1)[: wide * (flat.shape[1] // wide)].reshape(-1, wide)
+    if flat.shape[0] == 1 and flat.shape[1] > most:  # a long vector in lines, the last one filled up with zeros
+        wide = math.isqrt(flat.shape[1] - 1) + 1
+        flat = np.pad(flat[0], (0, -flat.shape[1] % wide)).reshape(-1, wide)
     down, across = -(-flat.shape[0] // most), -(-flat.shape[1] // most)
     small = _reduced(flat, down, across)
     finite = [abs(v) for row in small for v in row if math.isfinite(v)]

@@ -4,6 +4,7 @@ import re
 import shutil
 import time
 import xml.etree.ElementTree as ET
+import zlib
 
 import numpy as np
 import pytest
@@ -100,6 +101,56 @@ def test_tensors_show_shapes_values_and_heat_maps():
     assert "image/png;base64" in drawing.svg
     assert ("W1", "v1", 1, "Xᵀ @ g", "") in edges(drawing)
     assert not any(row.live for row in boxes(drawing)["X"].rows), "X takes no gradient"
+
+
+def pixels_of(image):
+    """(the rows of palette indices, the palette) of a picture of one byte a point."""
+    chunks, at = {}, 8
+    while at < len(image):
+        length = int.from_bytes(image[at : at + 4], "big")
+        chunks[image[at + 4 : at + 8]] = image[at + 8 : at + 8 + length]
+        at += 12 + length
+    wide, high = (int.from_bytes(chunks[b"IHDR"][k : k + 4], "big") for k in (0, 4))
+    rows = np.frombuffer(zlib.decompress(chunks[b"IDAT"]), np.uint8).reshape(high, wide + 1)
+    return rows[:, 1:], np.frombuffer(chunks[b"PLTE"], np.uint8).reshape(-1, 3)
+
+
+@pytest.mark.parametrize("shape", [(17,), (32,), (3, 6), (2, 3, 4), (32, 32), (18, 1)])
+def test_every_point_of_a_heat_map_is_a_value(shape):
+    array = np.random.default_rng(0).normal(size=shape)
+    array.flat[[1, 4, 7]] = np.nan, np.inf, -np.inf
+    top = np.abs(array[np.isfinite(array)]).max()
+    grid = grid_of("data", array)
+    pixels, palette = pixels_of(grid.image)
+    flat = array.reshape(-1, shape[-1])
+    expected = [[63 if v != v else 31 + round(31 * max(-1.0, min(1.0, v / top))) for v in row] for row in flat.tolist()]
+    assert pixels.tolist() == expected and (grid.columns, grid.rows) == pixels.shape[::-1] and not grid.cells
+    orange, white, blue, grey = palette[[0, 31, 62, 63]].tolist()
+    assert (orange, white, blue, grey) == ([179, 77, 0], [250, 250, 248], [0, 92, 158], [120] * 3) and len(palette) == 64
+    assert (np.diff(palette[:32].astype(int), axis=0) >= 0).all() and (np.diff(palette[31:63].astype(int), axis=0) <= 0).all()
+
+
+@pytest.mark.parametrize("shape", [(33,), (37,), (1000,), (1031,), (1, 100), (33, 2), (2, 33), (100, 70), (5, 1000)])
+def test_no_value_of_a_large_array_is_left_out_of_its_heat_map(shape):
+    n = int(np.prod(shape))
+    for at in (0, 1, n // 2, n - 2, n - 1):
+        for v, there in ((1.0, lambda p: (p > 31).sum() == 1), (-1.0, lambda p: (p < 31).sum() == 1), (np.nan, lambda p: (p == 63).sum() == 1)):
+            array = np.zeros(shape)
+            array.flat[at] = v
+            pixels, _ = pixels_of(grid_of("data", array).image)
+            assert there(pixels) and max(pixels.shape) <= 33
+    assert (pixels_of(grid_of("data", np.ones((64, 64))).image)[0] == 62).all()
+
+
+@pytest.mark.parametrize(("shape", "columns"), [((), 1), ((1,), 1), ((5,), 5), ((6,), 3), ((7,), 4), ((16,), 4), ((2, 8), 8), ((3, 2), 2), ((8, 2), 2), ((2, 2, 3), 3), ((1, 9), 3)])
+def test_few_values_stand_in_cells(shape, columns):
+    array = np.random.default_rng(0).normal(size=shape)
+    grid = grid_of("grad", array)
+    top = np.abs(array).max()
+    assert (grid.key, grid.columns, grid.rows, grid.image) == ("grad", columns, -(-array.size // columns), b"")
+    assert [t for _, t in grid.cells] == [v / top for v in array.ravel().tolist()]
+    assert [t for _, t in grid_of("grad", np.array([np.nan, np.inf, -np.inf, 2.0, -1.0])).cells] == [0.0, 1.0, -1.0, 1.0, -0.5]
+    assert [t for _, t in grid_of("grad", np.zeros(2)).cells] == [0.0, 0.0]
 
 
 def test_a_heat_map_is_a_png_that_others_read():
