@@ -231,3 +231,45 @@ def test_a_chain_of_values_may_start_from_any_number():
     assert sum(step.contribution for step in steps if step.operand is x) == -2.0
     with pytest.raises(ShapeError, match=r"gradient of shape \(2,\) for a Value, expected one number"):
         explain(z, seed=[1.0, 2.0])
+
+
+@pytest.mark.parametrize("steps", [1, 2, 5])
+def test_a_table_of_the_first_steps(steps):
+    found = explain(neuron()[0])
+    lines = found.table(steps).splitlines()
+    assert lines[0] == f"The chain rule for out = {brief(found._network.data(found._network.root), 4)}: 5 products" and lines[1] == ""
+    whole = str(found).splitlines()
+    assert [line.split()[0] for line in lines[4:]] == ["seed", *(str(k) for k in range(1, steps + 1)), *["…"] * (steps < 5)]
+    assert lines[-1] == (f"… and {5 - steps} more" if steps < 5 else whole[-1])
+    assert len({len(line) for line in whole[3:4]}) == 1 and set(whole[3]) == {"─"} and len(whole[3]) >= max(map(len, whole[4:]))
+    assert explain(Value(2.0, label="x").tanh()).table().startswith("The chain rule for out = +0.964: 1 product\n")
+
+
+def test_numbers_stand_under_each_other():
+    """The columns of numbers end together, those of words begin together."""
+    lines = str(explain(neuron()[0])).splitlines()
+    head, rows = lines[2], lines[5:]
+    for title in ("incoming", "× local", "= contribution"):
+        end = head.index(title) + len(title)
+        assert all(row[end - 1] != " " and row[end : end + 2] == "  " for row in rows)
+    for title in ("operation", "local derivative", "accumulated"):
+        begin = head.index(title)
+        assert all(row[begin] != " " and row[begin - 2 : begin] == "  " for row in rows)
+
+
+def test_depth_and_limit_fold_the_picture_of_an_explanation():
+    loss = mlp_loss(2, 3, 1)
+    boxes = {options: len(explain(loss, **dict(options))._scenes[0].graph.boxes) for options in ((), (("depth", 0),), (("depth", 1),), (("limit", 10),))}
+    assert boxes[(("depth", 0),)] < boxes[(("depth", 1),)] < boxes[()] and boxes[(("limit", 10),)] <= 10
+    for options in ({"depth": 0}, {"limit": 10}):
+        found = explain(loss, **options)
+        assert len(found) == len(explain(loss)) and found.svg.count("<rect") < explain(loss).svg.count("<rect")
+
+
+def test_sentences_of_arrays_say_what_is_accumulated():
+    a, b = Tensor([[1.0, 2.0]], label="A"), Tensor([3.0, 4.0], label="b")
+    said = [step.sentence for step in explain((a * b).sum())]
+    assert said[0].endswith("; v1.grad is now [[1, 1]]")
+    assert said[1] == "A.grad += ∂out/∂v1 × ∂v1/∂A; A.grad is now [[3, 4]]" and said[2] == "b.grad += ∂out/∂v1 × ∂v1/∂b; b.grad is now [1, 2]"
+    one = Tensor([2.0], label="t")
+    assert [step.sentence for step in explain((one * one).sum())][1] == "t.grad += ∂out/∂v1 × ∂v1/∂(1st t); t.grad is now [2] (path 1 of 2)"

@@ -15,7 +15,7 @@ from autograd_core.viz.boxes import told_constants
 from autograd_core.viz.fold import view_of
 from autograd_core.viz.network import Constant, read
 
-from .graphs import scope
+from .graphs import data_of, scope
 
 
 @st.composite
@@ -56,7 +56,20 @@ def test_every_graph_is_explained(root, limit):
     for i, node in enumerate(found._network.nodes):
         if getattr(node, "op", None) is not None:
             assert gradients.get(names[i], 0.0) == node.grad
-    assert found.html and str(found)
+    assert str(found).count("\n") == len(found) + 4 and repr(found).endswith(f": {len(found)} steps>")
+    data, graph = data_of(found.html), found._scenes[0].graph
+    scene, box_of = data["scenes"][0], {i: k for k, box in enumerate(graph.boxes) for i in box.members}
+    for k, (box, nodes) in enumerate(zip(graph.boxes, scene["nodes"], strict=True)):
+        assert set(nodes) <= set(box.members) and (nodes or not box.members)
+        alone = box.count == 1 and box.members and box.role not in ("module", "rest")
+        assert scene["live"][k] in box.members if alone else scene["live"][k] is None
+        assert (scene["final"][k] == "") is bool(alone)
+    touched = {network_root, *(i for step in found for i in step.numbers[:2])} if (network_root := found._network.root) in box_of else set()
+    shown = {i for nodes in scene["nodes"] for i in nodes}
+    assert all(i in shown for i in touched if i in box_of)
+    drawn = sorted(use for edge in graph.edges for use in edge.members if use in {step.numbers[2] for step in found})
+    assert sorted(use for uses in scene["uses"] for use in uses) == drawn
+    assert [[step["n"], step["o"], step["u"]] for step in data["steps"]] == [list(step.numbers) for step in found]
 
 
 def beside(network, view):
