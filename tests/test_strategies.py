@@ -7,8 +7,9 @@ import pytest
 from hypothesis import HealthCheck, Phase, find, given, settings
 from hypothesis import strategies as st
 
-from autograd_core import Interval, Tensor, Value, check_grads, strategies
+from autograd_core import TABLE, Interval, Op, Tensor, Value, check_grads, strategies
 from autograd_core.errors import OperandError
+from autograd_core.op import built_in
 
 DOMAINS = {
     "default": Interval(),
@@ -88,3 +89,30 @@ def test_a_model_of_some_size_is_checked_along_directions():
 def test_shapes_that_are_none(shape):
     with pytest.raises(OperandError, match="shape="):
         find(strategies.arrays(shape), lambda x: True)
+
+
+@given(st.data())
+def test_operands_suit_their_operation(data):
+    op = data.draw(st.sampled_from([op for op in TABLE.values() if built_in(op.name) and (op.samples or (op.elementwise and not op.variadic))]))
+    operands, options = data.draw(strategies.operands(op))
+    with np.errstate(all="ignore"):
+        out = op(*[Tensor(x) if isinstance(x, np.ndarray) and x.dtype.kind == "f" else x for x in operands], **options)
+    assert np.isfinite(np.asarray(getattr(out, "data", out), dtype=float)).all() or op.samples
+
+
+def test_what_nothing_can_be_drawn_of_is_refused():
+    op = Op(name="users_own", array=lambda x: x.T, vjp=(lambda m, g, out, x: m.transpose(g),))
+    try:
+        with pytest.raises(OperandError, match="users_own is structural and has no samples="):
+            find(strategies.operands(op), lambda _: True)
+    finally:
+        op.forget()
+    with pytest.raises(OperandError, match="min_side=3 and max_side=2, expected the smaller one first"):
+        strategies.shapes(min_side=3, max_side=2)
+    with pytest.raises(OperandError, match="received no operations that act on each element"):
+        find(strategies.expressions(ops=[TABLE["sum"]]), lambda _: True)
+
+
+def test_arrays_are_of_any_shape_where_none_is_said():
+    assert find(strategies.arrays(), lambda x: x.ndim == 2 and x.size > 3).shape == (2, 2)
+    assert find(strategies.tensors(), lambda x: x.size == 0).size == 0

@@ -207,6 +207,19 @@ def test_what_cannot_be_described(tmp_path):
     assert isinstance(build({"kind": "ReLU"}), nn.ReLU)
 
 
+def test_notes_are_what_json_can_hold(tmp_path):
+    model, path = nn.Linear(1, 1, rng=0), tmp_path / "m"
+    for notes in ({"a": object()}, {"a": {1, 2}}):
+        with pytest.raises(OperandError, match="received notes that JSON cannot hold"):
+            nn.save(model, path, notes=notes)
+    assert not path.exists()
+    nn.save(model, path, notes={"a": [1, "b", None]})
+    assert notes_of(path) == {"a": [1, "b", None]}
+    arrays, header = read_arrays(path)
+    with pytest.raises(FileError, match="the notes in the file are damaged"):
+        notes_of(write_arrays(path, arrays, {**header, "notes": "[1]"}))
+
+
 def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
     path = write_atomically(tmp_path / "f", b"old")
     monkeypatch.setattr(os, "fsync", lambda fd: (_ for _ in ()).throw(OSError("disk full")))

@@ -481,3 +481,29 @@ def test_weights_are_constants_and_inside_a_transform_no_gradient_is_lost_in_sil
         with pytest.raises(OperandError, match=r"weight that is differentiable, expected plain numbers"):
             grad(WEIGHTED[loss])(2.0)
     assert grad(lambda scale: scale * WEIGHTED[loss](given))(3.0) == WEIGHTED[loss](given).item()
+
+
+def test_a_penalty_of_no_weights_is_none():
+    assert nn.l2_penalty(nn.ReLU(), 0.1) == 0.0
+
+
+@pytest.mark.parametrize("loss", [nn.mse_loss, nn.l1_loss, nn.huber_loss])
+def test_targets_are_plain_numbers_or_nodes_like_the_predictions(loss):
+    for prediction, target in ((Tensor([1.0]), np.array([Value(1.0)])), (np.array([1.0]), [Value(1.0)])):
+        with pytest.raises(OperandError, match="received targets of dtype object, expected numbers"):
+            loss(prediction, target)
+    one = loss(Value(2.0), 1.5, reduction="none")
+    assert isinstance(one, Value) and loss([Value(2.0)], [1.5], reduction="none")[0].data == one.data
+    assert loss(Tensor([1.0, 2.0]), [0.0, 0.0], weight=[1.0, 3.0], reduction="sum").item() == pytest.approx(
+        (loss(Tensor([1.0, 2.0]), [0.0, 0.0], reduction="none").data * [1.0, 3.0]).sum())  # fmt: skip
+
+
+@pytest.mark.parametrize("target", [np.array([0.0, 1.0]), np.array([0, 1]), np.array([False, True]), np.array([0.0, 1.0], np.float32)])
+@pytest.mark.parametrize("loss", [nn.mse_loss, nn.l1_loss, nn.huber_loss, nn.binary_cross_entropy, nn.binary_cross_entropy_with_logits])
+def test_a_loss_has_the_dtype_of_its_predictions(loss, target):
+    for dtype in (np.float32, np.float64):
+        prediction = Tensor([0.25, 0.5], dtype=dtype)
+        for options in ({}, {"weight": np.array([1.0, 2.0])}):
+            value = loss(prediction, target, **options)
+            value.backward()
+            assert value.dtype == prediction.grad.dtype == dtype
