@@ -75,7 +75,7 @@ class _Writer:
                 samples = self.names.samples(numbers, ones)
             if ones is not None:
                 weights, bias = self.factor(np.delete(step.left, ones, 2), "W"), self.operand(step.left[:, :, ones], "b")
-                return f"{weights} @ {samples}ᵀ + {bias}", (rows, columns)
+                return f"{weights} @ {samples}ᵀ + {bias}", (rows, columns) if rows > 1 else (columns,)
             text = f"{self.factor(step.left, 'W')} @ {self.factor(step.right.transpose(0, 2, 1), 'p')}"
             if step.augmented is not None and step.bias is not None:
                 text += f" + {self.operand(step.bias, 'b')}"

@@ -100,7 +100,7 @@ class Names:
 
     def column_of_ones(self, step: MatrixProduct) -> int | None:
         """Where parameters are multiplied by constants that are all 1 (their biases), if one column of many is such and no other."""
-        if len(step.left) > 1 or step.left.shape[2] < 2 or min(step.left.shape[1], len(step.right[0])) < 2 or step.left.max() >= self.parameters:
+        if len(step.left) > 1 or step.left.shape[2] < 2 or len(step.right[0]) < 2 or step.left.max() >= self.parameters:
             return None
         numbers = self.constant(step.right[0])
         found = np.array([], int) if numbers is None else np.flatnonzero((numbers == 1.0).all(axis=0))

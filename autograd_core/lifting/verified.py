@@ -60,7 +60,8 @@ def lift(root: Any, *, params: Any = None, inputs: Any = None, outputs: Any = No
     input that is a `Tensor` may have `requires_grad=False` only where every operation on it has a parameter, too.
 
     A sum may be added up in another order, so results agree to rounding (1e-15 or so), not to the last bit. Triangular (masked)
-    products and sequences of unequal lengths run, in more and smaller pieces.
+    products and sequences of unequal lengths run, in more and smaller pieces. A small graph becomes lines of plain Python, which are faster
+    there; `lift_with_origins` of `autograd_core.lifting` shows its matrix products all the same, with kind="matrix".
 
     Example:
         >>> from autograd_core import Value, lift

@@ -128,6 +128,22 @@ def test_samples_that_are_plain_numbers_read_like_a_lecture(shape: tuple[int, in
     np.testing.assert_allclose(program.theta.grad, np.concatenate(expected), rtol=1e-12)
 
 
+@pytest.mark.parametrize("inputs", [1, 2, 5])
+def test_one_neuron_on_plain_samples_reads_like_a_lecture(inputs: int) -> None:
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(12, inputs)), rng.normal(size=12)
+    neuron = nn.Neuron(inputs, activation="tanh", rng=0)
+    loss: Any = sum((neuron(row) - float(t)) ** 2 for row, t in zip(x.tolist(), y, strict=True))
+    program, _ = lift_with_origins(loss, params=neuron.parameters(), kind="matrix")
+    assert program.lines[0].expression == "tanh(W @ c1ᵀ + b)" and program.lines[0].shape == (12,)
+    last = program.statements()[-1]
+    assert (last.name, last.expression) == ("d[W b]", "[c1 1]ᵀ @ dv1")
+    program()
+    program.backward()
+    z = np.tanh(x @ [w.data for w in neuron.w] + neuron.b.data)
+    np.testing.assert_allclose(program.theta.grad, np.column_stack([x, np.ones(12)]).T @ (2 * (z - y) * (1 - z**2)), rtol=1e-12)
+
+
 def test_names_from_labels() -> None:
     assert stem(["Wx[0][0]", "Wx[0][1]"]) == "Wx"
     assert stem(["w₁", "w₂"]) == "w"
