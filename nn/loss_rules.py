@@ -84,7 +84,7 @@ CROSS_ENTROPY = _operation(
     "cross_entropy", doc="−Σ tᵢ·ln softmax(z)ᵢ along the last axis; its derivative is softmax(z)·Σt − t.", text="CE({0}, {1})",
     array=_cross_entropy_array,
     vjp=(lambda m, g, out, z, t: m.reshape(g, shape=(*m.shape(g), 1)) * (
-            m.softmax(z, axis=-1) * m.sum(t, axis=-1, keepdims=True) - t),
+            m.softmax(z, axis=-1) * m.named("Σt", lambda: m.sum(t, axis=-1, keepdims=True)) - t),
          lambda m, g, out, z, t: -m.reshape(g, shape=(*m.shape(g), 1)) * m.log_softmax(z, axis=-1)),
     samples=lambda rng: [((rng.normal(size=(3, 4)), rng.uniform(size=(3, 4))), {}), ((rng.normal(size=4), rng.uniform(size=4)), {})],
 )  # fmt: skip

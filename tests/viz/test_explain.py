@@ -180,6 +180,8 @@ def test_a_loss_on_classes_is_explained_by_the_formula_of_the_textbook():
     loss = nn.cross_entropy(scores, [0, 2, 1, 1])
     loss.backward()
     assert "z.grad += (softmax(z) − 1_y)·g/4" in str(explain(loss))
+    shares = nn.cross_entropy(Tensor([2.0, 1.0, 0.1], label="z"), [0.5, 0.5, 0.0])
+    assert "z.grad += g·(softmax(z)·Σt − constant)" in str(explain(shares))
 
 
 def test_layers_are_told_as_products_and_weights_numbered_from_the_input_on():
