@@ -1,8 +1,8 @@
-"""A number that leaves the graph by `float(x)`: refused inside a transform, and named where a function of `math` took it.
+"""A number that leaves the graph by `float(x)`: refused inside a transform, and named where a function of `math` or an array took it.
 
 `math.sin(x)` asks a node for its float, gets it, and gives back a float without a graph: the sum, product or loss that it
-goes into is right, and its gradient is silently not. Python does not say who asks, but the instruction that runs has a place in
-the source, and the function that is called there can be looked up.
+goes into is right, and its gradient is silently not. So does an array of floats whose element is assigned. Python does not say who asks,
+but the instruction that runs says whether it assigns, and has a place in the source, and the function that is called there can be looked up.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _SMOOTH = frozenset({
 
 
 def taken_out(kind: str) -> None:
-    """Called by `__float__` of a node (a `kind`) that has a gradient: raises inside a transform, warns if `math` has asked.
+    """Called by `__float__` of a node (a `kind`) that has a gradient: raises inside a transform, warns if `math` or an array has asked.
 
     Raises:
         GraphError: A transform is running its function.
@@ -43,6 +43,13 @@ def taken_out(kind: str) -> None:
             "np.array for a list of nodes, np.stack of a list in place of writing into an array, or x.data where a constant is meant."
         )
     frame = sys._getframe(2)
+    if _assigns(frame.f_code, frame.f_lasti) and recording():
+        warnings.warn(
+            f"an element of an array was set to a {kind}, and only its number: no gradient flows back through this line; collect nodes in a list "
+            "and join them with np.stack, or write .item() where a plain number is meant.",
+            RuntimeWarning,
+            stacklevel=3,
+        )
     if not _SMOOTH.isdisjoint(frame.f_code.co_names) and recording() and (name := _of_math(frame)):
         ours = _ELSEWHERE.get(name, name)
         instead = f"autograd_core.{ours} or np.{ours}" if ours in TABLE else "a function of autograd_core"
@@ -52,6 +59,14 @@ def taken_out(kind: str) -> None:
             RuntimeWarning,
             stacklevel=3,
         )
+
+
+@lru_cache(maxsize=256)
+def _assigns(code: CodeType, instruction: int) -> bool:
+    """Whether an instruction of a code object is that of `a[i] = x`."""
+    from opcode import opname
+
+    return opname[code.co_code[instruction]] in ("STORE_SUBSCR", "STORE_SLICE")
 
 
 def _of_math(frame: FrameType) -> str | None:

@@ -193,6 +193,8 @@ def _reason(function: Any, name: str, detail: str) -> str:
         return " (it writes into an array, as `a += tensor` does; a = a + tensor makes a new one)"
     if name in _WRITING or detail == ".at":
         return " (it writes into an array; np.where(condition, new, x) makes a new one)"
-    if name in _COMPLEX or ("fft" in str(getattr(function, "__module__", "")) and "shift" not in name):
+    if name in ("fftshift", "ifftshift"):
+        return " (it moves elements, as np.roll does)"
+    if name in _COMPLEX or "fft" in str(getattr(function, "__module__", "")):
         return " (it computes with complex numbers, which have no gradient here)"
     return ""

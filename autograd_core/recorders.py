@@ -81,7 +81,7 @@ def _written(op: Op, operands: tuple[Any, ...]) -> Any:
     """The result, written into the first operand where that is a leaf to be updated."""
     leaf: Any = operands[0]
     out = apply(op, operands)
-    if recording() or not leaf.requires_grad or leaf.op is not None or getattr(leaf, "_age", None) != 0:
+    if recording() or not leaf.requires_grad or leaf.op is not None or leaf._is_computed:
         return out
     if out._value.shape != leaf._value.shape:
         raise ShapeError(f"{op.name}: received shape {np.shape(data_of(operands[1]))} to update a leaf of shape {leaf._value.shape} with, expected the same.")

@@ -744,6 +744,9 @@ def test_an_operator_that_assigns_makes_a_new_node_anywhere_else(name: str) -> N
     with detect_anomaly():
         assert assign(w, 2.0) is not w
     np.testing.assert_array_equal(w.data, [5.0, 7.0])
+    constant.requires_grad = True
+    with no_grad():
+        assert assign(constant, 2.0) is constant
     number = Value(5.0)
     with no_grad():
         assert assign(number, 2.0) is not number

@@ -69,6 +69,45 @@ def test_every_way_to_write_the_call():
         assert f"math.{name}" in messages[0]
 
 
+@pytest.mark.parametrize("make", [Value, Tensor])
+def test_an_array_that_takes_the_number_alone_is_named(make):
+    """However the element is written; a list, a dictionary and an array of objects keep the node."""
+
+    def one(a, x):
+        a[0, 1] = x
+
+    def some(a, x):
+        a[0][1:2] = [x] if isinstance(x, Value) else x.item()
+        a[1, ...][0] = x * x
+
+    def added(a, x):
+        a[1, 1] += x
+
+    def in_a_loop(a, x):
+        for i in range(2):
+            a[i, i] = (x * x if i else x)  # fmt: skip
+
+    for write in (one, some, added, in_a_loop):
+        a = np.zeros((2, 2))
+        messages = caught(lambda write=write, a=a: write(a, make(3.0)))
+        assert messages
+        assert all(m.startswith(f"an element of an array was set to a {make.__name__}") and "np.stack" in m and ".item()" in m for m in messages)
+        assert a.any()
+
+    def kept(x):
+        nodes, named, objects = [0.0], {}, np.zeros(2, dtype=object)
+        nodes[0] = named["x"] = objects[0] = x
+        plain = np.zeros(2)
+        plain[0], plain[1] = x.item(), float(x)
+        with no_grad():
+            plain[0] = x
+
+    assert caught(lambda: kept(make(3.0))) == []
+    with pytest.warns(RuntimeWarning, match="an element of an array") as found:
+        one(np.zeros((2, 2)), make(3.0))
+    assert found[0].filename == __file__
+
+
 def test_the_line_of_the_user_is_named():
     x = Value(0.5)
     with pytest.warns(RuntimeWarning, match=r"math\.sin") as found:

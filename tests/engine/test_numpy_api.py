@@ -767,6 +767,7 @@ def test_function_without_a_rule(name: str) -> None:
 REASONS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "fft": ("complex numbers", lambda x: np.fft.fft(x)),
     "rfft": ("complex numbers", lambda x: np.fft.rfft(x)),
+    "fftshift": ("moves elements, as np.roll does", lambda x: np.fft.fftshift(x)),
     "eigvals": ("complex numbers", lambda x: np.linalg.eigvals(np.outer(x, x))),
     "fill_diagonal": ("writes into an array", lambda x: np.fill_diagonal(np.outer(x, x), 0.0)),
     "put_along_axis": ("writes into an array", lambda x: np.put_along_axis(x, np.array([0]), 1.0, 0)),
