@@ -105,7 +105,7 @@ def test_every_recorded_operation_belongs_to_a_line(seed: int, kind: str | None)
 
 
 @pytest.mark.parametrize("sizes", [(0, 10**9, 0), (10**9, 0, 0), (0, 10**9, 10**9)], ids=["as they are", "column by column", "turned round"])
-@pytest.mark.parametrize("name", ["moons_relu_hinge", "softmax_cross_entropy", "rnn_one_sequence"])
+@pytest.mark.parametrize("name", ["softmax_cross_entropy", "rnn_one_sequence", "logistic_regression"])
 def test_products_of_all_proportions(name: str, sizes: tuple[int, int, int], monkeypatch: pytest.MonkeyPatch) -> None:
     for bound, size in zip(("_THIN", "_LARGE", "_SMALL"), sizes, strict=True):
         monkeypatch.setattr(adjoint, bound, size)
