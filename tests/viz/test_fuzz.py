@@ -148,9 +148,17 @@ def shared(n):
     return ((s + c) + d) * s if n else (s + c) + d
 
 
+def twice(n):
+    """n weights that two boxes use."""
+    weights = [Value(0.5) for _ in range(n)]
+    return weighted_sum(weights, [Value(2.0).tanh()] * n, 0.0) * weighted_sum(weights, [Value(2.0).exp()] * n, 0.0)
+
+
 @pytest.mark.parametrize(
     ("root", "options", "expected"),
     [
+        (lambda: twice(7), {}, {}),
+        (lambda: twice(8), {}, {"stack": [8]}),
         (lambda: chained(2), {}, {}),
         (lambda: chained(3), {}, {"sum": [3]}),
         (lambda: chained(4), {}, {"sum": [4]}),
