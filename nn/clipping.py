@@ -34,6 +34,13 @@ def _gradients(params: Any) -> list[Any]:
     return chosen
 
 
+def _norm(arrays: list[np.ndarray], p: float) -> float:
+    """(Σ|g|ᵖ)^(1/p) over arrays."""
+    if p == 2.0:
+        return math.sqrt(sum(float(a @ a) for a in arrays))
+    return float(sum(float(np.sum(np.abs(a) ** p)) for a in arrays) ** (1.0 / p))
+
+
 @checked
 def clip_grad_norm_(params: Any, max_norm: float, norm_type: float = 2.0) -> float:
     """Scale all gradients down so that their joint norm is at most `max_norm`; returns the norm before.
@@ -50,12 +57,11 @@ def clip_grad_norm_(params: Any, max_norm: float, norm_type: float = 2.0) -> flo
         raise OperandError(f"clip_grad_norm_: received norm_type={norm_type!r}, expected a positive number, or inf.")
     chosen = _gradients(params)
     arrays = [np.asarray(p.grad, dtype=float).ravel() for p in chosen]
-    if norm_type == math.inf:
-        total = float(np.max([np.abs(a).max(initial=0.0) for a in arrays], initial=0.0))
-    elif norm_type == 2.0:
-        total = math.sqrt(sum(float(a @ a) for a in arrays))
-    else:
-        total = sum(float(np.sum(np.abs(a) ** norm_type)) for a in arrays) ** (1.0 / norm_type)
+    largest = float(np.max([np.abs(a).max(initial=0.0) for a in arrays], initial=0.0))
+    with np.errstate(over="ignore"):           # told by an infinite sum
+        total = largest if norm_type == math.inf else _norm(arrays, norm_type)
+    if math.isinf(total) and math.isfinite(largest):
+        total = largest * _norm([a / largest for a in arrays], norm_type)
     factor = max_norm / (total + 1e-6)
     if not factor >= 1.0:                      # nan spreads to all, as in torch
         with np.errstate(invalid="ignore"):    # inf / inf is nan, and said by the norm

@@ -13,6 +13,7 @@ from autograd_core.arguments import Count, checked
 from autograd_core.errors import StructureError
 
 from .module import Module
+from .optimizer import bounded
 
 __all__ = ["EarlyStopping", "History", "cell_of_notebook"]
 
@@ -147,7 +148,8 @@ class EarlyStopping:
     @checked
     def __init__(self, patience: Count = 10, *, min_delta: float = 0.0, monitor: str | None = None, restore_best: bool = True) -> None:
         """Nothing seen yet."""
-        self.patience, self.min_delta, self.monitor, self.restore_best = patience, float(min_delta), monitor, restore_best
+        self.patience, self.monitor, self.restore_best = patience, monitor, restore_best
+        self.min_delta = float(bounded("EarlyStopping: min_delta", min_delta))
         self.reset()
 
     def reset(self) -> None:

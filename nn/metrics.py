@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from autograd_core import sigmoid
-from autograd_core.arguments import Numbers, as_numbers, checked
+from autograd_core.arguments import Numbers, as_numbers, checked, shown
 from autograd_core.errors import OperandError, ShapeError
 from autograd_core.warn import warned
 
@@ -72,18 +72,19 @@ def _one_of_many(p: np.ndarray, t: np.ndarray) -> bool:
 
 
 def _share_right(prediction: Any, target: Any, threshold: float | None) -> float:
-    """The share of samples whose class is right, or of labels."""
+    """The share of samples whose class is right, or of labels; nan is no answer, and never right."""
     p, t = _arrays(prediction, target, "accuracy")
+    p = p.astype(float)
     if _one_of_many(p, t):
         t = t.argmax(axis=1)
     if p.ndim == 2 and p.shape[1] > 1 and t.ndim == 1:
-        return float(np.mean(p.argmax(axis=1) == t))
+        return float(np.mean((p.argmax(axis=1) == t) & ~np.isnan(p).any(axis=1)))
     t, p = t.reshape(len(t), -1), p.reshape(len(p), -1)
     if p.shape != t.shape:
         raise ShapeError(f"accuracy: received predictions of shape {p.shape} and targets of shape {t.shape}, expected one class per sample.")
     signed = bool((t < 0).any())
     cut = (0.0 if signed else 0.5) if threshold is None else threshold
-    return float(np.mean((p > cut) == (t > (0.0 if signed else 0.5))))
+    return float(np.mean(((p > cut) == (t > (0.0 if signed else 0.5))) & ~np.isnan(p)))
 
 
 @checked
@@ -105,9 +106,12 @@ METRICS: dict[str, Metric] = {"accuracy": accuracy, "r2": r2_score}
 _TAKEN = ("loss", "lr", "seconds")
 
 
-@checked
-def metrics_of(metrics: str | Callable[..., Any] | Iterable[Any], threshold: float | None) -> dict[str, Metric]:
-    """Metrics by name: a name, functions, a list of either, or a dictionary."""
+def metrics_of(metrics: Any, threshold: float | None) -> dict[str, Metric]:
+    """Metrics by name: a name, functions, a list of either, or a dictionary; None is none of them."""
+    if metrics is None:
+        return {}
+    if getattr(metrics, "shape", None) == () or not (isinstance(metrics, Iterable) or callable(metrics)):
+        raise OperandError(f"metrics: received {shown(metrics)}, expected a name, a function, a list or a dictionary of them.")
     if isinstance(metrics, dict):
         if not all(isinstance(name, str) and callable(m) for name, m in metrics.items()):
             raise OperandError(f"metrics: received {metrics!r:.60}, expected functions metric(prediction, target) by name.")
@@ -121,8 +125,20 @@ def metrics_of(metrics: str | Callable[..., Any] | Iterable[Any], threshold: flo
             raise OperandError(f"metrics: received one named {name!r}, which is a column of its own beside them, expected another name.")
         if name in found:
             raise OperandError(f"metrics: received two named {name!r}, expected a name for each, as in metrics={{'first': …, 'second': …}}.")
-        found[name] = metric
+        found[name] = _giving_a_number(name, metric)
     return found
+
+
+def _giving_a_number(name: str, metric: Metric) -> Metric:
+    """A metric that says so where what it gives is no number."""
+
+    def measured(prediction: np.ndarray, target: np.ndarray) -> float:
+        number = as_numbers(metric(prediction, target), "metrics", f"{name}(prediction, target)")
+        if number.size != 1:
+            raise ShapeError(f"metrics: {name} gave an array of shape {number.shape}, expected one number.")
+        return float(number.reshape(()))
+
+    return measured
 
 
 def _named(m: Any, threshold: float | None) -> tuple[str, Metric]:

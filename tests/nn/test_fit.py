@@ -382,6 +382,36 @@ def test_where_a_score_changes_its_class_is_known_from_the_loss(loss, right):
     assert nn.fit(model, x, y, loss=loss, lr=0.0, epochs=1, metrics="accuracy", validation=(x, y))["val_accuracy"] == [right]
 
 
+def test_nan_is_never_right():
+    assert nn.accuracy([[np.nan, 1.0], [0.0, np.nan], [0.0, 1.0]], [0, 1, 1]) == 1 / 3
+    assert nn.accuracy([np.nan, 0.0, 1.0, np.nan], [0, 0, 1, 1], threshold=0.5) == 0.5
+    assert nn.accuracy([np.nan, 1.0], [-1, 1]) == 0.5
+
+
+@pytest.mark.parametrize(
+    ("given", "message"), [(None, "expected real numbers"), ("high", "expected real numbers"), (np.ones(3), r"m gave an array of shape \(3,\), expected one number")]
+)
+def test_a_metric_gives_a_number(given, message):
+    x, y = moons(12, rng=0)
+    model = tensor_model()
+    for call in (nn.fit, nn.evaluate):
+        options = {"epochs": 1} if call is nn.fit else {}
+        with pytest.raises((OperandError, ShapeError), match=message):
+            call(model, x, y, loss="cross_entropy", metrics={"m": lambda p, t: given}, **options)
+        for none in (5, np.array(5.0)):
+            with pytest.raises(OperandError, match="metrics: received .*, expected a name, a function, a list or a dictionary of them"):
+                call(model, x, y, loss="cross_entropy", metrics=none, **options)
+        call(model, x, y, loss="cross_entropy", metrics=None, **options)
+    for number in (np.ones((1, 1)), np.float32(1.0), Value(1.0), Tensor([1.0]), 1):
+        assert nn.evaluate(model, x, y, loss="cross_entropy", metrics={"m": lambda p, t, number=number: number})["m"] == 1.0
+
+
+@pytest.mark.parametrize("bad", [-1.0, math.nan])
+def test_an_improvement_is_of_some_size(bad):
+    with pytest.raises(OperandError, match=f"EarlyStopping: min_delta: received {bad}, expected a number of at least 0"):
+        nn.EarlyStopping(2, min_delta=bad)
+
+
 def test_r2_of_several_outputs_is_about_the_mean_of_each():
     target = np.array([[0.0, 10.0], [2.0, 14.0]])
     assert nn.r2_score(np.array([[1.0, 12.0], [1.0, 12.0]]), target) == 0.0

@@ -506,6 +506,19 @@ def test_settings_of_schedules_are_within_bounds(bad):
     assert optimizer.lr == 0.4
 
 
+@pytest.mark.parametrize("kind", [1.0, 2.0, 3.0, math.inf])
+@pytest.mark.parametrize("scale", [1.0, 1e150, 1e200, 1e300])
+def test_a_gradient_is_clipped_whose_powers_overflow(kind, scale):
+    vectors = [Tensor([1.0, 1.0]), Tensor([1.0]), Value(1.0)]
+    for p, g in zip(vectors, (np.array([3.0, -4.0]), np.array([12.0]), 1.0), strict=True):
+        p.grad = g * scale
+    numbers = np.array([3.0, 4.0, 12.0, 1.0])
+    expected = numbers.max() if kind == math.inf else np.sum(numbers**kind) ** (1.0 / kind)
+    assert nn.clip_grad_norm_(vectors, 1.0, norm_type=kind) == pytest.approx(expected * scale, rel=1e-12)
+    found = np.concatenate([np.ravel(p.grad) for p in vectors])
+    np.testing.assert_allclose(found, np.array([3.0, -4.0, 12.0, 1.0]) / expected, rtol=1e-6)
+
+
 @pytest.mark.parametrize("clip", [nn.clip_grad_norm_, nn.clip_grad_value_])
 @pytest.mark.parametrize("kind", [float, np.float64, np.float32, int])
 def test_a_clipped_gradient_keeps_its_dtype(clip, kind):
