@@ -17,7 +17,7 @@ from autograd_core.arguments import checked
 from autograd_core.errors import OperandError
 
 from .optimizer import Optimizer, bounded
-from .slots import Array, State
+from .slots import Array, State, Update
 
 __all__ = ["SGD", "Adagrad", "Adam", "AdamW", "RMSprop"]
 
@@ -82,11 +82,21 @@ class SGD(Optimizer):
                 velocity *= momentum
                 velocity += gradient if not group["dampening"] else (1.0 - group["dampening"]) * gradient
             gradient = gradient + momentum * velocity if group["nesterov"] else velocity
-        work = state.get("work")
-        if work is None:
-            work = _work(state, data)
-        np.multiply(gradient, group["lr"], work)
-        np.subtract(data, work, data)
+        _descend(data, gradient, state, group)
+
+    def _rule(self, group: dict[str, Any]) -> Update:
+        """Plain gradient descent needs to look at its settings but once a step."""
+        plain = not (group["momentum"] or group["weight_decay"] or group["maximize"]) and type(self).update is SGD.update
+        return _descend if plain else super()._rule(group)
+
+
+def _descend(data: Array, gradient: Array, state: State, group: dict[str, Any]) -> None:
+    """θ ← θ − η·g."""
+    work = state.get("work")
+    if work is None:
+        work = _work(state, data)
+    np.multiply(gradient, group["lr"], work)
+    np.subtract(data, work, data)
 
 
 class Adam(Optimizer):

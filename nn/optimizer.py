@@ -13,7 +13,7 @@ from autograd_core.arguments import as_numbers, checked, shown
 from autograd_core.errors import OperandError, ShapeError, StructureError
 from autograd_core.warn import warned
 
-from .slots import Array, Slot, State, TensorSlot, ValuesSlot
+from .slots import Array, Slot, State, TensorSlot, Update, ValuesSlot
 
 __all__ = ["Optimizer", "bounded"]
 
@@ -140,9 +140,13 @@ class Optimizer:
                 "computed from these very parameters."
             )
         for group, slots in zip(self.param_groups, self._slots, strict=True):
-            update = self._ascend if group.get("maximize") else self.update
+            update = self._rule(group)
             for slot in slots:
                 slot.advance(update, group)
+
+    def _rule(self, group: dict[str, Any]) -> Update:
+        """What is done to each slot of a group: `update`, or a shorter way to the same where the settings allow it."""
+        return self._ascend if group.get("maximize") else self.update
 
     def _ascend(self, data: Array, gradient: Array, state: State, group: dict[str, Any]) -> None:
         """The update towards larger values."""
