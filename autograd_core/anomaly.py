@@ -6,7 +6,6 @@ import linecache
 import os
 import sys
 import weakref
-import zlib
 from collections.abc import Sequence
 from itertools import zip_longest
 from pathlib import Path
@@ -67,6 +66,8 @@ def origin(saved: Sequence[Any], result: Any) -> Origin:
 
 
 def _checksum(x: Any) -> int | None:
+    import zlib  # looked for by nobody else: importing the engine does without
+
     return zlib.crc32(np.ascontiguousarray(x).tobytes()) if isinstance(x, np.ndarray) else None
 
 

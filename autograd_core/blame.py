@@ -7,7 +7,6 @@ was, what it gave or raised, and what was expected. `check_op` asks the same que
 from __future__ import annotations
 
 from collections.abc import Iterator
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +110,8 @@ def _place(rule: Any) -> str:
 def _hint(error: Exception) -> str:
     """What to do about what a rule raised; the end of a sentence."""
     if isinstance(error, AttributeError) and isinstance(error.obj, Algebra):
+        from difflib import get_close_matches  # importing the engine does without
+
         near = get_close_matches(error.name or "", TABLE, n=3, cutoff=0.75)
         like = f" ({', '.join(near)} {'is' if len(near) == 1 else 'are'} near)" if near else ""
         return (

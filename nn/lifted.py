@@ -211,8 +211,9 @@ class LiftedStep:
 
 def equal_losses(replayed: Any, computed: Any, tolerance: float = 1e-6) -> bool:
     """Whether two losses are one number, to rounding; where both are no number they are alike."""
-    number = computed.data if isinstance(computed, Value) else computed.item() if isinstance(computed, Tensor) else computed
-    return bool(np.isclose(float(replayed), float(number), rtol=tolerance, atol=tolerance * 1e-6, equal_nan=True))
+    number = float(computed.data if isinstance(computed, Value) else computed.item() if isinstance(computed, Tensor) else computed)
+    both = float(replayed), number
+    return math.isclose(*both, rel_tol=tolerance, abs_tol=tolerance * 1e-6) or all(map(math.isnan, both))
 
 
 def verified(step: LiftedStep, x: Array, y: Array, holds: Callable[[], bool]) -> LiftedStep | None:

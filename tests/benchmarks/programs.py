@@ -57,7 +57,7 @@ def jax_tensors(sizes, batch, dtype):
     return step
 
 
-SAMPLES, BATCH, EPOCHS = 200, 25, 20
+SAMPLES, BATCH, EPOCHS = 200, 25, 100
 
 
 def fitted(lift):
@@ -98,7 +98,7 @@ def fit_rows(seconds):
     with contextlib.suppress(ImportError):
         runs["torch, the same loop"] = fitted_in_torch()
     steps = EPOCHS * (SAMPLES // BATCH)
-    times = {name: t / steps for name, t in interleaved(runs, seconds=seconds, rounds=10).items()}
+    times = {name: t / steps for name, t in interleaved(runs, seconds=seconds, rounds=6).items()}
     for name in list(times)[1:]:
         yield Row("fit", f"nn.fit, 2-16-16-2, batch {BATCH}, Adam: a step", name, times["lifted"], times[name], "")
 
