@@ -73,9 +73,11 @@ class Epoch:
         if not asked and not (liftable_values if self.scalar else liftable_tensors)(model, self.loss):
             return None
         if self.loss in LOSSES.values():       # raises at targets that do not fit; a replay would not look at them
-            prediction = predict(model, x[:1])
-            prediction = np.zeros((len(x), *prediction.shape[1:]), prediction.dtype)
-            self.loss(prediction, target_for(y, prediction))
+            one, many = predict(model, x[:1]), max(self.size, 1024)
+            for start in range(0, len(y), many):
+                part = y[start : start + many]
+                prediction = np.zeros((len(part), *one.shape[1:]), one.dtype)
+                self.loss(prediction, target_for(part, prediction))
         made = lifted_values if self.scalar else lifted_tensors
         step = made(model, self.loss, self.penalty, self.training.optimizer, x, y, self.size, asked=asked)
         if step is None and asked:
@@ -96,7 +98,7 @@ class Epoch:
         if not self.scalar and not self._tried and before >= _MATTERS:
             self.program = self._lifted()
         if self.program is not None and not self.program.still_holds():
-            self.program, self.training.history.lifted = None, ""  # the penalty is another than was recorded: on, number by number
+            self.program, self.training.history.lifted = None, ""  # the function is another than was recorded: on, as it stands
         if self.program is None:
             loss = self._pass(self._computed, bar)
         else:

@@ -11,7 +11,7 @@ What is common to all models is here; how a batch is recorded, and how numbers c
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -150,6 +150,23 @@ class LiftedStep:
         self.gather(self._penalty.theta.data)
         with no_grad():
             return equal_losses(self._penalty(), self.penalty(self.model), self.tolerance)
+
+    def holds_at(self, others: Iterable[Sequence[Any]], holds: Callable[[], bool]) -> bool:
+        """Whether something holds with each of other data for the parameters, which have their own back afterwards."""
+        own = [p.data for p in self.parameters]
+        try:
+            for other in others:
+                for p, data in zip(self.parameters, other, strict=True):
+                    p.data = data
+                if not holds():
+                    return False
+        except Exception:                      # what a loss of the user's own raises at numbers that it was not made for
+            return False
+        finally:
+            for p, data in zip(self.parameters, own, strict=True):
+                p.data = data
+            self.gather(self.program.theta.data)
+        return True
 
     # ------------------------------------------------------------------------------------------ around an epoch
     def begin(self) -> None:

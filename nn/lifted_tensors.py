@@ -119,21 +119,14 @@ class LiftedTensors(LiftedStep):
         """Whether the program gives what is computed anew at other parameters than those recorded."""
         own, rng = [p.data for p in self.parameters], np.random.default_rng(0)
         drawn = [rng.normal(size=data.shape) for data in own]
-        try:
-            for factor, numbers in ((1.0, own), (-1.0, own), (1.0, drawn), (0.01, drawn)):
-                for p, data in zip(self.parameters, numbers, strict=True):
-                    p.data = np.asarray(factor * data, self.dtype)
-                for mask in self.program.inputs[2:]:
-                    mask[...] = 2.0 * (rng.random(mask.shape) < 0.5)
-                if not self.still_holds():
-                    return False
-        except Exception:                      # what a loss of the user's own raises at numbers that it was not made for
-            return False
-        finally:
-            for p, data in zip(self.parameters, own, strict=True):
-                p.data = data
-            self.gather(self.program.theta.data)
-        return True
+
+        def holds() -> bool:
+            for mask in self.program.inputs[2:]:
+                mask[...] = 2.0 * (rng.random(mask.shape) < 0.5)
+            return self.still_holds()
+
+        scaled = ((1.0, own), (-1.0, own), (1.0, drawn), (0.01, drawn))
+        return self.holds_at([[np.asarray(factor * data, self.dtype) for data in arrays] for factor, arrays in scaled], holds)
 
     # ------------------------------------------------------------------------------------------------- a batch
     def record(self, x: Array, y: Array) -> Any:

@@ -61,28 +61,17 @@ class LiftedValues(LiftedStep):
         They do not where Python took a decision by the numbers, or where a number left the graph (`.data`, `float`). With `whole`
         the loss of a batch is put to the test, here with the last samples, else the penalty alone.
         """
-        own = [p.data for p in self.parameters]
+        own = np.array([p.data for p in self.parameters])
         drawn = np.random.default_rng(0).normal(size=len(own))
         flat, goals = x.reshape(len(x), -1), self._targets(y)
         samples = ((flat, goals), (flat[::-1], goals[::-1]), (-flat, np.roll(goals, 1, axis=0)))
-        try:
-            for other in (own, [-v for v in own], drawn, 0.01 * drawn, 5.0 * drawn):
-                for p, number in zip(self.parameters, other, strict=True):
-                    p.data = float(number)
-                if not self.still_holds() or (whole and not all(self._same(other, *these) for these in samples)):
-                    return False
-        except Exception:                      # what a loss of the user's own raises at numbers that it was not made for
-            return False
-        finally:
-            for p, number in zip(self.parameters, own, strict=True):
-                p.data = number
-            self.program.theta.data[:] = own
-        return True
+        others = [numbers.tolist() for numbers in (own, -own, drawn, 0.01 * drawn, 5.0 * drawn)]
+        return self.holds_at(others, lambda: self.still_holds() and (not whole or all(self._same(*these) for these in samples)))
 
-    def _same(self, theta: Any, x: Array, targets: Array) -> bool:
+    def _same(self, x: Array, targets: Array) -> bool:
         with no_grad(), np.errstate(all="ignore"):
             computed = self._loss(x, targets)[0]
-            self.program.theta.data[:] = theta
+            self.gather(self.program.theta.data)
             self.program.inputs = np.concatenate([x.ravel(), targets.ravel()])
             return equal_losses(self.program(), computed)
 

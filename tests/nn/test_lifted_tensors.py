@@ -508,6 +508,17 @@ def test_targets_that_do_not_fit_are_refused_before_anything_is_changed():
         assert all(np.array_equal(model.state_dict()[k], v) for k, v in before.items())
 
 
+def test_a_target_far_down_that_does_not_fit_is_refused_too():
+    """Targets are looked at some at a time, so that many outputs of many samples need not be held at once."""
+    labels = np.zeros(2500, int)
+    labels[-1] = 3
+    model = network()
+    before = copy.deepcopy(model.state_dict())
+    with pytest.raises(OperandError, match="class numbers from 0 to 3"):
+        train(True, x=np.zeros((2500, 3)), y=labels, model=model, batch_size=50)
+    assert all(np.array_equal(model.state_dict()[k], v) for k, v in before.items())
+
+
 @pytest.mark.filterwarnings("ignore:fit. the loss is")
 def test_a_run_that_diverges_ends_as_any_other():
     (fast, _), (slow, _) = (train(lift, loss="mse", optimizer="sgd", lr=1e4, epochs=60) for lift in (True, False))
