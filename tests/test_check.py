@@ -380,4 +380,6 @@ def test_a_rule_that_takes_other_things_is_refused_when_it_is_declared(name):
 
 def test_rules_may_take_parameters_and_more():
     for rule in (lambda m, out, x, *, k=2.0: k, lambda m, out, x, **options: 2.0, lambda m, *rest: 2.0, lambda *everything, k: k):
-        declared(array=lambda x, *, k=2.0: k * x, d=(rule,)).forget()
+        op = declared(array=lambda x, *, k=2.0: k * x, d=(rule,))
+        assert op(3.0) == 6.0
+        op.forget()

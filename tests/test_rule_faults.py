@@ -39,7 +39,7 @@ PULLS = {
 }
 
 
-def used(use, text, **rules):
+def assert_named(use, text, **rules):
     op = Op(name="faulty", array=np.square, replace=True, **rules)
     try:
         with pytest.raises(RuleError, match=text):
@@ -51,14 +51,14 @@ def used(use, text, **rules):
 @pytest.mark.parametrize(("use", "fault"), sorted({(use, fault) for use in USES for fault in PARTIALS} - ELSEWHERE))
 def test_a_faulty_partial_is_named_however_it_is_used(use, fault):
     rule, text = PARTIALS[fault]
-    used(use, text, d=(rule,))
+    assert_named(use, text, d=(rule,))
 
 
 @pytest.mark.parametrize("use", [use for use in USES if use != "value"])
 @pytest.mark.parametrize("fault", PULLS)
 def test_a_faulty_pullback_is_named_however_it_is_used(use, fault):
     rule, text = PULLS[fault]
-    used(use, text, vjp=(rule,))
+    assert_named(use, text, vjp=(rule,))
 
 
 def test_the_rule_is_found_by_its_line_and_the_error_by_its_cause():

@@ -106,7 +106,7 @@ def in_threads(rounds=2):
     return found
 
 
-def agree(found):
+def assert_each_alone_gives_the_same(found):
     """Each piece of work, alone, gives the same."""
     for (work, seed), several in zip(WORK, found, strict=True):
         alone = work(seed)
@@ -114,13 +114,13 @@ def agree(found):
 
 
 def test_threads_at_once_find_what_one_alone_finds(count):
-    agree(in_threads())
+    assert_each_alone_gives_the_same(in_threads())
     count("runs in threads at once", 2 * len(WORK))
 
 
 def test_threads_from_the_first_call_on():
     """What is looked up once, at the first call, may be looked up by several threads at once."""
-    code = f"import runpy; space = runpy.run_path({str(Path(__file__))!r}); space['agree'](space['in_threads'](1))"
+    code = f"import runpy; space = runpy.run_path({str(Path(__file__))!r}); space['assert_each_alone_gives_the_same'](space['in_threads'](1))"
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, encoding="utf-8", timeout=300)
     assert done.returncode == 0, done.stderr
@@ -137,7 +137,7 @@ def test_tasks_at_once_find_what_one_alone_finds():
     async def everything():
         return await asyncio.gather(*(go(*piece) for piece in WORK))
 
-    agree(asyncio.run(everything()))
+    assert_each_alone_gives_the_same(asyncio.run(everything()))
 
 
 def test_a_first_call_from_two_threads():

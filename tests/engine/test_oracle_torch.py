@@ -33,7 +33,7 @@ def torch_grads(out: Any, inputs: list[Any], cotangent: Any) -> list[Any]:
     return [torch.zeros_like(x) if g is None else g for x, g in zip(inputs, found, strict=True)]
 
 
-def compare(
+def assert_equals_torch(
     ours: Callable[..., Any],
     theirs: Callable[..., Any],
     *arrays: np.ndarray,
@@ -169,7 +169,7 @@ SHAPES = [
 def test_unary(name: str, shape: tuple[int, ...]) -> None:
     """One operand."""
     ours, theirs, bounds = UNARY[name]
-    compare(ours, theirs, draw(shape, *bounds))
+    assert_equals_torch(ours, theirs, draw(shape, *bounds))
 
 
 @pytest.mark.parametrize("shapes", SHAPES, ids=str)
@@ -177,14 +177,14 @@ def test_unary(name: str, shape: tuple[int, ...]) -> None:
 def test_binary_broadcasts(name: str, shapes: tuple[tuple[int, ...], tuple[int, ...]]) -> None:
     """Two operands: broadcast axes, missing or of length one, are summed in the gradient."""
     ours, theirs, first, second = BINARY[name]
-    compare(ours, theirs, draw(shapes[0], *first), draw(shapes[1], *second, seed=1))
+    assert_equals_torch(ours, theirs, draw(shapes[0], *first), draw(shapes[1], *second, seed=1))
 
 
 @pytest.mark.parametrize("name", BINARY)
 def test_binary_repeated_operand(name: str) -> None:
     """The same tensor on both sides: its gradient is the sum of both."""
     ours, theirs, _, _ = BINARY[name]
-    compare(
+    assert_equals_torch(
         lambda x: ours(x, x * 1.0) + ours(x, x),
         lambda x: theirs(x, x * 1.0) + theirs(x, x),
         draw((2, 3), 0.5, 2),
@@ -195,15 +195,15 @@ def test_binary_repeated_operand(name: str) -> None:
 def test_binary_empty(name: str) -> None:
     """No elements, and a broadcast against none: gradients are zero, of the right shape."""
     ours, theirs, first, second = BINARY[name]
-    compare(ours, theirs, draw((2, 0), *first), draw((2, 0), *second))
-    compare(ours, theirs, draw((2, 0), *first), draw((2, 1), *second))
+    assert_equals_torch(ours, theirs, draw((2, 0), *first), draw((2, 0), *second))
+    assert_equals_torch(ours, theirs, draw((2, 0), *first), draw((2, 1), *second))
 
 
 @pytest.mark.parametrize("name", ["leaky_relu", "elu"])
 def test_parameters(name: str) -> None:
     """A slope, or an alpha, given by position."""
     theirs = getattr(torch.nn.functional, name)
-    compare(lambda x: getattr(ag, name)(x, 0.3), lambda x: theirs(x, 0.3), draw((2, 3)))
+    assert_equals_torch(lambda x: getattr(ag, name)(x, 0.3), lambda x: theirs(x, 0.3), draw((2, 3)))
 
 
 # ---------------------------------------------------------------------------------------- reductions
@@ -239,7 +239,7 @@ AXES: list[Any] = [None, 0, 1, -1, -3, (0, 1), (1, 0), (0, -1), (2,), (0, 1, 2)]
 def test_reduction(name: str, axis: Any, *, keepdims: bool) -> None:
     """Every axis, negative ones and tuples, with and without the reduced axes kept."""
     ours, theirs = REDUCTIONS[name]
-    compare(
+    assert_equals_torch(
         lambda x: ours(x, axis=axis, keepdims=keepdims),
         lambda x: theirs(x, dims(axis, 3), keepdims),
         draw((2, 3, 2)),
@@ -262,7 +262,7 @@ def test_reduction_as_method(name: str) -> None:
 def test_ddof(name: str, axis: Any, ddof: int) -> None:
     """The divisor is the number of elements less `ddof`."""
     ours, theirs = getattr(np, name), getattr(torch, name)
-    compare(
+    assert_equals_torch(
         lambda x: ours(x, axis=axis, ddof=ddof),
         lambda x: theirs(x, dim=dims(axis, 3), correction=ddof),
         draw((4, 2, 3)),
@@ -273,7 +273,7 @@ def test_ddof(name: str, axis: Any, ddof: int) -> None:
 def test_reduction_of_a_0d_tensor(name: str) -> None:
     """One number is its own sum, mean, product and maximum."""
     ours, _ = REDUCTIONS[name]
-    compare(lambda x: ours(x), lambda x: x * 1, draw(()))
+    assert_equals_torch(lambda x: ours(x), lambda x: x * 1, draw(()))
 
 
 @pytest.mark.parametrize(
@@ -282,14 +282,14 @@ def test_reduction_of_a_0d_tensor(name: str) -> None:
 def test_reduction_of_nothing(name: str, axis: Any) -> None:
     """The sum of no numbers is 0, their product 1; the gradient is empty."""
     ours, theirs = REDUCTIONS[name]
-    compare(lambda x: ours(x, axis=axis), lambda x: theirs(x, dims(axis, 2), False), np.zeros((0, 3)))
+    assert_equals_torch(lambda x: ours(x, axis=axis), lambda x: theirs(x, dims(axis, 2), False), np.zeros((0, 3)))
 
 
 @pytest.mark.parametrize("name", ["logsumexp", "softmax", "log_softmax"])
 @pytest.mark.parametrize(("shape", "axis"), [((0,), 0), ((0, 3), 0), ((0, 3), 1), ((3, 0), -1)], ids=str)
 def test_exponential_reduction_of_nothing(name: str, shape: tuple[int, ...], axis: int) -> None:
     """As torch: -inf for the logsumexp of no numbers, and no elements for softmax."""
-    compare(
+    assert_equals_torch(
         lambda x: getattr(ag, name)(x, axis=axis),
         lambda x: getattr(torch, name)(x, dim=axis),
         np.zeros(shape),
@@ -307,8 +307,8 @@ def test_along_an_axis(name: str, axis: int) -> None:
         out = getattr(torch, name)(x, dim=axis)
         return out[0] if name == "sort" else out
 
-    compare(lambda x: ours(x, axis=axis), theirs, draw((3, 4)))
-    compare(lambda x: ours(x, axis=axis), theirs, draw((2, 3, 2)))
+    assert_equals_torch(lambda x: ours(x, axis=axis), theirs, draw((3, 4)))
+    assert_equals_torch(lambda x: ours(x, axis=axis), theirs, draw((2, 3, 2)))
 
 
 @pytest.mark.parametrize("name", ["cumsum", "cumprod", "sort"])
@@ -319,7 +319,7 @@ def test_along_the_flattened_array(name: str) -> None:
         out = getattr(torch, name)(x.reshape(-1), dim=0)
         return out[0] if name == "sort" else out
 
-    compare(lambda x: getattr(np, name)(x, axis=None), theirs, draw((2, 3)))
+    assert_equals_torch(lambda x: getattr(np, name)(x, axis=None), theirs, draw((2, 3)))
 
 
 ZEROS = {
@@ -343,7 +343,7 @@ def test_products_with_zeros(name: str, zeros: str) -> None:
             partial.append(partial[-1] * t[i])
         return partial[-1] if name == "prod" else torch.stack(partial)
 
-    compare(getattr(np, name), theirs, x)
+    assert_equals_torch(getattr(np, name), theirs, x)
 
 
 @pytest.mark.parametrize("shape", [(4,), (2, 3), (2, 3, 2)], ids=str)
@@ -352,7 +352,7 @@ def test_vector_norm(order: Any, shape: tuple[int, ...]) -> None:
     """Orders of a vector norm, along the last axis."""
     kind = 2 if order is None else order
     axis = None if len(shape) == 1 else -1
-    compare(
+    assert_equals_torch(
         lambda x: np.linalg.norm(x, ord=order, axis=axis),
         lambda x: torch.linalg.vector_norm(x, ord=kind, dim=axis),
         draw(shape, 0.2, 2) * np.where(np.arange(shape[-1]) % 2, 1, -1),
@@ -364,7 +364,7 @@ def test_vector_norm(order: Any, shape: tuple[int, ...]) -> None:
 def test_matrix_norm(order: Any, *, keepdims: bool) -> None:
     """Orders of a matrix norm that need no singular values."""
     kind = "fro" if order is None else order
-    compare(
+    assert_equals_torch(
         lambda x: np.linalg.norm(x, ord=order, axis=(1, 2), keepdims=keepdims),
         lambda x: torch.linalg.matrix_norm(x, ord=kind, keepdim=keepdims),
         draw((2, 3, 4)),
@@ -392,27 +392,27 @@ MATMUL = [
 @pytest.mark.parametrize("shapes", MATMUL, ids=str)
 def test_matmul(shapes: Any) -> None:
     """Vectors, matrices and stacks of them, broadcast."""
-    compare(np.matmul, torch.matmul, draw(shapes[0]), draw(shapes[1], seed=1))
-    compare(lambda x, y: x @ y, torch.matmul, draw(shapes[0]), draw(shapes[1], seed=1))
+    assert_equals_torch(np.matmul, torch.matmul, draw(shapes[0]), draw(shapes[1], seed=1))
+    assert_equals_torch(lambda x, y: x @ y, torch.matmul, draw(shapes[0]), draw(shapes[1], seed=1))
 
 
 def test_matmul_with_itself() -> None:
     """x @ x and x.T @ x."""
-    compare(lambda x: x @ x + x.T @ x, lambda x: x @ x + x.T @ x, draw((3, 3)))
+    assert_equals_torch(lambda x: x @ x + x.T @ x, lambda x: x @ x + x.T @ x, draw((3, 3)))
 
 
 def test_matmul_with_a_constant_on_either_side() -> None:
     """A plain array is a constant, also when its own `@` is asked first."""
     a = draw((2, 3), seed=5)
-    compare(lambda x: a @ x, lambda x: torch.tensor(a) @ x, draw((3, 2)))
-    compare(lambda x: x @ a, lambda x: x @ torch.tensor(a), draw((3, 2)))
+    assert_equals_torch(lambda x: a @ x, lambda x: torch.tensor(a) @ x, draw((3, 2)))
+    assert_equals_torch(lambda x: x @ a, lambda x: x @ torch.tensor(a), draw((3, 2)))
 
 
 @pytest.mark.parametrize("shape", [(3,), (4, 3), (2, 4, 3), (0, 3)], ids=str)
 @pytest.mark.parametrize("linear", [ag.linear, ag.TABLE["linear"]], ids=["function", "entry"])
 def test_linear(linear: Any, shape: tuple[int, ...]) -> None:
     """x Wᵀ + b, as a layer has it."""
-    compare(
+    assert_equals_torch(
         lambda x, w, b: linear(x, w, b),
         lambda x, w, b: torch.nn.functional.linear(x, w, b),
         draw(shape),
@@ -434,19 +434,19 @@ def test_dot(shapes: Any) -> None:
             return x * y
         return torch.tensordot(x, y, dims=([x.ndim - 1], [max(y.ndim - 2, 0)]))
 
-    compare(np.dot, theirs, draw(shapes[0]), draw(shapes[1], seed=1))
+    assert_equals_torch(np.dot, theirs, draw(shapes[0]), draw(shapes[1], seed=1))
 
 
 @pytest.mark.parametrize("shapes", [((3,), (3,)), ((2, 3), (4, 3)), ((2, 3), (5, 4, 3)), ((), (3,))], ids=str)
 def test_inner(shapes: Any) -> None:
     """The last axis of both."""
-    compare(np.inner, torch.inner, draw(shapes[0]), draw(shapes[1], seed=1))
+    assert_equals_torch(np.inner, torch.inner, draw(shapes[0]), draw(shapes[1], seed=1))
 
 
 @pytest.mark.parametrize("shapes", [((3,), (2,)), ((2, 2), (3,)), ((), (3,))], ids=str)
 def test_outer(shapes: Any) -> None:
     """Every product of an element with an element."""
-    compare(
+    assert_equals_torch(
         np.outer,
         lambda x, y: torch.outer(x.reshape(-1), y.reshape(-1)),
         draw(shapes[0]),
@@ -462,7 +462,7 @@ def test_tensordot(axes: Any) -> None:
         if axes != 2
         else (draw((2, 3, 2)), draw((3, 2, 4), seed=1))
     )
-    compare(lambda a, b: np.tensordot(a, b, axes=axes), lambda a, b: torch.tensordot(a, b, dims=axes), x, y)
+    assert_equals_torch(lambda a, b: np.tensordot(a, b, axes=axes), lambda a, b: torch.tensordot(a, b, dims=axes), x, y)
 
 
 EINSUM = [
@@ -495,7 +495,7 @@ EINSUM = [
 def test_einsum(case: Any) -> None:
     """Traces, diagonals, sums of labels that one operand has alone, ellipses."""
     subscripts, *shapes = case
-    compare(
+    assert_equals_torch(
         lambda *xs: np.einsum(subscripts, *xs),
         lambda *xs: torch.einsum(subscripts, *xs),
         *(draw(shape, seed=i) for i, shape in enumerate(shapes)),
@@ -504,7 +504,7 @@ def test_einsum(case: Any) -> None:
 
 def test_einsum_of_one_tensor_twice() -> None:
     """Both uses count."""
-    compare(lambda x: np.einsum("ij,kj->ik", x, x), lambda x: torch.einsum("ij,kj->ik", x, x), draw((2, 3)))
+    assert_equals_torch(lambda x: np.einsum("ij,kj->ik", x, x), lambda x: torch.einsum("ij,kj->ik", x, x), draw((2, 3)))
 
 
 # -------------------------------------------------------------------------- elements that move about
@@ -577,7 +577,7 @@ def test_moves(name: str) -> None:
     """Where each element went is found by moving their numbers; torch then gathers them."""
     move = MOVES[name]
     places = torch.tensor(np.array(move(np.arange(24).reshape(2, 3, 4))))
-    compare(move, lambda x: x.reshape(-1)[places], draw((2, 3, 4)))
+    assert_equals_torch(move, lambda x: x.reshape(-1)[places], draw((2, 3, 4)))
 
 
 @pytest.mark.parametrize("name", ["ravel", "T", "flip", "tile", "repeat", "roll"])
@@ -585,7 +585,7 @@ def test_moves_of_a_0d_tensor(name: str) -> None:
     """One number without axes."""
     move = MOVES[name]
     places = torch.tensor(np.array(move(np.array(0))))
-    compare(move, lambda x: x.reshape(-1)[places], draw(()))
+    assert_equals_torch(move, lambda x: x.reshape(-1)[places], draw(()))
 
 
 @pytest.mark.parametrize(
@@ -610,7 +610,7 @@ def test_moves_of_nothing(name: str) -> None:
     """No elements, in an array with axes."""
     move = MOVES[name]
     places = torch.tensor(np.array(move(np.zeros((2, 0, 4), int))))
-    compare(move, lambda x: x.reshape(-1)[places], np.zeros((2, 0, 4)))
+    assert_equals_torch(move, lambda x: x.reshape(-1)[places], np.zeros((2, 0, 4)))
 
 
 MASKED: dict[str, Any] = {
@@ -638,16 +638,16 @@ MASKED: dict[str, Any] = {
 @pytest.mark.parametrize("name", MASKED)
 def test_masked(name: str) -> None:
     """Elements stay, and others are zero or a constant."""
-    compare(*MASKED[name], draw((2, 3, 4)))
+    assert_equals_torch(*MASKED[name], draw((2, 3, 4)))
 
 
 @pytest.mark.parametrize("function", ["concatenate", "stack", "vstack", "hstack"])
 def test_joining_different_tensors(function: str) -> None:
     """Each operand gets its part of the gradient, constants get none."""
     ours, theirs = getattr(np, function), getattr(torch, function)
-    compare(lambda x, y: ours([x, y, x]), lambda x, y: theirs([x, y, x]), draw((2, 3)), draw((2, 3), seed=1))
+    assert_equals_torch(lambda x, y: ours([x, y, x]), lambda x, y: theirs([x, y, x]), draw((2, 3)), draw((2, 3), seed=1))
     c = draw((2, 3), seed=2)
-    compare(lambda x: ours([c, x, c]), lambda x: theirs([torch.tensor(c), x, torch.tensor(c)]), draw((2, 3)))
+    assert_equals_torch(lambda x: ours([c, x, c]), lambda x: theirs([torch.tensor(c), x, torch.tensor(c)]), draw((2, 3)))
 
 
 # ------------------------------------------------------------------------------------------ indexing
@@ -702,7 +702,7 @@ def test_indexing(name: str) -> None:
     """Every kind of key that NumPy takes; repeated indices accumulate."""
     key = KEYS[name]
     places = torch.tensor(GRID[key].copy())
-    compare(lambda x: x[key] ** 2, lambda x: x.reshape(-1)[places] ** 2, draw((2, 3, 4)))
+    assert_equals_torch(lambda x: x[key] ** 2, lambda x: x.reshape(-1)[places] ** 2, draw((2, 3, 4)))
 
 
 def test_indexing_keeps_its_key() -> None:
@@ -717,7 +717,7 @@ def test_indexing_keeps_its_key() -> None:
 
 def test_iteration() -> None:
     """Rows, and unpacking."""
-    compare(
+    assert_equals_torch(
         lambda x: sum(row * i for i, row in enumerate(x)),
         lambda x: sum(row * i for i, row in enumerate(x)),
         draw((3, 2)),
@@ -727,7 +727,7 @@ def test_iteration() -> None:
         a, b = x
         return a * b
 
-    compare(ours, ours, draw((2, 3)))
+    assert_equals_torch(ours, ours, draw((2, 3)))
 
 
 # ------------------------------------------------------------------------------------ linear algebra
@@ -758,9 +758,9 @@ def test_linear_algebra(name: str, shape: tuple[int, ...]) -> None:
     """One matrix, and stacks of them."""
     if name == "norm" and len(shape) > 2:
         shape = (3, 2)
-        compare(*LINALG[name], draw(shape), tolerance=1e-8)
+        assert_equals_torch(*LINALG[name], draw(shape), tolerance=1e-8)
         return
-    compare(*LINALG[name], regular(*shape), tolerance=1e-8)
+    assert_equals_torch(*LINALG[name], regular(*shape), tolerance=1e-8)
 
 
 @pytest.mark.parametrize(
@@ -770,7 +770,7 @@ def test_linear_algebra(name: str, shape: tuple[int, ...]) -> None:
 )
 def test_solve(shapes: Any) -> None:
     """A vector, a matrix, stacks broadcast against one."""
-    compare(np.linalg.solve, torch.linalg.solve, regular(*shapes[0]), draw(shapes[1], seed=1), tolerance=1e-8)
+    assert_equals_torch(np.linalg.solve, torch.linalg.solve, regular(*shapes[0]), draw(shapes[1], seed=1), tolerance=1e-8)
 
 
 SINGULAR = {
@@ -792,7 +792,7 @@ def test_determinant_of_a_singular_matrix(name: str) -> None:
             + x[0, 2] * (x[1, 0] * x[2, 1] - x[1, 1] * x[2, 0])
         )
 
-    compare(np.linalg.det, theirs, np.array(SINGULAR[name]), tolerance=1e-7)
+    assert_equals_torch(np.linalg.det, theirs, np.array(SINGULAR[name]), tolerance=1e-7)
 
 
 # -------------------------------------------------------------------------------------- compositions
@@ -827,4 +827,4 @@ COMPOSED: dict[str, Any] = {
 @pytest.mark.parametrize("name", COMPOSED)
 def test_composition(name: str) -> None:
     """Programs of several operations, with shared nodes and broadcasting."""
-    compare(*COMPOSED[name], draw((4, 3)), draw((3,), 0.5, 2, seed=1), tolerance=1e-8)
+    assert_equals_torch(*COMPOSED[name], draw((4, 3)), draw((3,), 0.5, 2, seed=1), tolerance=1e-8)

@@ -47,7 +47,7 @@ def run_theirs(program: Program, leaves: list[Any]) -> Any:
     return results[-1]
 
 
-def compare(program: Program) -> None:
+def assert_equals_torch(program: Program) -> None:
     """Value and gradients for a cotangent of ones."""
     out, pull = vjp(program, *program.leaves)
     gradients = pull(np.ones(np.shape(out))[()] if np.ndim(out) else 1.0)
@@ -67,12 +67,12 @@ def test_every_operation_that_programs_use_has_a_counterpart() -> None:
 @given(program=strategies.expressions(ops=[TABLE[name] for name in THEIRS if name in TABLE]))
 def test_programs_on_numbers(program: Program, count: Any) -> None:
     """Floats."""
-    compare(program)
+    assert_equals_torch(program)
     count("random programs against PyTorch")
 
 
 @given(program=strategies.expressions(ops=[TABLE[name] for name in THEIRS if name in TABLE], shape=(2,), max_steps=6))
 def test_programs_on_arrays(program: Program, count: Any) -> None:
     """Arrays."""
-    compare(program)
+    assert_equals_torch(program)
     count("random programs against PyTorch")

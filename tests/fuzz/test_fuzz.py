@@ -61,7 +61,7 @@ def chosen(name, slot, kinds):
     return list(kinds.items()) if EVERYTHING else list(kinds.items())[start::3]
 
 
-def attack(name, make):
+def check_hostile_arguments(name, make):
     """One argument after the other exchanged for every hostile thing; the number of calls."""
     calls = 0
     for slot in make().slots():
@@ -98,7 +98,7 @@ def nowhere(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_hostile_arguments(name, count):
-    count("hostile inputs", attack(name, RECIPES[name]))
+    count("hostile inputs", check_hostile_arguments(name, RECIPES[name]))
 
 
 # ---------------------------------------------------------------------------------------------------- odd layouts
@@ -124,7 +124,7 @@ def array_slots(make):
             yield slot, x.copy(), lambda odd: odd
 
 
-def odd_layouts(name, make):
+def check_odd_layouts(name, make):
     """Every array argument in every layout: the value and gradients of a plain contiguous copy; the number of calls."""
     calls = 0
     for slot, plain, wrap in array_slots(make):
@@ -166,7 +166,7 @@ TREES = ("grad", "value_and_grad", "jacobian", "hessian", "hvp", "jvp", "vjp")
 
 @pytest.mark.parametrize("name", [name for name, make in RECIPES.items() if any(array_slots(make))])
 def test_odd_layouts(name, count):
-    count("odd layouts", odd_layouts(name, RECIPES[name]))
+    count("odd layouts", check_odd_layouts(name, RECIPES[name]))
 
 
 # ------------------------------------------------------------------------------------------ nothing is forgotten
@@ -196,7 +196,7 @@ def test_the_judge_sees_what_it_must_see():
     with pytest.raises(Fault, match="not ours"):
         run(Call(lambda t: nn.Sequential(lambda _: {}["a"])(t), [Tensor([1.0])]), "bare")
     with pytest.raises(Fault, match="without a word"):
-        attack("takes all", lambda: Call(lambda a: [Tensor(1.0), 0][1], [x]))
+        check_hostile_arguments("takes all", lambda: Call(lambda a: [Tensor(1.0), 0][1], [x]))
 
 
 def test_no_recipe_is_left_behind():

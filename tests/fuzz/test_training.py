@@ -125,7 +125,7 @@ def followed(seed, torch):
         same(model(x).data, reference(torch.tensor(x)), "prediction after training", 10.0 * tolerance)
 
 
-def each(seeds, check, torch):
+def check_each(seeds, check, torch):
     """A check of every seed, and how many there were; one that fails says which."""
     for seed in seeds:
         try:
@@ -139,7 +139,7 @@ def each(seeds, check, torch):
 @pytest.mark.oracle
 @pytest.mark.parametrize("part", range(4))
 def test_training_programs_equal_torch(torch, part, count):
-    count("training programs followed by torch", each(range(part, PROGRAMS, 4), followed, torch))
+    count("training programs followed by torch", check_each(range(part, PROGRAMS, 4), followed, torch))
 
 
 def replayed(seed, torch):
@@ -176,7 +176,7 @@ def replayed(seed, torch):
 
 @pytest.mark.oracle                            # the draws ask torch for its side, too
 def test_losses_of_random_networks_replay(torch, count):
-    count("losses of random networks lifted", each(range(2 * PROGRAMS), replayed, torch))
+    count("losses of random networks lifted", check_each(range(2 * PROGRAMS), replayed, torch))
 
 
 def differentiated(seed, torch):
@@ -226,4 +226,4 @@ def differentiated(seed, torch):
 
 @pytest.mark.oracle
 def test_derivatives_of_random_networks_equal_torch(torch, count):
-    count("losses of random networks differentiated twice", each(range(PROGRAMS), differentiated, torch))
+    count("losses of random networks differentiated twice", check_each(range(PROGRAMS), differentiated, torch))

@@ -27,7 +27,7 @@ def same(actual: Any, expected: Any, scale: float) -> bool:
     return np.array_equal(actual[~finite], expected[~finite], equal_nan=True) and bool(np.all(np.abs(actual[finite] - expected[finite]) <= 1e-9 * scale))
 
 
-def replayed(program: Any, graph: HostileProgram, point: list[float]) -> None:
+def assert_replays(program: Any, graph: HostileProgram, point: list[float]) -> None:
     """The program at a point, compared with the graph that is recorded there anew."""
     leaves = [Value(x) for x in point]
     root = graph(leaves)
@@ -54,7 +54,7 @@ def test_programs_at_hostile_points(kind: str | None, count: Any) -> None:
         parameters, inputs = leaves[: graph.parameters], leaves[graph.parameters :]
         program = lift(root, params=parameters, inputs=inputs) if kind is None else lift_with_origins(root, params=parameters, inputs=inputs, kind=kind)[0]
         for which in (1, 2, 3, 0, 2):
-            replayed(program, graph, graph.points[which])
+            assert_replays(program, graph, graph.points[which])
         count("programs lifted and replayed at hostile points")
 
 

@@ -17,7 +17,7 @@ def torch():
     return pytest.importorskip("torch", reason="torch, the oracle, is not installed")
 
 
-def same(torch, mine, theirs, x, tolerance=1e-10, pick=lambda out: out, modes=(True,)):
+def assert_equals_torch(torch, mine, theirs, x, tolerance=1e-10, pick=lambda out: out, modes=(True,)):
     """Forward and every gradient are the same, with the weights of `mine` in `theirs`."""
     theirs = theirs.double()
     theirs.load_state_dict({k: torch.tensor(v) for k, v in mine.state_dict().items()})
@@ -50,7 +50,7 @@ X = rng.normal(size=(6, 5))
 @pytest.mark.parametrize("shape", [(6, 5), (5,), (2, 3, 5)])
 @pytest.mark.parametrize("bias", [True, False])
 def test_linear(torch, shape, bias):
-    same(torch, nn.Linear(5, 3, bias=bias, rng=0), torch.nn.Linear(5, 3, bias=bias), rng.normal(size=shape))
+    assert_equals_torch(torch, nn.Linear(5, 3, bias=bias, rng=0), torch.nn.Linear(5, 3, bias=bias), rng.normal(size=shape))
 
 
 ACTIVATIONS = [
@@ -63,12 +63,12 @@ ACTIVATIONS = [
 @pytest.mark.oracle
 @pytest.mark.parametrize(("name", "theirs", "arguments"), ACTIVATIONS)
 def test_activations(torch, name, theirs, arguments):
-    same(torch, getattr(nn, name)(*arguments), getattr(torch.nn, theirs)(*arguments), 3 * X)
+    assert_equals_torch(torch, getattr(nn, name)(*arguments), getattr(torch.nn, theirs)(*arguments), 3 * X)
 
 
 @pytest.mark.oracle
 def test_prelu_of_images(torch):
-    same(torch, nn.PReLU(3), torch.nn.PReLU(3), rng.normal(size=(2, 3, 4, 4)))
+    assert_equals_torch(torch, nn.PReLU(3), torch.nn.PReLU(3), rng.normal(size=(2, 3, 4, 4)))
 
 
 @pytest.mark.oracle
@@ -79,7 +79,7 @@ def test_batch_norm(torch, shape, affine):
     if affine:
         mine.weight.data = rng.normal(size=5)
         mine.bias.data = rng.normal(size=5)
-    same(torch, mine, torch.nn.BatchNorm1d(5, affine=affine), rng.normal(size=shape) * 3 + 1, modes=(True, True, False))
+    assert_equals_torch(torch, mine, torch.nn.BatchNorm1d(5, affine=affine), rng.normal(size=shape) * 3 + 1, modes=(True, True, False))
 
 
 @pytest.mark.oracle
@@ -87,7 +87,7 @@ def test_batch_norm(torch, shape, affine):
 def test_layer_norm(torch, axes):
     mine = nn.LayerNorm(axes)
     mine.weight.data = rng.normal(size=mine.shape)
-    same(torch, mine, torch.nn.LayerNorm(axes), rng.normal(size=(4, 3, 5)))
+    assert_equals_torch(torch, mine, torch.nn.LayerNorm(axes), rng.normal(size=(4, 3, 5)))
 
 
 @pytest.mark.oracle
@@ -95,14 +95,14 @@ def test_layer_norm(torch, axes):
 @pytest.mark.parametrize("size", [3, (2, 3)])
 @pytest.mark.parametrize("images", [(2,), ()])
 def test_convolution(torch, options, size, images):
-    same(torch, nn.Conv2d(2, 3, size, rng=0, **options), torch.nn.Conv2d(2, 3, size, **options), rng.normal(size=(*images, 2, 7, 6)))
+    assert_equals_torch(torch, nn.Conv2d(2, 3, size, rng=0, **options), torch.nn.Conv2d(2, 3, size, **options), rng.normal(size=(*images, 2, 7, 6)))
 
 
 @pytest.mark.oracle
 @pytest.mark.parametrize("options", [{}, {"stride": 1}, {"stride": (2, 1)}, {"padding": 1}])
 @pytest.mark.parametrize("images", [(2,), ()])
 def test_max_pool(torch, options, images):
-    same(torch, nn.MaxPool2d(2, **options), torch.nn.MaxPool2d(2, **options), rng.normal(size=(*images, 3, 6, 5)))
+    assert_equals_torch(torch, nn.MaxPool2d(2, **options), torch.nn.MaxPool2d(2, **options), rng.normal(size=(*images, 3, 6, 5)))
 
 
 @pytest.mark.oracle
@@ -120,7 +120,7 @@ def test_embedding(torch):
 @pytest.mark.parametrize("options", [{}, {"num_layers": 2}, {"batch_first": True}])
 def test_recurrent(torch, kind, options):
     mine, theirs = getattr(nn, kind)(3, 4, rng=0, **options), getattr(torch.nn, kind)(3, 4, **options)
-    same(torch, mine, theirs, rng.normal(size=(5, 2, 3)), pick=lambda out: out[0])
+    assert_equals_torch(torch, mine, theirs, rng.normal(size=(5, 2, 3)), pick=lambda out: out[0])
     last = (lambda out: out[1]) if kind == "RNN" else (lambda out: out[1][1])
     mine.zero_grad()
     a = Tensor(rng.normal(size=(5, 2, 3)))
@@ -150,8 +150,8 @@ def test_recurrent_from_a_state(torch, kind, options, sequences):
 @pytest.mark.oracle
 def test_cells_equal_torch(torch):
     x, h, c = rng.normal(size=(2, 3)), rng.normal(size=(2, 4)), rng.normal(size=(2, 4))
-    same(torch, nn.RNNCell(3, 4, rng=0), torch.nn.RNNCell(3, 4), x)
-    same(torch, nn.LSTMCell(3, 4, rng=0), torch.nn.LSTMCell(3, 4), x, pick=lambda out: out[1])
+    assert_equals_torch(torch, nn.RNNCell(3, 4, rng=0), torch.nn.RNNCell(3, 4), x)
+    assert_equals_torch(torch, nn.LSTMCell(3, 4, rng=0), torch.nn.LSTMCell(3, 4), x, pick=lambda out: out[1])
     mine, theirs = nn.LSTMCell(3, 4, rng=0), torch.nn.LSTMCell(3, 4).double()
     theirs.load_state_dict({k: torch.tensor(v) for k, v in mine.state_dict().items()})
     a, b = mine(x, (h, c)), theirs(torch.tensor(x), (torch.tensor(h), torch.tensor(c)))
@@ -167,7 +167,7 @@ def test_a_whole_network(torch):
         torch.nn.Conv2d(1, 4, 3, padding=1), torch.nn.ReLU(), torch.nn.MaxPool2d(2), torch.nn.Flatten(), torch.nn.Linear(64, 8),
         torch.nn.BatchNorm1d(8), torch.nn.GELU(), torch.nn.Linear(8, 3),
     )
-    same(torch, mine, theirs, rng.normal(size=(5, 1, 8, 8)))
+    assert_equals_torch(torch, mine, theirs, rng.normal(size=(5, 1, 8, 8)))
 
 
 @pytest.mark.parametrize("make", [
@@ -453,7 +453,7 @@ def test_what_is_no_module():
 @pytest.mark.parametrize("bias", [True, False])
 def test_convolution_of_no_images(torch, bias):
     mine = nn.Conv2d(2, 3, (2, 3), stride=(1, 2), padding=1, bias=bias, rng=0)
-    same(torch, mine, torch.nn.Conv2d(2, 3, (2, 3), stride=(1, 2), padding=1, bias=bias), np.zeros((0, 2, 5, 6)))
+    assert_equals_torch(torch, mine, torch.nn.Conv2d(2, 3, (2, 3), stride=(1, 2), padding=1, bias=bias), np.zeros((0, 2, 5, 6)))
 
 
 def test_frozen_parameters_are_not_trained_and_stay_in_the_state(tmp_path):

@@ -255,7 +255,8 @@ def test_fit_says_that_no_gradient_gets_through_a_step(name):
 def test_a_step_that_stands_before_all_parameters_is_in_nobodys_way():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        nn.fit(nn.Sequential(nn.Step(), nn.Linear(2, 1, rng=0)), X, Y[:, None], epochs=1)
+        history = nn.fit(nn.Sequential(nn.Step(), nn.Linear(2, 1, rng=0)), X, Y[:, None], epochs=1)
+    assert len(history["loss"]) == 1
 
 
 @pytest.mark.parametrize("shape", [(-1,), (-1, 1)])

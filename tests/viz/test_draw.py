@@ -83,9 +83,8 @@ def test_any_number_is_drawn(bad):
     x = Value(bad, label="x")
     y = x * x
     y.backward()
-    ET.fromstring(draw(y).svg)
-    t = Tensor(np.array([bad] * 20), label="t")
-    ET.fromstring(draw((t * 2.0).sum()).svg)
+    assert "x" in texts(draw(y))
+    assert any("t" in text for text in texts(draw((Tensor(np.array([bad] * 20), label="t") * 2.0).sum())))
 
 
 def test_tensors_show_shapes_values_and_heat_maps():
@@ -523,7 +522,7 @@ def test_second_order_graphs_are_drawn():
     x = Value(2.0, label="x")
     y = x**3
     (g,) = gradients([y], [1.0], [x], graph=True)
-    ET.fromstring(draw(g).svg)
+    assert "x" in texts(draw(g))
 
 
 @pytest.mark.parametrize("sizes", [(2, 2, 1), (3, 4, 3, 2), (1, 5, 1)])
