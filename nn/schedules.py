@@ -27,6 +27,9 @@ def _alike(value: Any, now: Any) -> bool:
 class Schedule:
     """The base: `step()` after each epoch sets the rate of every group to what `rate` makes of its first rate and the epoch.
 
+    Where something else has set a rate since, the schedule goes on from there, as in torch: several schedules of an optimiser, stepped one
+    after the other, are multiplied, and a rate that was halved by hand stays halved. (`LambdaLR` sets its own whatever was there.)
+
     To go on with a run, make optimiser and schedule as at its start, and load the states of both, in either order; torch's
     `last_epoch` is part of the state.
 
@@ -47,7 +50,7 @@ class Schedule:
         self.optimizer = optimizer
         self.base_lrs: list[float] = [float(group["lr"]) for group in optimizer.param_groups]
         self.epoch = 0
-        self._apply()
+        self._planned = self._write(self._rates())
 
     @checked
     def rate(self, base: float, epoch: int) -> float:
@@ -57,16 +60,25 @@ class Schedule:
     def _rates(self) -> list[float]:
         return [self.rate(base, self.epoch) for base in self.base_lrs]
 
-    def _apply(self) -> None:
-        rates = [bounded(f"{type(self).__name__}: the rate of epoch {self.epoch}", rate) for rate in self._rates()]
+    def _following(self, lr: float, base: float, planned: float) -> float:  # noqa: ARG002
+        """The rate of this epoch after a rate `lr` that something else has set, where `planned` would have been the next."""
+        return planned
+
+    def _write(self, rates: list[float]) -> list[float]:
+        """Hand out the rates, all of them checked before the first."""
+        rates = [bounded(f"{type(self).__name__}: the rate of epoch {self.epoch}", rate) for rate in rates]
         for group, rate in zip(self.optimizer.param_groups, rates, strict=True):
             group["lr"] = rate
+        return rates
 
     def step(self, metric: float | None = None) -> None:  # noqa: ARG002
         """An epoch has gone by; `metric` is for schedules that look at the loss."""
         self.epoch += 1
         try:
-            self._apply()
+            planned = self._rates()
+            found = zip(planned, self.get_last_lr(), self._planned, self.base_lrs, strict=True)
+            self._write([rate if lr == before else self._following(lr, base, rate) for rate, lr, before, base in found])
+            self._planned = planned
         except BaseException:                  # a function of the user's: no rate has been changed
             self.epoch -= 1
             raise
@@ -77,7 +89,7 @@ class Schedule:
 
     def state_dict(self) -> dict[str, Any]:
         """What must be known to go on: plain numbers."""
-        return {"epoch": self.epoch, "base_lrs": list(self.base_lrs)}
+        return {"epoch": self.epoch, "base_lrs": list(self.base_lrs), "lrs": self.get_last_lr()}
 
     @checked
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -89,12 +101,15 @@ class Schedule:
                 "one gave."
             )
         try:
-            vars(self).update(state)
-            self._apply()
+            self._take(state)
         except BaseException:                  # a function of the user's, or an interrupt
-            vars(self).update(now)
-            self._apply()
+            self._take(now)
             raise
+
+    def _take(self, state: dict[str, Any]) -> None:
+        vars(self).update({name: value for name, value in state.items() if name != "lrs"})
+        self._planned = self._rates()
+        self._write(list(state["lrs"]))
 
 
 class StepLR(Schedule):
@@ -120,6 +135,9 @@ class StepLR(Schedule):
         """The rate of an epoch."""
         return base * self.gamma ** (epoch // self.step_size)
 
+    def _following(self, lr: float, base: float, planned: float) -> float:  # noqa: ARG002
+        return lr if self.epoch % self.step_size else lr * self.gamma
+
 
 class ExponentialLR(Schedule):
     """η · γ^epoch: down by a factor every epoch.
@@ -144,6 +162,9 @@ class ExponentialLR(Schedule):
         """The rate of an epoch."""
         return base * self.gamma**epoch
 
+    def _following(self, lr: float, base: float, planned: float) -> float:  # noqa: ARG002
+        return lr * self.gamma
+
 
 class CosineAnnealingLR(Schedule):
     """η_min + ½(η − η_min)(1 + cos(π·epoch / T_max)): from η down to η_min along half a cosine (Loshchilov & Hutter 2017).
@@ -167,6 +188,12 @@ class CosineAnnealingLR(Schedule):
     def rate(self, base: float, epoch: int) -> float:
         """The rate of an epoch."""
         return self.eta_min + 0.5 * (base - self.eta_min) * (1.0 + math.cos(math.pi * epoch / self.T_max))
+
+    def _following(self, lr: float, base: float, planned: float) -> float:  # noqa: ARG002
+        before, now = (1.0 + math.cos(math.pi * epoch / self.T_max) for epoch in (self.epoch - 1, self.epoch))
+        if (self.epoch - 1) % (2 * self.T_max) == self.T_max:      # up again, from where the cosine was 0
+            return lr + 0.5 * (base - self.eta_min) * now
+        return self.eta_min + (lr - self.eta_min) * now / before
 
 
 class LambdaLR(Schedule):
@@ -219,12 +246,16 @@ class ReduceLROnPlateau(Schedule):
         self.factor, self.patience, self.threshold = float(factor), int(patience), float(threshold)
         self.min_lr = float(bounded("ReduceLROnPlateau: min_lr", min_lr))
         self.best, self.bad, self.reductions = math.inf, 0, 0
+        self._reduced = False
         super().__init__(optimizer)
 
     @checked
     def rate(self, base: float, epoch: int) -> float:  # noqa: ARG002
         """The rate after the reductions so far."""
         return max(base * self.factor**self.reductions, min(self.min_lr, base))
+
+    def _following(self, lr: float, base: float, planned: float) -> float:  # noqa: ARG002
+        return max(lr * self.factor, min(self.min_lr, lr)) if self._reduced else lr
 
     @checked
     def step(self, metric: Numbers | None = None) -> None:
@@ -239,7 +270,8 @@ class ReduceLROnPlateau(Schedule):
             self.best, self.bad = float(metric), 0
         else:
             self.bad += 1
-        if self.bad > self.patience:
+        self._reduced = self.bad > self.patience
+        if self._reduced:
             self.reductions, self.bad = self.reductions + 1, 0
         super().step()
 

@@ -5,6 +5,8 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 
 import nn
 from autograd_core import Tensor, Value
@@ -220,6 +222,51 @@ def test_a_schedule_that_is_resumed_anywhere_has_the_rates_of_one_that_never_sto
                     resumed[part].load_state_dict(saved[part])
             advance(schedule, loss)
             assert schedule.get_last_lr() == pytest.approx(expected[epoch], rel=1e-12)
+
+
+CHAINED = [
+    ("StepLR", {"step_size": 3, "gamma": 0.5}), ("StepLR", {"step_size": 2, "gamma": 0.0}), ("ExponentialLR", {"gamma": 0.9}),
+    ("CosineAnnealingLR", {"T_max": 5, "eta_min": 0.01}), ("CosineAnnealingLR", {"T_max": 1}), ("LambdaLR", {"lr_lambda": lambda epoch: 2.0 / (2.0 + epoch)}),
+    ("ReduceLROnPlateau", {"factor": 0.5, "patience": 1, "min_lr": 0.02}),
+]  # fmt: skip
+
+
+@pytest.mark.oracle
+@settings(deadline=None)
+@given(
+    chain=st.lists(st.sampled_from(CHAINED), min_size=1, max_size=3),
+    by_hand=st.dictionaries(st.integers(0, 15), st.sampled_from([0.3, 0.07]), max_size=3),
+    stop=st.integers(0, 15),
+)
+def test_schedules_step_after_each_other_and_after_rates_set_by_hand_as_torchs_do(chain, by_hand, stop):
+    torch = pytest.importorskip("torch")
+
+    def start(optimisers, schedules, parameters):
+        optimiser = optimisers.SGD([{"params": parameters[:1], "lr": 0.3}, {"params": parameters[1:]}], lr=0.1)
+        return optimiser, [getattr(schedules, name)(optimiser, **options) for name, options in chain]
+
+    def advance(optimiser, schedules, epoch):
+        if epoch in by_hand:
+            optimiser.param_groups[1]["lr"] = by_hand[epoch]
+        rates = []
+        for schedule in schedules:
+            schedule.step(LOSSES[epoch]) if "Plateau" in type(schedule).__name__ else schedule.step()
+            rates += [group["lr"] for group in optimiser.param_groups]
+        return rates
+
+    theirs, references = start(torch.optim, torch.optim.lr_scheduler, [torch.ones(1, requires_grad=True) for _ in range(2)])
+    theirs.step()
+    expected = [advance(theirs, references, epoch) for epoch in range(16)]
+    assume(np.min(expected) >= 0.0)            # a cosine that goes on from below its eta_min leads there; here it is refused
+    optimiser, schedules = start(nn, nn, [Tensor([1.0]), Tensor([1.0])])
+    for epoch in range(16):
+        if epoch == stop:
+            states = optimiser.state_dict(), [schedule.state_dict() for schedule in schedules]
+            optimiser, schedules = start(nn, nn, [Tensor([1.0]), Tensor([1.0])])
+            optimiser.load_state_dict(states[0])
+            for schedule, state in zip(schedules, states[1], strict=True):
+                schedule.load_state_dict(state)
+        assert advance(optimiser, schedules, epoch) == pytest.approx(expected[epoch], rel=1e-9, abs=1e-15)
 
 
 @pytest.mark.parametrize(("name", "options"), CASES, ids=[f"{n}-{i}" for i, (n, _) in enumerate(CASES)])
@@ -440,8 +487,10 @@ def test_a_rate_that_cannot_be_worked_out_changes_nothing():
     optimizer = nn.SGD([Value(1.0)], lr=0.4)
     schedule = nn.LambdaLR(optimizer, lambda epoch: [1.0, 0.5][epoch])
     with pytest.raises(IndexError):
-        schedule.load_state_dict({"epoch": 2, "base_lrs": [0.8]})
-    assert (schedule.state_dict(), optimizer.lr) == ({"epoch": 0, "base_lrs": [0.4]}, 0.4)
+        schedule.load_state_dict({"epoch": 2, "base_lrs": [0.8], "lrs": [0.3]})
+    with pytest.raises(OperandError, match="the rate of epoch 1: received -0.3"):
+        schedule.load_state_dict({"epoch": 1, "base_lrs": [0.8], "lrs": [-0.3]})
+    assert (schedule.state_dict(), optimizer.lr) == ({"epoch": 0, "base_lrs": [0.4], "lrs": [0.4]}, 0.4)
 
 
 def schedules_that_fail(optimizer):
