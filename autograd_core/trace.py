@@ -2,7 +2,8 @@
 
 Floats become `Value`s and arrays `Tensor`s; the function runs, and leaves a graph between them and its results. Inside another
 transform the arguments are nodes already. Then each is first renamed by an `identity` node, which is what keeps the inner derivative
-from being confused with the outer one, and what the caller gets are nodes, so that transforms nest.
+from being confused with the outer one, and what the caller gets are nodes, so that transforms nest. Under `no_grad()` they are constant
+nodes: the function itself is recorded all the same.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import numpy as np
 
 from .errors import NotScalarError, OperandError, StructureError
 from .gradients import gradients
-from .modes import tracing, transform
+from .modes import recording, tracing, transform
 from .node import Node
 from .op import TABLE
 from .operands import as_array, data_of
@@ -22,7 +23,7 @@ from .record import joined
 from .tree import flatten
 from .value import Value
 
-__all__ = ["Argnums", "Function", "Trace", "traced", "whole"]
+__all__ = ["Argnums", "Function", "Trace", "constant", "traced", "whole"]
 
 Function = Callable[..., Any]
 Argnums = int | Sequence[int]
@@ -46,8 +47,9 @@ class Trace:
         self.who = who
         split = [flatten(p) for p in primals]
         self.nested = tracing() > 0 or any(isinstance(leaf, Node) for leaves, _ in split for leaf in leaves)
+        linked = recording()
         with transform():
-            self.wrt = [[_fresh(who, leaf) for leaf in leaves] for leaves, _ in split]
+            self.wrt = [[_fresh(who, leaf, linked) for leaf in leaves] for leaves, _ in split]
             self.rebuild = [build for _, build in split]
             leaves, self.rebuild_out = flatten(rest([build(nodes) for build, nodes in zip(self.rebuild, self.wrt, strict=True)]))
             self.leaves = [whole(leaf) for leaf in leaves]
@@ -55,8 +57,12 @@ class Trace:
         self.nodes = [node for nodes in self.wrt for node in nodes]
 
     def plain(self, x: Any) -> Any:
-        """What the caller gets to see: data outside of every transform, nodes inside of one."""
-        return x if self.nested or not isinstance(x, Node) else _data(x)
+        """What the caller gets to see: data outside of every transform, nodes inside of one, which under `no_grad()` are constants."""
+        if not isinstance(x, Node):
+            return x
+        if not self.nested:
+            return _data(x)
+        return x if recording() else constant(x._value)
 
     def result(self) -> Any:
         """The value of the function."""
@@ -80,13 +86,17 @@ class Trace:
         return out
 
     def pull(self, roots: Sequence[Any], seeds: Sequence[Any], *, graph: bool) -> list[Any]:
-        """The gradient for each differentiable argument, in its structure; with `graph`, as nodes."""
+        """The gradient for each differentiable argument, in its structure; with `graph`, as nodes, which under `no_grad()` are constants."""
+        cut = graph and not recording()
+        if cut:
+            graph, seeds = False, [data_of(seed) for seed in seeds]
         live = [(r, s) for r, s in zip(roots, seeds, strict=True) if isinstance(r, Node) and r.requires_grad]
         found: list[Any] = [None] * len(self.nodes)
         if live:
             with transform():
                 found = gradients([r for r, _ in live], [s for _, s in live], self.nodes, graph=graph)
-        full = iter(_filled(node, g, graph) for node, g in zip(self.nodes, found, strict=True))
+        results = [_filled(node, g, graph) for node, g in zip(self.nodes, found, strict=True)]
+        full = iter(map(constant, results) if cut else results)
         return [build([next(full) for _ in nodes]) for build, nodes in zip(self.rebuild, self.wrt, strict=True)]
 
 
@@ -106,8 +116,13 @@ def whole(leaf: Any) -> Any:
     return leaf
 
 
-def _fresh(who: str, leaf: Any) -> Any:
-    if isinstance(leaf, Node) and leaf.requires_grad:
+def constant(data: Any) -> Any:
+    """A node of its own around a number or an array, as `no_grad()` makes them."""
+    return Node.ARRAY._of(np.asarray(data)) if isinstance(data, (np.ndarray, np.generic)) else Node.SCALAR._of(float(data))
+
+
+def _fresh(who: str, leaf: Any, linked: bool) -> Any:
+    if linked and isinstance(leaf, Node) and leaf.requires_grad:
         return TABLE["identity"](leaf)
     if isinstance(leaf, Node):                 # a constant, which is differentiated by all the same: that is what was asked
         leaf = leaf._value
@@ -124,7 +139,8 @@ def _fresh(who: str, leaf: Any) -> Any:
 
 
 def _data(node: Any) -> Any:
-    return node._value[()] if node.is_array else node._value
+    """The number, or a copy of the array, which may be an argument of the caller."""
+    return node._value if not node.is_array else node._value.copy() if node._value.ndim else node._value[()]
 
 
 def _selected(who: str, argnums: Argnums, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[int]:

@@ -17,11 +17,11 @@ from .errors import OperandError, ShapeError, StructureError
 from .forward import pushforward
 from .gradients import gradients, jacobian_rows
 from .indexing import stack
-from .modes import tracing, transform
+from .modes import recording, tracing, transform
 from .node import Node
 from .op import TABLE
 from .operands import data_of
-from .trace import Argnums, Function, Trace, traced, whole
+from .trace import Argnums, Function, Trace, constant, traced, whole
 from .tree import flatten, same_structure
 
 __all__ = ["grad", "hessian", "hvp", "jacobian", "jvp", "value_and_grad", "vjp"]
@@ -183,18 +183,21 @@ def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any], *, has_aux
     aux = _Aux("jvp", f) if truth(has_aux, "jvp", "has_aux") else None
     trace = Trace("jvp", f, primals, lambda fresh: (aux or f)(*fresh))
     trace.nested = trace.nested or any(isinstance(t, Node) for t in given_tangents)
+    graph = trace.nested and recording()
     directions = [
-        t if isinstance(t, Node) else np.asarray(t, dtype=node._value.dtype) if node.is_array else float(t)
+        t if graph and isinstance(t, Node) else np.asarray(data_of(t), dtype=node._value.dtype) if node.is_array else float(data_of(t))
         for node, t in zip(trace.nodes, given_tangents, strict=True)
     ]
     roots = [leaf for leaf in trace.leaves if isinstance(leaf, Node)]
     with transform():
-        moved = dict(zip(map(id, roots), pushforward(roots, trace.nodes, directions, graph=trace.nested), strict=True))
+        moved = dict(zip(map(id, roots), pushforward(roots, trace.nodes, directions, graph=graph), strict=True))
 
     def tangent(out: Any) -> Any:
         t = moved.get(id(out))
         if t is None:
             return 0.0 if isinstance(data_of(out), (float, int)) else _no_change(data_of(out))
+        if trace.nested and not graph:
+            return constant(np.asarray(t, out._value.dtype) if out.is_array else float(t))
         return t if isinstance(t, Node) else np.asarray(t, out._value.dtype)[()] if isinstance(out, Node) and out.is_array else float(t)
 
     out, moves = _copied([trace.result(), trace.rebuild_out([tangent(leaf) for leaf in trace.leaves])])
@@ -259,14 +262,15 @@ def _rows(trace: Trace, out: Any) -> list[Any]:
     shape = np.shape(data_of(out))
     if not isinstance(out, Node) or not out.requires_grad or 0 in shape:
         return [_zeros(shape, w) for w in trace.nodes]
-    if not trace.nested:
+    if not (trace.nested and recording()):
         found = jacobian_rows(out, trace.nodes)
-        return [
+        blocks = [
             _zeros(shape, w) if r is None
             else np.array(r.reshape(shape + np.shape(w._value)), np.asarray(w._value).dtype)[()] if shape or w.is_array
             else float(r.reshape(()))
             for w, r in zip(trace.nodes, found, strict=True)
         ]  # fmt: skip
+        return [constant(block) for block in blocks] if trace.nested else blocks
     basis = np.eye(int(np.prod(shape))).reshape(-1, *shape) if shape else [1.0]
     with transform():
         pulled = [gradients([out], [seed], trace.nodes, graph=True) for seed in basis]

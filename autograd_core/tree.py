@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -15,7 +16,7 @@ Rebuild = Callable[[Iterator[Any]], Any]
 def flatten(tree: Any) -> tuple[list[Any], Callable[[list[Any]], Any]]:
     """The leaves of a structure from left to right, and a function that builds the same structure around new leaves.
 
-    Lists, tuples, named tuples and dicts (by sorted key, else by insertion) are structure; None is an empty structure;
+    Lists, tuples, named tuples and dicts (by sorted key, else by insertion) are structure, also those of a kind of their own; None is an empty one;
     anything else is a leaf.
 
     >>> leaves, rebuild = flatten({"w": [1.0, 2.0], "b": 3.0})
@@ -42,8 +43,10 @@ def _flatten(tree: Any, leaves: list[Any]) -> Rebuild:
         except TypeError:
             keys = list(tree)
         parts = [_flatten(tree[key], leaves) for key in keys]
-        mapping = type(tree)
-        return lambda new: mapping((key, part(new)) for key, part in zip(keys, parts, strict=True))
+        if type(tree) is dict:
+            return lambda new: {key: part(new) for key, part in zip(keys, parts, strict=True)}
+        like = copy.copy(tree)                 # an OrderedDict, a defaultdict, …: with its order, and all that it is beside its items
+        return lambda new: _filled(copy.copy(like), {key: part(new) for key, part in zip(keys, parts, strict=True)})
     if isinstance(tree, (list, tuple)):
         parts = [_flatten(item, leaves) for item in tree]
         kind = type(tree)
@@ -52,6 +55,12 @@ def _flatten(tree: Any, leaves: list[Any]) -> Rebuild:
         return lambda new: kind([part(new) for part in parts])
     leaves.append(tree)
     return lambda new: next(new)
+
+
+def _filled(mapping: Any, items: dict[Any, Any]) -> Any:
+    for key, value in items.items():
+        mapping[key] = value
+    return mapping
 
 
 def same_structure(who: str, received: Any, expected: Any) -> tuple[list[Any], list[Any]]:

@@ -162,6 +162,26 @@ def test_gradients_are_arrays_of_their_own() -> None:
         assert not np.shares_memory(g, b)
 
 
+@pytest.mark.parametrize(
+    "run",
+    [
+        lambda x: grad(lambda t: (t.sum(), t), has_aux=True)(x)[1],
+        lambda x: value_and_grad(lambda t: (t.sum(), {"a": [t]}), has_aux=True)(x)[0][1]["a"][0],
+        lambda x: jacobian(lambda t: (t, t), has_aux=True)(x)[1],
+        lambda x: vjp(lambda t: (t, t), x, has_aux=True)[2],
+        lambda x: jvp(lambda t: (t, t), (x,), (x,), has_aux=True)[2],
+        lambda x: jvp(lambda t: t, (x,), (x,))[0],
+        lambda x: jvp(lambda t: t, (x,), (x,))[1],
+        lambda x: value_and_grad(lambda t: t[:1])(x)[0],
+    ],
+)
+def test_what_a_transform_hands_out_is_not_the_argument(run: Any) -> None:
+    """Writing into it changes no array of the caller."""
+    x = np.array([1.0, 2.0])
+    run(x)[...] = 7.0
+    np.testing.assert_array_equal(x, [1.0, 2.0])
+
+
 def test_one_array_in_two_places_is_two_arguments() -> None:
     """Each place has its own gradient."""
     shared = np.ones(2)
@@ -343,6 +363,64 @@ def test_no_grad_and_transforms() -> None:
     assert grad(lambda x: x * squared(x))(3.0) == 9.0
 
 
+DERIVED = {
+    "grad": lambda f, x: grad(lambda t: np.sum(f(t)))(x),
+    "value_and_grad": lambda f, x: value_and_grad(lambda t: np.sum(f(t)))(x)[0],
+    "vjp": lambda f, x: vjp(f, x)[0],
+    "pull-back": lambda f, x: vjp(f, x)[1](x)[0],
+    "jvp": lambda f, x: jvp(f, (x,), (x * 2.0,))[1],
+    "jacobian": lambda f, x: jacobian(f)(x),
+    "hessian": lambda f, x: hessian(lambda t: np.sum(f(t)))(x),
+    "hvp": lambda f, x: hvp(lambda t: np.sum(f(t)), (x,), (x * 0.5,)),
+    "has_aux": lambda f, x: grad(lambda t: (np.sum(t), f(t)), has_aux=True)(x)[1],
+    "nested": lambda f, x: grad(lambda t: np.sum(grad(lambda u: np.sum(f(u)))(t) * t))(x),
+}
+
+
+@pytest.mark.parametrize("name", DERIVED)
+@pytest.mark.parametrize("x", [Value(0.7), Tensor(0.7), Tensor([0.7, -0.3])], ids=["value", "0-d", "vector"])
+def test_a_transform_under_no_grad_gives_constants(name: str, x: Any) -> None:
+    """Inside another transform, of what that one differentiates by and of what is closed over, and of nodes outside of all."""
+
+    def derived(x: Any, scale: Any = 1.0) -> Any:
+        return DERIVED[name](lambda t: t**3 * scale + t, x)
+
+    def mixed(x: Any) -> Any:
+        with no_grad():
+            kept = derived(x, scale=x)
+        return np.sum(x * x * kept)
+
+    def frozen(x: Any) -> Any:
+        return np.sum(x * x * number)
+
+    number = derived(x.data, scale=x.data)
+    np.testing.assert_allclose(grad(mixed)(x.data), grad(frozen)(x.data), rtol=1e-12)
+    np.testing.assert_allclose(hessian(mixed)(x.data), hessian(frozen)(x.data), rtol=1e-12)
+    with no_grad():
+        found = derived(x)
+    assert isinstance(found, (Value, Tensor)) and found.op is None
+    assert isinstance(found, Value) or not found.requires_grad
+    np.testing.assert_allclose(found.data, derived(x.data), rtol=1e-12)
+    linked = derived(x)
+    assert linked.op is not None, "the mode is off again"
+
+
+def test_a_pull_back_under_no_grad_is_a_constant_also_where_its_cotangent_is_not() -> None:
+    """And one of a function that was recorded under `no_grad` is linear in a cotangent all the same."""
+    x, seed = Tensor([0.5, 2.0]), Tensor([1.0, -1.0])
+    out, pull = vjp(lambda t: t * t, x)
+    with no_grad():
+        (kept,) = pull(seed)
+        quiet, later = vjp(lambda t: t * t, x)
+        moved = jvp(lambda t: t * t, (x,), (seed,))[1]
+    assert out.requires_grad and not (kept.requires_grad or quiet.requires_grad or moved.requires_grad)
+    for found in (kept, moved):
+        np.testing.assert_array_equal(found.data, [1.0, -4.0])
+    later(seed)[0].sum().backward()
+    np.testing.assert_array_equal(seed.grad, [1.0, 4.0])
+    assert x.grad is None
+
+
 def test_transforms_end_with_an_exception() -> None:
     """Afterwards numbers may leave graphs again."""
     with pytest.raises(ZeroDivisionError):
@@ -399,6 +477,31 @@ def test_nested_structures() -> None:
     assert isinstance(got["c"], Layer)
     np.testing.assert_array_equal(got["c"].weight, [[6.0], [12.0]])
     assert got["c"].bias == 8.0
+
+
+class Named(dict):
+    """A dictionary that is made in a way of its own."""
+
+    def __init__(self, name: str, **items: Any) -> None:
+        super().__init__(**items)
+        self.name = name
+
+
+@pytest.mark.parametrize(
+    "tree",
+    [collections.OrderedDict(z=2.0, a=3.0), collections.defaultdict(list, {"z": 2.0, "a": 3.0}), collections.Counter(z=2, a=3), Named("n", z=2.0, a=3.0)],
+    ids=lambda tree: type(tree).__name__,
+)
+def test_dictionaries_of_every_kind_stay_what_they_are(tree: Any) -> None:
+    """With their order, and what else they hold."""
+    before = copy.deepcopy(tree)
+    got = grad(lambda p: p["z"] * p["z"] * p["a"])(tree)
+    assert type(got) is type(tree) and list(got.items()) == [("z", 12.0), ("a", 4.0)]
+    assert getattr(got, "name", None) == getattr(tree, "name", None)
+    assert getattr(got, "default_factory", None) == getattr(tree, "default_factory", None)
+    assert tree == before
+    pull = vjp(lambda p: p, tree)[1]
+    assert list(pull({"a": 5.0, "z": 7.0})[0].items()) == [("z", 7.0), ("a", 5.0)], "leaves are matched by key"
 
 
 def test_empty_structures() -> None:
