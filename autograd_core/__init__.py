@@ -96,10 +96,26 @@ if not TYPE_CHECKING:                          # type checkers see the imports a
     def __getattr__(name: str) -> Any:
         """Rooms that are not needed for computing are opened when they are first asked for."""
         if name not in _LAZY:
-            raise AttributeError(f"module 'autograd_core' has no attribute {name!r}")
+            raise AttributeError(f"module 'autograd_core' has no attribute {name!r}{_instead_of(name)}", name=name)
         module = importlib.import_module(f"{__name__}.{_LAZY[name]}")
         globals()[name] = value = module if name == _LAZY[name] else getattr(module, name)
         return value
+
+    def _instead_of(name: str) -> str:
+        """What is probably meant by a name that is not here: NumPy's function of that name, or a slip of the pen."""
+        if name.startswith("_"):
+            return ""                          # what tools ask of every module
+        from difflib import get_close_matches
+
+        import numpy as np
+
+        from .protocols import NUMPY, UFUNCS
+
+        theirs = getattr(np, name, None)
+        if callable(theirs) and (theirs in NUMPY or theirs in UFUNCS):
+            return f"; NumPy's own np.{name} takes Values and Tensors"
+        found = get_close_matches(name, __all__, 1, 0.75)
+        return f"; did you mean {found[0]}?" if found else ""
 
 
 def __dir__() -> list[str]:

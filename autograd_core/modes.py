@@ -18,6 +18,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, ClassVar, TypeVar
 
+from .errors import OperandError
+
 __all__ = ["WATCHED", "anomaly_detected", "detect_anomaly", "no_grad", "recording", "snapshot", "tracing", "transform", "unchecked"]
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -80,6 +82,14 @@ class _Mode:
 
     _variable: ClassVar[ContextVar[_Setting]]
     _value: ClassVar[bool]
+
+    def __new__(cls, function: Callable[..., Any] | None = None) -> Any:
+        """A mode, or a function that is run in it: `@no_grad` is `@no_grad()`."""
+        if function is None:
+            return super().__new__(cls)
+        if not callable(function):
+            raise OperandError(f"{cls.__name__}: received {function!r:.60}, expected a function to decorate, or nothing: with {cls.__name__}(): …")
+        return super().__new__(cls)(function)
 
     def __enter__(self) -> None:
         setting = _Setting(type(self).__name__, self._value, self._variable.get())

@@ -21,6 +21,8 @@ ELSEWHERE = {
     "add_": "x += y, under no_grad()", "sub_": "x -= y, under no_grad()", "mul_": "x *= y, under no_grad()",
     "sort": "np.sort(x), a sorted copy", "partition": "np.partition(x, kth), a copy", "fill": "np.full_like(x, value), a new one",
     "put": "np.where(…), a new one",
+    "null_gradients": "x.grad = None", "constant": "not x.requires_grad", "clear_graph": "del x, which frees its graph",
+    "numel": "x.size", "dim": "x.ndim", "expand": "np.broadcast_to(x, shape)", "moveaxis": "np.moveaxis(x, source, destination)",
 }  # fmt: skip
 """How names that other libraries have, and methods of arrays that write into them, are written here."""
 
@@ -126,6 +128,14 @@ class Node:
     def __round__(self, ndigits: int | None = None) -> Any:
         """The one number, rounded for reading: out of the graph, as float() is. `np.round` stays in it."""
         return round(float(self), ndigits)  # type: ignore[arg-type]
+
+    def __divmod__(self, other: Any) -> Any:
+        """(x // y, x % y), as `divmod` has it."""
+        return self // other, self % other
+
+    def __rdivmod__(self, other: Any) -> Any:
+        """The same with the node on the right."""
+        return other // self, other % self
 
     def __reduce__(self) -> Any:
         """Pickles and deep copies carry the graph as a list, so that a long chain needs no recursion."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import functools
+import inspect
 import pickle
 import threading
 import warnings
@@ -31,7 +32,7 @@ from autograd_core import (
     vjp,
 )
 from autograd_core.errors import AnomalyError, LiftError, RuleError
-from autograd_core.modes import WATCHED
+from autograd_core.modes import WATCHED, anomaly_detected
 from autograd_core.walk import walk
 
 
@@ -282,6 +283,23 @@ def test_no_grad_decorates_anything_that_can_be_called() -> None:
     assert not no_grad()(functools.partial(recorded))()
     assert not no_grad()(Model())()
     assert recorded()
+
+
+@pytest.mark.parametrize("mode", [no_grad, detect_anomaly])
+def test_a_mode_decorates_without_brackets(mode: Any) -> None:
+    """`@no_grad` is `@no_grad()`."""
+
+    @mode
+    def ask(a: int, *, b: int = 2) -> tuple[int, bool, bool]:
+        "Both modes."
+        return a + b, recorded(), anomaly_detected()
+
+    assert ask(1) == ask(0, b=3) == (3, mode is not no_grad, mode is detect_anomaly)
+    assert (ask.__name__, ask.__doc__, str(inspect.signature(ask)).split(" ->")[0]) == ("ask", "Both modes.", "(a: 'int', *, b: 'int' = 2)")
+    assert recorded() and not anomaly_detected()
+    for wrong in (True, 1.0, "x"):
+        with pytest.raises(TypeError, match=rf"{mode.__name__}: received {wrong!r}, expected a function to decorate, or nothing"):
+            mode(wrong)
 
 
 def test_no_grad_around_a_generator_passes_on_what_is_sent_and_thrown() -> None:

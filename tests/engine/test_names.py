@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import pathlib
+import re
 import subprocess
 import sys
 from typing import Any
@@ -394,7 +395,7 @@ for strategy in (strategies.expressions, strategies.floats_in, strategies.values
     assert out.stdout.count('pip install "autograd-core[test]"') == 3
 
 
-@pytest.mark.parametrize(("name", "here"), [("view", "reshape"), ("permute", "transpose"), ("mm", "x @ y"), ("pow", "x ** y"), ("is_leaf", "x.op is None")])
+@pytest.mark.parametrize(("name", "here"), [("view", "reshape"), ("permute", "transpose"), ("mm", "x @ y"), ("pow", "x ** y"), ("is_leaf", "x.op is None"), ("constant", "not x.requires_grad"), ("null_gradients", "x.grad = None"), ("dim", "x.ndim")])
 def test_a_name_of_another_library_is_answered_with_ours(name: str, here: str) -> None:
     for node in (Value(1.0), Tensor([1.0])):
         with pytest.raises(AttributeError, match=f"no attribute '{name}'; here it is written ") as caught:
@@ -403,6 +404,20 @@ def test_a_name_of_another_library_is_answered_with_ours(name: str, here: str) -
         assert caught.value.name == name, "the interpreter may suggest a name"
     with pytest.raises(AttributeError, match="no attribute 'tanhh'$"):
         Value(1.0).tanhh
+
+
+@pytest.mark.parametrize("name", ["multiply", "add", "sum", "concatenate", "absolute", "einsum"])
+def test_a_function_of_numpy_is_found_there(name: str) -> None:
+    with pytest.raises(AttributeError, match=rf"'autograd_core' has no attribute '{name}'; NumPy's own np.{name} takes Values and Tensors$"):
+        getattr(ag, name)
+    getattr(np, name)
+
+
+@pytest.mark.parametrize(("name", "end"), [("tensr", ""), ("hessain", "; did you mean hessian?"), ("arange", ""), ("__wrapped__", ""), ("pi", "")])
+def test_a_name_that_is_nowhere(name: str, end: str) -> None:
+    with pytest.raises(AttributeError, match=rf"'autograd_core' has no attribute '{name}'{re.escape(end)}$") as caught:
+        getattr(ag, name)
+    assert caught.value.name == name
 
 
 def test_completion_offers_what_readers_use() -> None:
