@@ -13,7 +13,7 @@ from .errors import MissingRuleError, OperandError, ShapeError
 from .node import Node
 from .op import TABLE
 from .operands import data_of, unwrapped
-from .registry import answers, axis_of, in_dtype_of, ndim_of, record_op, shape_of, whole, wholes
+from .registry import NUMPY, answers, axis_of, in_dtype_of, ndim_of, record_op, shape_of, whole, wholes
 from .shaping import atleast_1d, atleast_2d, copy, expand_dims, moveaxis, ravel, reshape
 from .structural import along
 
@@ -229,11 +229,21 @@ def split(x: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
     return list(array_split(x, indices_or_sections, axis))
 
 
-@answers(np.where)
+@answers()
 def where(condition: Any, x: Any, y: Any) -> Any:
     """x where the condition holds, else y; the branch that is not taken contributes exactly 0 to a gradient."""
     held = data_of(condition)
     return record_op("where", held if isinstance(held, bool) else _truths(held), x, y)
+
+
+def _where(condition: Any, x: Any = np._NoValue, y: Any = np._NoValue) -> Any:
+    """The same as NumPy has it: of a condition alone, where it holds."""
+    if (x is np._NoValue) is not (y is np._NoValue):
+        raise OperandError("where: received x without y, expected both, or neither for the places where the condition holds.")
+    return np.nonzero(data_of(condition)) if x is np._NoValue else where(condition, x, y)
+
+
+NUMPY[np.where] = _where
 
 
 def _truths(condition: Any) -> Any:

@@ -118,7 +118,7 @@ def refused(who: str, arguments: tuple[Any, ...], error: Exception) -> Exception
     if isinstance(error, AutogradError):
         return error
     received = ", ".join(shown(data_of(x)) for x in arguments)
-    return _our_kind(error)(f"{who}: received {received}; expected what NumPy expects there: {error}.")
+    return _our_kind(error)(f"{who}: received {received}; expected what NumPy expects there: {str(error).rstrip('. ')}.")
 
 
 def give_way(op: Op, other: Any, swapped: bool) -> Any:

@@ -23,7 +23,8 @@ from .op import INSTALLERS, TABLE, Op
 from .operands import KERNEL_ERRORS, data_of, missing, refused
 from .questions import QUESTIONS
 from .record import apply
-from .registry import NUMPY
+from .registry import NUMPY, cast
+from .routines import logsumexp
 from .shaping import reshape
 
 __all__ = ["UFUNCS", "array_function", "array_ufunc"]
@@ -64,9 +65,15 @@ def _options(function: Any, kwargs: dict[str, Any], allowed: tuple[str, ...] = (
 
 def array_ufunc(self: Any, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
     """NumPy's protocol for ufuncs: `np.sin(t)`, `array * t`, and `np.add.reduce(t)` too."""
+    if ufunc in QUESTIONS and method != "at":
+        return getattr(ufunc, method)(*map(data_of, inputs), **_plain_options(ufunc, kwargs))
+    if kwargs.get("dtype") is not None:
+        dtype = kwargs.pop("dtype")
+        inputs = tuple(cast(x, dtype, ufunc.__name__) for x in inputs)
     if method == "reduce" and ufunc in _REDUCTIONS:
         kwargs.setdefault("axis", 0)
-        return NUMPY[_REDUCTIONS[ufunc]](*inputs, **_options(ufunc, kwargs, ("axis", "keepdims")) | {"axis": kwargs["axis"]})
+        ours = _REDUCTIONS[ufunc]
+        return ours(*inputs, **_options(ufunc, kwargs, _parameters(ours)[0]) | {"axis": kwargs["axis"]})
     if method == "outer" and ufunc in UFUNCS and len(inputs) == 2:
         x, y = inputs
         _options(ufunc, kwargs)
@@ -76,8 +83,6 @@ def array_ufunc(self: Any, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs:
         return _ACCUMULATIONS[ufunc](*inputs, **_options(ufunc, kwargs, ("axis",)) | {"axis": kwargs["axis"]})
     if method != "__call__":
         raise missing(ufunc, f".{method}")
-    if ufunc in QUESTIONS:
-        return ufunc(*map(data_of, inputs), **kwargs)
     _options(ufunc, kwargs)
     if ufunc in NUMPY:
         try:
@@ -92,14 +97,14 @@ def array_ufunc(self: Any, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs:
     return apply(op, inputs)
 
 
-_REDUCTIONS = {np.add: np.sum, np.multiply: np.prod, np.maximum: np.max, np.minimum: np.min}
+_REDUCTIONS = {np.add: NUMPY[np.sum], np.multiply: NUMPY[np.prod], np.maximum: NUMPY[np.max], np.minimum: NUMPY[np.min], np.logaddexp: logsumexp}
 _ACCUMULATIONS = {np.add: NUMPY[np.cumsum], np.multiply: NUMPY[np.cumprod], **RUNNING}
 
 
 def array_function(self: Any, function: Callable[..., Any], types: Any, args: Any, kwargs: dict[str, Any]) -> Any:
     """NumPy's protocol for everything that is no ufunc: `np.sum(t, axis=1)`, `np.linalg.norm(t)`."""
     if function in QUESTIONS:
-        return function(*map(_plain, args), **{key: _plain(value) for key, value in kwargs.items()})
+        return function(*map(_plain, args), **_plain_options(function, kwargs))
     ours = NUMPY.get(function)
     if ours is None:
         raise missing(function)
@@ -143,6 +148,14 @@ def _parameters(function: Any) -> tuple[tuple[str, ...], int]:
     if code is None:
         return ("x",), 1
     return code.co_varnames[: code.co_argcount + code.co_kwonlyargcount], code.co_argcount
+
+
+def _plain_options(function: Any, kwargs: dict[str, Any]) -> dict[str, Any]:
+    """The keyword arguments of a question; a node that the answer would be written into raises."""
+    out = kwargs.get("out")
+    if any(isinstance(x, Node) for x in (out if isinstance(out, tuple) else (out,))):
+        raise missing(function, " with the option out=")
+    return {key: _plain(value) for key, value in kwargs.items()}
 
 
 def _plain(x: Any) -> Any:

@@ -15,10 +15,10 @@ import numpy as np
 from .errors import AxisError, LinAlgError, OperandError
 from .node import Node
 from .op import TABLE
-from .operands import data_of, unwrapped
+from .operands import data_of, floating, unwrapped
 from .record import apply
 
-__all__ = ["NUMPY", "answers", "axes_of", "axis_of", "in_dtype_of", "ndim_of", "record_op", "shape_of", "square_matrix", "whole", "wholes"]
+__all__ = ["NUMPY", "answers", "axes_of", "axis_of", "cast", "in_dtype_of", "ndim_of", "record_op", "shape_of", "square_matrix", "whole", "wholes"]
 
 NUMPY: dict[Any, Callable[..., Any]] = {}
 """NumPy function → the function here that answers for it."""
@@ -50,6 +50,12 @@ def in_dtype_of(x: Any, constants: Any) -> Any:
     """Constants that go with x in a formula, as floats of its kind: float64 numbers would widen float32 ones."""
     dtype = getattr(data_of(x), "dtype", np.dtype(np.float64))
     return np.asarray(constants, dtype if dtype.kind == "f" else np.float64)
+
+
+def cast(x: Any, dtype: Any, who: str) -> Any:
+    """x in the floating dtype that is asked for with dtype=; a number has none, and goes with the others."""
+    kind = floating(dtype, who)
+    return record_op("cast", x, dtype=kind) if isinstance(x, Node) else x if isinstance(x, (float, int)) else np.asarray(x, kind)
 
 
 def axis_of(axis: Any, ndim: int, who: str) -> int:

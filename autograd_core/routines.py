@@ -13,7 +13,7 @@ from .indexing import concatenate, getitem
 from .node import Node
 from .op import TABLE
 from .operands import data_of
-from .registry import answers, axes_of, axis_of, in_dtype_of, ndim_of, record_op, shape_of, whole
+from .registry import answers, axes_of, axis_of, cast, in_dtype_of, ndim_of, record_op, shape_of, whole
 from .shaping import broadcast_to, ravel, reshape, transpose
 from .structural import along
 
@@ -45,7 +45,9 @@ def _choosing(name: str, nothing: float | None, combined: str, *functions: Any) 
     the rest by the operation `combined`.
     """
 
-    def reduce(x: Any, axis: Any = None, *, keepdims: bool = False, where: Any = True, initial: Any = None) -> Any:
+    def reduce(x: Any, axis: Any = None, *, keepdims: bool = False, where: Any = True, initial: Any = None, dtype: Any = None) -> Any:
+        if dtype is not None:
+            x = cast(x, dtype, name)
         if where is not True:
             other = initial if nothing is None else nothing
             if other is None:
@@ -68,21 +70,45 @@ def _mask(where: Any, x: Any, who: str) -> np.ndarray:
         raise ShapeError(f"{who}: received where= of shape {mask.shape}, expected one that broadcasts to {shape_of(x)}.") from None
 
 
-def _mean(x: Any, axis: Any = None, *, keepdims: bool = False, where: Any = True) -> Any:
+def _mean(x: Any, axis: Any = None, *, keepdims: bool = False, where: Any = True, dtype: Any = None) -> Any:
     """The mean of the elements that `where` chooses."""
+    if dtype is not None:
+        x = cast(x, dtype, "mean")
     if where is True:
         return record_op("mean", x, **_options(axis, keepdims, "mean"))
     mask = _mask(where, x, "mean")
-    return sum(x, axis, keepdims=keepdims, where=mask) / in_dtype_of(x, np.sum(mask, axes_of(axis, "mean"), keepdims=keepdims))
+    return sum(x, axis, keepdims=keepdims, where=mask) / _count(mask, x, axis, keepdims, "mean")
+
+
+def _count(mask: np.ndarray, x: Any, axis: Any, keepdims: bool, who: str) -> Any:
+    """How many elements are chosen."""
+    return in_dtype_of(x, np.sum(mask, axes_of(axis, who), keepdims=keepdims))
 
 
 def _spread(name: str, *functions: Any) -> Any:
     """The measure of spread of that name, with the degrees of freedom that are taken off the count."""
 
-    def reduce(x: Any, axis: Any = None, *, ddof: float = 0, correction: float | None = None, keepdims: bool = False) -> Any:
-        return record_op(name, x, axis=axes_of(axis, name), ddof=ddof if correction is None else correction, keepdims=truth(keepdims, name, "keepdims"))
+    def reduce(
+        x: Any, axis: Any = None, *, ddof: float = 0, correction: float | None = None, keepdims: bool = False, where: Any = True, dtype: Any = None
+    ) -> Any:
+        off = ddof if correction is None else correction
+        if dtype is not None:
+            x = cast(x, dtype, name)
+        if where is not True:
+            return _spread_of_some(name, x, axis, off, truth(keepdims, name, "keepdims"), where)
+        return record_op(name, x, axis=axes_of(axis, name), ddof=off, keepdims=truth(keepdims, name, "keepdims"))
 
     return _declared(name, reduce, functions)
+
+
+def _spread_of_some(name: str, x: Any, axis: Any, ddof: float, keepdims: bool, where: Any) -> Any:
+    """The same of the elements that `where` chooses: others are as far from the mean as if they were it."""
+    mask = _mask(where, x, name)
+    far = record_op("where", mask, x - _mean(x, axis, keepdims=True, where=mask), in_dtype_of(x, 0.0))
+    free = np.maximum(_count(mask, x, axis, keepdims, name) - ddof, 0)
+    if name == "std":
+        return record_op("norm", far, **_options(axis, keepdims, name)) / np.sqrt(free)
+    return sum(record_op("square", far), axis, keepdims=keepdims) / free
 
 
 def _declared(name: str, function: Any, functions: tuple[Any, ...]) -> Any:
@@ -129,16 +155,16 @@ def _line(x: Any, axis: int | None, who: str) -> tuple[Any, int]:
 
 
 @answers(np.cumsum)
-def cumsum(x: Any, axis: int | None = None) -> Any:
+def cumsum(x: Any, axis: int | None = None, dtype: Any = None) -> Any:
     """Running sums along an axis; of the flattened array where `axis` is None."""
-    line, at = _line(x, axis, "cumsum")
+    line, at = _line(x if dtype is None else cast(x, dtype, "cumsum"), axis, "cumsum")
     return record_op("cumsum", line, axis=at)
 
 
 @answers(np.cumprod)
-def cumprod(x: Any, axis: int | None = None) -> Any:
+def cumprod(x: Any, axis: int | None = None, dtype: Any = None) -> Any:
     """Running products along an axis; of the flattened array where `axis` is None."""
-    line, at = _line(x, axis, "cumprod")
+    line, at = _line(x if dtype is None else cast(x, dtype, "cumprod"), axis, "cumprod")
     return record_op("cumprod", line, axis=at)
 
 

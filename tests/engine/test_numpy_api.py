@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 import autograd_core as ag
 from autograd_core import Tensor, Value, grad, strategies
-from autograd_core.errors import AutogradError, GraphError, MissingRuleError
+from autograd_core.errors import AutogradError, AxisError, GraphError, MissingRuleError, OperandError
 
 X = np.array([[0.5, 1.5, 0.25], [2.0, 0.75, 1.25]])
 SQUARE = np.array([[2.0, 0.5], [0.25, 1.0]])
@@ -112,6 +112,7 @@ FUNCTIONS: dict[str, Callable[[Any], Any]] = {
     "copysign": lambda x: np.copysign(x, [-1.0, 1.0, -0.0]),
     "heaviside": lambda x: np.heaviside(x - 1.0, 0.5) * x,
     "divmod": lambda x: np.divmod(x, 0.35)[1] + np.divmod(x, 0.35)[0],
+    "divmod of Python": lambda x: x * divmod(x, 0.35)[1] + divmod(2.03, x)[1] - divmod(2.03, x)[0],
     "mod": lambda x: x % 0.35 + np.remainder(-x, x[0] + 0.3) + 5.2 % x,
     "fmod": lambda x: np.fmod(x, 0.35) * x + np.fmod(-x, x[0] + 0.3) + np.fmod(-5.2, x),
     "floor_divide": lambda x: x * (x // 0.35),
@@ -789,9 +790,12 @@ def test_a_function_that_cannot_have_a_rule_says_why(name: str) -> None:
     [
         ("out=", lambda t: np.add(t, 1, out=np.zeros(2))),
         ("where=", lambda t: np.add(t, 1, where=np.array([True, False]))),
-        ("dtype=", lambda t: np.add(t, 1, dtype=np.float32)),
         ("accumulate", lambda t: np.hypot.accumulate(t)),
-        ("dtype=", lambda t: np.add.accumulate(t, dtype=np.float32)),
+        ("casting=", lambda t: np.add(t, 1, casting="unsafe")),
+        ("out=", lambda t: np.greater(t, 1.5, out=Tensor([0.0, 0.0]))),
+        ("out=", lambda t: np.less(np.ones(2), 1.5, t)),
+        ("out=", lambda t: np.any(t, axis=0, out=Tensor(0.0))),
+        ("out=", lambda t: np.isnan(np.ones(2), out=(t,))),
         ("reduceat", lambda t: np.multiply.reduceat(t, [0])),
         ("at", lambda t: np.add.at(t, [0], 1.0)),
     ],
@@ -864,6 +868,40 @@ def test_functions_without_derivative_give_plain_answers() -> None:
     for zeros in (np.zeros_like(t), np.ones_like(t)):
         assert type(zeros) is np.ndarray
         assert zeros.shape == (3,)
+    np.testing.assert_array_equal(np.greater(t, 1.5, out=np.zeros(3, bool)), [True, False, True])
+    np.testing.assert_array_equal(np.greater(t, 0.0, where=t > 1.5, out=np.zeros(3, bool)), [True, False, True])
+    np.testing.assert_array_equal(np.greater.outer(t, t.data[:2]), np.greater.outer(t.data, t.data[:2]))
+    assert np.logical_and.reduce(t) and not np.logical_and.reduce(Tensor([1.0, 0.0]))
+
+
+@pytest.mark.parametrize("shape", [(), (3,), (2, 3), (2, 0, 3)])
+def test_questions_take_the_axes_that_numpy_takes(shape: tuple[int, ...]) -> None:
+    x = (np.arange(float(np.prod(shape))) % 3.0 - 1.0).reshape(shape)
+    t = Tensor(x)
+    for axis in (None, *range(-x.ndim, x.ndim), (), tuple(range(x.ndim)), tuple(range(-x.ndim, 0))[:1]):
+        for keepdims in (False, True):
+            for name in ("any", "all"):
+                np.testing.assert_array_equal(getattr(t, name)(axis, keepdims=keepdims), getattr(x, name)(axis, keepdims=keepdims))
+            if not isinstance(axis, tuple) and x.size:
+                for name in ("argmax", "argmin"):
+                    np.testing.assert_array_equal(getattr(t, name)(axis, keepdims=keepdims), getattr(x, name)(axis, keepdims=keepdims))
+    for call in (t.any, t.all):
+        with pytest.raises(AxisError, match=rf"received axis={x.ndim} for {x.ndim} axes"):
+            call(axis=(x.ndim,))
+    if x.ndim:
+        np.testing.assert_array_equal(t.argsort(kind="quicksort"), x.argsort())
+        np.testing.assert_array_equal(t.argsort(axis=None), x.argsort(axis=None, kind="stable"))
+
+
+def test_where_of_a_condition_alone_is_where_it_holds() -> None:
+    t = Tensor([[0.0, 2.0], [-1.0, 0.0]])
+    for ours, theirs in zip(np.where(t), np.where(t.data), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    assert t[np.where(t > 0.0)].tolist() == [2.0]
+    with pytest.raises(OperandError, match="where: received x without y, expected both"):
+        np.where(t, t)
+    with pytest.raises(ValueError, match=r"where: received an array of shape \(\) .*nonzero on 0d arrays is not allowed.*instead\.$"):
+        np.where(Tensor(2.0))
 
 
 # ------------------------------------------------------------------------------- comparison, copying

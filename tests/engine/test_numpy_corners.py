@@ -7,11 +7,21 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
 
 import autograd_core as ag
 from autograd_core import TABLE, Tensor, Value, check_grads, grad, jacobian
 from autograd_core.check import GradientCheckError
-from autograd_core.errors import AutogradError, LinAlgError, MissingRuleError, OperandError, ShapeError
+from autograd_core.errors import (
+    AutogradError,
+    DTypeError,
+    LinAlgError,
+    MissingRuleError,
+    OperandError,
+    ShapeError,
+)
 
 rng = np.random.default_rng(0)
 VECTOR, ROW, WIDE, DEEP = (rng.normal(size=s) for s in ((3,), (1, 3), (2, 3), (2, 3, 4)))
@@ -440,15 +450,76 @@ def test_equal_elements_have_one_that_stands_for_them() -> None:
 @pytest.mark.parametrize("options", [{}, {"axis": 1}, {"axis": None}, {"axis": (0, 1)}, {"axis": 0, "keepdims": True}])
 def test_reducing_by_an_operation(ufunc: np.ufunc, options: dict[str, Any]) -> None:
     x = np.array([[0.5, -1.0, 2.0], [1.5, 0.25, -0.75]])
-    if ufunc is np.logaddexp:
-        with pytest.raises(MissingRuleError, match="logaddexp"):
-            ufunc.reduce(Tensor(x), **options)
-        return
     out = ufunc.reduce(Tensor(x), **options)
     np.testing.assert_allclose(out.data, ufunc.reduce(x, **options), rtol=1e-15)
     assert check_grads(lambda t: ufunc.reduce(t, **options), (x,)).failures == []
-    with pytest.raises(MissingRuleError, match="dtype="):
-        ufunc.reduce(Tensor(x), **options, dtype=np.float32)
+    narrow = ufunc.reduce(Tensor(x), **options, dtype=np.float32)
+    np.testing.assert_allclose(narrow.data, ufunc.reduce(x, **options, dtype=np.float32), rtol=1e-6)
+    assert narrow.dtype == np.float32
+    some = {"where": x > -0.9, "initial": 0.25}
+    if ufunc is np.logaddexp:
+        with pytest.raises(MissingRuleError, match="where="):
+            ufunc.reduce(Tensor(x), **options, **some)
+    else:
+        np.testing.assert_allclose(ufunc.reduce(Tensor(x), **options, **some).data, ufunc.reduce(x, **options, **some), rtol=1e-15)
+
+
+IN_A_DTYPE: dict[str, Callable[..., Any]] = {
+    "sum": lambda x, **to: np.sum(x, axis=1, **to), "method": lambda x, **to: x.sum(axis=0, **to), "prod": lambda x, **to: np.prod(x, **to),
+    "mean": lambda x, **to: np.mean(x, axis=-1, keepdims=True, **to), "var": lambda x, **to: np.var(x, axis=0, ddof=1, **to),
+    "std": lambda x, **to: np.std(x, **to), "cumsum": lambda x, **to: np.cumsum(x, **to), "cumprod": lambda x, **to: np.cumprod(x, axis=0, **to),
+    "ufunc": lambda x, **to: np.exp(x, **to), "two": lambda x, **to: np.multiply(x, np.arange(3.0), **to), "number": lambda x, **to: np.add(x, 1.5, **to),
+    "list": lambda x, **to: np.subtract([0.5, 0.25, 2.0], x, **to), "accumulate": lambda x, **to: np.add.accumulate(x, **to),
+    "outer": lambda x, **to: np.multiply.outer(x, np.arange(2.0), **to), "composition": lambda x, **to: np.logaddexp2(x, x, **to),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", IN_A_DTYPE)
+@pytest.mark.parametrize("mine", [np.float32, np.float64])
+@pytest.mark.parametrize("asked", [np.float32, np.float64, "float32", None])
+def test_what_is_computed_in_another_dtype(name: str, mine: Any, asked: Any) -> None:
+    """dtype= is that of the result, and of the computation; the gradient comes back in the dtype of what it is of."""
+    f, x = IN_A_DTYPE[name], WIDE.astype(mine)
+    t, want = Tensor(x), f(x, dtype=asked)
+    out = f(t, dtype=asked)
+    assert out.dtype == want.dtype
+    np.testing.assert_allclose(out.data, want, rtol=1e-6 if np.float32 in (mine, out.dtype) else 1e-14)
+    out.backward(np.ones_like(want))
+    wide = Tensor(WIDE)
+    f(wide).backward(np.ones(want.shape))
+    assert t.grad is not None and t.grad.dtype == mine
+    np.testing.assert_allclose(t.grad, wide.grad, rtol=1e-5, atol=1e-6)
+
+
+def test_a_dtype_that_cannot_hold_a_gradient() -> None:
+    for call in (lambda: np.sum(Tensor(WIDE), dtype=int), lambda: np.add(Tensor(WIDE), 1, dtype=np.int32), lambda: Tensor(WIDE).mean(dtype=bool)):
+        with pytest.raises(DTypeError, match="(sum|add|mean): dtype .* cannot hold a gradient"):
+            call()
+
+
+@settings(max_examples=50)
+@given(
+    x=arrays(float, array_shapes(max_dims=3, max_side=3), elements=st.floats(-3.0, 3.0).map(lambda v: round(v, 3))), keepdims=st.booleans(), ddof=st.integers(0, 1),
+    name=st.sampled_from(["var", "std"]), data=st.data(),
+)  # fmt: skip
+def test_the_spread_of_some(x: np.ndarray, keepdims: bool, ddof: int, name: str, data: st.DataObject) -> None:
+    """With where= the spread of the chosen elements; the others get no gradient, and equal ones have the derivative 0."""
+    mask = data.draw(arrays(bool, st.sampled_from([x.shape, x.shape[-1:]])))
+    axis = data.draw(st.none() | st.integers(-x.ndim, x.ndim - 1) | st.just(tuple(range(x.ndim))))
+    chosen = np.broadcast_to(mask, x.shape)
+    assume(np.all(np.sum(chosen, axis=axis) > ddof))
+    f = getattr(np, name)
+    want = f(x, axis=axis, ddof=ddof, keepdims=keepdims, where=mask)
+    t = Tensor(x)
+    out = f(t, axis=axis, ddof=ddof, keepdims=keepdims, where=mask)
+    assert out.shape == want.shape
+    np.testing.assert_allclose(out.data, want, rtol=1e-12, atol=1e-12)
+    out.backward(np.ones_like(want))
+    assert t.grad is not None and np.isfinite(t.grad).all() and not t.grad[~chosen].any()
+    if axis is None:
+        few = Tensor(x[chosen])
+        f(few, ddof=ddof).backward()
+        np.testing.assert_allclose(t.grad[chosen], few.grad, rtol=1e-7, atol=1e-7)
 
 
 @pytest.mark.parametrize(
