@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,8 +14,8 @@ from .errors import OperandError, ShapeError
 from .indexing import concatenate, flip, getitem, split, stack, take, take_along_axis, where
 from .node import Node
 from .operands import data_of, floating, unwrapped
-from .registry import answers, axis_of, ndim_of, record_op, shape_of, whole, wholes
-from .shaping import broadcast_to, moveaxis, ravel, reshape, swapaxes
+from .registry import NUMPY, answers, axis_of, ndim_of, record_op, shape_of, whole, wholes
+from .shaping import atleast_1d, atleast_2d, broadcast_to, moveaxis, ravel, reshape, swapaxes
 from .structural import along
 
 __all__: list[str] = []
@@ -116,11 +116,19 @@ def rollaxis(x: Any, axis: int, start: int = 0) -> Any:
     return moveaxis(x, at, to - (at < to))
 
 
-@answers(np.atleast_3d)
+@answers()
 def atleast_3d(x: Any) -> Any:
     """At least three axes: a vector becomes (1, n, 1), a matrix (m, n, 1)."""
     shape = shape_of(x)
     return reshape(x, {0: (1, 1, 1), 1: (1, *shape, 1)}.get(len(shape), (*shape, 1))) if len(shape) < 3 else x
+
+
+def _of_each(function: Callable[[Any], Any]) -> Callable[..., Any]:
+    """A function of one array as NumPy has it: of several it makes a tuple."""
+    return lambda *arrays: function(arrays[0]) if len(arrays) == 1 else tuple(map(function, arrays))
+
+
+NUMPY.update({np.atleast_1d: _of_each(atleast_1d), np.atleast_2d: _of_each(atleast_2d), np.atleast_3d: _of_each(atleast_3d)})
 
 
 # --------------------------------------------------------------------------------------- joining and cutting

@@ -191,6 +191,10 @@ def _reason(function: Any, name: str, detail: str) -> str:
     """Why it has none, where that is no accident."""
     if detail.endswith(" out="):
         return " (it writes into an array, as `a += tensor` does; a = a + tensor makes a new one)"
+    if detail.endswith(" dtype="):
+        return " (it gives the dtype of its operands; x.astype gives another)"
+    if detail.endswith(" where="):
+        return " (it leaves elements undefined; np.where(condition, x, y) chooses)"
     if name in _WRITING or detail == ".at":
         return " (it writes into an array; np.where(condition, new, x) makes a new one)"
     if name in ("fftshift", "ifftshift"):

@@ -48,7 +48,7 @@ for _op in TABLE.values():
 INSTALLERS.append(_register)
 
 
-_WITHOUT_EFFECT = {"where": (True,), "keepdims": (False,), "casting": ("same_kind",), "order": ("C", "K"),
+_WITHOUT_EFFECT = {"where": (True,), "keepdims": (False,), "subok": (True, False), "casting": ("same_kind",), "order": ("C", "K"),
                    "kind": ("quicksort", "mergesort", "heapsort", "stable")}  # fmt: skip
 
 

@@ -110,13 +110,13 @@ def copy(x: Any) -> Any:
     return record_op("identity", x)
 
 
-@answers(np.atleast_1d)
+@answers()
 def atleast_1d(x: Any) -> Any:
     """At least one axis."""
     return reshape(x, (1,)) if ndim_of(x) == 0 else x
 
 
-@answers(np.atleast_2d)
+@answers()
 def atleast_2d(x: Any) -> Any:
     """At least two axes."""
     return reshape(x, (1,) * (2 - ndim_of(x)) + shape_of(x)) if ndim_of(x) < 2 else x

@@ -773,6 +773,8 @@ REASONS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "fill_diagonal": ("writes into an array", lambda x: np.fill_diagonal(np.outer(x, x), 0.0)),
     "put_along_axis": ("writes into an array", lambda x: np.put_along_axis(x, np.array([0]), 1.0, 0)),
     "copyto": ("writes into an array", lambda x: np.copyto(np.zeros(2), x)),
+    "stack with the option dtype=": (r"gives the dtype of its operands; x\.astype", lambda x: np.stack([x, x], dtype=np.float32)),
+    "add with the option where=": (r"leaves elements undefined; np\.where\(condition, x, y\)", lambda x: np.add(x, 1.0, where=np.array([True, False]))),
     "at": ("writes into an array", lambda x: np.add.at(np.zeros(2), [0, 1], x)),
 }
 

@@ -65,6 +65,8 @@ AGREE: dict[str, tuple[Callable[..., Any], tuple[np.ndarray, ...]]] = {
     "solve a stack for one matrix": (np.linalg.solve, (rng.normal(size=(2, 3, 3)) + 3.0 * np.eye(3), rng.normal(size=(3, 3)))),
     "polyval of nothing": (lambda x: np.polyval(np.zeros(0), x), (VECTOR,)),
     "ravel F": (lambda x: np.ravel(x, "F"), (DEEP,)),
+    "axes for several": (lambda x, y: np.hstack(np.atleast_1d(x[0], y)) * np.atleast_2d(y, x[1], 2.0)[1], (VECTOR, np.array(0.7))),
+    "three axes for several": (lambda x, y: np.atleast_3d(x, y, x)[1] * np.atleast_3d(x), (VECTOR, WIDE[:1])),
     "reshape F": (lambda x: np.reshape(x, (4, -1), order="F"), (DEEP,)),
     "reshape F to a matrix": (lambda x: np.reshape(x, (3, 8), order="F") ** 2, (DEEP,)),
     "take truths": (lambda x: np.take(x, [True, False, True]), (VECTOR,)),
