@@ -56,14 +56,14 @@ from .normalise import BatchNorm1d, LayerNorm
 from .optim import SGD, Adagrad, Adam, AdamW, RMSprop
 from .optimizer import Optimizer
 from .perceptron import Perceptron
-from .recurrent import LSTM, RNN, LSTMCell, RNNCell
+from .recurrent import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell
 from .schedules import CosineAnnealingLR, ExponentialLR, LambdaLR, ReduceLROnPlateau, StepLR
 from .teaching import deltas
 from .train import fit
 
 __all__ = [
-    "ELU", "GELU", "LSTM", "MLP", "RNN", "SGD", "Adagrad", "Adam", "AdamW", "BatchNorm1d", "Conv2d",
-    "CosineAnnealingLR", "Dropout", "EarlyStopping", "Embedding", "ExponentialLR", "Flatten", "History", "Identity",
+    "ELU", "GELU", "GRU", "LSTM", "MLP", "RNN", "SGD", "Adagrad", "Adam", "AdamW", "BatchNorm1d", "Conv2d",
+    "CosineAnnealingLR", "Dropout", "EarlyStopping", "Embedding", "ExponentialLR", "Flatten", "GRUCell", "History", "Identity",
     "LSTMCell", "LambdaLR", "Layer", "LayerNorm", "LeakyReLU", "Linear", "MaxPool2d", "Module", "Neuron", "Optimizer",
     "PReLU", "Perceptron", "RMSprop", "RNNCell", "ReLU", "ReduceLROnPlateau", "Sequential", "SiLU", "Sigmoid",
     "Softmax", "Softplus", "Step", "StepLR", "Tanh", "accuracy", "binary_cross_entropy",

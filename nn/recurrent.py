@@ -1,9 +1,10 @@
-"""Recurrent networks: `RNN` and `LSTM` over sequences, and the cells that make one step of them; names and layouts as in torch."""
+"""Recurrent networks: `RNN`, `GRU` and `LSTM` over sequences, and the cells that make one step of them; names and layouts as in torch."""
 
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Callable
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from .init import Generator, rng_of
 from .layers import shape_of
 from .module import Module
 
-__all__ = ["LSTM", "RNN", "LSTMCell", "RNNCell"]
+__all__ = ["GRU", "LSTM", "RNN", "GRUCell", "LSTMCell", "RNNCell"]
 
 
 def _weights(module: Any, suffix: str, nin: int, nhid: int, gates: int, dtype: DType, rng: np.random.Generator) -> None:
@@ -26,9 +27,18 @@ def _weights(module: Any, suffix: str, nin: int, nhid: int, gates: int, dtype: D
         setattr(module, name + suffix, Tensor(rng.uniform(-bound, bound, shape), dtype=dtype, label=name + suffix))
 
 
-def _rnn_step(x: Any, h: Any, w: Any, u: Any, b: Any, c: Any, activation: Any) -> Any:
+def _rnn_step(x: Any, h: Any, w: Any, u: Any, b: Any, c: Any, activation: Any = ag.tanh) -> Any:
     """h' = tanh(W x + b + U h + c)."""
     return activation(x @ w.T + b + (h @ u.T + c))
+
+
+def _gru_step(x: Any, h: Any, w: Any, u: Any, b: Any, c: Any) -> Any:
+    """The gates r, z and the candidate n (Cho et al. 2014): n = tanh(W x + b + r·(U h + c)), h' = (1 − z)·n + z·h."""
+    new, old = x @ w.T + b, h @ u.T + c
+    k = new.shape[-1] // 3
+    gates = (new[..., : 2 * k] + old[..., : 2 * k]).sigmoid()
+    candidate = (new[..., 2 * k :] + gates[..., :k] * old[..., 2 * k :]).tanh()
+    return candidate + gates[..., k:] * (h - candidate)
 
 
 def _lstm_step(x: Any, h: Any, memory: Any, w: Any, u: Any, b: Any, c: Any) -> tuple[Any, Any]:
@@ -88,6 +98,41 @@ class RNNCell(Module):
     def config(self) -> dict[str, Any]:
         """The arguments that make an equal module."""
         return {"nin": self.nin, "nhid": self.nhid, "activation": self.activation, "dtype": self.weight_hh.dtype.name}
+
+    def extra_repr(self) -> str:
+        """The sizes."""
+        return f"{self.nin}, {self.nhid}"
+
+
+class GRUCell(Module):
+    """One step of a GRU: the state is partly kept, partly replaced by a candidate that looks at a part of it.
+
+    Example:
+        >>> GRUCell(3, 4, rng=0)(np.ones((2, 3))).shape
+        (2, 4)
+    """
+
+    weight_ih: Tensor
+    weight_hh: Tensor
+    bias_ih: Tensor
+    bias_hh: Tensor
+
+    @checked
+    def __init__(self, nin: Count, nhid: Count, *, dtype: DType = np.float64, rng: Generator = None) -> None:
+        """Random weights; the gates are in torch's order: reset, update, candidate."""
+        self.nin, self.nhid = int(nin), int(nhid)
+        _weights(self, "", nin, nhid, 3, dtype, rng_of(rng))
+
+    def forward(self, x: Any, h: Any = None) -> Any:
+        """The next state for inputs (n, nin) and a state (n, nhid), zeros where it is None."""
+        _checked(x, self.nin, (1, 2), "GRUCell")
+        shape = (*shape_of(x)[:-1], self.nhid)
+        (h,) = (np.zeros(shape, self.weight_hh.dtype),) if h is None else _states(h, 1, shape, "GRUCell")
+        return _gru_step(x, h, self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh)
+
+    def config(self) -> dict[str, Any]:
+        """The arguments that make an equal module."""
+        return {"nin": self.nin, "nhid": self.nhid, "dtype": self.weight_hh.dtype.name}
 
     def extra_repr(self) -> str:
         """The sizes."""
@@ -169,7 +214,25 @@ class _Recurrent(Module):
         return f"{self.nin}, {self.nhid}" + (f", num_layers={self.num_layers}" if self.num_layers > 1 else "")
 
 
-class RNN(_Recurrent):
+class _OneState(_Recurrent):
+    _step: ClassVar[Callable[..., Any]]
+
+    def forward(self, x: Any, h0: Any = None) -> tuple[Any, Any]:
+        """(states, last states); `h0` has shape (num_layers, n, nhid), or (num_layers, nhid) for one sequence."""
+        steps, shape, time = self._sequence(x)
+        h0 = None if h0 is None else _states(h0, 1, (self.num_layers, *shape), type(self).__name__)[0]
+        last = []
+        for k in range(self.num_layers):
+            weights = self._parameters_of(k)
+            h: Any = np.zeros(shape, weights[0].dtype) if h0 is None else h0[k]
+            for t, step in enumerate(steps):
+                h = type(self)._step(step, h, *weights)
+                steps[t] = h
+            last.append(h)
+        return np.stack(steps, axis=time), np.stack(last)
+
+
+class RNN(_OneState):
     """h_t = tanh(W x_t + b + U h_{t−1} + c) over sequences of shape (steps, n, nin), or (n, steps, nin) with `batch_first`, or over one of shape (steps, nin).
 
     Gives (the states of the last layer at all steps, the last states of all layers), as torch's `RNN`.
@@ -180,19 +243,22 @@ class RNN(_Recurrent):
         ((5, 2, 4), (1, 2, 4))
     """
 
-    def forward(self, x: Any, h0: Any = None) -> tuple[Any, Any]:
-        """(states, last states); `h0` has shape (num_layers, n, nhid), or (num_layers, nhid) for one sequence."""
-        steps, shape, time = self._sequence(x)
-        h0 = None if h0 is None else _states(h0, 1, (self.num_layers, *shape), "RNN")[0]
-        last = []
-        for k in range(self.num_layers):
-            w, u, b, c = self._parameters_of(k)
-            h: Any = np.zeros(shape, w.dtype) if h0 is None else h0[k]
-            for t, step in enumerate(steps):
-                h = _rnn_step(step, h, w, u, b, c, ag.tanh)
-                steps[t] = h
-            last.append(h)
-        return np.stack(steps, axis=time), np.stack(last)
+    _step = staticmethod(_rnn_step)
+
+
+class GRU(_OneState):
+    """A GRU over sequences of shape (steps, n, nin), or (n, steps, nin) with `batch_first`, or over one of shape (steps, nin).
+
+    Gives (the states of the last layer at all steps, the last states of all layers), as torch's `GRU`.
+
+    Example:
+        >>> out, h = GRU(3, 4, num_layers=2, rng=0)(np.ones((5, 2, 3)))
+        >>> out.shape, h.shape
+        ((5, 2, 4), (2, 2, 4))
+    """
+
+    gates = 3
+    _step = staticmethod(_gru_step)
 
 
 class LSTM(_Recurrent):

@@ -136,14 +136,14 @@ class Draw:
             return self.image(n, k)
         if kind == "rnn":
             hidden, first = self.int(1, 4), self.chance()
-            rnn = self.weights(self.pick("RNN", "LSTM"), a, hidden, self.int(1, 2), batch_first=first)
+            rnn = self.weights(self.pick("RNN", "GRU", "LSTM"), a, hidden, self.int(1, 2), batch_first=first)
             how = self.pick("steps", "last", "state", "mean")
             read = self.own(last_of, rnn=rnn, how=how)
             out = (n, k) if how != "steps" else (n, t, k) if first else (t, n, k)
             return lib.Sequential(read, self.mlp(hidden, k, batch=how != "steps")), (n, t, a) if first else (t, n, a), None, out
         if kind == "cell":
-            hidden, name = self.int(1, 4), self.pick("RNNCell", "LSTMCell")
-            options = {} if name == "LSTMCell" else {"nonlinearity" if self.theirs else "activation": self.pick("tanh", "relu")}
+            hidden, name = self.int(1, 4), self.pick("RNNCell", "GRUCell", "LSTMCell")
+            options = {} if name != "RNNCell" else {"nonlinearity" if self.theirs else "activation": self.pick("tanh", "relu")}
             return lib.Sequential(self.own(over_time, cell=self.weights(name, a, hidden, **options)), self.mlp(hidden, k)), (n, t, a), None, (n, k)
         if kind == "attention":
             heads = self.int(1, 2)

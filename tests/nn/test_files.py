@@ -355,6 +355,7 @@ def test_resuming_a_run_that_was_over(tmp_path):
 def test_files_keep_the_dtype(tmp_path):
     modules = [nn.Linear(2, 3, dtype=np.float32), nn.BatchNorm1d(3, dtype=np.float32), nn.LayerNorm(3, dtype=np.float32), nn.PReLU(3, dtype=np.float32),
                nn.RNNCell(2, 3, dtype=np.float32), nn.LSTMCell(2, 3, dtype=np.float32), nn.RNN(2, 3, dtype=np.float32),
+               nn.GRUCell(2, 3, dtype=np.float32), nn.GRU(2, 3, 2, dtype=np.float32),
                nn.LSTM(2, 3, 2, dtype=np.float32), nn.Embedding(4, 2, dtype=np.float32), nn.Conv2d(1, 2, 3, dtype=np.float32)]  # fmt: skip
     takes_dtype = {name for name in nn.__all__ if isinstance(kind := getattr(nn, name), type) and issubclass(kind, nn.Module) and "dtype" in inspect.signature(kind).parameters}
     assert takes_dtype == {type(module).__name__ for module in modules}

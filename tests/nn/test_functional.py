@@ -68,6 +68,7 @@ MODELS = {
     "norms": (lambda: nn.Sequential(nn.Linear(4, 3, rng=0), nn.BatchNorm1d(3), nn.LayerNorm(3)), ROWS),
     "embedding": (lambda: nn.Embedding(3, 2, rng=0), WORDS),
     "RNN": (lambda: recurrent(nn.RNN), STEPS),
+    "GRU": (lambda: recurrent(nn.GRU), STEPS),
     "LSTM": (lambda: recurrent(nn.LSTM), STEPS),
     "tied": (Tied, ROWS),
     "kept": (Kept, ROWS),

@@ -116,28 +116,28 @@ def test_embedding(torch):
 
 
 @pytest.mark.oracle
-@pytest.mark.parametrize("kind", ["RNN", "LSTM"])
+@pytest.mark.parametrize("kind", ["RNN", "GRU", "LSTM"])
 @pytest.mark.parametrize("options", [{}, {"num_layers": 2}, {"batch_first": True}])
 def test_recurrent(torch, kind, options):
     mine, theirs = getattr(nn, kind)(3, 4, rng=0, **options), getattr(torch.nn, kind)(3, 4, **options)
     assert_equals_torch(torch, mine, theirs, rng.normal(size=(5, 2, 3)), pick=lambda out: out[0])
-    last = (lambda out: out[1]) if kind == "RNN" else (lambda out: out[1][1])
+    last = (lambda out: out[1]) if kind != "LSTM" else (lambda out: out[1][1])
     mine.zero_grad()
     a = Tensor(rng.normal(size=(5, 2, 3)))
     np.testing.assert_allclose(last(mine(a)).data, last(theirs(torch.tensor(a.data))).detach().numpy(), rtol=1e-10)
 
 
 @pytest.mark.oracle
-@pytest.mark.parametrize("kind", ["RNN", "LSTM"])
+@pytest.mark.parametrize("kind", ["RNN", "GRU", "LSTM"])
 @pytest.mark.parametrize("options", [{}, {"num_layers": 2}, {"batch_first": True}])
 @pytest.mark.parametrize("sequences", [(2,), ()])
 def test_recurrent_from_a_state(torch, kind, options, sequences):
     mine, theirs = getattr(nn, kind)(3, 4, rng=0, **options), getattr(torch.nn, kind)(3, 4, **options).double()
     theirs.load_state_dict({k: torch.tensor(v) for k, v in mine.state_dict().items()})
     x = rng.normal(size=(*sequences, 5, 3) if "batch_first" in options else (5, *sequences, 3))
-    starts = [rng.normal(size=(options.get("num_layers", 1), *sequences, 4)) for _ in range(1 if kind == "RNN" else 2)]
+    starts = [rng.normal(size=(options.get("num_layers", 1), *sequences, 4)) for _ in range(1 if kind != "LSTM" else 2)]
     a, b = [Tensor(v) for v in (x, *starts)], [torch.tensor(v, requires_grad=True) for v in (x, *starts)]
-    (out, last), (expected, expected_last) = mine(a[0], a[1] if kind == "RNN" else tuple(a[1:])), theirs(b[0], b[1] if kind == "RNN" else tuple(b[1:]))
+    (out, last), (expected, expected_last) = mine(a[0], a[1] if kind != "LSTM" else tuple(a[1:])), theirs(b[0], b[1] if kind != "LSTM" else tuple(b[1:]))
     if kind == "LSTM":
         last, expected_last = np.concatenate(last), torch.cat(expected_last)
     assert out.shape == tuple(expected.shape) and last.shape == tuple(expected_last.shape)
@@ -152,6 +152,10 @@ def test_cells_equal_torch(torch):
     x, h, c = rng.normal(size=(2, 3)), rng.normal(size=(2, 4)), rng.normal(size=(2, 4))
     assert_equals_torch(torch, nn.RNNCell(3, 4, rng=0), torch.nn.RNNCell(3, 4), x)
     assert_equals_torch(torch, nn.LSTMCell(3, 4, rng=0), torch.nn.LSTMCell(3, 4), x, pick=lambda out: out[1])
+    assert_equals_torch(torch, nn.GRUCell(3, 4, rng=0), torch.nn.GRUCell(3, 4), x)
+    mine, theirs = nn.GRUCell(3, 4, rng=0), torch.nn.GRUCell(3, 4).double()
+    theirs.load_state_dict({k: torch.tensor(v) for k, v in mine.state_dict().items()})
+    np.testing.assert_allclose(mine(x, h).data, theirs(torch.tensor(x), torch.tensor(h)).detach().numpy(), rtol=1e-12)
     mine, theirs = nn.LSTMCell(3, 4, rng=0), torch.nn.LSTMCell(3, 4).double()
     theirs.load_state_dict({k: torch.tensor(v) for k, v in mine.state_dict().items()})
     a, b = mine(x, (h, c)), theirs(torch.tensor(x), (torch.tensor(h), torch.tensor(c)))
@@ -214,7 +218,7 @@ def test_float32_stays_float32():
     assert loss.dtype == np.float32 and model[0].weight.grad.dtype == np.float32
     for loss in (nn.cross_entropy(model(x), [0, 1, 2], weight=[1.0, 2.0, 3.0]), nn.nll_loss(model(x), [0, 1, 2], weight=[1.0, 2.0, 3.0])):
         assert loss.dtype == np.float32
-    assert nn.RNNCell(5, 2, dtype=np.float32, rng=0)(x).dtype == np.float32
+    assert nn.RNNCell(5, 2, dtype=np.float32, rng=0)(x).dtype == nn.GRUCell(5, 2, dtype=np.float32, rng=0)(x).dtype == np.float32
     assert nn.LSTMCell(5, 2, dtype=np.float32, rng=0)(x)[1].dtype == np.float32
 
 
@@ -223,6 +227,7 @@ NARROW = {
     "BatchNorm1d": (lambda: nn.BatchNorm1d(4, dtype=np.float32), (3, 4)), "BatchNorm1d of sequences": (lambda: nn.BatchNorm1d(4, dtype=np.float32), (2, 4, 3)),
     "LayerNorm": (lambda: nn.LayerNorm(4, dtype=np.float32), (2, 4)), "Conv2d": (lambda: nn.Conv2d(1, 2, 3, dtype=np.float32), (2, 1, 4, 4)),
     "RNNCell": (lambda: nn.RNNCell(4, 2, dtype=np.float32), (3, 4)), "LSTMCell": (lambda: nn.LSTMCell(4, 2, dtype=np.float32), (3, 4)),
+    "GRUCell": (lambda: nn.GRUCell(4, 2, dtype=np.float32), (3, 4)), "GRU": (lambda: nn.GRU(4, 2, dtype=np.float32), (5, 3, 4)),
     "RNN": (lambda: nn.RNN(4, 2, dtype=np.float32), (5, 3, 4)), "LSTM": (lambda: nn.LSTM(4, 2, dtype=np.float32), (5, 3, 4)),
 }  # fmt: skip
 
@@ -244,7 +249,7 @@ def test_a_narrow_layer_is_narrow_throughout(name, training):
     assert {p.grad.dtype for p in (x, *module.parameters()) if p.grad is not None} == {np.dtype(np.float32)}
 
 
-@pytest.mark.parametrize("kind", [nn.RNNCell, nn.LSTMCell, nn.RNN, nn.LSTM])
+@pytest.mark.parametrize("kind", [nn.RNNCell, nn.GRUCell, nn.LSTMCell, nn.RNN, nn.GRU, nn.LSTM])
 @pytest.mark.parametrize("nhid", [4, 25])
 def test_recurrent_weights_start_within_torchs_bounds_and_fill_them(kind, nhid):
     """Uniform from −1/√nhid to 1/√nhid."""
@@ -390,11 +395,15 @@ def test_bad_input():
         nn.LSTM(3, 4)(np.ones((5, 2)))
     with pytest.raises(ShapeError, match=r"LSTM: received a state of shape \(1, 2, 4\), expected \(1, 4\)"):
         nn.LSTM(3, 4)(np.ones((5, 3)), (np.ones((1, 2, 4)), np.ones((1, 2, 4))))
+    with pytest.raises(ShapeError, match=r"GRU: received a state of shape \(2, 4\), expected \(1, 2, 4\)"):
+        nn.GRU(3, 4)(np.ones((5, 2, 3)), np.ones((2, 4)))
+    with pytest.raises(ShapeError, match=r"GRUCell: received a state of shape \(4,\), expected \(2, 4\)"):
+        nn.GRUCell(3, 4)(np.ones((2, 3)), np.ones(4))
     with pytest.raises(OperandError, match="expected a function"):
         nn.Linear(2, 2, init="xavier")
 
 
-@pytest.mark.parametrize(("kind", "axes"), [(nn.RNNCell, (1, 2)), (nn.LSTMCell, (1, 2)), (nn.RNN, (2, 3)), (nn.LSTM, (2, 3))])
+@pytest.mark.parametrize(("kind", "axes"), [(nn.RNNCell, (1, 2)), (nn.GRUCell, (1, 2)), (nn.LSTMCell, (1, 2)), (nn.RNN, (2, 3)), (nn.GRU, (2, 3)), (nn.LSTM, (2, 3))])
 def test_what_a_recurrent_layer_takes(kind, axes):
     layer = kind(3, 2, rng=0)
     for shape in ((3,), (2, 3), (4, 2, 3), (5, 4, 2, 3), (2, 4), (4,)):
@@ -407,7 +416,7 @@ def test_what_a_recurrent_layer_takes(kind, axes):
     assert repr(layer) == f"{kind.__name__}(3, 2)"
 
 
-@pytest.mark.parametrize("kind", [nn.RNN, nn.LSTM])
+@pytest.mark.parametrize("kind", [nn.RNN, nn.GRU, nn.LSTM])
 def test_a_sequence_has_a_step(kind):
     for shape, batch_first in (((0, 2, 3), False), ((0, 3), False), ((2, 0, 3), True)):
         with pytest.raises(ShapeError, match="received a sequence of no steps, expected at least one"):
@@ -417,7 +426,7 @@ def test_a_sequence_has_a_step(kind):
     assert kind(3, 2, 2, dtype=np.float32).config()["dtype"] == "float32"
 
 
-@pytest.mark.parametrize("kind", [nn.RNN, nn.LSTM])
+@pytest.mark.parametrize("kind", [nn.RNN, nn.GRU, nn.LSTM])
 @pytest.mark.parametrize("batch_first", [False, True])
 @pytest.mark.parametrize("shape", [(4, 2, 3), (4, 3)])
 def test_sequences_may_be_lists(kind, batch_first, shape):

@@ -90,7 +90,7 @@ def test_a_run_that_diverges_says_so(lr):
 # --------------------------------------------------------------------------------------------- parameters
 MODULES = [
     nn.Linear(2, 3, rng=0), nn.Neuron(2, rng=0), nn.Perceptron(2), nn.PReLU(), nn.Conv2d(1, 2, 3, rng=0), nn.BatchNorm1d(3), nn.LayerNorm(3),
-    nn.Embedding(4, 2, rng=0), nn.LSTM(2, 3, rng=0), nn.RNNCell(2, 3, rng=0),
+    nn.Embedding(4, 2, rng=0), nn.LSTM(2, 3, rng=0), nn.GRU(2, 3, rng=0), nn.RNNCell(2, 3, rng=0),
 ]  # fmt: skip
 
 
