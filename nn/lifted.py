@@ -33,7 +33,7 @@ from .losses import (
 from .module import Module
 from .optim import SGD, Adagrad, Adam, AdamW, RMSprop
 from .optimizer import Optimizer
-from .slots import Array, Slot, State, Update
+from .slots import Array, Slot, State, TensorSlot, Update
 
 __all__ = ["SAFE_LOSSES", "LiftedStep", "equal_losses", "verified"]
 
@@ -111,7 +111,7 @@ class LiftedStep:
         """Nothing is recorded before the first batch."""
         self.model, self.loss, self.penalty, self.optimizer = model, loss, penalty, optimizer
         self._penalty: Any = None              # the penalty alone, as a program
-        self.parameters: list[Any] = optimizer.parameters
+        self.parameters: list[Any] = [p for p in optimizer.parameters if p.requires_grad]
         self.programs: dict[Any, Any] = {}
         self.program: Any = None
         self.kind = ""
@@ -186,9 +186,10 @@ class LiftedStep:
         self.optimizer._slots = self._own
 
     def _take_over(self) -> None:
-        """Parts of the vector in the place of the optimiser's slots; of a group whose slots go in step, one for all of them."""
+        """Parts of the vector in the place of the optimiser's slots; of a group whose slots go in step, one for all of them, and none of frozen ones."""
         start, taken = 0, []
-        for slots in self._own:
+        for all_slots in self._own:
+            slots = [slot for slot in all_slots if not isinstance(slot, TensorSlot) or slot.parameter.requires_grad]
             together = len(slots) > 1 and type(self.optimizer) in _ELEMENTWISE and _in_step(slots)
             group: list[Slot] = []
             for members in [slots] if together else [[slot] for slot in slots]:

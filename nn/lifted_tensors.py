@@ -56,7 +56,7 @@ class LiftedTensors(LiftedStep):
 
     def _forms(self) -> list[Any]:
         """What a program relies on beside the numbers."""
-        return [(p.shape, p.dtype, bool(p.requires_grad)) for p in self.parameters]
+        return [(p.shape, p.dtype, bool(p.requires_grad)) for p in self.optimizer.parameters]
 
     def _slices(self, vector: Array) -> Iterable[tuple[Any, Array]]:
         """Each parameter, and its part of a vector."""
@@ -225,10 +225,10 @@ def lifted_tensors(
     `x` and `y` are all samples and targets, `size` is the number in a batch. `asked` says whether somebody has asked for it, for a model or
     a loss of the user's own.
     """
-    parameters = optimizer.parameters
+    parameters = [p for p in optimizer.parameters if p.requires_grad]
     if any(module.buffers for module in model.modules()):
         return None                            # running statistics, which a program does not keep
-    if not all(isinstance(p, Tensor) and p.requires_grad and p.dtype == parameters[0].dtype for p in parameters):
+    if not parameters or not all(isinstance(p, Tensor) and p.dtype == parameters[0].dtype for p in parameters):
         return None
     if loss is cross_entropy and y.dtype.kind in "iu" and np.min(y) < 0:
         return None                            # samples that do not count

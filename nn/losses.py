@@ -337,7 +337,7 @@ def l2_penalty(model: Module, strength: float, *, half: bool = False, biases: bo
         (True, True)
     """
     factor = 0.5 * strength if half else float(strength)
-    chosen = [p for name, p in model.named_parameters() if biases or not name.rsplit(".", 1)[-1].startswith("b")]
+    chosen = [p for name, p in model.named_parameters() if p.requires_grad and (biases or not name.rsplit(".", 1)[-1].startswith("b"))]
     if not chosen:
         return 0.0
     if all(isinstance(p, Value) for p in chosen):

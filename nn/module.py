@@ -2,8 +2,8 @@
 
 A parameter is a leaf `Value`, or a leaf `Tensor` with `requires_grad`, that is kept in an attribute of a module (in a list or a
 dictionary too). Nothing has to be registered: assign it, and it is found, in the order of assignment. One that is frozen
-(`p.requires_grad = False`) is not trained, and is part of the state all the same; a `Tensor` made with `requires_grad=False`, and one that
-`detach` gave, is no parameter at all.
+(`p.requires_grad = False`) is not trained, and is a parameter, and part of the state, all the same, so that it can be thawed; a `Tensor` made
+with `requires_grad=False`, and one that `detach` gave, is no parameter at all.
 """
 
 from __future__ import annotations
@@ -130,7 +130,7 @@ class Module:
         return self
 
     def named_parameters(self) -> Iterator[tuple[str, Any]]:
-        """The parameters with their paths, each once."""
+        """The parameters with their paths, each once; also those that are frozen."""
         seen: set[int] = set()
         for path, module in self.named_modules():
             for name, value in vars(module).items():
@@ -142,12 +142,12 @@ class Module:
                         yield (f"{path}.{n}" if path else n), v
 
     def parameters(self) -> list[Any]:
-        """The parameters, each once, in the order of assignment."""
+        """The parameters, each once, in the order of assignment; also those that are frozen, which have `requires_grad` False."""
         return [parameter for _, parameter in self.named_parameters()]
 
     def number_of_parameters(self) -> int:
         """How many numbers are trained."""
-        return sum(p.size if isinstance(p, Tensor) else 1 for p in self.parameters())
+        return sum(p.size if isinstance(p, Tensor) else 1 for p in self.parameters() if p.requires_grad)
 
     # ------------------------------------------------------------------------------------------------ training
     def zero_grad(self) -> None:
@@ -173,7 +173,7 @@ class Module:
             if name.startswith("_"):
                 continue
             for n, v in _items(name, value):
-                if isinstance(v, (Value, Tensor)) and v.op is None and (v.requires_grad or v._is_frozen):
+                if _is_parameter(v):
                     yield parameter_entry(n, v)
         for name in self.buffers:
             yield Entry(name, partial(self._read_buffer, name), partial(self._write_buffer, name))
@@ -304,7 +304,7 @@ def parameter_entry(name: str, parameter: Any) -> Entry:
 
 
 def _is_parameter(value: Any) -> bool:
-    return isinstance(value, (Value, Tensor)) and value.op is None and bool(value.requires_grad)
+    return isinstance(value, (Value, Tensor)) and value.op is None and (bool(value.requires_grad) or value._is_frozen)
 
 
 def _no_parameters(old: Any, new: Any) -> list[Any]:

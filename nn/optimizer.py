@@ -90,7 +90,7 @@ class Optimizer:
             raise OperandError(f"{who}: received no parameters, expected at least one; a parameter is a Value or a Tensor in an attribute of a module.")
         seen = {id(p) for p in self.parameters}
         for p in members:
-            if not isinstance(p, (Value, Tensor)) or p.op is not None or not p.requires_grad:
+            if not isinstance(p, (Value, Tensor)) or p.op is not None or not (p.requires_grad or p._is_frozen):
                 made = getattr(p, "op", None)
                 what = type(p).__name__ if made is None else f"the result of an operation ({made.name})"
                 raise OperandError(f"{who}: received {what}, expected parameters: leaf Values, or Tensors with requires_grad.")

@@ -192,7 +192,7 @@ def _check(model: Module, x: np.ndarray, y: np.ndarray, clip_norm: float | None,
     _check_samples("x", x, "y", y)
     if clip_norm is not None and not clip_norm > 0.0:
         raise OperandError(f"fit: received clip_norm={clip_norm!r}, expected a positive number.")
-    if not model.parameters():
+    if not any(p.requires_grad for p in model.parameters()):
         raise OperandError(f"fit: {type(model).__name__} has no parameters to train; a parameter is a Value or a Tensor in an attribute of a module.")
     if not all(map(callable, callbacks)):
         raise OperandError(f"fit: received callbacks={callbacks!r:.60}, expected functions of the Training.")
@@ -219,7 +219,7 @@ def _step_in_the_way(model: Module) -> str:
             for i, part in enumerate(module):
                 if isinstance(part, Step) and trained:
                     return f"the Step at {path + '.' if path else ''}{i}"
-                trained = trained or bool(isinstance(part, Module) and part.parameters())
+                trained = trained or (isinstance(part, Module) and any(p.requires_grad for p in part.parameters()))
     return ""
 
 

@@ -263,6 +263,28 @@ def test_frozen_parameters_are_constants():
     np.testing.assert_allclose(results[0][0]["loss"], results[1][0]["loss"], rtol=1e-9)
 
 
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_a_part_that_is_thawed_on_the_way_learns_from_then_on(optimizer):
+    """One at a time, from the last to the first; the replay ends where what is trained changes."""
+    ends = []
+    for lift in (None, False):
+        model = network()
+        for p in model[0].parameters():
+            p.requires_grad = False
+        before, kept = model[0].weight.data.copy(), []
+
+        def thaw(training, kept=kept):
+            kept.append(training.model[0].weight.data.copy())
+            if training.epoch == 2:
+                for p in training.model[0].parameters():
+                    p.requires_grad = True
+
+        history, _ = train(lift, model=model, optimizer=optimizer, callbacks=[thaw])
+        assert np.array_equal(kept[1], before) and not np.array_equal(kept[2], before)
+        ends.append((history, model))
+    same(ends[0][0], ends[1][0], ends[0][1], ends[1][1])
+
+
 def test_shared_weights():
     def shared():
         first, second = nn.Linear(3, 3, rng=0), nn.Linear(3, 3, rng=1)

@@ -269,6 +269,37 @@ def test_schedules_step_after_each_other_and_after_rates_set_by_hand_as_torchs_d
         assert advance(optimiser, schedules, epoch) == pytest.approx(expected[epoch], rel=1e-9, abs=1e-15)
 
 
+@pytest.mark.oracle
+@settings(deadline=None)
+@given(
+    case=st.sampled_from(CASES),
+    frozen=st.lists(st.tuples(st.integers(0, 2), st.booleans()), min_size=1, max_size=8),
+    late=st.booleans(),
+)
+def test_parts_are_frozen_and_thawed_as_in_torch(case, frozen, late):
+    """By loops over `parameters()` of a part, before the optimiser is made and between its steps."""
+    torch = pytest.importorskip("torch")
+    mine = nn.Sequential(nn.Linear(3, 4, rng=0), nn.Tanh(), nn.Linear(4, 4, rng=1), nn.Tanh(), nn.Linear(4, 2, rng=2))
+    theirs = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.Tanh(), torch.nn.Linear(4, 4), torch.nn.Tanh(), torch.nn.Linear(4, 2)).double()
+    theirs.load_state_dict({name: torch.tensor(array) for name, array in mine.state_dict().items()})
+    x = np.random.default_rng(0).normal(size=(5, 3))
+    ends = []
+    for lib, model, inputs in ((nn, mine, x), (torch.optim, theirs, torch.tensor(x))):
+        optimizer = None if late else getattr(lib, case[0])(model.parameters(), **case[1])
+        for part, thawed in frozen:
+            for parameter in model[2 * part].parameters():
+                parameter.requires_grad = thawed
+            if not any(p.requires_grad for p in model.parameters()):
+                continue
+            optimizer = optimizer or getattr(lib, case[0])(model.parameters(), **case[1])
+            optimizer.zero_grad()
+            (model(inputs) ** 2).sum().backward()
+            optimizer.step()
+        ends.append([np.asarray(p.data) for p in model.parameters()])
+    for a, b in zip(*ends, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-7, atol=1e-9)
+
+
 @pytest.mark.parametrize(("name", "options"), CASES, ids=[f"{n}-{i}" for i, (n, _) in enumerate(CASES)])
 def test_values_and_tensors_take_the_same_path(name, options):
     rng = np.random.default_rng(3)
