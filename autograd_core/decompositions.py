@@ -26,7 +26,7 @@ from .linear_algebra import matmul
 from .op import Op
 from .operands import data_of
 from .products import swap_last
-from .registry import answers, in_dtype_of, ndim_of, record_op, shape_of, square_matrix
+from .registry import answers, in_dtype_of, matrix, record_op, shape_of, square_matrix
 from .shaping import matrix_transpose, reshape
 
 __all__ = ["EighResult", "LstsqResult", "QRResult", "SVDResult"]
@@ -207,7 +207,7 @@ def eigvalsh(x: Any, UPLO: str = "L") -> Any:
 @answers(np.linalg.svd)
 def svd(x: Any, full_matrices: bool = True, compute_uv: bool = True) -> Any:
     """(U, S, Vᵀ) with U · diag(S) · Vᵀ = x, or S alone where `compute_uv` is False."""
-    rows, columns = shape_of(x)[-2:]
+    rows, columns = shape_of(matrix(x, "svd" if compute_uv else "svdvals"))[-2:]
     full_matrices, compute_uv = truth(full_matrices, "svd", "full_matrices"), truth(compute_uv, "svd", "compute_uv")
     if compute_uv and full_matrices and rows != columns:
         raise MissingRuleError(f"svd: of shape {shape_of(x)} the full matrices are not determined and have no rule; use full_matrices=False.")
@@ -227,9 +227,10 @@ def svdvals(x: Any) -> Any:
 def pinv(x: Any, rcond: float | None = None, *, rtol: float | None = None) -> Any:
     """The pseudo-inverse; singular values below `rcond` (or `rtol`) times the largest, all of them 0 but for rounding, count as 0."""
     below = rcond if rcond is not None else rtol
+    matrix(x, "pinv")
     if below is None:
         return record_op("pinv", x)
-    sizes = np.linalg.svdvals(data_of(x)) if ndim_of(x) > 1 and min(shape_of(x)[-2:]) else np.zeros(1)
+    sizes = np.linalg.svdvals(data_of(x)) if min(shape_of(x)[-2:]) else np.zeros(1)
     sizes = sizes / np.where(sizes[..., :1] == 0.0, 1.0, sizes[..., :1])
     if np.any((sizes <= below) & (sizes > 10.0 * _rounding(x))):
         raise MissingRuleError(f"pinv: with rcond={below!r:.60} singular values that are not 0 are cut off, and have no rule here; use svd.")
@@ -264,7 +265,7 @@ def lstsq(a: Any, b: Any, rcond: float | None = None) -> LstsqResult:
 @answers(np.linalg.qr)
 def qr(x: Any, mode: str = "reduced") -> Any:
     """(Q, R) with Q @ R = x, or R alone with mode="r"."""
-    rows, columns = shape_of(x)[-2:]
+    rows, columns = shape_of(matrix(x, "qr"))[-2:]
     if mode not in ("reduced", "r") or rows < columns:
         raise MissingRuleError(f"qr: mode={mode!r} of shape {shape_of(x)} has no rule here; use 'reduced' or 'r' and as many rows as columns at least.")
     both = record_op("qr", x)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numpy.exceptions import AxisError as _NumpyAxisError
 from numpy.linalg import LinAlgError as _NumpyLinAlgError
 
 __all__ = [
@@ -45,7 +46,7 @@ class ShapeError(AutogradError, ValueError):
     """The shapes of the operands do not fit the operation."""
 
 
-class AxisError(ShapeError, IndexError):
+class AxisError(ShapeError, _NumpyAxisError):
     """An axis lies outside the dimensions of the array."""
 
 

@@ -18,7 +18,7 @@ from .op import TABLE
 from .operands import data_of, floating, unwrapped
 from .record import apply
 
-__all__ = ["NUMPY", "answers", "axes_of", "axis_of", "cast", "in_dtype_of", "ndim_of", "record_op", "shape_of", "square_matrix", "whole", "wholes"]
+__all__ = ["NUMPY", "answers", "axes_of", "axis_of", "cast", "in_dtype_of", "matrix", "ndim_of", "record_op", "shape_of", "square_matrix", "whole", "wholes"]
 
 NUMPY: dict[Any, Callable[..., Any]] = {}
 """NumPy function → the function here that answers for it."""
@@ -102,6 +102,13 @@ def square_matrix(x: Any, who: str) -> Any:
     shape = shape_of(x)
     if len(shape) < 2 or shape[-1] != shape[-2]:
         raise LinAlgError(f"{who}: received shape {shape}, expected a square matrix, or a stack of them along the first axes.")
+    return x
+
+
+def matrix(x: Any, who: str) -> Any:
+    """x, if it is a matrix or a stack of them; a clear error for anything else."""
+    if ndim_of(x) < 2:
+        raise LinAlgError(f"{who}: received shape {shape_of(x)}, expected a matrix, or a stack of them along the first axes.")
     return x
 
 

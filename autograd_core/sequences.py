@@ -44,6 +44,7 @@ def ldexp(x: Any, i: Any) -> Any:
 def unwrap(p: Any, discont: float | None = None, axis: int = -1, *, period: float = 2.0 * math.pi) -> Any:
     """Angles without jumps: multiples of the period are added, which have no derivative."""
     data = np.asarray(data_of(p))
+    axis_of(axis, data.ndim, "unwrap")
     return p + in_dtype_of(p, np.unwrap(data, discont, axis, period=period) - data)
 
 
