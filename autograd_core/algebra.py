@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy import ndarray
 
 from .expression import Symbol, apply_symbolically
 from .ieee import as_numpy
@@ -86,9 +87,13 @@ class _Symbols(Algebra):
 class _Arrays(Algebra):
     """Arrays: truth values multiply more quickly as numbers; large arrays of them as bytes, an eighth of the memory."""
 
+    def shape(self, x: Any) -> tuple[int, ...]:
+        """The shape of an operand; () for a number."""
+        return x.shape if x.__class__ is ndarray else np.shape(x)
+
     def mask(self, condition: Any, x: Any) -> Any:
         """1 where a condition holds, else 0."""
-        if condition.__class__ is not np.ndarray or x.__class__ is not np.ndarray:
+        if condition.__class__ is not ndarray or x.__class__ is not ndarray:
             return condition
         return condition.astype(x.dtype) if x.size <= 4096 else condition.view(np.int8)
 

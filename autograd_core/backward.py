@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from numpy import ndarray
 
 from .anomaly import LIVE, check_gradients, check_seeds, check_unwritten
 from .arguments import as_numbers
@@ -72,7 +73,7 @@ def _has_nan(leaves: list[Any]) -> bool:
     total = 0.0
     for leaf in leaves:
         g = leaf.grad
-        if g.__class__ is np.ndarray:
+        if g.__class__ is ndarray:
             flat = g.ravel("K")                # in the order of its memory, which copies nothing
             total += flat.dot(flat)
         elif g is not None:
@@ -122,7 +123,7 @@ def run_pass(
 
     With `wrt`, only what lies between them and the roots takes part, and any other operand counts as a leaf.
     """
-    quick = emit is None and any(root.is_array for root in roots)      # tensors are swept by age, which needs no walk
+    quick = emit is None and (roots[0].is_array or any(root.is_array for root in roots))    # tensors are swept by age, which needs no walk
     anomalies = WATCHED and anomaly_detected()
     order, reached = _ordered(roots, wrt) if not quick or wrt is not None or anomalies or LIVE else ([], [])
     leaves: list[Any] = []
@@ -195,7 +196,7 @@ def _accumulated(old: Any, new: Any, leaf: Any) -> Any:
     """The gradient that a leaf had, which anybody may have assigned, and the new one, in the shape and dtype of the leaf."""
     if old.__class__ is float and new.__class__ is float:
         return old + new
-    if old.__class__ is not float and (old.__class__ is not np.ndarray or old.dtype.kind != "f"):
+    if old.__class__ is not float and (old.__class__ is not ndarray or old.dtype.kind != "f"):
         old = as_numbers(old, "backward", "the .grad of a leaf")
     if np.shape(old) != np.shape(leaf._value):
         raise ShapeError(
@@ -206,7 +207,7 @@ def _accumulated(old: Any, new: Any, leaf: Any) -> Any:
     if not leaf.is_array:
         return total if total.__class__ is float else float(total)
     dtype = leaf._value.dtype                  # a sum of arrays without axes is a number of NumPy's
-    return total if total.__class__ is np.ndarray and total.dtype is dtype else np.asarray(total, dtype)
+    return total if total.__class__ is ndarray and total.dtype is dtype else np.asarray(total, dtype)
 
 
 def backpropagate(root: Any, seed: Any = None, *, emit: Callable[[Step], None] | None = None) -> None:

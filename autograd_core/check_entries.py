@@ -15,6 +15,7 @@ from .check import MOST_ORDERS, CheckReport, GradientCheckError, check_grads
 from .errors import OperandError
 from .op import Interval, Op
 from .record import apply
+from .sweeps import contributions
 from .tensor import Tensor
 
 __all__ = ["check_op"]
@@ -54,6 +55,7 @@ def check_op(op: Op, *, order: Count = 2, seed: Annotated[int, 0] = 0) -> CheckR
 
         _check_array_kernel(op, operands, params)
         _check_rules(op, operands, params, differentiable)
+        _check_promise(op, operands, params, differentiable)
         if op.elementwise:
             _check_kernels(op, operands, params)
             _check_float32(op, operands, params)
@@ -199,6 +201,23 @@ def _check_rules(op: Op, operands: tuple[Any, ...], params: dict[str, Any], diff
         for what, x in handed.items():
             if not np.array_equal(before[what], x, equal_nan=before[what].dtype.kind == "f"):
                 raise GradientCheckError(f"check_op: the rule of {op.name} for operand {slot} writes into {what}; it must make a new array.")
+
+
+def _check_promise(op: Op, operands: tuple[Any, ...], params: dict[str, Any], differentiable: list[int]) -> None:
+    """Where an entry says that its contributions fit, they have the shape and dtype of the operand and are nobody else's memory."""
+    for dtype in (np.float64, np.float32) if op.fits else ():
+        tensors = [Tensor(np.array(x, dtype)) if i in differentiable else x for i, x in enumerate(operands)]
+        node = apply(op, tuple(tensors), dict(params))
+        g = np.ones_like(node._value)
+        for slot, operand, _, contribution in contributions(node, g):
+            c, expected = np.asarray(contribution), operand._value
+            shared = any(np.shares_memory(c, x) for x in (g, node._value, *node._x))
+            if c is not g and (c.shape != expected.shape or c.dtype != expected.dtype or shared):
+                received = "memory that is not its own" if shared else f"shape {c.shape}, {c.dtype}"
+                raise GradientCheckError(
+                    f"check_op: {op.name} promises with fits=True that what its rules give fits, and the one for operand {slot} gave {received}, "
+                    f"expected a new array of shape {expected.shape}, {expected.dtype}; leave fits out."
+                )
 
 
 def _check_kernels(op: Op, operands: tuple[Any, ...], params: dict[str, Any]) -> None:

@@ -15,6 +15,7 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
+from numpy import maximum, ndarray
 
 from . import ieee
 from .ieee import quiet
@@ -43,6 +44,30 @@ def _difference(x: Any, y: Any) -> Any:
 def _whole_quotient(x: Any, y: Any) -> Any:
     """0 where x is a multiple of y: there the quotient jumps."""
     return np.sin(PI * np.divide(x, y))
+
+
+_MANY = 2**18
+
+
+@lru_cache(maxsize=2)
+def _zero_line(kind: str) -> Any:
+    line = np.zeros(_MANY, kind)
+    line.flags.writeable = False
+    return line
+
+
+@lru_cache(maxsize=256)
+def _zero_array(shape: tuple[int, ...], kind: str) -> Any:
+    return _zero_line(kind)[: math.prod(shape)].reshape(shape)
+
+
+def _relu(x: Any) -> Any:
+    """max(0, x). The maximum of two arrays runs on several elements at a time, that of an array and a number on one."""
+    if x.__class__ is ndarray and x.size <= _MANY:
+        kind = x.dtype.char
+        if kind in "df":
+            return maximum(x, _zero_array(x.shape, kind))
+    return maximum(x, 0.0)
 
 
 # ---------------------------------------------------------------------------------------------- arithmetic
@@ -204,7 +229,7 @@ for _name, _array, _doc in (
 Op(name="sigmoid", symbol="σ", text="σ({0})", latex=r"\sigma\left({0}\right)", scalar=ieee.sigmoid,
    array=lambda x: _sigmoid(x), domain=(REAL,), doc="1 / (1 + e⁻ˣ), an activation in (0, 1); exact at ±1000.",
    d=(lambda m, out, x: out * (1.0 - out),))
-Op(name="relu", selects=True, symbol="ReLU", latex=r"\max\left(0, {0}\right)", array=lambda x: _relu(x),
+Op(name="relu", selects=True, symbol="ReLU", latex=r"\max\left(0, {0}\right)", array=_relu,
    scalar=lambda x: 0.0 if x <= 0.0 else x, domain=(KINK,), doc="max(0, x); its derivative at 0 is 0.",
    d=(lambda m, out, x: m.mask(x > 0.0, x),))
 Op(name="leaky_relu", symbol="leaky ReLU", domain=(KINK,),
@@ -252,30 +277,6 @@ def _weighted_sum(v: tuple[Any, ...]) -> Any:
 
 def _zeros(x: Any, y: Any) -> Any:
     return np.zeros(np.broadcast_shapes(np.shape(x), np.shape(y)), np.result_type(x, y))
-
-
-_MANY = 2**18
-
-
-@lru_cache(maxsize=2)
-def _zero_line(kind: str) -> Any:
-    line = np.zeros(_MANY, kind)
-    line.flags.writeable = False
-    return line
-
-
-@lru_cache(maxsize=256)
-def _zero_array(shape: tuple[int, ...], kind: str) -> Any:
-    return _zero_line(kind)[: math.prod(shape)].reshape(shape)
-
-
-def _relu(x: Any) -> Any:
-    """max(0, x). The maximum of two arrays runs on several elements at a time, that of an array and a number on one."""
-    if x.__class__ is np.ndarray and x.size <= _MANY:
-        kind = x.dtype.char
-        if kind in "df":
-            return np.maximum(x, _zero_array(x.shape, kind))
-    return np.maximum(x, 0.0)
 
 
 def _sigmoid(x: Any) -> Any:

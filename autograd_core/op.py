@@ -100,6 +100,8 @@ class Op:
         linear: Linear in each operand while the others are held, as a product is, and a sum of two is not; forward mode is then the
             operation itself with one operand replaced by its tangent.
         selects: A partial of 0 means "this branch was not taken": it contributes 0 whatever comes in.
+        fits: A promise that what comes to an operand is the incoming gradient as it stands, or a new array of the operand's shape, and of its
+            dtype where all operands have the same, so that the backward pass need not look. Our own functions of one number give it.
         dunder: The operator, without underscores: "add" gives `__add__` and `__radd__`.
         symbol: The header of a node in a picture; the name where it is empty.
         text: How the operation is written in a line of text, "{0}²"; "name(x, y)" where it is empty.
@@ -136,6 +138,7 @@ class Op:
     variadic: bool = False
     linear: bool = False
     selects: bool = False
+    fits: bool = False
     dunder: str = ""
     symbol: str = ""
     text: str = ""
@@ -155,6 +158,8 @@ class Op:
         """Check the entry, put it into the table, and let the other rooms derive from it."""
         self._check()
         object.__setattr__(self, "arity", None if self.variadic else len(self.d or self.vjp))
+        if not _FROZEN and self.elementwise and self.arity == 1 and not getattr(self.array, "__kwdefaults__", None):
+            object.__setattr__(self, "fits", True)
         TABLE[self.name] = self
         try:
             for install in INSTALLERS:

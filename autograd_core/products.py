@@ -10,6 +10,7 @@ import math
 from typing import Any
 
 import numpy as np
+from numpy import ndarray
 
 from .op import Op
 
@@ -77,7 +78,7 @@ def _linear_weight(m: Any, g: Any, x: Any) -> Any:
 
 
 def _linear(x: Any, weight: Any, bias: Any) -> Any:
-    if x.__class__ is not np.ndarray or weight.__class__ is not np.ndarray or weight.ndim != 2:
+    if x.__class__ is not ndarray or weight.__class__ is not ndarray or weight.ndim != 2:
         raise ValueError("x @ weight.T is no matrix product")
     out = x.dot(weight.T) if x.ndim == 2 else np.matmul(x, weight.T)
     if bias.__class__ is float or bias.dtype is not out.dtype:
@@ -86,9 +87,9 @@ def _linear(x: Any, weight: Any, bias: Any) -> Any:
     return out
 
 
-Op(name="linear", symbol="xWᵀ + b", text="{0} @ {1}ᵀ + {2}", latex="{0}\\,{1}^T + {2}", array=_linear,
+Op(name="linear", symbol="xWᵀ + b", text="{0} @ {1}ᵀ + {2}", latex="{0}\\,{1}^T + {2}", array=_linear, fits=True,
    doc="x @ Wᵀ + b in one step: a layer before its activation.",
-   samples=lambda rng: [((rng.normal(size=s), rng.normal(size=(2, 3)), rng.normal(size=2)), {}) for s in ((4, 3), (3,), (2, 4, 3))],
+   samples=lambda rng: [((rng.normal(size=s), rng.normal(size=(2, 3)), rng.normal(size=2)), {}) for s in ((4, 3), (3,), (2, 4, 3), (0, 3))],
    vjp=(lambda m, g, out, x, weight, bias: m.matmul(g, weight),
         lambda m, g, out, x, weight, bias: m.matmul(g.T, x) if len(x.shape) == 2 else _linear_weight(m, g, x),
         lambda m, g, out, x, weight, bias: g))

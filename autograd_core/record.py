@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from numpy import ndarray
 
 from .algebra import NUMBERS
 from .anomaly import check_forward, origin
@@ -26,6 +27,8 @@ __all__ = ["apply", "give_method", "joined", "made", "record_tensor", "record_va
 def apply(op: Op, operands: tuple[Any, ...], params: dict[str, Any] | None = None) -> Any:
     """An operation on numbers, arrays, `Value`s and `Tensor`s."""
     params = params or {}
+    if params and op.array.__class__ is np.ufunc:      # `where=` would leave memory as it was found
+        raise OperandError(f"{op.name}: received the option {next(iter(params))}=, expected operands alone.")
     if op.arity is not None and len(operands) != op.arity:
         operands, params = _bind(op, operands, params)
     if not WATCHED:
@@ -77,7 +80,7 @@ def _tensors_only(op: Op, operands: tuple[Any, ...], params: dict[str, Any]) -> 
         if kind is tensor:
             differentiable = differentiable or x.requires_grad
             values.append(x._value)
-        elif kind is np.ndarray or kind is float:
+        elif kind is ndarray or kind is float:
             constants = True
             values.append(x)
         else:
@@ -88,12 +91,12 @@ def _tensors_only(op: Op, operands: tuple[Any, ...], params: dict[str, Any]) -> 
         data = op.array(*values, **params) if params else op.array(*values)
     except KERNEL_ERRORS as error:
         raise translated(op, operands, params, error) from error
-    if data.__class__ is not np.ndarray:
+    if data.__class__ is not ndarray:
         data = _as_array(op, data, params)
     if data.dtype.kind != "f":
         return None
     nodes: Any = [x if x.__class__ is tensor else None for x in operands] if constants else operands
-    if op.d and any(v.__class__ is np.ndarray and v.dtype is not data.dtype for v in values):
+    if op.d and any(v.__class__ is ndarray and v.dtype is not data.dtype for v in values):
         nodes = list(nodes)
         _promote(op, nodes, values, data.dtype)
     return made(op, data, tuple(nodes), tuple(values), params or None)
@@ -118,7 +121,7 @@ def made(op: Op, data: Any, nodes: tuple[Any, ...], values: tuple[Any, ...], par
 def _promote(op: Op, nodes: list[Any], values: list[Any], dtype: Any) -> None:
     """Give the rule every operand in the dtype of the result: integers would wrap round in it, halves lose digits."""
     for i, (node, value) in enumerate(zip(nodes, values, strict=True)):
-        if value.__class__ is not np.ndarray or value.dtype == dtype or (not op.variadic and op.d[i] is None):
+        if value.__class__ is not ndarray or value.dtype == dtype or (not op.variadic and op.d[i] is None):
             continue
         if node is None:
             values[i] = value.astype(dtype)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from numpy import ndarray
 
 from .errors import ShapeError
 from .modes import WATCHED, recording
@@ -31,7 +32,7 @@ def unary(op: Op) -> Callable[..., Any]:
             data = kernel(x)
         except KERNEL_ERRORS as error:
             raise translated(op, (self,), {}, error) from error
-        return made(op, data if data.__class__ is np.ndarray else np.asarray(data), (self,), (x,))
+        return made(op, data if data.__class__ is ndarray else np.asarray(data), (self,), (x,))
 
     return method
 
@@ -45,10 +46,10 @@ def binary(op: Op, general: Callable[..., Any] = apply) -> tuple[Callable[..., A
             data = kernel(x, y)
         except KERNEL_ERRORS as error:
             raise translated(op, operands, {}, error) from error
-        if data.__class__ is not np.ndarray:
+        if data.__class__ is not ndarray:
             data = np.asarray(data)
         dtype = data.dtype
-        if dtype.kind != "f" or x.dtype is not dtype or (y.__class__ is np.ndarray and y.dtype is not dtype):
+        if dtype.kind != "f" or x.dtype is not dtype or (y.__class__ is ndarray and y.dtype is not dtype):
             return (apply if dtype.kind == "O" else record_tensor)(op, operands, {})
         return made(op, data, nodes, (x, y))
 
@@ -58,7 +59,7 @@ def binary(op: Op, general: Callable[..., Any] = apply) -> tuple[Callable[..., A
             pass
         elif kind is tensor:
             return record((self, other), (self, other), self._value, other._value)
-        elif kind is float or kind is np.ndarray or kind is int:
+        elif kind is float or kind is ndarray or kind is int:
             return record((self, other), (self, None), self._value, other)
         if isinstance(other, _OPERANDS):
             return general(op, (self, other))
@@ -101,7 +102,7 @@ def ternary(op: Op) -> Callable[..., Any]:
             return apply(op, (x, y, z))
         if kind is tensor:
             node, value = x, x._value
-        elif kind is np.ndarray:
+        elif kind is ndarray:
             node, value = None, x
         else:
             return apply(op, (x, y, z))

@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
+from numpy import ndarray
 
 from .op import Op
 
@@ -45,8 +46,9 @@ def along(axis: int, key: Any) -> tuple[Any, ...]:
 
 
 @lru_cache(maxsize=64)
-def _ones(n: int, dtype: str) -> np.ndarray:
-    return np.ones(n, dtype)
+def _ones(n: int, dtype: Any) -> np.ndarray | None:
+    """A row of ones to add up n rows with, which starts quicker than the reduction; None where that is no gain."""
+    return np.ones(n, dtype) if n <= 4096 and dtype.char in "fd" else None
 
 
 def sum_to(x: Any, *, shape: Shape) -> Any:
@@ -55,13 +57,12 @@ def sum_to(x: Any, *, shape: Shape) -> Any:
     >>> sum_to(np.ones((2, 3)), shape=(3,))
     array([2., 2., 2.])
     """
-    x = x if x.__class__ is np.ndarray else np.asarray(x)
-    if x.ndim == 2 and shape == x.shape[1:]:   # a bias: the usual case
-        n, kind = len(x), x.dtype.char
-        if n <= 4096 and kind in "fd":         # a product with ones starts quicker than the reduction
-            return _ones(n, kind).dot(x)
-        return np.add.reduce(x, axis=0)
-    lead = x.ndim - len(shape)
+    x = x if x.__class__ is ndarray else np.asarray(x)
+    full = x.shape
+    if full[1:] == shape and len(full) == 2:   # a bias: the usual case
+        ones = _ones(full[0], x.dtype)
+        return np.add.reduce(x, axis=0) if ones is None else ones.dot(x)
+    lead = len(full) - len(shape)
     axes = tuple(range(lead)) + tuple(i + lead for i, n in enumerate(shape) if n == 1 and i + lead >= 0 and x.shape[i + lead] != 1)
     if axes:
         x = x.sum(axis=axes, keepdims=True)
@@ -258,13 +259,13 @@ def _one(axis: Any) -> int:
 
 def _as_floats(x: Any) -> Any:
     """Integers and booleans as float64, for kernels that need −∞."""
-    return x.astype(np.float64) if x.__class__ is np.ndarray and x.dtype.kind in "biu" else x
+    return x.astype(np.float64) if x.__class__ is ndarray and x.dtype.kind in "biu" else x
 
 
 def _softmax(x: Any, axis: int) -> Any:
     x = _as_floats(x)
     e = np.exp(x - np.maximum.reduce(x, axis=axis, keepdims=True, initial=-np.inf))
-    return np.divide(e, np.add.reduce(e, axis=axis, keepdims=True), out=e) if e.__class__ is np.ndarray else e / e.sum()
+    return np.divide(e, np.add.reduce(e, axis=axis, keepdims=True), out=e) if e.__class__ is ndarray else e / e.sum()
 
 
 def _logsumexp(x: Any, axis: Any, keepdims: bool) -> Any:

@@ -15,6 +15,7 @@ from heapq import heappop, heappush
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy import ndarray
 
 from .algebra import ARRAYS, NUMBERS, symbolic_partial
 from .blame import blame
@@ -218,7 +219,7 @@ def sweep_tensors(roots: Sequence[Any], seeds: Sequence[Any], edge: Sequence[Any
     has all of its own. Every leaf that is reached goes into `leaves`, and what its `.grad` was into `before`; a node of
     `edge` counts as a leaf. Quick, and so without care for NumPy's warnings: call it under `QUIET`.
     """
-    m, array, epoch = ARRAYS, np.ndarray, next(EPOCHS)
+    m, array, epoch = ARRAYS, ndarray, next(EPOCHS)
     summed: set[int] = set()                   # nodes whose gradient is a buffer of our own, to be added into
     young: list[tuple[int, Any]] = []
     scalars: list[Any] = []                    # Values that tensors were made of
@@ -234,6 +235,7 @@ def sweep_tensors(roots: Sequence[Any], seeds: Sequence[Any], edge: Sequence[Any
     rules: Any = seeds                         # what comes to the roots; after that, what a node hands on
     ready, pulls, head, params = True, (), (), None
     g: Any = None
+    known: Any = None                          # the dtype of a node whose rules promise to fit
     try:
         while True:
             for operand, value, rule in zip(nodes, values, rules):  # noqa: B905 - as many as the arity; the check would take half the time of zip
@@ -253,25 +255,24 @@ def sweep_tensors(roots: Sequence[Any], seeds: Sequence[Any], edge: Sequence[Any
                     accumulate(operand, c, g, summed)
                     continue
                 operand._mark = epoch          # the first that comes to it in this pass
-                fits = operand.is_array and c.__class__ is array and c.dtype is value.dtype and c.shape == value.shape
+                fits = known is not None and c is not g and value.dtype is known and c.__class__ is array
+                if not fits and not (c.__class__ is value.__class__ is array and c.dtype is value.dtype and c.shape == value.shape):
+                    c = fitted(c, operand)
                 if operand.op is None:
                     before.append(operand.grad)            # first: an interrupt between the two leaves pairs that fit
                     leaves.append(operand)
-                    fits = fits and c.base is None and c is not g    # a leaf's gradient is nobody else's
+                    if c.__class__ is array and (c is g or c.base is not None):   # a leaf's gradient is nobody else's
+                        c = c.copy()
                 elif operand.is_array:
                     heappush(young, (operand._age, operand))
                 else:
                     scalars.append(operand)
-                if fits:
-                    operand.grad = c
-                else:
-                    operand.grad = operand._FRESH
-                    accumulate(operand, c, g, summed)
+                operand.grad = c
             if not young:
                 break
             node = heappop(young)[1]
             g, op, nodes, values, params = node.grad, node.op, node._a, node._x, node._params
-            ready, pulls = op.variadic, op.vjp
+            ready, pulls, known = op.variadic, op.vjp, g.dtype if op.fits else None
             if ready:
                 rules = _variadic_rules(op, g, node._value, values, params or {})
             elif pulls:
@@ -314,13 +315,12 @@ def _variadic_rules(op: Op, g: Any, out: Any, values: tuple[Any, ...], params: d
 
 
 # ----------------------------------------------------------------------------------- adding up, and the careful sweep
-def accumulate(operand: Any, c: Any, g: Any, summed: set[int]) -> Any:
-    """Add a contribution to the gradient of an operand, in its shape and dtype. The one place where broadcasting is undone."""
-    data, before = operand._value, operand.grad
+def fitted(c: Any, operand: Any) -> Any:
+    """A contribution in the shape and dtype of its operand. The one place where broadcasting is undone."""
+    data = operand._value
     if data.__class__ is float:                # a Value
-        operand.grad = before + (c if c.__class__ is float else float(np.sum(c)))
-        return c
-    if c.__class__ is not np.ndarray:          # a number of NumPy's, or a rule of the user's that gives a number or a list
+        return c if c.__class__ is float else float(np.sum(c))
+    if c.__class__ is not ndarray:             # a number of NumPy's, or a rule of the user's that gives a number or a list
         c = np.asarray(c)
     if c.shape != data.shape:
         try:
@@ -336,10 +336,16 @@ def accumulate(operand: Any, c: Any, g: Any, summed: set[int]) -> Any:
                 f"backward: a rule gave a contribution of dtype {c.dtype} to {describe(operand)}, expected {data.dtype}; check_op finds the operation."
             )
         c = c.astype(data.dtype, copy=False)
-    if before is None:
-        if operand.op is None and (c is g or c.base is not None):   # a leaf's gradient is nobody else's
-            c = c.copy()
-        operand.grad = c
+    return c
+
+
+def accumulate(operand: Any, c: Any, g: Any, summed: set[int]) -> Any:
+    """Add a contribution to the gradient of an operand; what it was, in the operand's shape and dtype."""
+    c, before = fitted(c, operand), operand.grad
+    if c.__class__ is float:                   # to a Value
+        operand.grad = before + c
+    elif before is None:                       # a leaf's gradient is nobody else's
+        operand.grad = c.copy() if operand.op is None and (c is g or c.base is not None) else c
     elif id(operand) in summed:
         np.add(before, c, before)
     else:

@@ -7,10 +7,11 @@ binary kin.
 from __future__ import annotations
 
 import math
-from functools import lru_cache
+from functools import lru_cache, reduce
 from typing import Any
 
 import numpy as np
+from numpy import ascontiguousarray, divide, exp, log, maximum
 
 from autograd_core import TABLE, Op
 
@@ -103,9 +104,10 @@ def _starts(n: int, classes: int) -> Any:
 
 def _largest(z: Any) -> Any:
     """The largest along the last axis of a matrix, as a column; a few columns are quicker compared with one another."""
-    if z.shape[-1] > 16:
-        return np.maximum.reduce(z, axis=-1, keepdims=True)
-    return np.maximum.reduce(np.ascontiguousarray(z.T), axis=0)[:, None]
+    classes = z.shape[-1]
+    if classes > 16:
+        return maximum.reduce(z, axis=-1, keepdims=True)
+    return (reduce(maximum, z.T) if 0 < classes < 4 else maximum.reduce(ascontiguousarray(z.T), axis=0))[:, None]
 
 
 def _truth(z: Any, labels: Any) -> Any:
@@ -119,12 +121,12 @@ def _truth(z: Any, labels: Any) -> Any:
 def _mean_of_classes(z: Any, *, labels: Any, saved: Any = None) -> Any:
     n, classes = z.shape
     shifted = z - _largest(z)
-    powers = np.exp(shifted)
+    powers = exp(shifted)
     totals = powers.dot(_ones(classes, z.dtype))
     at_labels = _starts(n, classes) + labels
     if saved is not None:
         saved["error"] = z, powers, totals, at_labels
-    each = np.log(totals) - shifted.take(at_labels)
+    each = log(totals) - shifted.take(at_labels)
     return each.dot(_ones(n, z.dtype)) / n
 
 
@@ -133,14 +135,14 @@ def _error(m: Any, z: Any, labels: Any, saved: Any) -> Any:
     seen, powers, totals, at_labels = (saved or {}).get("error", (None, None, None, None))
     if seen is not z:                          # nodes, whose derivative may be taken again, or other scores
         return m.softmax(z, axis=-1) - m.named("1_y", lambda: _truth(m.data(z), labels))
-    error = np.divide(powers, totals[:, None], order="C")
+    error = divide(powers, totals[:, None], order="C")
     error.ravel()[at_labels] -= 1.0
     return error
 
 
 CROSS_ENTROPY_OF_CLASSES = _operation(
     "cross_entropy_of_classes", doc="The mean of −ln softmax(z)_y over samples with class numbers y; its derivative is (softmax(z) − 1_y) / n.",
-    text="CE({0}, y)", array=_mean_of_classes,
+    text="CE({0}, y)", array=_mean_of_classes, fits=True,
     vjp=(lambda m, g, out, z, *, labels, saved=None: _error(m, z, labels, saved) * (g / len(labels)),),
     samples=lambda rng: [((rng.normal(size=(3, 4)),), {"labels": np.array([0, 3, 1])}),
                          ((rng.normal(size=(3, 20)),), {"labels": np.array([0, 19, 1]), "saved": {}})],

@@ -12,11 +12,13 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from numpy import ndarray
 
 import autograd_core as ag
 from autograd_core import Tensor, Value, weighted_sum
 from autograd_core.arguments import Numbers, as_numbers, checked
 from autograd_core.errors import OperandError, ShapeError
+from autograd_core.record import apply
 
 from .activations import relu
 from .loss_rules import BCE, BCE_LOGITS, CROSS_ENTROPY, CROSS_ENTROPY_OF_CLASSES
@@ -198,11 +200,11 @@ def cross_entropy(
     if prediction.__class__ is not Tensor or prediction.op is _SOFTMAX:
         warn_if_squashed("cross_entropy", prediction, "softmax", _SCORES.format("softmax", ""))
     learnt = isinstance(target, Tensor) and target.requires_grad and not on_values(prediction)  # probabilities
-    if weight is None and not learnt and prediction.__class__ is Tensor and (reduction, label_smoothing) == ("mean", 0.0):
-        numbers = target if target.__class__ is np.ndarray else as_numbers(target, "cross_entropy", "target")
+    if weight is None and not learnt and prediction.__class__ is Tensor and reduction == "mean" and label_smoothing == 0.0:
+        numbers = target if target.__class__ is ndarray else as_numbers(target, "cross_entropy", "target")
         plain = _plain_classes(numbers, prediction.shape, ignore_index)
         if plain is not None:                  # one node, and no more work than by hand
-            return CROSS_ENTROPY_OF_CLASSES(prediction, labels=plain, saved={})
+            return apply(CROSS_ENTROPY_OF_CLASSES, (prediction,), {"labels": plain, "saved": {}})
     _check_cross_entropy(prediction, ignore_index, label_smoothing, reduction)
     shape = shape_of(prediction)
     many = len(shape) > 1
@@ -260,7 +262,7 @@ def _plain_classes(labels: np.ndarray, shape: tuple[int, ...], ignore_index: int
         if labels.dtype.kind not in "iu":
             return None
         labels = labels.astype(np.int64)
-    return labels if labels.view(np.uint64).max() < shape[1] else None     # as unsigned, negative ones are large
+    return labels if np.maximum.reduce(labels.view(np.uint64)) < shape[1] else None     # as unsigned, negative ones are large
 
 
 def _check_cross_entropy(prediction: Any, ignore_index: Any, label_smoothing: Any, reduction: Any) -> None:

@@ -12,6 +12,7 @@ import math
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy import multiply, subtract
 
 from autograd_core.arguments import checked
 from autograd_core.errors import OperandError
@@ -95,8 +96,8 @@ def _descend(data: Array, gradient: Array, state: State, group: dict[str, Any]) 
     work = state.get("work")
     if work is None:
         work = _work(state, data)
-    np.multiply(gradient, group["lr"], work)
-    np.subtract(data, work, data)
+    multiply(gradient, group["lr"], work)
+    subtract(data, work, data)
 
 
 class Adam(Optimizer):

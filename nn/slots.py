@@ -70,19 +70,15 @@ class TensorSlot:
     """One tensor."""
 
     def __init__(self, parameter: Tensor) -> None:
-        """No state yet."""
+        """No state yet; shape and dtype of a tensor never change."""
         self.parameter = parameter
+        self.shape, self.dtype = parameter.shape, parameter.dtype
         self.state: State = {}
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """That of the tensor."""
-        return self.parameter.shape
 
     def check(self) -> None:
         """One that was assigned by hand may have any shape, and would be broadcast, or be anything at all."""
-        gradient, data = self.parameter.grad, self.parameter._value
-        if gradient is not None and (gradient.__class__ is not np.ndarray or gradient.dtype is not data.dtype or gradient.shape != data.shape):
+        gradient = self.parameter.grad
+        if gradient is not None and (gradient.__class__ is not Array or gradient.dtype is not self.dtype or gradient.shape != self.shape):
             settle(self.parameter, "step")
 
     def reached(self) -> bool:

@@ -287,6 +287,13 @@ BAD = {
     "an elementwise kernel that changes the shape": (lambda: declared(array=lambda x: np.sum(x), d=(lambda m, out, x: 1.0,)), GradientCheckError, r"gives shape \(\) for operands of shape \(3,\), expected \(3,\).*vjp="),
     "a kernel that looks at memory": (lambda: declared(array=lambda x: np.asarray(x).base[:3] * 1.0 if np.asarray(x).base is not None else x * 1.0, d=(lambda m, out, x: 1.0,)), GradientCheckError, "every second element"),
     "a kernel that draws random numbers": (lambda: declared(array=lambda x: x * np.random.default_rng().normal(), d=(lambda m, out, x: out / x,)), GradientCheckError, "does it look at memory, or draw random numbers"),
+    "a promise to fit, of a rule that leaves broadcasting to be undone": (lambda: declared(
+        array=np.multiply, d=(lambda m, out, x, y: y, lambda m, out, x, y: x), fits=True), GradientCheckError, r"promises with fits=True .* operand 1 gave shape \(2, 3\)"),
+    "a promise to fit, of a rule that hands out a view": (lambda: declared(
+        array=lambda x: x.T + 0.0, vjp=(lambda m, g, out, x: m.transpose(g),), fits=True, samples=lambda rng: [((rng.normal(size=(2, 3)),), {})]),
+        GradientCheckError, "gave memory that is not its own"),
+    "a promise to fit, of a rule that forgets the dtype": (lambda: declared(
+        array=np.square, d=(lambda m, out, x: np.float64(2.0) * x,), fits=True), GradientCheckError, "gave shape .*, float64, expected .* float32"),
     "a kernel that writes into its operand": (lambda: declared(array=lambda x: np.multiply(x, 2.0, out=x), scalar=lambda x: 2.0 * x, d=(lambda m, out, x: 2.0,)), GradientCheckError, "writes into"),
 }  # fmt: skip
 

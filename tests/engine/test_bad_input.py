@@ -44,6 +44,8 @@ CASES: dict[str, tuple[Callable[[], Any], type[Exception], list[str]]] = {
         ["add", "(2, 3)", "(2, 2)", "broadcast", "reshape"],
     ),
     "power": (lambda: ones(2) ** ones(3), ShapeError, ["power", "(2,)", "(3,)", "broadcast"]),
+    "an option of a ufunc": (lambda: ag.exp(ones(2), where=np.array([True, False])), OperandError, ["exp", "where=", "operands alone"]),
+    "an option of a ufunc, on numbers": (lambda: ag.exp(2.0, dtype=np.float32), OperandError, ["exp", "dtype=", "operands alone"]),
     "maximum": (lambda: np.maximum(ones(2), np.ones(3)), ShapeError, ["maximum", "(2,)", "(3,)"]),
     "where": (lambda: np.where(np.ones(3, bool), ones(2), 0.0), ShapeError, ["where", "(3,)", "(2,)"]),
     "matmul": (lambda: ones(2, 3) @ ones(2, 3), ShapeError, ["matmul", "(2, 3)", "transpose"]),
