@@ -19,7 +19,7 @@ import numpy as np
 
 from .errors import OperandError
 
-__all__ = ["Count", "DType", "Numbers", "as_numbers", "checked", "is_table", "shown", "text", "truth", "way_out"]
+__all__ = ["Count", "DType", "Numbers", "as_numbers", "checked", "is_table", "shown", "text", "truth", "unexpected", "way_out"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 Numbers = Annotated[Any, "numbers"]
@@ -227,6 +227,49 @@ def _called(function: Callable[..., Any], args: tuple[Any, ...]) -> str:
     return function.__qualname__.removeprefix("_")
 
 
+def _fit(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    """Whether the function takes so many arguments, with these names."""
+    try:
+        inspect.signature(function).bind(*args, **kwargs)
+    except TypeError:
+        return False
+    return True
+
+
+def _signature(function: Callable[..., Any], args: tuple[Any, ...]) -> str:
+    """How a function is called: "Linear(nin, nout, *, bias=True, dtype=float64, init=None, rng=None)"."""
+    parameters = [p.replace(annotation=p.empty, default=_Bare(p.default)) if p.default is not p.empty else p.replace(annotation=p.empty)
+                  for p in inspect.signature(function).parameters.values() if p.name != "self"]  # fmt: skip
+    return f"{_called(function, args)}{inspect.Signature(parameters)}"
+
+
+class _Bare:
+    """A default in a signature: a class by its name."""
+
+    def __init__(self, default: Any) -> None:
+        self.default = default
+
+    def __repr__(self) -> str:
+        return self.default.__name__ if isinstance(self.default, type) else repr(self.default)
+
+
+_THEIRS = {
+    "dim": "axis", "keepdim": "keepdims", "unbiased": "ddof, 1 for n − 1 in the denominator and 0 for n",
+    "set_to_none": "zero_grad() alone: gradients become None",
+}  # fmt: skip
+
+
+def unexpected(who: str, arguments: dict[str, Any]) -> OperandError:
+    """The error for keyword arguments that a function does not have; names of another library are answered with ours.
+
+    >>> print(unexpected("sum", {"dim": 1}))
+    sum() got an unexpected keyword argument 'dim'; here it is written axis
+    """
+    name = next(iter(arguments))
+    hint = f"; here it is written {_THEIRS[name]}" if name in _THEIRS else ""
+    return OperandError(f"{who}() got an unexpected keyword argument {name!r}{hint}")
+
+
 def checked(function: F) -> F:
     """The function, which refuses arguments that are not what its annotations say.
 
@@ -252,6 +295,11 @@ def checked(function: F) -> F:
             if hint is not None and not _fits(value, hint):
                 hint_at = way_out(value) if hint is Numbers else ""
                 raise OperandError(f"{_called(function, args)}: received {name}={shown(value)}, expected {_words(hint)}{hint_at}.")
-        return function(*args, **kwargs)
+        try:
+            return function(*args, **kwargs)
+        except TypeError as error:
+            if _fit(function, args, kwargs):
+                raise
+            raise OperandError(f"{error}; it is written {_signature(function, args)}.") from None
 
     return call  # type: ignore[return-value]

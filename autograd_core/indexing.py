@@ -23,15 +23,16 @@ __all__: list[str] = []
 @answers()
 def getitem(x: Any, key: Any) -> Any:
     """x[key] for every kind of NumPy index."""
-    if isinstance(key, tuple):
-        key = tuple(_index(k) for k in key)
-    else:
-        key = _index(key)
-    return record_op("index", x, key=key)
+    return record_op("index", x, key=key_of(key))
+
+
+def key_of(key: Any) -> Any:
+    """A NumPy index as it can be kept."""
+    return tuple(_index(k) for k in key) if isinstance(key, tuple) else _index(key)
 
 
 def _index(k: Any) -> Any:
-    """An index as it can be kept: what may change later is copied, and a Tensor gives its data as integers or booleans."""
+    """One part of it: what may change later is copied, and a Tensor gives its data as integers or booleans."""
     if isinstance(k, Node):
         raise OperandError("indexing: received a differentiable index, expected integers or booleans; take its .data and convert it.")
     if isinstance(k, list):

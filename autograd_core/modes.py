@@ -181,8 +181,9 @@ _WRAPPERS: tuple[tuple[Callable[[Any], bool], Callable[[_Mode, Callable[..., Any
 class no_grad(_Mode):  # noqa: N801
     """Compute without recording: results are constants, as in evaluation and in parameter updates.
 
-    Works as a context manager, and as a decorator of functions, generators and coroutines. `w -= step` writes here into w itself, if
-    it is a `Tensor` that gradients flow into; where a graph is recorded it makes a new node.
+    Works as a context manager, and as a decorator of functions, generators and coroutines, with brackets or without. `w -= step` writes
+    here into w itself, if it is a `Tensor` that gradients flow into, and `w[0] = 1.0` into its elements; where a graph is recorded the
+    first makes a new node and the second is refused.
 
     Example:
         >>> from autograd_core import Tensor, Value

@@ -16,6 +16,7 @@ import numpy as np
 
 from . import arranging, decompositions, sequences  # noqa: F401  (importing them fills NUMPY)
 from .errors import AutogradError, OperandError
+from .modes import recording
 from .moving import RUNNING
 from .node import Node
 from .numerics import SCIPY
@@ -83,6 +84,8 @@ def array_ufunc(self: Any, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs:
         return _ACCUMULATIONS[ufunc](*inputs, **_options(ufunc, kwargs, ("axis",)) | {"axis": kwargs["axis"]})
     if method != "__call__":
         raise missing(ufunc, f".{method}")
+    if "out" in kwargs and _loses_nothing(inputs, kwargs):
+        return ufunc(*map(data_of, inputs), **kwargs)
     _options(ufunc, kwargs)
     if ufunc in NUMPY:
         try:
@@ -95,6 +98,12 @@ def array_ufunc(self: Any, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs:
             raise missing(ufunc)
         return SCIPY[ufunc.__name__](*inputs)
     return apply(op, inputs)
+
+
+def _loses_nothing(inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    """Whether a plain array may take the result, as in `array -= tensor`: the tensors are constants, or nothing is being recorded."""
+    constant = not recording() or not any(isinstance(x, Node) and x.requires_grad for x in inputs)
+    return constant and not any(isinstance(x, Node) for x in (*kwargs["out"], *kwargs.values()))
 
 
 _REDUCTIONS = {np.add: NUMPY[np.sum], np.multiply: NUMPY[np.prod], np.maximum: NUMPY[np.max], np.minimum: NUMPY[np.min], np.logaddexp: logsumexp}

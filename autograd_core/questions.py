@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .arguments import truth
+from .arguments import truth, unexpected
 from .op import TABLE
 from .operands import floating
 from .record import apply
@@ -32,25 +32,25 @@ class Questions:
     __slots__ = ()
     _value: np.ndarray
 
-    def argmax(self, axis: int | None = None, *, keepdims: bool = False) -> Any:
+    def argmax(self, axis: int | None = None, *, keepdims: bool = False, **theirs: Any) -> Any:
         """Where the largest element is; plain integers."""
-        return self._value.argmax(self._axis(axis, "argmax"), keepdims=truth(keepdims, "argmax", "keepdims"))
+        return self._value.argmax(self._axis(axis, "argmax", theirs), keepdims=truth(keepdims, "argmax", "keepdims"))
 
-    def argmin(self, axis: int | None = None, *, keepdims: bool = False) -> Any:
+    def argmin(self, axis: int | None = None, *, keepdims: bool = False, **theirs: Any) -> Any:
         """Where the smallest element is; plain integers."""
-        return self._value.argmin(self._axis(axis, "argmin"), keepdims=truth(keepdims, "argmin", "keepdims"))
+        return self._value.argmin(self._axis(axis, "argmin", theirs), keepdims=truth(keepdims, "argmin", "keepdims"))
 
-    def argsort(self, axis: int | None = -1, kind: Any = None) -> Any:
+    def argsort(self, axis: int | None = -1, kind: Any = None, **theirs: Any) -> Any:
         """The order that would sort; plain integers. What is equal stays in its order."""
-        return self._value.argsort(self._axis(axis, "argsort"), kind=kind or "stable")
+        return self._value.argsort(self._axis(axis, "argsort", theirs), kind=kind or "stable")
 
-    def any(self, axis: int | tuple[int, ...] | None = None, *, keepdims: bool = False) -> Any:
+    def any(self, axis: int | tuple[int, ...] | None = None, *, keepdims: bool = False, **theirs: Any) -> Any:
         """Whether an element is not 0."""
-        return self._value.any(self._axes(axis, "any"), keepdims=truth(keepdims, "any", "keepdims"))
+        return self._value.any(self._axes(axis, "any", theirs), keepdims=truth(keepdims, "any", "keepdims"))
 
-    def all(self, axis: int | tuple[int, ...] | None = None, *, keepdims: bool = False) -> Any:
+    def all(self, axis: int | tuple[int, ...] | None = None, *, keepdims: bool = False, **theirs: Any) -> Any:
         """Whether no element is 0."""
-        return self._value.all(self._axes(axis, "all"), keepdims=truth(keepdims, "all", "keepdims"))
+        return self._value.all(self._axes(axis, "all", theirs), keepdims=truth(keepdims, "all", "keepdims"))
 
     def nonzero(self) -> tuple[np.ndarray, ...]:
         """Where the elements are that are not 0."""
@@ -65,11 +65,13 @@ class Questions:
             return self._value.astype(dtype)
         return apply(TABLE["cast"], (self,), {"dtype": floating(dtype, "astype")})
 
-    def _axis(self, axis: Any, who: str) -> Any:
+    def _axis(self, axis: Any, who: str, theirs: dict[str, Any]) -> Any:
+        if theirs:
+            raise unexpected(who, theirs)
         return None if axis is None else axis_of(axis, self._value.ndim, who)
 
-    def _axes(self, axis: Any, who: str) -> Any:
-        return tuple(axis_of(a, self._value.ndim, who) for a in axis) if isinstance(axis, tuple) else self._axis(axis, who)
+    def _axes(self, axis: Any, who: str, theirs: dict[str, Any]) -> Any:
+        return tuple(axis_of(a, self._value.ndim, who) for a in axis) if isinstance(axis, tuple) and not theirs else self._axis(axis, who, theirs)
 
 
 def _counts(dtype: Any) -> bool:

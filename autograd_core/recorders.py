@@ -8,14 +8,15 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
+from .arguments import as_numbers
 from .errors import ShapeError
 from .modes import WATCHED, recording
 from .node import Node
 from .op import Op
-from .operands import KERNEL_ERRORS, OPERANDS, data_of, give_way, translated
+from .operands import KERNEL_ERRORS, OPERANDS, data_of, give_way, refused, translated
 from .record import apply, made, record_tensor
 
-__all__ = ["binary", "in_place", "ternary", "unary"]
+__all__ = ["binary", "in_place", "ternary", "unary", "write"]
 
 _OPERANDS = (*OPERANDS, list, tuple)
 
@@ -86,10 +87,19 @@ def _written(op: Op, operands: tuple[Any, ...]) -> Any:
         return out
     if out._value.shape != leaf._value.shape:
         raise ShapeError(f"{op.name}: received shape {np.shape(data_of(operands[1]))} to update a leaf of shape {leaf._value.shape} with, expected the same.")
-    data = leaf._value if leaf._value.flags.writeable else leaf._value.copy()
-    data[...] = out._value
-    leaf.data = data                           # a graph recorded before notices
+    write(leaf, ..., out)
     return leaf
+
+
+def write(leaf: Any, key: Any, value: Any) -> None:
+    """`leaf[key] = value` in its array; a graph recorded before notices. Raises ShapeError or IndexingError where they do not fit."""
+    numbers = value._value if isinstance(value, Node) else as_numbers(value, "item assignment", "value")
+    data = leaf._value if leaf._value.flags.writeable else leaf._value.copy()
+    try:
+        data[key] = numbers
+    except (ValueError, IndexError, TypeError) as error:
+        raise refused("item assignment", (data, numbers), error) from error
+    leaf.data = data
 
 
 def ternary(op: Op) -> Callable[..., Any]:

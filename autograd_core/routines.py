@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .arguments import as_numbers, shown, truth
+from .arguments import as_numbers, shown, truth, unexpected
 from .errors import OperandError, ShapeError
 from .indexing import concatenate, getitem
 from .node import Node
@@ -24,14 +24,16 @@ __all__: list[str] = []
 def _reduction(name: str, *functions: Any) -> Any:
     """The reduction of that name."""
 
-    def reduce(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
-        return record_op(name, x, **_options(axis, keepdims, name))
+    def reduce(x: Any, axis: Any = None, *, keepdims: bool = False, **theirs: Any) -> Any:
+        return record_op(name, x, **_options(axis, keepdims, name, theirs))
 
     return _declared(name, reduce, functions)
 
 
-def _options(axis: Any, keepdims: Any, name: str) -> dict[str, Any]:
-    """The parameters that are not at their default."""
+def _options(axis: Any, keepdims: Any, name: str, theirs: dict[str, Any] | None = None) -> dict[str, Any]:
+    """The parameters that are not at their default; `theirs` are names that we do not have."""
+    if theirs:
+        raise unexpected(name, theirs)
     options = {} if axis is None else {"axis": axes_of(axis, name)}
     if keepdims is not False and truth(keepdims, name, "keepdims"):
         options["keepdims"] = True
@@ -45,7 +47,7 @@ def _choosing(name: str, nothing: float | None, combined: str, *functions: Any) 
     the rest by the operation `combined`.
     """
 
-    def reduce(x: Any, axis: Any = None, *, keepdims: bool = False, where: Any = True, initial: Any = None, dtype: Any = None) -> Any:
+    def reduce(x: Any, axis: Any = None, *, keepdims: bool = False, where: Any = True, initial: Any = None, dtype: Any = None, **theirs: Any) -> Any:
         if dtype is not None:
             x = cast(x, dtype, name)
         if where is not True:
@@ -53,7 +55,7 @@ def _choosing(name: str, nothing: float | None, combined: str, *functions: Any) 
             if other is None:
                 raise OperandError(f"{name}: received where= without initial=, expected both: there is no {name} of nothing.")
             x = record_op("where", _mask(where, x, name), x, in_dtype_of(x, other))
-        out = record_op(name, x, **_options(axis, keepdims, name))
+        out = record_op(name, x, **_options(axis, keepdims, name, theirs))
         return out if initial is None else record_op(combined, out, initial if isinstance(initial, Node) else in_dtype_of(x, initial))
 
     return _declared(name, reduce, functions)
@@ -70,14 +72,14 @@ def _mask(where: Any, x: Any, who: str) -> np.ndarray:
         raise ShapeError(f"{who}: received where= of shape {mask.shape}, expected one that broadcasts to {shape_of(x)}.") from None
 
 
-def _mean(x: Any, axis: Any = None, *, keepdims: bool = False, where: Any = True, dtype: Any = None) -> Any:
+def _mean(x: Any, axis: Any = None, *, keepdims: bool = False, where: Any = True, dtype: Any = None, **theirs: Any) -> Any:
     """The mean of the elements that `where` chooses."""
     if dtype is not None:
         x = cast(x, dtype, "mean")
     if where is True:
-        return record_op("mean", x, **_options(axis, keepdims, "mean"))
+        return record_op("mean", x, **_options(axis, keepdims, "mean", theirs))
     mask = _mask(where, x, "mean")
-    return sum(x, axis, keepdims=keepdims, where=mask) / _count(mask, x, axis, keepdims, "mean")
+    return sum(x, axis, keepdims=keepdims, where=mask, **theirs) / _count(mask, x, axis, keepdims, "mean")
 
 
 def _count(mask: np.ndarray, x: Any, axis: Any, keepdims: bool, who: str) -> Any:
@@ -89,8 +91,11 @@ def _spread(name: str, *functions: Any) -> Any:
     """The measure of spread of that name, with the degrees of freedom that are taken off the count."""
 
     def reduce(
-        x: Any, axis: Any = None, *, ddof: float = 0, correction: float | None = None, keepdims: bool = False, where: Any = True, dtype: Any = None
+        x: Any, axis: Any = None, *, ddof: float = 0, correction: float | None = None, keepdims: bool = False, where: Any = True, dtype: Any = None,
+        **theirs: Any,
     ) -> Any:
+        if theirs:
+            raise unexpected(name, theirs)
         off = ddof if correction is None else correction
         if dtype is not None:
             x = cast(x, dtype, name)
@@ -155,15 +160,19 @@ def _line(x: Any, axis: int | None, who: str) -> tuple[Any, int]:
 
 
 @answers(np.cumsum)
-def cumsum(x: Any, axis: int | None = None, dtype: Any = None) -> Any:
+def cumsum(x: Any, axis: int | None = None, dtype: Any = None, **theirs: Any) -> Any:
     """Running sums along an axis; of the flattened array where `axis` is None."""
+    if theirs:
+        raise unexpected("cumsum", theirs)
     line, at = _line(x if dtype is None else cast(x, dtype, "cumsum"), axis, "cumsum")
     return record_op("cumsum", line, axis=at)
 
 
 @answers(np.cumprod)
-def cumprod(x: Any, axis: int | None = None, dtype: Any = None) -> Any:
+def cumprod(x: Any, axis: int | None = None, dtype: Any = None, **theirs: Any) -> Any:
     """Running products along an axis; of the flattened array where `axis` is None."""
+    if theirs:
+        raise unexpected("cumprod", theirs)
     line, at = _line(x if dtype is None else cast(x, dtype, "cumprod"), axis, "cumprod")
     return record_op("cumprod", line, axis=at)
 
@@ -175,14 +184,18 @@ def sort(x: Any, axis: int | None = -1) -> Any:
 
 
 @answers()
-def softmax(x: Any, axis: int = -1) -> Any:
+def softmax(x: Any, axis: int = -1, **theirs: Any) -> Any:
     """eˣ / Σeˣ along an axis: probabilities, exact at ±1000."""
+    if theirs:
+        raise unexpected("softmax", theirs)
     return record_op("softmax", x, axis=axis)
 
 
 @answers()
-def log_softmax(x: Any, axis: int = -1) -> Any:
+def log_softmax(x: Any, axis: int = -1, **theirs: Any) -> Any:
     """ln softmax(x) along an axis, exact at ±1000."""
+    if theirs:
+        raise unexpected("log_softmax", theirs)
     return record_op("log_softmax", x, axis=axis)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from .errors import MissingRuleError, OperandError, ShapeError
+from .errors import AxisError, MissingRuleError, OperandError, ShapeError
 from .operands import data_of, unwrapped
 from .registry import answers, axis_of, ndim_of, record_op, shape_of, wholes
 
@@ -48,7 +48,16 @@ def ravel(x: Any, order: str = "C") -> Any:
 @answers(np.transpose, np.permute_dims)
 def transpose(x: Any, axes: Any = None) -> Any:
     """The axes in another order; reversed where `axes` is None."""
-    return record_op("transpose", x, **({} if axes is None else {"axes": wholes(axes, "transpose", "axes")}))
+    if axes is None:
+        return record_op("transpose", x)
+    order = wholes(axes, "transpose", "axes")
+    try:
+        return record_op("transpose", x, axes=order)
+    except AxisError:
+        raise
+    except ShapeError as error:
+        exchange = f"; swapaxes{order} exchanges two" if len(order) == 2 else ""
+        raise ShapeError(f"transpose: received axes={order} for shape {shape_of(x)}, expected each axis once, in the new order{exchange}.") from error
 
 
 @answers(np.matrix_transpose, np.linalg.matrix_transpose)

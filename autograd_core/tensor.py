@@ -14,15 +14,16 @@ from .arguments import as_numbers, text, truth
 from .backward import backpropagate, one_step
 from .errors import GraphError, ItemAssignmentError, NotScalarError, OperandError, ShapeError
 from .leaving import taken_out
-from .modes import tracing
+from .modes import recording, tracing
 from .node import ELSEWHERE, Node
 from .op import INSTALLERS, TABLE, Op
 from .operands import as_array, data_of
 from .protocols import array_function, array_ufunc
 from .questions import Questions
 from .record import apply, give_method
-from .recorders import binary, in_place, ternary, unary
+from .recorders import binary, in_place, ternary, unary, write
 from .walk import OVERWRITTEN
+from .warn import warned
 
 __all__ = ["Tensor", "linear"]
 
@@ -219,11 +220,13 @@ class Tensor(Node, ArrayMethods, Questions):
         return indexing.getitem(self, key)  # type: ignore[no-any-return]
 
     def __setitem__(self, key: Any, value: Any) -> None:
-        """Refused: an array in a graph must stay what was recorded."""
-        raise ItemAssignmentError(
-            "a Tensor cannot be written into, since the graph needs the old elements; make a new one with where, "
-            "concatenate or stack, or write into .data of a leaf before the graph is recorded."
-        )
+        """Under `no_grad()` the elements of a leaf, and of what was computed there; refused where a graph needs the old ones."""
+        if self.op is not None or recording() or (self.requires_grad and self._is_computed):
+            raise ItemAssignmentError(
+                "a Tensor cannot be written into, since the graph needs the old elements; make a new one with where, concatenate or stack, "
+                "write into a leaf under no_grad(), or take the plain numbers, t.numpy().copy(), and write into them."
+            )
+        write(self, indexing.key_of(key), value)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         """The plain array of a constant; refused where a gradient would be lost.
@@ -277,17 +280,22 @@ class Tensor(Node, ArrayMethods, Questions):
         return shaping.reshape(self, shape[0] if len(shape) == 1 else shape, order)  # type: ignore[no-any-return]
 
     def transpose(self, *axes: Any) -> Tensor:
-        """The axes in another order; reversed without arguments."""
+        """The axes in another order; reversed without arguments. Warns where a matrix stays as it is: `swapaxes(0, 1)` exchanges two axes."""
+        if self._value.ndim == 2 and all(axis.__class__ is int for axis in axes) and axes in _AS_IT_IS:
+            warned(f"transpose{axes} of a matrix leaves it as it is: the axes are in their new order, as in NumPy; x.T transposes, swapaxes{axes} exchanges.")
         order = axes[0] if len(axes) == 1 and not isinstance(axes[0], int) else axes or None
         return shaping.transpose(self, order)  # type: ignore[no-any-return]
 
     def flatten(self, order: str = "C") -> Tensor:
         """All elements along one axis."""
+        if isinstance(order, int):
+            raise OperandError(f"flatten: received {order}, expected 'C', 'F', 'A' or 'K'; x.reshape(*x.shape[:{order}], -1) keeps the first axes.")
         return shaping.ravel(self, order)  # type: ignore[no-any-return]
 
 
 # --------------------------------------------------------------------------------- methods from the table
 _new: Callable[[type[Tensor]], Tensor] = object.__new__
+_AS_IT_IS = {(0, 1), (-2, -1), (0, -1), (-2, 1)}
 
 _ROUTINES = [
     "sum", "mean", "var", "std", "prod", "max", "min", "logsumexp", "cumsum", "cumprod", "softmax", "log_softmax", "norm",

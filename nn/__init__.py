@@ -72,25 +72,13 @@ __all__ = [
     "plot", "predict", "r2_score", "save", "squared_error",
 ]  # fmt: skip
 
-_ELSEWHERE = {
-    "BCELoss": "binary_cross_entropy", "BCEWithLogitsLoss": "binary_cross_entropy_with_logits", "CrossEntropyLoss": "cross_entropy",
-    "HingeEmbeddingLoss": "hinge_loss", "HuberLoss": "huber_loss", "L1Loss": "l1_loss", "MSELoss": "mse_loss", "NLLLoss": "nll_loss",
-}  # fmt: skip
-
 if not TYPE_CHECKING:                          # type checkers see mistyped names by themselves
 
     def __getattr__(name: str) -> Any:
         """Never anything: an error that says what is probably meant, torch's class of a loss or a slip of the pen."""
-        raise AttributeError(f"module 'nn' has no attribute {name!r}{_instead_of(name)}", name=name)
+        from .elsewhere import of_a_package
 
-    def _instead_of(name: str) -> str:
-        if name.startswith("_"):
-            return ""                          # what tools ask of every module
-        from difflib import get_close_matches
-
-        ours = {known.lower(): known for known in __all__}
-        found = _ELSEWHERE.get(name) or next((ours[known] for known in get_close_matches(name.lower(), ours, 1, 0.75)), "")
-        return f"; here it is written nn.{found}" if name in _ELSEWHERE else f"; did you mean nn.{found}?" if found else ""
+        raise of_a_package("nn", name, __all__)
 
 
 def __dir__() -> list[str]:

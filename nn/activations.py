@@ -123,13 +123,13 @@ prelu = _enter(
 )  # fmt: skip
 
 
-def _softmax(x: Any, axis: int = -1) -> Any:
+def _softmax(x: Any, axis: int = -1, **theirs: Any) -> Any:
     if isinstance(x, (list, tuple)) and any(isinstance(v, Value) for v in x):
         top = max(float(v.data) if isinstance(v, Value) else float(v) for v in x)
         exponentials = [ag.exp(v - top) for v in x]
         total = sum(exponentials[1:], start=exponentials[0])
         return [e / total for e in exponentials]
-    return ag.softmax(x, axis)  # type: ignore[attr-defined, unused-ignore]
+    return ag.softmax(x, axis, **theirs)  # type: ignore[attr-defined, unused-ignore]
 
 
 softmax = _enter(

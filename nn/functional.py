@@ -11,7 +11,7 @@ import inspect
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from threading import RLock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -180,3 +180,14 @@ def _with(value: Any, replaced: dict[int, Any]) -> Any:
         new[:] = found
         return new
     return value
+
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        """Never anything: an error that says how the functions of torch.nn.functional are written here."""
+        import nn
+
+        from .elsewhere import of_a_package
+
+        raise of_a_package("nn.functional", name, nn.__all__)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 
@@ -206,3 +206,12 @@ def resolve(init: str | Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
     if init not in _BY_NAME:
         raise OperandError(f"init: received {init!r}, expected a function init(shape, rng=…) or one of {', '.join(sorted(_BY_NAME))}.")
     return _BY_NAME[init]
+
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        """Never anything: an error that says how torch's initialisers are written here."""
+        from .elsewhere import of_an_initialiser
+
+        raise of_an_initialiser(name, __all__)

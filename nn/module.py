@@ -11,13 +11,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import partial
 from html import escape
+from inspect import getattr_static
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 
 from autograd_core import Tensor, Value, record_call
-from autograd_core.arguments import as_numbers, checked, shown
+from autograd_core.arguments import as_numbers, checked, shown, unexpected
 from autograd_core.errors import OperandError, ShapeError, StructureError
+
+from .elsewhere import METHODS, Absent
 
 __all__ = ["Entry", "Module", "listed"]
 
@@ -61,6 +64,10 @@ class Module:
             raise NotImplementedError(f"{type(self).__name__} defines no forward(); say there what it computes.")
 
     __call__ = record_call                     # forward, with what it makes marked: pictures fold a module into one box
+
+    def __dir__(self) -> list[str]:
+        """Without the names that are only there to say what is written in their place."""
+        return sorted(name for name in set(super().__dir__()) if not isinstance(getattr_static(self, name, None), Absent))
 
     def __init_subclass__(cls, **options: Any) -> None:
         """A class with a forward of its own may call modules in it, unless it says otherwise (`record_innermost`)."""
@@ -150,8 +157,10 @@ class Module:
         return sum(p.size if isinstance(p, Tensor) else 1 for p in self.parameters() if p.requires_grad)
 
     # ------------------------------------------------------------------------------------------------ training
-    def zero_grad(self) -> None:
+    def zero_grad(self, **theirs: Any) -> None:
         """Forget the gradients of all parameters."""
+        if theirs:
+            raise unexpected("zero_grad", theirs)
         for parameter in self.parameters():
             parameter.grad = parameter._UNREACHED
 
@@ -292,6 +301,10 @@ class Module:
             f"</tr></thead><tbody>{body}</tbody><tfoot><tr><th></th><th>total</th><th>{self.number_of_parameters():,}</th></tr>"
             "</tfoot></table>"
         )
+
+
+for _name in METHODS:
+    setattr(Module, _name, Absent(_name))
 
 
 def parameter_entry(name: str, parameter: Any) -> Entry:

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from autograd_core import Tensor, Value
-from autograd_core.arguments import as_numbers, checked, shown
+from autograd_core.arguments import as_numbers, checked, shown, unexpected
 from autograd_core.errors import OperandError, ShapeError, StructureError
 from autograd_core.warn import warned
 
@@ -121,8 +121,10 @@ class Optimizer:
         """The parameters of all groups."""
         return [p for group in self.param_groups for p in group["params"]]
 
-    def zero_grad(self) -> None:
+    def zero_grad(self, **theirs: Any) -> None:
         """Forget the gradients of all parameters."""
+        if theirs:
+            raise unexpected("zero_grad", theirs)
         for group in self.param_groups:
             for parameter in group["params"]:
                 parameter.grad = parameter._UNREACHED

@@ -91,7 +91,8 @@ def function_stubs():
     ]
     for name in functions.__all__:
         signature = inspect.signature(getattr(functions, name))
-        annotated = [p.replace(annotation=argument_type(p), default=p.default if p.default is p.empty else ...) for p in signature.parameters.values()]
+        annotated = [p.replace(annotation=argument_type(p), default=p.default if p.default is p.empty else ...)
+                     for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
         arguments = str(inspect.Signature(annotated)).replace("Ellipsis", "...").replace("'", "")
         lines.append(f"def {name}{arguments} -> Any: ...")
     return "\n".join(lines) + "\n"

@@ -149,12 +149,6 @@ def test_ctrl_c_on_the_command_line(tmp_path):
 
 
 def test_names_that_are_not_there_lead_to_those_that_are():
-    from nn import _ELSEWHERE
-
-    for theirs, ours in _ELSEWHERE.items():
-        with pytest.raises(AttributeError, match=rf"no attribute '{theirs}'; here it is written nn\.{ours}$"):
-            getattr(nn, theirs)
-        assert callable(getattr(nn, ours))
     for slip, meant in {"Relu": "ReLU", "sgd": "SGD", "Softmaxx": "Softmax", "mlp": "MLP", "cross_entropie": "cross_entropy"}.items():
         with pytest.raises(AttributeError, match=rf"did you mean nn\.{meant}\?$"):
             getattr(nn, slip)
