@@ -121,7 +121,11 @@ def array_function(self: Any, function: Callable[..., Any], types: Any, args: An
     try:
         return ours(*map(_bare, args), **_options(function, _renamed(function, kwargs, names, positional), names))
     except KERNEL_ERRORS as error:
-        if isinstance(error, TypeError) and not isinstance(error, AutogradError) and "positional argument" in str(error):
+        more = len(args) > positional and isinstance(error, TypeError) and "positional argument" in str(error)
+        if more and not isinstance(error, AutogradError):
+            named = dict(zip(_signature(function)[positional:], args[positional:], strict=False))
+            if named and not named.keys() & kwargs.keys():    # more of them by position than here: by their names
+                return array_function(self, function, types, args[:positional], {**named, **kwargs})
             raise missing(function, " with these positional arguments") from error
         raise refused(function.__name__, (*args, *kwargs.values()), error) from error
 
