@@ -53,7 +53,7 @@ from .metrics import accuracy, r2_score
 from .module import Module
 from .neuron import MLP, Layer, Neuron
 from .normalise import BatchNorm1d, LayerNorm
-from .optim import SGD, Adagrad, Adam, AdamW, RMSprop
+from .optim import SGD, Adadelta, Adagrad, Adam, AdamW, RMSprop
 from .optimizer import Optimizer
 from .perceptron import Perceptron
 from .recurrent import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell
@@ -62,7 +62,7 @@ from .teaching import deltas
 from .train import fit
 
 __all__ = [
-    "ELU", "GELU", "GRU", "LSTM", "MLP", "RNN", "SGD", "Adagrad", "Adam", "AdamW", "BatchNorm1d", "Conv2d",
+    "ELU", "GELU", "GRU", "LSTM", "MLP", "RNN", "SGD", "Adadelta", "Adagrad", "Adam", "AdamW", "BatchNorm1d", "Conv2d",
     "CosineAnnealingLR", "Dropout", "EarlyStopping", "Embedding", "ExponentialLR", "Flatten", "GRUCell", "History", "Identity",
     "LSTMCell", "LambdaLR", "Layer", "LayerNorm", "LeakyReLU", "Linear", "MaxPool2d", "Module", "Neuron", "Optimizer",
     "PReLU", "Perceptron", "RMSprop", "RNNCell", "ReLU", "ReduceLROnPlateau", "Sequential", "SiLU", "Sigmoid",

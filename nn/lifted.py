@@ -31,7 +31,7 @@ from .losses import (
     squared_error,
 )
 from .module import Module
-from .optim import SGD, Adagrad, Adam, AdamW, RMSprop
+from .optim import SGD, Adadelta, Adagrad, Adam, AdamW, RMSprop
 from .optimizer import Optimizer
 from .slots import Array, Slot, State, TensorSlot, Update
 
@@ -40,7 +40,7 @@ __all__ = ["SAFE_LOSSES", "LiftedStep", "equal_losses", "verified"]
 SAFE_LOSSES = (mse_loss, squared_error, l1_loss, huber_loss, hinge_loss, binary_cross_entropy, binary_cross_entropy_with_logits, cross_entropy)
 """The losses that decide nothing by the numbers but whether they are valid."""
 
-_ELEMENTWISE = (SGD, Adam, AdamW, RMSprop, Adagrad)
+_ELEMENTWISE = (SGD, Adam, AdamW, RMSprop, Adagrad, Adadelta)
 """The optimisers whose update of a number depends on nothing but that number's own gradients."""
 
 

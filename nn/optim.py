@@ -1,9 +1,9 @@
-"""Optimisers with torch's argument names, defaults and update formulas: `SGD`, `Adam`, `AdamW`, `RMSprop`, `Adagrad`.
+"""Optimisers with torch's argument names, defaults and update formulas: `SGD`, `Adam`, `AdamW`, `RMSprop`, `Adagrad`, `Adadelta`.
 
 Updates are made in place, with buffers that are kept from step to step (see `nn.slots`).
 
 Sources: Polyak (1964) and Nesterov (1983) for momentum; Tieleman & Hinton (2012) for RMSprop; Duchi et al. (2011) for Adagrad;
-Kingma & Ba (2015) for Adam; Loshchilov & Hutter (2019) for AdamW.
+Zeiler (2012) for Adadelta; Kingma & Ba (2015) for Adam; Loshchilov & Hutter (2019) for AdamW.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from autograd_core.errors import OperandError
 from .optimizer import Optimizer, bounded
 from .slots import Array, State, Update
 
-__all__ = ["SGD", "Adagrad", "Adam", "AdamW", "RMSprop"]
+__all__ = ["SGD", "Adadelta", "Adagrad", "Adam", "AdamW", "RMSprop"]
 
 
 def _buffer(state: State, name: str, like: Array, start: float = 0.0) -> Array:
@@ -262,3 +262,39 @@ class Adagrad(Optimizer):
         rate = group["lr"] / (1.0 + (_count(state) - 1) * group["lr_decay"])
         total += gradient * gradient
         data -= rate * gradient / (np.sqrt(total) + group["eps"])
+
+
+class Adadelta(Optimizer):
+    """s ← ρs + (1 − ρ)g², Δ ← g·√(u + ε) / √(s + ε), u ← ρu + (1 − ρ)Δ², θ ← θ − η·Δ: steps as long as those before, in units of θ.
+
+    Example:
+        >>> from autograd_core import Value
+        >>> x = Value(3.0)
+        >>> optimizer = Adadelta([x])
+        >>> (x * x).backward()
+        >>> optimizer.step()
+        >>> round(x.data, 4)
+        2.9968
+    """
+
+    bounds: ClassVar[dict[str, tuple[float, float]]] = {"rho": (0.0, 1.0), "eps": (0.0, math.inf)}
+
+    @checked
+    def __init__(
+        self, params: Any, lr: float = 1.0, rho: float = 0.9, eps: float = 1e-6, weight_decay: float = 0.0, *, maximize: bool = False
+    ) -> None:
+        """torch's names and defaults."""
+        super().__init__(params, lr=lr, rho=rho, eps=eps, weight_decay=weight_decay, maximize=maximize)
+
+    def update(self, data: Array, gradient: Array, state: State, group: dict[str, Any]) -> None:
+        """One step."""
+        if group["weight_decay"]:
+            gradient = gradient + group["weight_decay"] * data
+        rho, eps = group["rho"], group["eps"]
+        square, moved = _buffer(state, "square", data), _buffer(state, "moved", data)
+        square *= rho
+        square += (1.0 - rho) * gradient * gradient
+        move = np.sqrt(moved + eps) / np.sqrt(square + eps) * gradient
+        moved *= rho
+        moved += (1.0 - rho) * move * move
+        data -= group["lr"] * move

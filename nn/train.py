@@ -36,7 +36,7 @@ from .losses import loss_of
 from .metrics import Metric, metrics_of
 from .module import Module
 from .neuron import Neuron
-from .optim import SGD, Adagrad, Adam, AdamW, RMSprop
+from .optim import SGD, Adadelta, Adagrad, Adam, AdamW, RMSprop
 from .optimizer import Optimizer
 from .perceptron import Perceptron
 from .schedules import ReduceLROnPlateau, Schedule
@@ -47,9 +47,9 @@ __all__ = ["OPTIMIZERS", "Training", "fit", "optimizer_of"]
 Held = tuple[np.ndarray, np.ndarray] | None
 """(x, y) of the samples that are not trained on."""
 
-OPTIMIZERS: dict[str, type[Optimizer]] = {"sgd": SGD, "adam": Adam, "adamw": AdamW, "rmsprop": RMSprop, "adagrad": Adagrad}
+OPTIMIZERS: dict[str, type[Optimizer]] = {"sgd": SGD, "adam": Adam, "adamw": AdamW, "rmsprop": RMSprop, "adagrad": Adagrad, "adadelta": Adadelta}
 _FAR = 1e6                                     # a loss that has grown by this is on its way to infinity
-_DEFAULT_LR = {"sgd": 0.1, "adam": 0.01, "adamw": 0.01, "rmsprop": 0.01, "adagrad": 0.1}
+_DEFAULT_LR = {"sgd": 0.1, "adam": 0.01, "adamw": 0.01, "rmsprop": 0.01, "adagrad": 0.1, "adadelta": 1.0}
 
 
 def optimizer_of(optimizer: str | Optimizer, model: Module, lr: float | None) -> Optimizer:
@@ -97,7 +97,7 @@ def fit(
         x: Samples along the first axis.
         y: As many targets.
         loss: A name ("mse", "hinge", "cross_entropy", "bce_with_logits", …) or a function loss(prediction, target).
-        optimizer: A name ("sgd", "adam", "adamw", "rmsprop", "adagrad") or an optimiser.
+        optimizer: A name ("sgd", "adam", "adamw", "rmsprop", "adagrad", "adadelta") or an optimiser.
         lr: The learning rate; a default that suits the optimiser where it is None.
         epochs: How often all samples are gone through (with `resume`, counted from the very first).
         batch_size: None for batch gradient descent, 1 for stochastic, anything between for mini-batches.

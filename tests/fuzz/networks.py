@@ -249,7 +249,7 @@ class Draw:
     def optimizer(self):
         """(its name, its settings, other settings for some of the parameters); an ε that keeps rounding from being magnified."""
         eps, lr, decay = 1e-2 if self.dtype == np.float32 else self.pick(1e-3, 1e-2), self.pick(0.003, 0.02), self.pick(0.0, 0.0, 0.05)
-        name, settings = self.pick("SGD", "Adam", "AdamW", "RMSprop", "Adagrad"), {"lr": lr, "weight_decay": decay, "maximize": self.chance(0.1)}
+        name, settings = self.pick("SGD", "Adam", "AdamW", "RMSprop", "Adagrad", "Adadelta"), {"lr": lr, "weight_decay": decay, "maximize": self.chance(0.1)}
         other = {"lr": lr * 0.4, "weight_decay": 0.1}
         if name == "SGD":
             momentum = self.pick(0.0, 0.9, 0.5)
@@ -261,6 +261,9 @@ class Draw:
         elif name == "RMSprop":
             settings |= {"alpha": self.pick(0.99, 0.5), "eps": eps, "momentum": self.pick(0.0, 0.8), "centered": self.chance(0.4)}
             other |= {"alpha": 0.7, "momentum": 0.3, "centered": not settings["centered"]}
+        elif name == "Adadelta":
+            settings |= {"rho": self.pick(0.9, 0.5), "eps": eps}
+            other |= {"rho": 0.7}
         else:
             settings |= {"lr_decay": self.pick(0.0, 0.1), "initial_accumulator_value": self.pick(0.0, 0.4), "eps": eps}
             other |= {"lr_decay": 0.3}

@@ -54,7 +54,7 @@ def same(fast, slow, a, b, rtol=1e-9):
 
 CASES = {
     **{loss: {"loss": loss} for loss in TARGETS},
-    **{name: {"optimizer": name, "lr": 0.01} for name in ("sgd", "adamw", "rmsprop", "adagrad")},
+    **{name: {"optimizer": name, "lr": 0.01} for name in ("sgd", "adamw", "rmsprop", "adagrad", "adadelta")},
     "all at once": {"batch_size": None, "epochs": 60},
     "one by one": {"batch_size": 1, "epochs": 3},
     "no smaller batch": {"drop_last": True},
@@ -91,7 +91,7 @@ def test_the_same_training(case):
 @pytest.mark.parametrize("optimizer", [
     lambda p: nn.SGD(p, lr=0.05, momentum=0.9, nesterov=True, weight_decay=0.01), lambda p: nn.SGD(p, lr=0.05, momentum=0.5, dampening=0.1),
     lambda p: nn.SGD(p, lr=0.01, maximize=True), lambda p: nn.Adam(p, lr=0.02, amsgrad=True, weight_decay=0.1), lambda p: nn.AdamW(p, lr=0.02, weight_decay=0.3),
-    lambda p: nn.RMSprop(p, lr=0.01, momentum=0.4, centered=True), lambda p: nn.Adagrad(p, lr=0.1, lr_decay=0.1),
+    lambda p: nn.RMSprop(p, lr=0.01, momentum=0.4, centered=True), lambda p: nn.Adagrad(p, lr=0.1, lr_decay=0.1), lambda p: nn.Adadelta(p, eps=1e-3),
     lambda p: nn.Adam([{"params": p[:1], "lr": 0.2}, {"params": p[1:4]}, {"params": p[4:], "weight_decay": 0.2}], lr=0.02),
 ])  # fmt: skip
 def test_an_optimiser_is_left_as_it_would_be_and_goes_on(optimizer):

@@ -38,6 +38,9 @@ CASES = [
     ("Adagrad", {}),
     ("Adagrad", {"lr": 0.3, "lr_decay": 0.05}),
     ("Adagrad", {"lr": 0.3, "weight_decay": 0.1, "initial_accumulator_value": 0.5, "eps": 1e-5}),
+    ("Adadelta", {}),
+    ("Adadelta", {"lr": 0.5, "rho": 0.5, "eps": 1e-3}),
+    ("Adadelta", {"rho": 0.99, "eps": 1e-2, "weight_decay": 0.1, "maximize": True}),
 ]
 SCHEDULES = [
     ("StepLR", {"step_size": 7, "gamma": 0.5}),
@@ -176,7 +179,7 @@ LOSSES = [1.0, 0.9, 0.95, 0.96, 0.97, 0.8, 0.81, 0.82, 0.83, 0.84, 0.85, 0.7, ma
 
 
 @pytest.mark.oracle
-@pytest.mark.parametrize("name", ["SGD", "Adam", "AdamW", "RMSprop", "Adagrad", *(name for name, _ in SCHEDULES), "ReduceLROnPlateau"])
+@pytest.mark.parametrize("name", ["SGD", "Adam", "AdamW", "RMSprop", "Adagrad", "Adadelta", *(name for name, _ in SCHEDULES), "ReduceLROnPlateau"])
 def test_every_default_is_torchs(torch, name):
     theirs = getattr(torch.optim, name, None) or getattr(torch.optim.lr_scheduler, name)
     mine, reference = (inspect.signature(f).parameters for f in (getattr(nn, name), theirs))
@@ -334,7 +337,7 @@ def test_adam_first_step_is_the_learning_rate():
 
 
 def test_float32_stays_float32():
-    for name in ("SGD", "Adam", "AdamW", "RMSprop", "Adagrad"):
+    for name in ("SGD", "Adam", "AdamW", "RMSprop", "Adagrad", "Adadelta"):
         t = Tensor(np.ones(3, np.float32))
         optimizer = getattr(nn, name)([t], lr=0.1, **({"momentum": 0.9} if name in ("SGD", "RMSprop") else {}))
         for _ in range(2):
@@ -370,7 +373,7 @@ def test_groups_have_settings_of_their_own():
     assert (a.item(), b.item()) == (0.5, 0.9)
 
 
-@pytest.mark.parametrize("name", ["SGD", "Adam", "RMSprop", "Adagrad"])
+@pytest.mark.parametrize("name", ["SGD", "Adam", "RMSprop", "Adagrad", "Adadelta"])
 def test_state_goes_on_exactly(name):
     def run(interrupted):
         t = Tensor([1.0, -2.0, 3.0])
@@ -447,7 +450,7 @@ class Named(Tensor):
     """A Tensor of a user's own."""
 
 
-@pytest.mark.parametrize("name", ["SGD", "Adam", "AdamW", "RMSprop", "Adagrad"])
+@pytest.mark.parametrize("name", ["SGD", "Adam", "AdamW", "RMSprop", "Adagrad", "Adadelta"])
 def test_parameters_of_a_class_of_the_users_own(name):
     mine, plain = Named([1.0, -2.0]), Tensor([1.0, -2.0])
     for parameter in (mine, plain):
@@ -460,7 +463,7 @@ def test_parameters_of_a_class_of_the_users_own(name):
     np.testing.assert_array_equal(mine.data, plain.data)
 
 
-@pytest.mark.parametrize("name", ["SGD", "Adam", "AdamW", "RMSprop", "Adagrad"])
+@pytest.mark.parametrize("name", ["SGD", "Adam", "AdamW", "RMSprop", "Adagrad", "Adadelta"])
 def test_gradients_of_values_that_were_set_to_none(name):
     """As torch's users do it: it counts as 0, like a gradient that nothing has flowed to."""
     results = []
@@ -609,7 +612,7 @@ def test_a_clipped_gradient_keeps_its_dtype(clip, kind):
         assert p.grad.dtype == dtype and np.abs(p.grad).max() <= 1.0
 
 
-@pytest.mark.parametrize("kind", [nn.SGD, nn.Adam, nn.AdamW, nn.RMSprop, nn.Adagrad])
+@pytest.mark.parametrize("kind", [nn.SGD, nn.Adam, nn.AdamW, nn.RMSprop, nn.Adagrad, nn.Adadelta])
 @pytest.mark.parametrize("wrong", [np.ones(5), np.ones(1), np.array(1.0), np.ones((1, 2)), [1.0, 1.0], 1.0])
 def test_a_gradient_of_another_shape_changes_nothing(kind, wrong):
     first, second = Tensor([1.0, 2.0]), Tensor([3.0, 4.0], label="w")
@@ -628,7 +631,7 @@ NO_GRADIENTS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", ["SGD", "Adam", "AdamW", "RMSprop", "Adagrad"])
+@pytest.mark.parametrize("name", ["SGD", "Adam", "AdamW", "RMSprop", "Adagrad", "Adadelta"])
 @pytest.mark.parametrize("wrong", NO_GRADIENTS)
 def test_a_gradient_that_is_no_numbers_changes_nothing(name, wrong):
     first, second, third = Tensor([1.0, 2.0]), Tensor([3.0, 4.0], label="w"), Value(5.0, label="b")

@@ -125,7 +125,7 @@ def test_a_parameter_may_be_replaced_or_taken_away():
 
 
 @pytest.mark.parametrize("make", [net, lambda: nn.MLP(2, [2, 1], rng=0)])
-@pytest.mark.parametrize("optimizer", [nn.SGD, nn.Adam, nn.AdamW, nn.RMSprop, nn.Adagrad])
+@pytest.mark.parametrize("optimizer", [nn.SGD, nn.Adam, nn.AdamW, nn.RMSprop, nn.Adagrad, nn.Adadelta])
 def test_a_step_without_a_gradient_is_told_once(make, optimizer):
     model = make()
     chosen = optimizer(model.parameters(), lr=0.1)
