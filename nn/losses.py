@@ -18,7 +18,6 @@ import autograd_core as ag
 from autograd_core import Tensor, Value, weighted_sum
 from autograd_core.arguments import Numbers, as_numbers, checked
 from autograd_core.errors import OperandError, ShapeError
-from autograd_core.record import apply
 
 from .activations import relu
 from .loss_rules import BCE, BCE_LOGITS, CROSS_ENTROPY, CROSS_ENTROPY_OF_CLASSES
@@ -204,7 +203,7 @@ def cross_entropy(
         numbers = target if target.__class__ is ndarray else as_numbers(target, "cross_entropy", "target")
         plain = _plain_classes(numbers, prediction.shape, ignore_index)
         if plain is not None:                  # one node, and no more work than by hand
-            return apply(CROSS_ENTROPY_OF_CLASSES, (prediction,), {"labels": plain, "saved": {}})
+            return CROSS_ENTROPY_OF_CLASSES(prediction, labels=plain, saved={})
     _check_cross_entropy(prediction, ignore_index, label_smoothing, reduction)
     shape = shape_of(prediction)
     many = len(shape) > 1
