@@ -255,7 +255,6 @@ class _Bare:
 
 _THEIRS = {
     "dim": "axis", "keepdim": "keepdims", "unbiased": "ddof, 1 for n − 1 in the denominator and 0 for n",
-    "set_to_none": "zero_grad() alone: gradients become None",
 }  # fmt: skip
 
 

@@ -23,7 +23,7 @@ ELSEWHERE = {
     "eq": "x == y", "ne": "x != y", "lt": "x < y", "le": "x <= y", "gt": "x > y", "ge": "x >= y",
     "to": "astype", "float": "astype(np.float32)", "double": "astype(np.float64)", "long": "astype(int)", "int": "astype(int)", "bool": "x != 0",
     "cpu": "x itself", "cuda": "x itself", "contiguous": "x itself", "realize": "x itself", "clone": "x.copy()",
-    "requires_grad_": "Tensor(data, requires_grad=…)", "attach_grad": "Tensor(data)", "zero_grad": "x.grad = None (0.0 for a Value)",
+    "requires_grad_": "x.requires_grad = …, for a Tensor", "attach_grad": "Tensor(data)", "zero_grad": "x.grad = None (0.0 for a Value)",
     "is_leaf": "x.op is None", "grad_fn": "x.op", "creator": "x.op", "retain_grad": "x.grad, which results keep", "null_grad": "x.grad = None",
     "add_": "x += y, under no_grad()", "sub_": "x -= y, under no_grad()", "mul_": "x *= y, under no_grad()", "div_": "x /= y, under no_grad()",
     "zero_": "x[...] = 0.0, under no_grad()", "fill_": "x[...] = value, under no_grad()", "copy_": "x[...] = y, under no_grad()",

@@ -31,7 +31,7 @@ from .activations import (
     Tanh,
 )
 from .clipping import clip_grad_norm_, clip_grad_value_
-from .convolution import Conv2d, MaxPool2d
+from .convolution import AvgPool2d, Conv2d, MaxPool2d
 from .functional import functional_call
 from .history import EarlyStopping, History
 from .inference import evaluate, predict
@@ -52,19 +52,20 @@ from .losses import (
 from .metrics import accuracy, r2_score
 from .module import Module
 from .neuron import MLP, Layer, Neuron
-from .normalise import BatchNorm1d, LayerNorm
+from .normalise import BatchNorm1d, BatchNorm2d, LayerNorm
 from .optim import SGD, Adadelta, Adagrad, Adam, AdamW, RMSprop
 from .optimizer import Optimizer
 from .perceptron import Perceptron
 from .recurrent import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell
-from .schedules import CosineAnnealingLR, ExponentialLR, LambdaLR, ReduceLROnPlateau, StepLR
+from .schedules import CosineAnnealingLR, ExponentialLR, LambdaLR, MultiStepLR, ReduceLROnPlateau, StepLR
 from .teaching import deltas
 from .train import fit
 
 __all__ = [
-    "ELU", "GELU", "GRU", "LSTM", "MLP", "RNN", "SGD", "Adadelta", "Adagrad", "Adam", "AdamW", "BatchNorm1d", "Conv2d",
+    "ELU", "GELU", "GRU", "LSTM", "MLP", "RNN", "SGD", "Adadelta", "Adagrad", "Adam", "AdamW", "AvgPool2d", "BatchNorm1d",
+    "BatchNorm2d", "Conv2d",
     "CosineAnnealingLR", "Dropout", "EarlyStopping", "Embedding", "ExponentialLR", "Flatten", "GRUCell", "History", "Identity",
-    "LSTMCell", "LambdaLR", "Layer", "LayerNorm", "LeakyReLU", "Linear", "MaxPool2d", "Module", "Neuron", "Optimizer",
+    "LSTMCell", "LambdaLR", "Layer", "LayerNorm", "LeakyReLU", "Linear", "MaxPool2d", "Module", "MultiStepLR", "Neuron", "Optimizer",
     "PReLU", "Perceptron", "RMSprop", "RNNCell", "ReLU", "ReduceLROnPlateau", "Sequential", "SiLU", "Sigmoid",
     "Softmax", "Softplus", "Step", "StepLR", "Tanh", "accuracy", "binary_cross_entropy",
     "binary_cross_entropy_with_logits", "clip_grad_norm_", "clip_grad_value_", "cross_entropy", "data", "deltas",

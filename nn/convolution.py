@@ -1,4 +1,4 @@
-"""`Conv2d` and `MaxPool2d`: every window of an image laid out as a row (im2col), then one matrix product.
+"""`Conv2d`, `MaxPool2d` and `AvgPool2d`: every window of an image laid out as a row (im2col), then one matrix product.
 
 `windows` is a view of the image (`sliding_window_view`) and costs nothing; its adjoint `fold` adds every window back to where
 it came from. Both are entries of the rule book, each the other's derivative, so convolution has derivatives of any order.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -20,7 +20,7 @@ from .init import Generator, linear_default, resolve, rng_of
 from .layers import shape_of
 from .module import Module
 
-__all__ = ["Conv2d", "MaxPool2d"]
+__all__ = ["AvgPool2d", "Conv2d", "MaxPool2d"]
 
 Pair = tuple[int, int]
 
@@ -141,30 +141,27 @@ class Conv2d(Module):
         return f"{self.weight.shape[1]}, {self.weight.shape[0]}, {self.size}{extra}"
 
 
-class MaxPool2d(Module):
-    """The largest number of every window of each channel; windows do not overlap unless `stride` says so.
+class _Pool2d(Module):
+    """A number made of every window of each channel."""
 
-    Example:
-        >>> MaxPool2d(2)(np.arange(16.0).reshape(1, 1, 4, 4)).tolist()
-        [[[[5.0, 7.0], [13.0, 15.0]]]]
-    """
+    border: ClassVar[float]
 
     @checked
     def __init__(self, size: int | Pair, *, stride: int | Pair | None = None, padding: int | Pair = 0) -> None:
         """`stride` is the size of the window where it is None."""
-        self.size = _pair(size, "MaxPool2d: size")
-        self.stride = self.size if stride is None else _pair(stride, "MaxPool2d: stride")
-        self.padding = _pair(padding, "MaxPool2d: padding", 0)
+        who = type(self).__name__
+        self.size = _pair(size, f"{who}: size")
+        self.stride = self.size if stride is None else _pair(stride, f"{who}: stride")
+        self.padding = _pair(padding, f"{who}: padding", 0)
         if 2 * self.padding[0] > self.size[0] or 2 * self.padding[1] > self.size[1]:
             raise OperandError(
-                f"MaxPool2d: received padding={padding!r}, expected at most half of the window {self.size}; others would lie in the border alone."
+                f"{who}: received padding={padding!r}, expected at most half of the window {self.size}; others would lie in the border alone."
             )
 
-    def forward(self, x: Any) -> Tensor:
-        """Images of shape (n, channels, rows, columns), or one of (channels, rows, columns)."""
-        x = _image(x, None, self.size, self.padding, "MaxPool2d")
-        windows = _WINDOWS(_padded(x, self.padding, -np.inf), size=self.size, stride=self.stride)
-        return windows.max(axis=(-2, -1))  # type: ignore[no-any-return]
+    def _windows(self, x: Any) -> Any:
+        """Every window, along the last two axes."""
+        x = _image(x, None, self.size, self.padding, type(self).__name__)
+        return _WINDOWS(_padded(x, self.padding, self.border), size=self.size, stride=self.stride)
 
     def config(self) -> dict[str, Any]:
         """The arguments that make an equal module."""
@@ -173,3 +170,33 @@ class MaxPool2d(Module):
     def extra_repr(self) -> str:
         """The window."""
         return str(self.size[0] if self.size[0] == self.size[1] else self.size)
+
+
+class MaxPool2d(_Pool2d):
+    """The largest number of every window of each channel; windows do not overlap unless `stride` says so.
+
+    Example:
+        >>> MaxPool2d(2)(np.arange(16.0).reshape(1, 1, 4, 4)).tolist()
+        [[[[5.0, 7.0], [13.0, 15.0]]]]
+    """
+
+    border = -math.inf
+
+    def forward(self, x: Any) -> Tensor:
+        """Images of shape (n, channels, rows, columns), or one of (channels, rows, columns)."""
+        return self._windows(x).max(axis=(-2, -1))  # type: ignore[no-any-return]
+
+
+class AvgPool2d(_Pool2d):
+    """The mean of every window of each channel, with the zeros of the border among its numbers, as torch has it.
+
+    Example:
+        >>> AvgPool2d(2)(np.arange(16.0).reshape(1, 1, 4, 4)).tolist()
+        [[[[2.5, 4.5], [10.5, 12.5]]]]
+    """
+
+    border = 0.0
+
+    def forward(self, x: Any) -> Tensor:
+        """Images of shape (n, channels, rows, columns), or one of (channels, rows, columns)."""
+        return self._windows(x).mean(axis=(-2, -1))  # type: ignore[no-any-return]

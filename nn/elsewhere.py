@@ -19,14 +19,14 @@ NAMES = {
     "Parameter": "a Tensor: self.weight = Tensor(…) is found", "ModuleList": "a list: self.layers = [Linear(…), …] is found",
     "ModuleDict": "a dictionary: self.layers = {…} is found", "ParameterList": "a list: self.weights = [Tensor(…), …] is found",
     "ParameterDict": "a dictionary: self.weights = {…} is found", "DataLoader": "nn.data.batches(x, y, …)", "TensorDataset": "nn.data.batches(x, y, …)",
-    "MultiStepLR": "nn.LambdaLR(optimizer, lambda epoch: …)", "lr_scheduler": "nn.StepLR and its kin", "utils": "nn.clip_grad_norm_",
+    "lr_scheduler": "nn.StepLR and its kin", "utils": "nn.clip_grad_norm_",
 }  # fmt: skip
 """Names of packages → what is written in their place."""
 
 METHODS = {
     "register_buffer": "self.name = array, with its name in the tuple `buffers` of the class", "register_parameter": "self.name = Tensor(…)",
     "add_module": "self.name = module, or setattr", "register_module": "self.name = module, or setattr", "append": "Sequential(*model, module)",
-    "named_children": "children(), which gives names and modules", "requires_grad_": "p.requires_grad = False for each p in parameters()",
+    "named_children": "children(), which gives names and modules",
     "to": "with dtype= where a layer is made", "float": "with dtype=np.float32 where a layer is made", "double": "with dtype=np.float64 where a layer is made",
     "cpu": "the module itself", "cuda": "the module itself", "compile": "nn.fit(model, x, y, loss=…, optimizer=…)", "fit": "nn.fit(model, x, y, …)",
     "predict": "nn.predict(model, x)", "evaluate": "nn.evaluate(model, x, y, …)", "save": "nn.save(model, path)",

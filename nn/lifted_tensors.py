@@ -18,7 +18,7 @@ from autograd_core import Tensor, lift, no_grad
 from autograd_core.errors import AutogradError
 
 from .activations import ELU, GELU, Identity, LeakyReLU, PReLU, ReLU, Sigmoid, SiLU, Softmax, Softplus, Tanh
-from .convolution import Conv2d, MaxPool2d
+from .convolution import AvgPool2d, Conv2d, MaxPool2d
 from .inference import target_for
 from .layers import Dropout, Flatten, Linear, Sequential
 from .lifted import SAFE_LOSSES, LiftedStep, equal_losses, verified
@@ -32,7 +32,7 @@ from .slots import Array
 __all__ = ["LiftedTensors", "liftable_tensors", "lifted_tensors"]
 
 _KNOWN = (
-    Sequential, Linear, Flatten, Dropout, LayerNorm, Conv2d, MaxPool2d,
+    Sequential, Linear, Flatten, Dropout, LayerNorm, Conv2d, MaxPool2d, AvgPool2d,
     Identity, Sigmoid, Tanh, ReLU, LeakyReLU, PReLU, ELU, SiLU, GELU, Softplus, Softmax,
 )  # fmt: skip
 _LARGE = 2**18                                 # numbers in all nodes of a batch from which on the arithmetic takes the time

@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 import numpy as np
 
 from autograd_core import Tensor, Value, record_call
-from autograd_core.arguments import as_numbers, checked, shown, unexpected
+from autograd_core.arguments import as_numbers, checked, shown
 from autograd_core.errors import OperandError, ShapeError, StructureError
 
 from .elsewhere import METHODS, Absent
+from .slots import forget_gradients
 
 __all__ = ["Entry", "Module", "listed"]
 
@@ -157,12 +158,34 @@ class Module:
         return sum(p.size if isinstance(p, Tensor) else 1 for p in self.parameters() if p.requires_grad)
 
     # ------------------------------------------------------------------------------------------------ training
-    def zero_grad(self, **theirs: Any) -> None:
-        """Forget the gradients of all parameters."""
-        if theirs:
-            raise unexpected("zero_grad", theirs)
-        for parameter in self.parameters():
-            parameter.grad = parameter._UNREACHED
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget the gradients of all parameters; with `set_to_none` False they become 0, as `Optimizer.zero_grad` says."""
+        forget_gradients(self.parameters(), set_to_none, "zero_grad")
+
+    @checked
+    def requires_grad_(self, requires_grad: bool = True) -> Self:
+        """Freeze all parameters (False), so that they are not trained, or thaw them; returns self.
+
+        Raises:
+            OperandError: a `Value` among them, which always gets its gradient; one that is not to be trained is left out of the optimiser.
+
+        Example:
+            >>> from nn import Linear, Sequential, Tanh
+            >>> model = Sequential(Linear(2, 3), Tanh(), Linear(3, 1))
+            >>> frozen = model[0].requires_grad_(False)
+            >>> [name for name, p in model.named_parameters() if p.requires_grad]
+            ['2.weight', '2.bias']
+        """
+        parameters = self.parameters()
+        if not requires_grad and any(isinstance(p, Value) for p in parameters):
+            raise OperandError(
+                f"requires_grad_: {type(self).__name__} computes on Values, which always get their gradients; to train only a part, give the "
+                "optimiser the parameters of that part."
+            )
+        for p in parameters:
+            if isinstance(p, Tensor):
+                p.requires_grad = requires_grad
+        return self
 
     @checked
     def train(self, mode: bool = True) -> Self:
@@ -215,10 +238,11 @@ class Module:
         return {entry.name: np.array(entry.read()) for entry in self.all_entries()}
 
     @checked
-    def load_state_dict(self, state: dict[str, Any]) -> Self:
+    def load_state_dict(self, state: dict[str, Any], strict: bool = True) -> Self:
         """Take the parameters and buffers from a dictionary as `state_dict` gives; returns self.
 
-        Everything is checked before anything is changed.
+        Everything is checked before anything is changed. With `strict` False names that only one of the two has are passed over, as for
+        taking over the layers of another model; what both have must fit all the same.
 
         Raises:
             StructureError: names are missing, or there are names that the model does not have.
@@ -227,12 +251,12 @@ class Module:
         entries = list(self.all_entries())
         names = {entry.name for entry in entries}
         missing, unknown = sorted(names - set(state)), sorted(map(str, set(state) - names))
-        if missing or unknown:
+        if strict and (missing or unknown):
             raise StructureError(
                 f"load_state_dict: {type(self).__name__} expects {listed(sorted(names))}; "
                 f"missing: {listed(missing)}; not expected: {listed(unknown)}. Build the model with the same layers first."
             )
-        arrays = []
+        entries, arrays = [entry for entry in entries if entry.name in state], []
         for entry in entries:
             array, expected = as_numbers(state[entry.name], "load_state_dict", entry.name), np.shape(entry.read())
             if array.shape != expected or array.dtype.kind not in "fiub":

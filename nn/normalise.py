@@ -1,9 +1,9 @@
-"""Normalisation: `BatchNorm1d` over the batch, `LayerNorm` over the features of each sample."""
+"""Normalisation: `BatchNorm1d` and `BatchNorm2d` over the batch, `LayerNorm` over the features of each sample."""
 
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from .layers import shape_of
 from .module import Module
 from .optimizer import bounded
 
-__all__ = ["BatchNorm1d", "LayerNorm"]
+__all__ = ["BatchNorm1d", "BatchNorm2d", "LayerNorm"]
 
 
 class BatchNorm1d(Module):
@@ -32,6 +32,8 @@ class BatchNorm1d(Module):
     """
 
     buffers = ("running_mean", "running_var", "num_batches_tracked")
+    shapes: ClassVar[dict[int, str]] = {2: "(n, {0})", 3: "(n, {0}, length)"}
+    """The shapes of inputs, by their number of axes."""
 
     @checked
     def __init__(self, features: Count, *, eps: float = 1e-5, momentum: float = 0.1, affine: bool = True, dtype: DType = np.float64) -> None:
@@ -43,22 +45,22 @@ class BatchNorm1d(Module):
         self.running_var: Any = np.ones(features, dtype=dtype)
         self.num_batches_tracked: Any = np.array(0)
         self.features = features
-        self.eps = float(bounded("BatchNorm1d: eps", eps))
-        self.momentum = float(bounded("BatchNorm1d: momentum", momentum, 0.0, 1.0))
+        self.eps = float(bounded(f"{type(self).__name__}: eps", eps))
+        self.momentum = float(bounded(f"{type(self).__name__}: momentum", momentum, 0.0, 1.0))
 
     def forward(self, x: Any) -> Any:
         """The batch, each feature with mean 0 and variance 1, then scaled and shifted."""
-        shape = shape_of(x)
-        if len(shape) not in (2, 3) or shape[1] != self.features:
-            raise ShapeError(f"BatchNorm1d: received shape {shape}, expected (n, {self.features}) or (n, {self.features}, length).")
-        axes: Any = 0 if len(shape) == 2 else (0, 2)
-        side = (self.features,) if len(shape) == 2 else (self.features, 1)
+        shape, who = shape_of(x), type(self).__name__
+        if len(shape) not in self.shapes or shape[1] != self.features:
+            raise ShapeError(f"{who}: received shape {shape}, expected {' or '.join(self.shapes.values()).format(self.features)}.")
+        axes: Any = 0 if len(shape) == 2 else (0, *range(2, len(shape)))
+        side = (self.features,) + (1,) * (len(shape) - 2)
         x = x if isinstance(x, Tensor) else Tensor(x, requires_grad=False)
         if self.training:
             count = x.size // self.features
             if count < 2:
                 raise ShapeError(
-                    f"BatchNorm1d: received {count} value per feature in training, expected at least 2; use eval() for single samples, "
+                    f"{who}: received {count} value per feature in training, expected at least 2; use eval() for single samples, "
                     "and fit(drop_last=True) where the last batch is one."
                 )
             mean, var = x.mean(axis=axes, keepdims=True), x.var(axis=axes, keepdims=True)
@@ -88,6 +90,18 @@ class BatchNorm1d(Module):
     def extra_repr(self) -> str:
         """The number of features."""
         return str(self.features)
+
+
+class BatchNorm2d(BatchNorm1d):
+    """`BatchNorm1d` of images: each channel of inputs of shape (n, features, height, width), with μ, σ² over batch and places.
+
+    Example:
+        >>> norm = BatchNorm2d(1)
+        >>> norm(np.array([[[[1.0, 3.0]]]])).data.round(3).tolist(), norm.running_mean.tolist()
+        ([[[[-1.0, 1.0]]]], [0.2])
+    """
+
+    shapes: ClassVar[dict[int, str]] = {4: "(n, {0}, height, width)"}
 
 
 class LayerNorm(Module):

@@ -9,11 +9,11 @@ from typing import Any, ClassVar
 import numpy as np
 
 from autograd_core import Tensor, Value
-from autograd_core.arguments import as_numbers, checked, shown, unexpected
+from autograd_core.arguments import as_numbers, checked, shown
 from autograd_core.errors import OperandError, ShapeError, StructureError
 from autograd_core.warn import warned
 
-from .slots import Array, Slot, State, TensorSlot, Update, ValuesSlot
+from .slots import Array, Slot, State, TensorSlot, Update, ValuesSlot, forget_gradients
 
 __all__ = ["Optimizer", "bounded"]
 
@@ -121,13 +121,13 @@ class Optimizer:
         """The parameters of all groups."""
         return [p for group in self.param_groups for p in group["params"]]
 
-    def zero_grad(self, **theirs: Any) -> None:
-        """Forget the gradients of all parameters."""
-        if theirs:
-            raise unexpected("zero_grad", theirs)
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget the gradients of all parameters: a step leaves a tensor alone that none reaches afterwards.
+
+        With `set_to_none` False gradients become 0, and momentum and weight decay move such a tensor on.
+        """
         for group in self.param_groups:
-            for parameter in group["params"]:
-                parameter.grad = parameter._UNREACHED
+            forget_gradients(group["params"], set_to_none, "zero_grad")
 
     @np.errstate(all="ignore")
     def step(self) -> None:

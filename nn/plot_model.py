@@ -167,6 +167,9 @@ def _inside(model: Any, x: Any, y: Any, loss: Any) -> list[tuple[str, str, np.nd
     return found
 
 
+_NO_ACTIVATIONS = {"Linear", "Flatten", "Dropout", "Conv2d", "BatchNorm1d", "BatchNorm2d", "LayerNorm", "MaxPool2d", "AvgPool2d"}
+
+
 @checked
 def layer_histograms(model: Module, x: Numbers, y: Numbers, *, loss: str | Callable[..., Any] = "mse", only_activations: bool = True) -> Any:
     """Histograms of what each layer puts out (top) and of ∂L/∂output (bottom), with the share that is saturated or dead.
@@ -179,7 +182,7 @@ def layer_histograms(model: Module, x: Numbers, y: Numbers, *, loss: str | Calla
     if not all(np.isfinite(outputs).all() and np.isfinite(gradients).all() for *_, outputs, gradients in rows):
         raise OperandError("layer_histograms: received samples that give nan or inf, expected finite outputs and gradients.")
     if only_activations and isinstance(model, Sequential):
-        chosen = [r for r in rows if r[1] not in ("Linear", "Flatten", "Dropout", "Conv2d", "BatchNorm1d", "LayerNorm", "MaxPool2d")]
+        chosen = [r for r in rows if r[1] not in _NO_ACTIVATIONS]
         rows = chosen or rows
     figure, axes = pyplot().subplots(2, len(rows), figsize=(2.7 * len(rows) + 0.8, 4.8), layout="constrained", squeeze=False)
     widest = max(float(np.abs(g).max(initial=0.0)) for *_, g in rows) or 1.0

@@ -1,4 +1,4 @@
-"""Learning-rate schedules with torch's names: `StepLR`, `ExponentialLR`, `CosineAnnealingLR`, `LambdaLR`, `ReduceLROnPlateau`."""
+"""Learning-rate schedules with torch's names: `StepLR`, `MultiStepLR`, `ExponentialLR`, `CosineAnnealingLR`, `LambdaLR`, `ReduceLROnPlateau`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from autograd_core.errors import OperandError, StructureError
 
 from .optimizer import Optimizer, bounded
 
-__all__ = ["CosineAnnealingLR", "ExponentialLR", "LambdaLR", "ReduceLROnPlateau", "Schedule", "StepLR"]
+__all__ = ["CosineAnnealingLR", "ExponentialLR", "LambdaLR", "MultiStepLR", "ReduceLROnPlateau", "Schedule", "StepLR"]
 
 
 def _alike(value: Any, now: Any) -> bool:
@@ -139,6 +139,36 @@ class StepLR(Schedule):
         return lr if self.epoch % self.step_size else lr * self.gamma
 
 
+class MultiStepLR(Schedule):
+    """η · γ^(how many milestones have been reached): down by a factor at epochs of your own; one that stands twice counts twice.
+
+    Example:
+        >>> from nn import SGD, Linear
+        >>> schedule = MultiStepLR(SGD(Linear(1, 1).parameters(), lr=0.8), [2, 3], 0.5)
+        >>> rates = []
+        >>> for epoch in range(5):
+        ...     rates += schedule.get_last_lr()
+        ...     schedule.step()
+        >>> rates
+        [0.8, 0.8, 0.4, 0.2, 0.2]
+    """
+
+    @checked
+    def __init__(self, optimizer: Optimizer, milestones: list[int] | tuple[int, ...], gamma: float = 0.1) -> None:
+        """`milestones` are the epochs of the steps."""
+        self.milestones = sorted(int(bounded("MultiStepLR: milestones", m)) for m in milestones)
+        self.gamma = float(bounded("MultiStepLR: gamma", gamma))
+        super().__init__(optimizer)
+
+    @checked
+    def rate(self, base: float, epoch: int) -> float:
+        """The rate of an epoch."""
+        return base * self.gamma ** sum(m <= epoch for m in self.milestones)
+
+    def _following(self, lr: float, base: float, planned: float) -> float:  # noqa: ARG002
+        return lr * self.gamma ** self.milestones.count(self.epoch)
+
+
 class ExponentialLR(Schedule):
     """η · γ^epoch: down by a factor every epoch.
 
@@ -227,7 +257,7 @@ class LambdaLR(Schedule):
 
 
 class ReduceLROnPlateau(Schedule):
-    """Down by a factor when the validation loss has not fallen for more than `patience` epochs.
+    """Down by a factor when the validation loss has not fallen, or with `mode` "max" a score not risen, for more than `patience` epochs.
 
     Example:
         >>> from nn import SGD, Linear
@@ -239,13 +269,19 @@ class ReduceLROnPlateau(Schedule):
     """
 
     @checked
-    def __init__(self, optimizer: Optimizer, factor: float = 0.1, patience: Annotated[int, 0] = 10, threshold: float = 1e-4, min_lr: float = 0.0) -> None:
+    def __init__(
+        self, optimizer: Optimizer, factor: float = 0.1, patience: Annotated[int, 0] = 10, threshold: float = 1e-4, min_lr: float = 0.0,
+        *, mode: str = "min",
+    ) -> None:  # fmt: skip
         """`threshold` is the relative improvement that counts."""
+        if mode not in ("min", "max"):
+            raise OperandError(f"ReduceLROnPlateau: received mode={mode!r}, expected 'min' for a loss or 'max' for a score.")
         if not 0.0 < factor < 1.0:
             raise OperandError(f"ReduceLROnPlateau: received factor={factor!r}, expected a number between 0 and 1.")
         self.factor, self.patience, self.threshold = float(factor), int(patience), float(threshold)
         self.min_lr = float(bounded("ReduceLROnPlateau: min_lr", min_lr))
-        self.best, self.bad, self.reductions = math.inf, 0, 0
+        self.mode = mode
+        self.best, self.bad, self.reductions = math.inf if mode == "min" else -math.inf, 0, 0
         self._reduced = False
         super().__init__(optimizer)
 
@@ -259,14 +295,14 @@ class ReduceLROnPlateau(Schedule):
 
     @checked
     def step(self, metric: Numbers | None = None) -> None:
-        """An epoch has gone by, with this loss: a number, or a `Value` or `Tensor` of one element."""
+        """An epoch has gone by, with this loss or score: a number, or a `Value` or `Tensor` of one element."""
         if metric is None:
             raise OperandError("ReduceLROnPlateau.step: received no loss, expected step(loss).")
         metric = as_numbers(metric, "ReduceLROnPlateau.step", "metric")
         if metric.size != 1:
             raise OperandError(f"ReduceLROnPlateau.step: received an array of shape {metric.shape}, expected one number.")
         metric = float(metric.reshape(()))
-        if metric < self.best * (1.0 - self.threshold):
+        if metric < self.best * (1.0 - self.threshold) if self.mode == "min" else metric > self.best * (1.0 + self.threshold):
             self.best, self.bad = float(metric), 0
         else:
             self.bad += 1

@@ -6,22 +6,33 @@ While a run is lifted, slots that stand for parts of the program's vector take t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 import numpy as np
 
 from autograd_core import Tensor, Value
-from autograd_core.arguments import as_numbers
+from autograd_core.arguments import as_numbers, truth
 from autograd_core.errors import OperandError, ShapeError
 
-__all__ = ["Array", "Slot", "State", "TensorSlot", "Update", "ValuesSlot", "settle"]
+__all__ = ["Array", "Slot", "State", "TensorSlot", "Update", "ValuesSlot", "forget_gradients", "settle"]
 
 Array = np.ndarray
 State = dict[str, Array]
 """Running averages by name, each of the slot's shape, and the number of updates."""
 Update = Callable[[Array, Array, State, dict[str, Any]], None]
 """`update(data, gradient, state, group)` of an optimiser: writes the new data into `data`."""
+
+
+def forget_gradients(parameters: Iterable[Any], to_none: bool, who: str) -> None:
+    """Make the gradients of parameters what they were before anything had flowed, or, without `to_none`, what has flowed to 0."""
+    if to_none is True or truth(to_none, who, "set_to_none"):
+        for parameter in parameters:
+            parameter.grad = parameter._UNREACHED
+        return
+    for parameter in parameters:
+        if parameter._flowed:
+            parameter.grad = np.zeros_like(parameter._value) if parameter.is_array else 0.0
 
 
 def settle(parameter: Any, who: str) -> None:

@@ -285,6 +285,8 @@ def _plan(schedule: Schedule | Callable[[Optimizer], Schedule] | None, optimizer
         raise OperandError(
             f"fit: the function given as schedule made a {type(plan).__name__}, expected a Schedule, as in lambda optimizer: StepLR(optimizer, 10)."
         )
+    if isinstance(plan, ReduceLROnPlateau) and plan.mode == "max":
+        raise OperandError("fit: received a ReduceLROnPlateau with mode='max', expected mode='min': what it is told after each epoch is a loss.")
     if plan.optimizer is not optimizer:
         raise OperandError(
             f"fit: received a {type(plan).__name__} that sets the rates of another optimiser, expected one of the optimiser of this run, as in "

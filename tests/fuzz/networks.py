@@ -78,7 +78,7 @@ class Draw:
         seed = int(self.rng.integers(1 << 30))
         if self.theirs:
             return getattr(self.lib, name)(*sizes, **options).to(self.torch.float32 if self.dtype == np.float32 else self.torch.float64)
-        random = {} if name in ("LayerNorm", "BatchNorm1d", "PReLU") else {"rng": seed}
+        random = {} if name in ("LayerNorm", "BatchNorm1d", "BatchNorm2d", "PReLU") else {"rng": seed}
         return getattr(self.lib, name)(*sizes, dtype=self.dtype, **random, **options)
 
     def linear(self, nin, nout):
@@ -164,11 +164,13 @@ class Draw:
             out, size, stride, padding = self.int(1, 3), (self.int(1, 3), self.int(1, 3)), (self.int(1, 2), self.int(1, 2)), (self.int(0, 2), self.int(0, 2))
             modules.append(self.weights("Conv2d", channels, out, size, stride=stride, padding=padding, bias=self.chance()))
             channels, h, w = out, *((m + 2 * p - s) // q + 1 for m, p, s, q in zip((h, w), padding, size, stride, strict=True))
+            if self.chance(0.3) and n * h * w > 1:
+                modules.append(self.weights("BatchNorm2d", channels, eps=self.pick(1e-5, 1e-2), momentum=self.pick(0.1, 0.4), affine=self.chance(0.8)))
             modules.append(self.activation(channels))
             window, step, border = (self.int(1, 2), self.int(1, 3)), self.pick(None, 1, 2), (0, self.int(0, 1))
             border = (0, min(border[1], window[1] // 2))
             if self.chance() and h >= window[0] and w + 2 * border[1] >= window[1]:
-                modules.append(lib.MaxPool2d(window, stride=step, padding=border))
+                modules.append(getattr(lib, self.pick("MaxPool2d", "AvgPool2d"))(window, stride=step, padding=border))
                 steps = window if step is None else (step, step)
                 h, w = ((m + 2 * p - s) // q + 1 for m, p, s, q in zip((h, w), border, window, steps, strict=True))
             if h < 3 or w < 3:

@@ -94,16 +94,6 @@ def test_arguments_that_a_layer_does_not_have_are_answered_with_its_signature(ma
         make()
 
 
-def test_gradients_are_forgotten_without_options():
-    model = nn.Linear(2, 1, rng=0)
-    for owner in (model, nn.SGD(model.parameters(), lr=0.1)):
-        with pytest.raises(TypeError, match=r"'set_to_none'; here it is written zero_grad\(\) alone: gradients become None$"):
-            owner.zero_grad(set_to_none=True)
-        model(np.ones((1, 2))).sum().backward()
-        owner.zero_grad()
-        assert model.weight.grad is None
-
-
 def test_a_softmax_over_a_dimension_is_one_over_an_axis():
     with pytest.raises(TypeError, match="'dim'; here it is written axis$"):
         nn.activations.softmax(np.ones((2, 2)), dim=1)

@@ -41,7 +41,7 @@ MODELS = [
     lambda: nn.Layer(3, 2, activation="sigmoid", rng=0),
     lambda: nn.Perceptron(3, rng=0),
     lambda: nn.Linear(2, 3, dtype=np.float32, rng=0),
-    lambda: nn.Sequential(nn.Conv2d(1, 2, (2, 3), stride=2, padding=(1, 0), rng=0), nn.MaxPool2d(2), nn.Flatten(), nn.LayerNorm(4), nn.ELU(0.5)),
+    lambda: nn.Sequential(nn.Conv2d(1, 2, (2, 3), stride=2, padding=(1, 0), rng=0), nn.BatchNorm2d(2), nn.MaxPool2d(2), nn.AvgPool2d(1, padding=0), nn.Flatten(), nn.LayerNorm(4), nn.ELU(0.5)),
     lambda: nn.Sequential(nn.Embedding(5, 3, rng=0), nn.LSTM(3, 2, 2, batch_first=True, rng=0)),
     lambda: nn.Sequential(nn.Linear(2, 2, rng=0), nn.LeakyReLU(0.2), nn.Softmax(1), nn.GELU(), nn.SiLU(), nn.Softplus(), nn.Sigmoid(), nn.Tanh(), nn.Identity()),
 ]
@@ -353,7 +353,7 @@ def test_resuming_a_run_that_was_over(tmp_path):
 
 
 def test_files_keep_the_dtype(tmp_path):
-    modules = [nn.Linear(2, 3, dtype=np.float32), nn.BatchNorm1d(3, dtype=np.float32), nn.LayerNorm(3, dtype=np.float32), nn.PReLU(3, dtype=np.float32),
+    modules = [nn.Linear(2, 3, dtype=np.float32), nn.BatchNorm1d(3, dtype=np.float32), nn.BatchNorm2d(3, dtype=np.float32), nn.LayerNorm(3, dtype=np.float32), nn.PReLU(3, dtype=np.float32),
                nn.RNNCell(2, 3, dtype=np.float32), nn.LSTMCell(2, 3, dtype=np.float32), nn.RNN(2, 3, dtype=np.float32),
                nn.GRUCell(2, 3, dtype=np.float32), nn.GRU(2, 3, 2, dtype=np.float32),
                nn.LSTM(2, 3, 2, dtype=np.float32), nn.Embedding(4, 2, dtype=np.float32), nn.Conv2d(1, 2, 3, dtype=np.float32)]  # fmt: skip

@@ -429,6 +429,7 @@ def test_predict_restores_the_mode():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        ({"schedule": lambda optimizer: nn.ReduceLROnPlateau(optimizer, mode="max")}, "a ReduceLROnPlateau with mode='max', expected mode='min'"),
         ({"schedule": lambda optimizer: 3}, "the function given as schedule made a int, expected a Schedule"),
         ({"loss": lambda p, t: None}, "the loss function gave None, expected one number"),
         ({"loss": lambda p, t: nn.mse_loss(p, t, reduction="none"), "lift": False}, "expected one number, as a Value or a Tensor"),

@@ -83,6 +83,19 @@ def test_batch_norm(torch, shape, affine):
 
 
 @pytest.mark.oracle
+@pytest.mark.parametrize("shape", [(4, 3, 5, 2), (1, 3, 1, 2), (2, 3, 1, 1)])
+@pytest.mark.parametrize("affine", [True, False])
+@pytest.mark.parametrize("momentum", [0.1, 1.0])
+def test_batch_norm_of_images(torch, shape, affine, momentum):
+    mine = nn.BatchNorm2d(3, affine=affine, momentum=momentum)
+    if affine:
+        mine.weight.data = rng.normal(size=3)
+        mine.bias.data = rng.normal(size=3)
+    theirs = torch.nn.BatchNorm2d(3, affine=affine, momentum=momentum)
+    assert_equals_torch(torch, mine, theirs, rng.normal(size=shape) * 3 + 1, modes=(True, True, False))
+
+
+@pytest.mark.oracle
 @pytest.mark.parametrize("axes", [5, (3, 5)])
 def test_layer_norm(torch, axes):
     mine = nn.LayerNorm(axes)
@@ -101,8 +114,10 @@ def test_convolution(torch, options, size, images):
 @pytest.mark.oracle
 @pytest.mark.parametrize("options", [{}, {"stride": 1}, {"stride": (2, 1)}, {"padding": 1}])
 @pytest.mark.parametrize("images", [(2,), ()])
-def test_max_pool(torch, options, images):
-    assert_equals_torch(torch, nn.MaxPool2d(2, **options), torch.nn.MaxPool2d(2, **options), rng.normal(size=(*images, 3, 6, 5)))
+@pytest.mark.parametrize("kind", ["MaxPool2d", "AvgPool2d"])
+@pytest.mark.parametrize("size", [2, (3, 2)])
+def test_pooling(torch, kind, size, options, images):
+    assert_equals_torch(torch, getattr(nn, kind)(size, **options), getattr(torch.nn, kind)(size, **options), rng.normal(size=(*images, 3, 6, 5)))
 
 
 @pytest.mark.oracle
@@ -211,7 +226,8 @@ def test_float32_stays_float32():
                    nn.BatchNorm1d(5, dtype=np.float32), nn.ReLU(), nn.GELU(), nn.Softmax(), nn.ELU()):
         assert module(Tensor(x)).dtype == np.float32, module
     image = Tensor(rng.normal(size=(1, 1, 4, 4)).astype(np.float32))
-    assert nn.MaxPool2d(2)(nn.Conv2d(1, 2, 3, padding=1, dtype=np.float32, rng=0)(image)).dtype == np.float32
+    for pool in (nn.MaxPool2d(2), nn.AvgPool2d(2)):
+        assert pool(nn.BatchNorm2d(2, dtype=np.float32)(nn.Conv2d(1, 2, 3, padding=1, dtype=np.float32, rng=0)(image))).dtype == np.float32
     model = nn.Sequential(nn.Linear(5, 3, dtype=np.float32, rng=0), nn.Tanh())
     loss = nn.cross_entropy(model(Tensor(x)), [0, 1, 2])
     loss.backward()
@@ -225,6 +241,7 @@ def test_float32_stays_float32():
 NARROW = {
     "Linear": (lambda: nn.Linear(4, 3, dtype=np.float32), (2, 4)), "PReLU": (lambda: nn.PReLU(4, dtype=np.float32), (2, 4)),
     "BatchNorm1d": (lambda: nn.BatchNorm1d(4, dtype=np.float32), (3, 4)), "BatchNorm1d of sequences": (lambda: nn.BatchNorm1d(4, dtype=np.float32), (2, 4, 3)),
+    "BatchNorm2d": (lambda: nn.BatchNorm2d(3, dtype=np.float32), (2, 3, 4, 2)),
     "LayerNorm": (lambda: nn.LayerNorm(4, dtype=np.float32), (2, 4)), "Conv2d": (lambda: nn.Conv2d(1, 2, 3, dtype=np.float32), (2, 1, 4, 4)),
     "RNNCell": (lambda: nn.RNNCell(4, 2, dtype=np.float32), (3, 4)), "LSTMCell": (lambda: nn.LSTMCell(4, 2, dtype=np.float32), (3, 4)),
     "GRUCell": (lambda: nn.GRUCell(4, 2, dtype=np.float32), (3, 4)), "GRU": (lambda: nn.GRU(4, 2, dtype=np.float32), (5, 3, 4)),
@@ -299,6 +316,7 @@ def test_what_layers_say_of_themselves():
     said = {
         "Conv2d(1, 2, (3, 3))": nn.Conv2d(1, 2, 3), "Conv2d(1, 2, (2, 3), stride=(2, 2))": nn.Conv2d(1, 2, (2, 3), stride=2),
         "Conv2d(1, 2, (3, 3), padding=(0, 1))": nn.Conv2d(1, 2, 3, padding=(0, 1)), "MaxPool2d(2)": nn.MaxPool2d(2), "MaxPool2d((2, 3))": nn.MaxPool2d((2, 3)),
+        "AvgPool2d(2)": nn.AvgPool2d(2, stride=1), "BatchNorm2d(4)": nn.BatchNorm2d(4),
         "BatchNorm1d(4)": nn.BatchNorm1d(4), "LayerNorm(4)": nn.LayerNorm(4), "LayerNorm((2, 3) = 6)": nn.LayerNorm((2, 3)),
     }  # fmt: skip
     assert {repr(layer): type(layer) for layer in said.values()} == {text: type(layer) for text, layer in said.items()}
@@ -313,6 +331,11 @@ def test_what_layers_say_of_themselves():
         (lambda: nn.Conv2d(1, 1, 2, stride=(1, 0)), r"Conv2d: stride: received \(1, 0\)"),
         (lambda: nn.Conv2d(1, 1, 2, padding=-1), "Conv2d: padding: received -1, expected an integer of at least 0"),
         (lambda: nn.MaxPool2d(2, stride=0), "MaxPool2d: stride: received 0"),
+        (lambda: nn.AvgPool2d((0, 2)), r"AvgPool2d: size: received \(0, 2\)"),
+        (lambda: nn.AvgPool2d(2, padding=2), "AvgPool2d: received padding=2, expected at most half of the window"),
+        (lambda: nn.BatchNorm2d(2)(np.ones((3, 2, 2))), r"BatchNorm2d: received shape \(3, 2, 2\), expected \(n, 2, height, width\)\."),
+        (lambda: nn.BatchNorm2d(2)(np.ones((1, 2, 1, 1))), "BatchNorm2d: received 1 value per feature in training"),
+        (lambda: nn.BatchNorm2d(2, momentum=2.0), "BatchNorm2d: momentum: received 2.0"),
         (lambda: nn.LayerNorm(()), r"LayerNorm: received shape \(\), expected the lengths of the last axes"),
         (lambda: nn.LayerNorm((2, 0)), r"LayerNorm: received shape \(2, 0\)"),
         (lambda: nn.BatchNorm1d(2)(np.ones((3, 4))), r"received shape \(3, 4\), expected \(n, 2\) or \(n, 2, length\)"),
@@ -353,6 +376,39 @@ def test_a_module_in_two_places(torch):
     assert np.allclose(tied(x).data, torchs(torch.tensor(x)).detach().numpy(), atol=1e-6)
     layer.itself = layer                       # a module that holds itself is no endless walk
     assert len(tied.state_dict()) == 4
+
+
+def test_a_state_that_fits_in_part_is_taken_over_where_that_is_asked_for():
+    trained, model = (nn.Sequential(nn.Linear(4, 8, rng=seed), nn.BatchNorm1d(8), nn.Linear(8, out, rng=seed)) for seed, out in ((0, 3), (1, 2)))
+    trained(X[:, :4])
+    before, state = model.state_dict(), trained.state_dict()
+    body = {name: array for name, array in state.items() if not name.startswith("2.")}
+    with pytest.raises(StructureError, match=r"missing: 2\.bias, 2\.weight; not expected: head"):
+        model.load_state_dict({**body, "head": np.ones(2)})
+    with pytest.raises(ShapeError, match=r"'2\.weight' is an array of float64 of shape \(3, 8\), expected real numbers of shape \(2, 8\)"):
+        model.load_state_dict(state, strict=False)
+    assert all(np.array_equal(model.state_dict()[name], array) for name, array in before.items())
+    assert model.load_state_dict({**body, "head": "anything"}, strict=False) is model
+    for name, array in model.state_dict().items():
+        assert np.array_equal(array, body.get(name, before[name])), name
+    assert model.load_state_dict({}, False) is model
+    with pytest.raises(OperandError, match="strict"):
+        model.load_state_dict(before, strict="no")
+
+
+def test_a_module_is_frozen_and_thawed_as_a_whole():
+    inner = nn.Sequential(nn.Linear(5, 3, rng=0), nn.PReLU())
+    model = nn.Sequential(inner, nn.Linear(3, 2, rng=1))
+    assert inner.requires_grad_(requires_grad=False) is inner
+    model(X).sum().backward()
+    assert [p.grad is None for p in model.parameters()] == [True, True, True, False, False]
+    assert model.number_of_parameters() == 8
+    model.requires_grad_()
+    assert all(p.requires_grad for p in model.parameters()) and model.number_of_parameters() == 27
+    scalar = nn.MLP(2, [1], rng=0)
+    assert scalar.requires_grad_() is scalar
+    with pytest.raises(OperandError, match="requires_grad_: MLP computes on Values, which always get their gradients"):
+        scalar.requires_grad_(False)
 
 
 def test_state_dict_and_structure():

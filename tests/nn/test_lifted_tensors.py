@@ -71,6 +71,8 @@ CASES = {
     "images": {"x": rng.normal(size=(ROWS, 1, 1, 3)), "model": nn.Sequential(nn.Flatten(), network())},
     "convolution": {"x": rng.normal(size=(ROWS, 1, 4, 4)), "model": nn.Sequential(
         nn.Conv2d(1, 2, 3, padding=1, rng=0), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(8, 3, rng=1))},
+    "mean pooling": {"x": rng.normal(size=(ROWS, 1, 4, 4)), "model": nn.Sequential(
+        nn.Conv2d(1, 2, 3, rng=0), nn.Tanh(), nn.AvgPool2d(2, stride=1, padding=1), nn.Flatten(), nn.Linear(18, 3, rng=1))},
     "in Fortran's order": {"x": np.asfortranarray(X)},
     "dropout": {"model": nn.Sequential(nn.Dropout(0.2, rng=5), nn.Linear(3, 6, rng=0), nn.ReLU(), nn.Dropout(0.5, rng=6), nn.Linear(6, 3, rng=1)), "validation": 0.25},
     "one dropout, three times": {"model": (lambda d: nn.Sequential(d, nn.Linear(3, 6, rng=0), d, nn.Tanh(), nn.Linear(6, 3, rng=1), d))(nn.Dropout(0.3, rng=5))},

@@ -44,6 +44,8 @@ CASES = [
 ]
 SCHEDULES = [
     ("StepLR", {"step_size": 7, "gamma": 0.5}),
+    ("MultiStepLR", {"milestones": [30, 4, 4, 11], "gamma": 0.7}),
+    ("MultiStepLR", {"milestones": (0, 3)}),
     ("ExponentialLR", {"gamma": 0.97}),
     ("CosineAnnealingLR", {"T_max": 30, "eta_min": 1e-4}),
     ("LambdaLR", {"lr_lambda": lambda epoch: 1.0 / (1.0 + 0.1 * epoch)}),
@@ -163,13 +165,14 @@ def test_clipping_equals_torch(torch, kind):
 
 @pytest.mark.oracle
 @pytest.mark.parametrize("min_lr", [0.0, 0.03, 0.5])
-def test_plateau_schedule_equals_torch(torch, min_lr):
+@pytest.mark.parametrize("mode", ["min", "max"])
+def test_plateau_schedule_equals_torch(torch, min_lr, mode):
     losses = [1.0, 0.9, 0.95, 0.96, 0.97, 0.8, 0.81, 0.82, 0.83, 0.84, 0.85, 0.7]
     p, q = Tensor(np.ones(2)), torch.ones(2, requires_grad=True)
     a, b = nn.SGD([p], lr=0.1), torch.optim.SGD([q], lr=0.1)
-    mine = nn.ReduceLROnPlateau(a, factor=0.5, patience=2, min_lr=min_lr)
-    reference = torch.optim.lr_scheduler.ReduceLROnPlateau(b, factor=0.5, patience=2, min_lr=min_lr)
-    for loss in losses:
+    mine = nn.ReduceLROnPlateau(a, factor=0.5, patience=2, min_lr=min_lr, mode=mode)
+    reference = torch.optim.lr_scheduler.ReduceLROnPlateau(b, factor=0.5, patience=2, min_lr=min_lr, mode=mode)
+    for loss in [*losses, -0.5, math.nan, -math.inf, 0.2, *(1.5, math.inf, 0.0)] if mode == "min" else [*losses[::-1], math.nan, 1.1, 1.11, 0.5, 0.5, 0.5]:
         mine.step(loss)
         reference.step(loss)
         assert a.lr == pytest.approx(b.param_groups[0]["lr"], rel=1e-12)
@@ -228,6 +231,7 @@ def test_a_schedule_that_is_resumed_anywhere_has_the_rates_of_one_that_never_sto
 
 
 CHAINED = [
+    ("MultiStepLR", {"milestones": (9, 2, 9, 5), "gamma": 0.5}),
     ("StepLR", {"step_size": 3, "gamma": 0.5}), ("StepLR", {"step_size": 2, "gamma": 0.0}), ("ExponentialLR", {"gamma": 0.9}),
     ("CosineAnnealingLR", {"T_max": 5, "eta_min": 0.01}), ("CosineAnnealingLR", {"T_max": 1}), ("LambdaLR", {"lr_lambda": lambda epoch: 2.0 / (2.0 + epoch)}),
     ("ReduceLROnPlateau", {"factor": 0.5, "patience": 1, "min_lr": 0.02}),
@@ -422,6 +426,10 @@ def test_bad_input():
         nn.CosineAnnealingLR(optimizer, T_max=0)
     with pytest.raises(OperandError, match="LambdaLR: expected a function of the epoch, or 2 of them"):
         nn.LambdaLR(optimizer, [lambda epoch: 1.0])
+    with pytest.raises(OperandError, match="MultiStepLR: milestones: received -1, expected a number of at least 0"):
+        nn.MultiStepLR(optimizer, [3, -1])
+    with pytest.raises(OperandError, match="received mode='best', expected 'min' for a loss or 'max' for a score"):
+        nn.ReduceLROnPlateau(optimizer, mode="best")
     with pytest.raises(OperandError, match="received no loss"):
         nn.ReduceLROnPlateau(optimizer).step()
     with pytest.raises(NotImplementedError):
@@ -566,6 +574,33 @@ def test_what_a_schedule_and_an_optimiser_say():
     optimizer = nn.SGD([Value(1.0), Value(2.0)], lr=0.5)
     assert nn.LambdaLR(optimizer, lambda epoch: 1.0 / (1 + epoch)).rate(0.5, 4) == 0.1
     assert repr(optimizer) == "SGD(2 parameters, lr=0.5, momentum=0.0, nesterov=False, weight_decay=0.0, dampening=0.0, maximize=False)"
+
+
+def test_gradients_that_are_made_0_move_a_tensor_on_and_those_that_are_forgotten_do_not():
+    def trained(set_to_none, library=nn, of=Tensor):
+        p, unreached = of([1.0, 2.0]), of([3.0])
+        optimizer = library.SGD([p, unreached], lr=0.1, momentum=0.9, weight_decay=0.01)
+        for step in range(3):
+            optimizer.zero_grad(set_to_none=set_to_none)
+            if step == 0:
+                (p * p).sum().backward()
+            optimizer.step()
+        return np.asarray(p.data), np.asarray(unreached.data), p.grad
+
+    torch = pytest.importorskip("torch")
+    for set_to_none in (True, False):
+        mine = trained(set_to_none)
+        reference = trained(set_to_none, torch.optim, lambda data: torch.tensor(data, dtype=torch.float64, requires_grad=True))
+        np.testing.assert_allclose(mine[0], reference[0], rtol=1e-12)
+        assert mine[1] == 3.0 == reference[1]
+        assert (mine[2] is None) == (reference[2] is None) == set_to_none
+    model = nn.MLP(2, [1], rng=0)
+    model([1.0, 2.0]).backward()
+    model.zero_grad(set_to_none=False)
+    assert [p.grad for p in model.parameters()] == [0.0] * 3
+    for owner in (model, nn.SGD([Value(1.0)])):
+        with pytest.raises(OperandError, match="zero_grad: received set_to_none='no', expected True or False"):
+            owner.zero_grad("no")
 
 
 def test_a_read_only_array_is_left_alone():
