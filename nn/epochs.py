@@ -10,32 +10,33 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from autograd_core import Tensor, Value
 from autograd_core.arguments import shown
-from autograd_core.errors import OperandError
+from autograd_core.errors import AutogradError, OperandError
 from autograd_core.modes import anomaly_detected
-from autograd_core.warn import warned
 
 from .clipping import clip_grad_norm_
 from .data import batches
 from .inference import as_plain, forward, is_scalar, number_of, predict, target_for
-from .lifted import LiftedStep
+from .lifted import LiftedStep, replayable
 from .lifted_tensors import liftable_tensors, lifted_tensors
 from .lifted_values import liftable_values, lifted_values
 from .losses import LOSSES
 from .metrics import Metric
 from .module import Module
+from .pairs import warn_if_broadcast
 from .training import Training
 
 __all__ = ["Epoch"]
 
 Array = np.ndarray
 
-_MATTERS = 50                                  # steps of a tensor model from which on it pays to record one for good
+_PAYS = {True: 4, False: 50}                   # steps of a scalar, and of a tensor model, from which on it pays to record one for good
 
 
 class Epoch:
@@ -54,39 +55,67 @@ class Epoch:
         self.training, self.x, self.y = training, x, y
         self.loss, self.penalty, self.metrics, self.clip_norm, self.epochs = loss, penalty, metrics, clip_norm, epochs
         self.size, self.shuffle, self.drop_last = min(batch_size or len(x), len(x)), batch_size is not None, drop_last
+        self.sizes = [self.size] if drop_last or not len(x) % self.size else [self.size, len(x) % self.size]
         self.batches = len(x) // self.size if drop_last else math.ceil(len(x) / self.size)
         self.scalar = is_scalar(training.model)
         self.lift = lift
         self.program: LiftedStep | None = None
-        self._tried = False
-        if lift or (self.scalar and (resumable or epochs * (len(x) // self.size) > 3)):   # all parts of a resumed run are lifted, or none is
-            self.program = self._lifted()
+        self._steps = 0                        # that the program has replayed
         self._unseen = self.loss not in LOSSES.values()  # a loss of the user's, of which no batch has been computed
         self._measured: list[tuple[Array, Array]] = []  # (predictions, targets) of the pass
-
-    def _lifted(self) -> LiftedStep | None:
-        """The steps of the model as a program, where that is wanted and works."""
-        model, x, y, asked = self.training.model, self.x, self.y, bool(self.lift)
-        self._tried = True
-        if self.lift is False or (not asked and anomaly_detected()):     # which looks at every node: a program has none
-            return None
-        if not asked and not (liftable_values if self.scalar else liftable_tensors)(model, self.loss):
-            return None
-        if self.loss in LOSSES.values():       # raises at targets that do not fit; a replay would not look at them
-            one, many = predict(model, x[:1]), max(self.size, 1024)
-            for start in range(0, len(y), many):
-                part = y[start : start + many]
-                prediction = np.zeros((len(part), *one.shape[1:]), one.dtype)
-                self.loss(prediction, target_for(part, prediction))
-        made = lifted_values if self.scalar else lifted_tensors
-        step = made(model, self.loss, self.penalty, self.training.optimizer, x, y, self.size, asked=asked)
-        if step is None and asked:
+        # A scalar model is lifted at the start or not at all, so that all parts of a resumed run are, or none is.
+        soon = bool(lift) or (self.scalar and (resumable or epochs * (len(x) // self.size) >= _PAYS[True]))
+        self._tried = soon or self.scalar
+        if soon:
+            self._lift()
+        if lift and self.program is None:
             raise OperandError(
                 "fit: lift=True, but the loss of a batch could not be lifted, or decides by the numbers (`if` of a Value, `.data`), draws at random "
                 "or keeps running statistics, which a replay cannot; lift=None or False trains the model as it stands."
-            )
-        self.training.history.lifted = "" if step is None else step.kind
-        return step
+            ) from self._failure
+
+    def _lift(self) -> None:
+        """Make the steps of the model a program, where that is wanted and works."""
+        training, asked = self.training, bool(self.lift)
+        self._tried, self._failure, self._steps = True, None, 0
+        liftable, lifted = (liftable_values, lifted_values) if self.scalar else (liftable_tensors, partial(lifted_tensors, asked=asked))
+        if self.lift is False or (not asked and anomaly_detected()):     # which looks at every node: a program has none
+            return
+        if not replayable(training.optimizer) or not (asked or liftable(training.model, self.loss)):
+            return
+        self._check_targets()
+        try:
+            self.program = lifted(training, self.loss, self.penalty, self.x, self.y, self.sizes)
+        except Exception as error:
+            if not asked and not isinstance(error, (AutogradError, NotImplementedError, MemoryError)):
+                raise
+            self._failure = error              # of a model or a loss of the user's own, perhaps, which the nodes of a recording do not suit
+        self._unseen = self._unseen and self.program is None
+        training.history.lifted = "" if self.program is None else self.program.program.kind
+
+    def _check_targets(self) -> None:
+        """Raise at targets that a loss of ours refuses, which a replay would not look at."""
+        self._targets = self.y.copy()
+        if self.loss not in LOSSES.values():
+            return
+        one, many = predict(self.training.model, self.x[: self.size]), max(self.size, 1024)
+        for start in range(0, len(self.y), many):
+            part = self.y[start : start + many]
+            prediction = np.zeros((len(part), *one.shape[1:]), one.dtype)
+            self.loss(prediction, target_for(part, prediction))
+
+    def _program_now(self) -> LiftedStep | None:
+        """What replays the steps of the next pass: the program that there was, or another where model or targets are not what they were."""
+        if self.program is None:
+            before = self.training.epoch * self.batches  # counted from the very first, so that a resumed run does as one in a piece
+            if not self._tried and before >= _PAYS[False]:
+                self._lift()
+        elif not self.program.still_holds() or not np.array_equal(self.y, self._targets):
+            worth = self.lift or self._steps >= _PAYS[self.scalar]
+            self.program, self.training.history.lifted = None, ""
+            if worth:
+                self._lift()
+        return self.program
 
     # ------------------------------------------------------------------------------------------------ a pass
     def __call__(self, bar: Any) -> dict[str, float]:
@@ -94,19 +123,16 @@ class Epoch:
 
         Metrics are those of the predictions that were trained on; of a lifted scalar model, those of the predictions after the pass.
         """
-        before = self.training.epoch * self.batches      # counted from the very first, so that a resumed run does as one in a piece
-        if not self.scalar and not self._tried and before >= _MATTERS:
-            self.program = self._lifted()
-        if self.program is not None and not self.program.still_holds():
-            self.program, self.training.history.lifted = None, ""  # the function is another than was recorded: on, as it stands
-        if self.program is None:
+        program = self._program_now()
+        if program is None:
             loss = self._pass(self._computed, bar)
         else:
-            self.program.begin()
+            self._steps += self.batches
+            program.begin()
             try:
                 loss = self._pass(self._replayed, bar)
             finally:
-                self.program.end()
+                program.end()
             if self.metrics and self.scalar:
                 prediction = predict(self.training.model, self.x)
                 self._measured = [(prediction, target_for(self.y, prediction))]
@@ -122,7 +148,7 @@ class Epoch:
             training.optimizer.step()
             total, count = total + loss * len(x), count + len(x)
             if bar is not None:
-                lifted = "" if self.program is None else f", lifted ({self.program.kind})"
+                lifted = "" if self.program is None else f", lifted ({self.training.history.lifted})"
                 bar.set_description_str(f"epoch {training.epoch + 1}/{self.epochs}{lifted}", refresh=False)
                 bar.set_postfix_str(f"loss {loss:.4f}, lr {training.optimizer.lr:.2g}", refresh=False)
                 bar.update()
@@ -142,7 +168,7 @@ class Epoch:
             raise OperandError(f"fit: the loss function gave {shown(loss)}, expected one number, as a Value or a Tensor; the mean over a batch, say.")
         if self._unseen:
             self._unseen = False
-            _warn_if_broadcast(loss, plain.shape, target.shape)
+            warn_if_broadcast(loss, plain.shape, target.shape)
         loss.backward()
         if self.clip_norm is not None:
             clip_grad_norm_(training.optimizer.parameters, self.clip_norm)
@@ -164,24 +190,3 @@ class Epoch:
     def _measure(self, metric: Metric) -> float:
         predictions, targets = zip(*self._measured, strict=True)
         return float(metric(np.concatenate(predictions), np.concatenate(targets)))
-
-
-def _warn_if_broadcast(loss: Value | Tensor, predictions: tuple[int, ...], targets: tuple[int, ...]) -> None:
-    """Warn where a loss of the user's compares every prediction with every target: (n, 1) − (n,) is (n, n), without a word."""
-    n = predictions[0] if predictions else 0
-    if n < 2 or {predictions, targets} != {(n, 1), (n,)}:
-        return
-    waiting: list[Any] = [loss]
-    seen: set[int] = set()
-    while waiting:
-        node = waiting.pop()
-        if id(node) in seen:
-            continue
-        seen.add(id(node))
-        if np.shape(node.data) == (n, n) and {(n, 1), (n,)} <= {np.shape(parent.data) for parent in node.parents}:
-            warned(
-                f"fit: the loss function brings predictions of shape {predictions} and targets of shape {targets} together to shape {(n, n)}, every "
-                "prediction with every target; give y the shape of the predictions, y[:, None]."
-            )
-            return
-        waiting.extend(node.parents)

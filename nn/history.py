@@ -30,7 +30,7 @@ class History:
 
     Attributes:
         stopped: Why it ended: "finished", "early stopping", "interrupted", "callback", or "the loss is not finite".
-        lifted: The kind of program that replayed the steps; empty where each of them was recorded.
+        lifted: The kind of program that replayed the steps of the last epoch; empty where each of them was recorded.
         best_epoch: The epoch (from 1) whose weights the model has, where early stopping has restored them.
 
     Example:

@@ -17,9 +17,10 @@ from typing import Any
 import numpy as np
 
 from autograd_core import Tensor, Value, lift, no_grad
-from autograd_core.errors import AutogradError
 
 from .clipping import clip_grad_norm_
+from .inference import number_of
+from .ingredients import Ingredients, shadowed
 from .losses import (
     binary_cross_entropy,
     binary_cross_entropy_with_logits,
@@ -34,8 +35,9 @@ from .module import Module
 from .optim import SGD, Adadelta, Adagrad, Adam, AdamW, RMSprop
 from .optimizer import Optimizer
 from .slots import Array, Slot, State, TensorSlot, Update
+from .training import Training
 
-__all__ = ["SAFE_LOSSES", "LiftedStep", "equal_losses", "verified"]
+__all__ = ["SAFE_LOSSES", "LiftedStep", "all_count", "equal_losses", "replayable"]
 
 SAFE_LOSSES = (mse_loss, squared_error, l1_loss, huber_loss, hinge_loss, binary_cross_entropy, binary_cross_entropy_with_logits, cross_entropy)
 """The losses that decide nothing by the numbers but whether they are valid."""
@@ -105,17 +107,19 @@ def _joined(slots: Sequence[Slot]) -> State:
 class LiftedStep:
     """Forward and backward of a batch by a program; one program for each shape of batch."""
 
-    tolerance = 1e-6
+    kinds: tuple[type, ...] = ()               # classes of modules whose attributes say all that there is to know about them
+    tolerance = 1e-6, 1e-12                    # relative and absolute, of two losses that are one
 
-    def __init__(self, model: Module, loss: Callable[..., Any], penalty: Callable[[Module], Any] | None, optimizer: Optimizer) -> None:
-        """Nothing is recorded before the first batch."""
-        self.model, self.loss, self.penalty, self.optimizer = model, loss, penalty, optimizer
+    def __init__(self, training: Training, loss: Callable[..., Any], penalty: Callable[[Module], Any] | None, *, known: bool) -> None:
+        """Nothing is recorded yet. `known` says that all modules are of these kinds, and the loss is ours."""
+        self.model, self.loss, self.penalty, self.optimizer, self.known = training.model, loss, penalty, training.optimizer, known
         self._penalty: Any = None              # the penalty alone, as a program
-        self.parameters: list[Any] = [p for p in optimizer.parameters if p.requires_grad]
-        self.programs: dict[Any, Any] = {}
+        self.parameters: list[Any] = [p for p in self.optimizer.parameters if p.requires_grad]
+        self._frozen: list[Any] = [p for p in self.optimizer.parameters if not p.requires_grad]
+        self.programs: dict[int, Any] = {}     # by the number of samples
         self.program: Any = None
-        self.kind = ""
-        self._own = optimizer._slots
+        self._own = self.optimizer._slots
+        self._ingredients = Ingredients(training, self.kinds)
 
     # ------------------------------------------------------------------------------------------ what differs
     def record(self, x: Array, y: Array) -> Any:
@@ -123,7 +127,7 @@ class LiftedStep:
         raise NotImplementedError
 
     def feed(self, x: Array, y: Array) -> None:
-        """Write a batch into the program."""
+        """Write a batch into the present program."""
         raise NotImplementedError
 
     def gather(self, theta: Array) -> None:
@@ -134,9 +138,14 @@ class LiftedStep:
         """Give the parameters their data, and their gradients, out of vectors."""
         raise NotImplementedError
 
-    def still_holds(self) -> bool:
-        """Whether the function that was recorded is still that of the model; what can be is recorded anew."""
+    def loss_holds(self) -> bool:
+        """Whether the loss of some samples, computed anew, is that of a program."""
         raise NotImplementedError
+
+    # ------------------------------------------------------------------------------------------ is it the same?
+    def still_holds(self) -> bool:
+        """Whether what was recorded is what would be computed: of the same things, and in code that is not ours with the same result."""
+        return self._ingredients.same() and self.penalty_holds() and (self.known or self.loss_holds())
 
     def penalty_holds(self) -> bool:
         """Whether the penalty is still the function of the parameters that was recorded: a strength that is changed is seen here."""
@@ -155,29 +164,42 @@ class LiftedStep:
         """Whether something holds with each of other data for the parameters, which have their own back afterwards."""
         own = [p.data for p in self.parameters]
         try:
-            for other in others:
-                for p, data in zip(self.parameters, other, strict=True):
-                    p.data = data
-                if not holds():
-                    return False
+            try:
+                for other in others:
+                    self._put(other)
+                    if not holds():
+                        return False
+                return True
+            finally:
+                self._put(own)
+                self.gather(self.program.theta.data)
+        except KeyboardInterrupt:              # once more, if it was that which was interrupted
+            self._put(own)
+            raise
         except Exception:                      # what a loss of the user's own raises at numbers that it was not made for
             return False
-        finally:
-            for p, data in zip(self.parameters, own, strict=True):
-                p.data = data
-            self.gather(self.program.theta.data)
-        return True
+
+    def _put(self, arrays: Sequence[Any]) -> None:
+        """Give the parameters other data."""
+        for p, data in zip(self.parameters, arrays, strict=True):
+            p.data = data
 
     # ------------------------------------------------------------------------------------------ around an epoch
+    def prepare(self, x: Array, y: Array, sizes: Sequence[int]) -> None:
+        """Record a program for batches of each size, with the first samples, at the present parameters; the first size is that of most."""
+        for size in reversed(sizes):
+            self.program = self.programs[size] = self.record(x[:size], y[:size])
+
     def begin(self) -> None:
         """Take the parameters, and the place of the optimiser's slots."""
-        if self.program is not None:
-            self.gather(self.program.theta.data)
-            self._take_over()
+        self.gather(self.program.theta.data)
+        for p in self._frozen:
+            p.grad = p._UNREACHED
+        self._take_over()
 
     def end(self) -> None:
         """Give data and gradients back to the parameters, and the optimiser its slots; nothing if that is done."""
-        if self.program is None or self.optimizer._slots is self._own:
+        if self.optimizer._slots is self._own:
             return
         self.scatter(self.program.theta.data, self.program.theta.grad)
         for parts in self.optimizer._slots:
@@ -200,26 +222,15 @@ class LiftedStep:
         self.optimizer._slots = taken
 
     # ------------------------------------------------------------------------------------------------- a batch
-    def select(self, x: Array, y: Array) -> None:
-        """The program for batches of this shape, recorded with the first of them, at the present parameters."""
-        key = (x.shape, y.shape)
-        program = self.programs.get(key)
-        if program is None:
-            if self.program is not None:
-                self.end()
-            program = self.programs[key] = self.record(x, y)
-            self.program, self.kind = program, program.kind
-            self._take_over()
-        elif program is not self.program:
-            program.theta.data[:] = self.program.theta.data
-            self.program = program
-
     def __call__(self, x: Array, y: Array) -> float:
         """The loss of a batch; its gradient is left in the program."""
-        self.select(x, y)
+        program = self.programs[len(x)]
+        if program is not self.program:
+            program.theta.data[:] = self.program.theta.data
+            self.program = program
         self.feed(x, y)
-        value = self.program()
-        self.program.backward()
+        value = program()
+        program.backward()
         return float(value)
 
     def clip(self, norm: float) -> None:
@@ -227,21 +238,22 @@ class LiftedStep:
         clip_grad_norm_([self.program.theta], norm)
 
 
-def equal_losses(replayed: Any, computed: Any, tolerance: float = 1e-6) -> bool:
-    """Whether two losses are one number, to rounding; where both are no number they are alike."""
-    number = float(computed.data if isinstance(computed, Value) else computed.item() if isinstance(computed, Tensor) else computed)
-    both = float(replayed), number
-    return math.isclose(*both, rel_tol=tolerance, abs_tol=tolerance * 1e-6) or all(map(math.isnan, both))
+def equal_losses(replayed: Any, computed: Any, tolerance: tuple[float, float]) -> bool:
+    """Whether two losses are one number, to rounding (relative, absolute); where both are no number they are alike."""
+    both = float(replayed), number_of(computed)
+    return math.isclose(*both, rel_tol=tolerance[0], abs_tol=tolerance[1]) or all(map(math.isnan, both))
 
 
-def verified(step: LiftedStep, x: Array, y: Array, holds: Callable[[], bool]) -> LiftedStep | None:
-    """The step, when it has recorded a first batch and `holds` says that a replay is the same; else None, as if nothing had been."""
-    if type(step.optimizer).step is not Optimizer.step:    # one that looks at the parameters after every step, to project them, say
-        return None
-    try:
-        step.select(x, y)
-        return step if holds() else None
-    except (AutogradError, NotImplementedError, MemoryError):
-        return None
-    finally:
-        step.optimizer._slots = step._own
+def replayable(optimizer: Optimizer) -> bool:
+    """Whether an optimiser steps as ours do, so that a vector may take the place of its parameters.
+
+    One of the user's own may compute an update in its own way. One that has a `step` of its own may look at the parameters after it, to
+    project them, say.
+    """
+    kind = type(optimizer)
+    return kind.step is Optimizer.step and kind.zero_grad is Optimizer.zero_grad and not shadowed(optimizer)
+
+
+def all_count(y: Array, scores: tuple[int, ...]) -> bool:
+    """Whether the targets of a cross-entropy are shares, or class numbers without those that are to be ignored."""
+    return y.dtype.kind == "f" if y.shape == scores else float(np.min(y)) >= 0.0

@@ -1,15 +1,15 @@
 """Lifted steps of a tensor model: the same calls, without recording them again (see `autograd_core.lift`).
 
 A small network spends most of a step on recording and walking its graph, which a replay does without. What `Dropout` draws is an input
-of the program, drawn for every batch from the same generator. Before every epoch the loss of one batch is computed anew and compared: a
-callback that exchanges a module, or freezes a parameter, is seen there.
+of the program, drawn for every batch from the same generator.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -20,43 +20,42 @@ from autograd_core.errors import AutogradError
 from .activations import ELU, GELU, Identity, LeakyReLU, PReLU, ReLU, Sigmoid, SiLU, Softmax, Softplus, Tanh
 from .convolution import AvgPool2d, Conv2d, MaxPool2d
 from .inference import target_for
+from .ingredients import shadowed
 from .layers import Dropout, Flatten, Linear, Sequential
-from .lifted import SAFE_LOSSES, LiftedStep, equal_losses, verified
+from .lifted import SAFE_LOSSES, LiftedStep, all_count, equal_losses
 from .loss_rules import CROSS_ENTROPY
 from .losses import binary_cross_entropy, cross_entropy
 from .module import Module
 from .normalise import LayerNorm
-from .optimizer import Optimizer
+from .pairs import warn_if_broadcast
 from .slots import Array
+from .training import Training
 
 __all__ = ["LiftedTensors", "liftable_tensors", "lifted_tensors"]
 
-_KNOWN = (
-    Sequential, Linear, Flatten, Dropout, LayerNorm, Conv2d, MaxPool2d, AvgPool2d,
-    Identity, Sigmoid, Tanh, ReLU, LeakyReLU, PReLU, ELU, SiLU, GELU, Softplus, Softmax,
-)  # fmt: skip
 _LARGE = 2**18                                 # numbers in all nodes of a batch from which on the arithmetic takes the time
 
 
 class LiftedTensors(LiftedStep):
     """The steps of a model whose parameters are `Tensor`s of one dtype."""
 
+    kinds = (
+        Sequential, Linear, Flatten, Dropout, LayerNorm, Conv2d, MaxPool2d, AvgPool2d,
+        Identity, Sigmoid, Tanh, ReLU, LeakyReLU, PReLU, ELU, SiLU, GELU, Softplus, Softmax,
+    )  # fmt: skip
+
     def __init__(
-        self, model: Module, loss: Callable[..., Any], penalty: Callable[[Module], Any] | None, optimizer: Optimizer, x: Array, y: Array
+        self, training: Training, loss: Callable[..., Any], penalty: Callable[[Module], Any] | None, x: Array, y: Array, *, known: bool
     ) -> None:
         """Nothing is recorded before the first batch; `x` and `y` are the one to compare with."""
-        super().__init__(model, loss, penalty, optimizer)
+        super().__init__(training, loss, penalty, known=known)
         self.sample = x, y
         self.dtype: Any = self.parameters[0].dtype
-        self.tolerance = 1e-6 if self.dtype == np.float64 else 1e-4
-        self._form = self._forms()
-        self._droppers: dict[Any, list[Dropout]] = {}    # whose masks the further inputs of a program are
-        scores = self._predicted(x).shape
-        self.classes = scores[-1] if loss is cross_entropy and y.shape != scores else 0
-
-    def _forms(self) -> list[Any]:
-        """What a program relies on beside the numbers."""
-        return [(p.shape, p.dtype, bool(p.requires_grad)) for p in self.optimizer.parameters]
+        if self.dtype != np.float64:
+            self.tolerance = 1e-4, 1e-6
+        self._droppers: dict[int, list[Dropout]] = {}    # whose masks the further inputs of a program are
+        self.scores = self._predicted(x).shape[1:]
+        self.classes = self.scores[-1] if loss is cross_entropy and y.shape[1:] != self.scores else 0
 
     def _slices(self, vector: Array) -> Iterable[tuple[Any, Array]]:
         """Each parameter, and its part of a vector."""
@@ -84,21 +83,27 @@ class LiftedTensors(LiftedStep):
     def masked(self, give: Callable[..., Any] = lambda layer, shape, dtype: np.ones(shape, dtype)) -> Iterator[None]:
         """While it is open, nothing is drawn: `give(layer, shape, dtype)` is what `Dropout` multiplies with."""
         layers = [m for m in self.model.modules() if isinstance(m, Dropout)]
-        try:
-            for layer in layers:
-                layer._mask = partial(give, layer)  # type: ignore[method-assign]
-            yield
-        finally:
+
+        def draw_again() -> None:
             for layer in layers:
                 vars(layer).pop("_mask", None)  # the method of the class again
 
+        try:
+            try:
+                for layer in layers:
+                    layer._mask = partial(give, layer)  # type: ignore[method-assign]
+                yield
+            finally:
+                draw_again()
+        except BaseException:                  # once more, if it was that which was interrupted
+            draw_again()
+            raise
+
     # ------------------------------------------------------------------------------------------- is it the same?
-    def still_holds(self) -> bool:
-        """Whether the loss of the sample, computed anew, is that of its program, and every parameter is still trained."""
-        if self._forms() != self._form:
-            return False
+    def loss_holds(self) -> bool:
+        """Whether the loss of the sample, computed anew, is that of its program."""
         x, y = self.sample
-        self.program = self.programs[x.shape, y.shape]
+        self.program = self.programs[len(x)]
         self.gather(self.program.theta.data)
         masks, drawing = self._write(x, y), []
 
@@ -112,8 +117,7 @@ class LiftedTensors(LiftedStep):
                 computed = self.penalized(self.loss(prediction, target_for(y, prediction.data)))
         except AutogradError:                  # another function, or one that is told to fail where it is computed
             return False
-        same = drawing == self._droppers[x.shape, y.shape] and equal_losses(self.program(), computed, self.tolerance)
-        return same and self.penalty_holds()
+        return drawing == self._droppers[len(x)] and equal_losses(self.program(), computed, self.tolerance)
 
     def agrees(self) -> bool:
         """Whether the program gives what is computed anew at other parameters than those recorded."""
@@ -123,7 +127,7 @@ class LiftedTensors(LiftedStep):
         def holds() -> bool:
             for mask in self.program.inputs[2:]:
                 mask[...] = 2.0 * (rng.random(mask.shape) < 0.5)
-            return self.still_holds()
+            return self.loss_holds() and self.penalty_holds()
 
         scaled = ((1.0, own), (-1.0, own), (1.0, drawn), (0.01, drawn))
         return self.holds_at([[np.asarray(factor * data, self.dtype) for data in arrays] for factor, arrays in scaled], holds)
@@ -144,7 +148,7 @@ class LiftedTensors(LiftedStep):
             prediction = self.model(inputs)
         value = CROSS_ENTROPY(prediction, targets).mean() if self.loss is cross_entropy else self.loss(prediction, targets)
         value = self.penalized(value)
-        self._droppers[x.shape, y.shape] = [layer for layer, _ in masks]
+        self._droppers[len(x)] = [layer for layer, _ in masks]
         return lift(value, params=self.parameters, inputs=[inputs, targets, *(mask for _, mask in masks)], outputs=prediction)
 
     def penalized(self, loss: Any) -> Any:
@@ -157,7 +161,7 @@ class LiftedTensors(LiftedStep):
 
     def feed(self, x: Array, y: Array) -> None:
         """Write a batch into the program, and what is to be dropped of it."""
-        for layer, mask in zip(self._droppers[x.shape, y.shape], self._write(x, y), strict=True):
+        for layer, mask in zip(self._droppers[len(x)], self._write(x, y), strict=True):
             mask[...] = layer._mask(mask.shape, mask.dtype)
 
     def _write(self, x: Array, y: Array) -> list[Array]:
@@ -180,24 +184,28 @@ class LiftedTensors(LiftedStep):
 def liftable_tensors(model: Module, loss: Callable[..., Any]) -> bool:
     """Whether a run may be lifted without asking: modules that do nothing but compute, and a known loss."""
     modules = list(model.modules())
-    plain = all(type(m) in _KNOWN and "forward" not in vars(m) for m in modules)
+    known = all(type(m) in LiftedTensors.kinds and not shadowed(m) for m in modules)
     whole = all(isinstance(part, Module) for m in modules if isinstance(m, Sequential) for part in m)
-    return plain and whole and loss in SAFE_LOSSES
+    return known and whole and loss in SAFE_LOSSES
 
 
 def _suits(step: LiftedTensors, *, asked: bool) -> bool:
     """Whether the graph of a batch is one that a program may stand for, and not so large that recording it does not matter."""
     (x, y), parameters = step.sample, step.parameters
+    if any(np.may_share_memory(p.data, q.data) for p, q in combinations(parameters, 2)):
+        return False                           # writing into one changes the other, too
     with step.masked():
         prediction = step.model(x)
     target = target_for(y, prediction.data)
     loss = step.penalized(step.loss(prediction, target))
+    if not step.known:
+        warn_if_broadcast(loss, prediction.shape, target.shape)
     nodes = _graph(loss)
     if any(node.dtype != step.dtype for node in nodes):
         return False
     if not {id(p) for p in parameters} <= {id(node) for node in nodes}:
         return False                           # a parameter without a part in the loss is left alone by an optimiser
-    if step.loss is cross_entropy and (prediction.ndim != 2 or (step.classes and target.dtype.kind not in "iu")):
+    if step.loss is cross_entropy and prediction.ndim != 2:
         return False
     if step.loss is binary_cross_entropy and getattr(prediction.op, "name", "") not in ("sigmoid", "softmax"):
         return False                           # predictions that may leave [0, 1], which is to be told
@@ -217,30 +225,19 @@ def _graph(root: Any) -> list[Any]:
 
 
 def lifted_tensors(
-    model: Module, loss: Callable[..., Any], penalty: Callable[[Module], Any] | None, optimizer: Optimizer, x: Array, y: Array, size: int,
-    *, asked: bool,
-) -> LiftedStep | None:  # fmt: skip
-    """The steps of a tensor model, with the first batch recorded; None where that does not work, a replay is not the same, or gains nothing.
+    training: Training, loss: Callable[..., Any], penalty: Callable[[Module], Any] | None, x: Array, y: Array, sizes: Sequence[int], *, asked: bool
+) -> LiftedStep | None:
+    """The steps of a tensor model, with batches of the given sizes recorded; None where a replay is not the same, or gains nothing.
 
-    `x` and `y` are all samples and targets, `size` is the number in a batch. `asked` says whether somebody has asked for it, for a model or
-    a loss of the user's own.
+    `x` and `y` are all samples and targets. `asked` says whether somebody has asked for it, whatever it gains.
     """
-    parameters = [p for p in optimizer.parameters if p.requires_grad]
+    model, parameters = training.model, [p for p in training.optimizer.parameters if p.requires_grad]
     if any(module.buffers for module in model.modules()):
         return None                            # running statistics, which a program does not keep
     if not parameters or not all(isinstance(p, Tensor) and p.dtype == parameters[0].dtype for p in parameters):
         return None
-    if loss is cross_entropy and y.dtype.kind in "iu" and np.min(y) < 0:
-        return None                            # samples that do not count
-    step = LiftedTensors(model, loss, penalty, optimizer, x[:size], y[:size])
-    rest = len(x) % size
-
-    def holds() -> bool:
-        """Also with the smaller batch at the end of an epoch, which is recorded here and not in the middle of training."""
-        if not step.agrees():
-            return False
-        if rest:
-            step.select(x[:rest], y[:rest])
-        return True
-
-    return verified(step, x[:size], y[:size], holds) if _suits(step, asked=asked) else None
+    step = LiftedTensors(training, loss, penalty, x[: sizes[0]], y[: sizes[0]], known=liftable_tensors(model, loss))
+    if not _suits(step, asked=asked) or (loss is cross_entropy and not all_count(y, (len(y), *step.scores))):
+        return None
+    step.prepare(x, y, sizes)
+    return step if step.agrees() else None

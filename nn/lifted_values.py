@@ -1,12 +1,12 @@
 """Lifted steps of a scalar model: what it computes number by number is found to be a few matrix products (see `autograd_core.lift`).
 
 What was written by the user, such as a penalty, is put to the test: the program must give the loss that is computed anew at other
-parameters and inputs, and the penalty is compared before every epoch.
+parameters and inputs. Before every epoch the penalty, and the loss of a few samples, are compared again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,100 +15,118 @@ import autograd_core as ag
 from autograd_core import Value, lift, no_grad, weighted_sum
 
 from .activations import ACTIVATIONS
-from .lifted import SAFE_LOSSES, LiftedStep, equal_losses, verified
+from .inference import predict, target_for
+from .ingredients import shadowed
+from .lifted import SAFE_LOSSES, LiftedStep, all_count, equal_losses
 from .losses import binary_cross_entropy, cross_entropy
 from .module import Module
 from .neuron import MLP, Layer, Neuron
-from .optimizer import Optimizer
 from .slots import Array
+from .training import Training
 
 __all__ = ["LiftedValues", "liftable_values", "lifted_values"]
+
+_FEW = 2                                       # samples with which a loss of the user's is compared before every epoch
 
 
 class LiftedValues(LiftedStep):
     """The steps of a model whose parameters are `Value`s."""
 
-    def __init__(self, model: Module, loss: Callable[..., Any], penalty: Callable[[Module], Any] | None, optimizer: Optimizer) -> None:
-        """Nothing is recorded before the first batch."""
-        super().__init__(model, loss, penalty, optimizer)
-        trained = {id(p) for p in self.parameters}
-        self._untrained: list[Value] = [p for p in model.parameters() if id(p) not in trained]
-        self._held = [p.data for p in self._untrained]   # constants of the programs
+    kinds = (MLP, Layer, Neuron)
+
+    def __init__(
+        self, training: Training, loss: Callable[..., Any], penalty: Callable[[Module], Any] | None, x: Array, y: Array, *, known: bool
+    ) -> None:
+        """Nothing is recorded before the first batch; `x` and `y` are a few samples to compare with."""
+        super().__init__(training, loss, penalty, known=known)
+        self.sample = x, y
+        self.scores = predict(self.model, x).shape[1:]
+        self._few: Any = None                  # the loss of the few, as a program
 
     def gather(self, theta: Array) -> None:
         """Write the parameters into a vector."""
-        theta[:] = [p.data for p in self.parameters]
+        theta[:] = [p._value for p in self.parameters]
 
     def scatter(self, theta: Array, gradient: Array | None) -> None:
         """Give the parameters their data, and their gradients, out of vectors."""
         for p, number in zip(self.parameters, theta.tolist(), strict=True):
-            p.data = number
+            p._value = number
         if gradient is not None:
             for p, number in zip(self.parameters, gradient.tolist(), strict=True):
                 p.grad = number
 
     # ------------------------------------------------------------------------------------------- is it the same?
-    def still_holds(self) -> bool:
-        """Whether the penalty does; where parameters have changed that are not trained, everything is to be recorded anew."""
-        held = [p.data for p in self._untrained]
-        if held != self._held:
-            self.programs, self.program, self._penalty, self._held = {}, None, None, held
-        return self.penalty_holds()
+    def loss_holds(self) -> bool:
+        """Whether the loss of the few samples is that of their program."""
+        x, y = self.sample
+        if self._few is None:
+            self._few = self.record(x, y)
+        return self._same(self._few, x, y)
 
-    def agrees(self, x: Array, y: Array, *, whole: bool) -> bool:
+    def agrees(self, x: Array, y: Array) -> bool:
         """Whether the programs give what is computed anew where the parameters, and samples, are others than those recorded.
 
-        They do not where Python took a decision by the numbers, or where a number left the graph (`.data`, `float`). With `whole`
-        the loss of a batch is put to the test, here with the last samples, else the penalty alone.
+        They do not where Python took a decision by the numbers, or where a number left the graph (`.data`, `float`). Where modules and
+        loss are known, the penalty alone is put to the test, else the loss of a batch, here with the last samples.
         """
         own = np.array([p.data for p in self.parameters])
         drawn = np.random.default_rng(0).normal(size=len(own))
-        flat, goals = x.reshape(len(x), -1), self._targets(y)
-        samples = ((flat, goals), (flat[::-1], goals[::-1]), (-flat, np.roll(goals, 1, axis=0)))
+        samples = ((x, y), (x[::-1], y[::-1]), (-x, np.roll(y, 1, axis=0)))
         others = [numbers.tolist() for numbers in (own, -own, drawn, 0.01 * drawn, 5.0 * drawn)]
-        return self.holds_at(others, lambda: self.still_holds() and (not whole or all(self._same(*these) for these in samples)))
 
-    def _same(self, x: Array, targets: Array) -> bool:
+        def holds() -> bool:
+            return self.penalty_holds() and (self.known or (self.loss_holds() and all(self._same(self.program, *these) for these in samples)))
+
+        return self.holds_at(others, holds)
+
+    def _same(self, program: Any, x: Array, y: Array) -> bool:
         with no_grad(), np.errstate(all="ignore"):
-            computed = self._loss(x, targets)[0]
-            self.gather(self.program.theta.data)
-            self.program.inputs = np.concatenate([x.ravel(), targets.ravel()])
-            return equal_losses(self.program(), computed)
+            computed = self._loss(x, y)[0]
+            self.gather(program.theta.data)
+            program.inputs = self._numbers(x, y)
+            return equal_losses(program(), computed, self.tolerance)
 
     # ------------------------------------------------------------------------------------------------- a batch
     def record(self, x: Array, y: Array) -> Any:
         """The program of the loss of a batch."""
-        value, leaves = self._loss(x.reshape(len(x), -1), self._targets(y))
+        value, leaves = self._loss(x, y)
         return lift(value, params=self.parameters, inputs=leaves)
 
     def feed(self, x: Array, y: Array) -> None:
         """Write a batch into the program."""
-        self.program.inputs = np.concatenate([x.ravel(), self._targets(y).ravel()])
+        self.program.inputs = self._numbers(x, y)
+
+    def _numbers(self, x: Array, y: Array) -> Array:
+        """Samples and targets one after the other."""
+        return np.concatenate([x.ravel(), self._targets(y).ravel()])
 
     def _targets(self, y: Array) -> Array:
         """Targets as floats; classes as rows with a single 1."""
-        if self.loss is cross_entropy:
-            return np.asarray(np.eye(self.model.sizes[-1])[y])  # type: ignore[attr-defined]
-        return y.astype(float).reshape(len(y)) if y.ndim == 2 and y.shape[1] == 1 else y.astype(float)
+        if self.loss is cross_entropy and y.ndim == 1:
+            return np.asarray(np.eye(*self.scores)[y.astype(int)])
+        return target_for(y, np.zeros((len(y), *self.scores))).astype(float)
 
-    def _loss(self, x: Array, targets: Array) -> tuple[Any, list[Value]]:
+    def _loss(self, x: Array, y: Array) -> tuple[Any, list[Value]]:
         """(the loss of a batch, number by number; its inputs)."""
-        rows = [[Value(v) for v in row] for row in x.tolist()]
+        targets = self._targets(y)
+        rows = [[Value(v) for v in row] for row in x.reshape(len(x), -1).tolist()]
         goals: Any = [[Value(v) for v in row] for row in targets.tolist()] if targets.ndim == 2 else [Value(v) for v in targets.tolist()]
         outputs = [self.model(row) for row in rows]
-        value = _cross_entropy(outputs, goals) if self.loss is cross_entropy else self.loss(outputs, goals)
+        value = _cross_entropy(outputs, goals, shares=y.ndim == 2) if self.loss is cross_entropy else self.loss(outputs, goals)
         if self.penalty is not None:
             value = value + self.penalty(self.model)
         return value, [v for row in rows for v in row] + [v for row in goals for v in (row if isinstance(row, list) else [row])]
 
 
-def _cross_entropy(outputs: list[list[Any]], goals: list[list[Any]]) -> Any:
-    """The mean of ln Σ e^z − Σ t·z, with no decision that depends on the numbers."""
+def _cross_entropy(outputs: list[list[Any]], goals: list[list[Any]], *, shares: bool) -> Any:
+    """The mean of Σt·ln Σ e^z − Σ t·z, with no decision that depends on the numbers; Σt is 1 where no shares are given."""
     losses = []
     for scores, goal in zip(outputs, goals, strict=True):
         total = scores[0]
         for z in scores[1:]:
             total = ag.logaddexp(total, z)  # type: ignore[attr-defined, unused-ignore]
+        if shares:
+            total = total * weighted_sum([1.0] * len(goal), goal, 0.0)
         losses.append(total - weighted_sum(goal, scores, 0.0))
     return weighted_sum([1.0 / len(losses)] * len(losses), losses, 0.0)
 
@@ -116,23 +134,24 @@ def _cross_entropy(outputs: list[list[Any]], goals: list[list[Any]]) -> Any:
 def liftable_values(model: Module, loss: Callable[..., Any]) -> bool:
     """Whether a run may be lifted without asking: nothing in the model and the loss decides by the numbers."""
     modules = list(model.modules())
-    neurons = [m for m in modules if isinstance(m, Neuron)]
-    named = all(n.by_name and n.activation in ACTIVATIONS and n.activation != "prelu" for n in neurons)
-    if not named or loss not in SAFE_LOSSES or any(type(m) not in (MLP, Layer, Neuron) for m in modules):
+    if loss not in SAFE_LOSSES or any(type(m) not in LiftedValues.kinds or shadowed(m) for m in modules):
+        return False
+    neurons: list[Any] = [m for m in modules if isinstance(m, Neuron)]
+    if not all(n.by_name and n.activation in ACTIVATIONS and n.activation != "prelu" for n in neurons):
         return False
     return loss is not binary_cross_entropy or neurons[-1].activation == "sigmoid"   # others may leave [0, 1], which is to be told
 
 
 def lifted_values(
-    model: Module, loss: Callable[..., Any], penalty: Callable[[Module], Any] | None, optimizer: Optimizer, x: Array, y: Array, size: int,
-    *, asked: bool,
-) -> LiftedStep | None:  # fmt: skip
-    """The steps of a scalar model, with the first batch recorded; None where that does not work, or a replay is not the same.
+    training: Training, loss: Callable[..., Any], penalty: Callable[[Module], Any] | None, x: Array, y: Array, sizes: Sequence[int]
+) -> LiftedStep | None:
+    """The steps of a scalar model, with batches of the given sizes recorded; None where a replay is not the same.
 
-    `x` and `y` are all samples and targets, `size` is the number in a batch. `asked` says whether somebody has asked for it, for a model or
-    a loss of the user's own.
+    `x` and `y` are all samples and targets.
     """
-    known = not asked or liftable_values(model, loss)
-    step = LiftedValues(model, loss, penalty, optimizer)
-    untested = known and penalty is None
-    return verified(step, x[:size], y[:size], lambda: untested or step.agrees(x[-size:], y[-size:], whole=not known))
+    known = liftable_values(training.model, loss)
+    step = LiftedValues(training, loss, penalty, x[:_FEW], y[:_FEW], known=known)
+    if loss is cross_entropy and not all_count(y, (len(y), *step.scores)):
+        return None
+    step.prepare(x, y, sizes)
+    return step if (known and penalty is None) or step.agrees(x[-sizes[0] :], y[-sizes[0] :]) else None

@@ -12,8 +12,9 @@ from autograd_core import Tensor, Value, weighted_sum
 from autograd_core.arguments import Numbers, as_numbers
 from autograd_core.errors import OperandError, ShapeError
 from autograd_core.modes import tracing
+from autograd_core.warn import warned
 
-__all__ = ["check_reduction", "elements", "elementwise", "on_values", "paired", "plain", "reduced", "shape_of", "weights_for"]
+__all__ = ["check_reduction", "elements", "elementwise", "on_values", "paired", "plain", "reduced", "shape_of", "warn_if_broadcast", "weights_for"]
 
 
 def shape_of(x: Any) -> tuple[int, ...]:
@@ -124,3 +125,24 @@ def weights_for(name: str, weight: Any, shape: tuple[int, ...], argument: str = 
         return np.broadcast_to(array, shape)
     except ValueError:
         raise ShapeError(f"{name}: received {argument} of shape {array.shape}, expected a shape that broadcasts to {shape}, that of the predictions.") from None
+
+
+def warn_if_broadcast(loss: Value | Tensor, predictions: tuple[int, ...], targets: tuple[int, ...]) -> None:
+    """Warn where a loss of the user's compares every prediction with every target: (n, 1) − (n,) is (n, n), without a word."""
+    n = predictions[0] if predictions else 0
+    if n < 2 or {predictions, targets} != {(n, 1), (n,)}:
+        return
+    waiting: list[Any] = [loss]
+    seen: set[int] = set()
+    while waiting:
+        node = waiting.pop()
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        if np.shape(node.data) == (n, n) and {(n, 1), (n,)} <= {np.shape(parent.data) for parent in node.parents}:
+            warned(
+                f"fit: the loss function brings predictions of shape {predictions} and targets of shape {targets} together to shape {(n, n)}, every "
+                "prediction with every target; give y the shape of the predictions, y[:, None]."
+            )
+            return
+        waiting.extend(node.parents)

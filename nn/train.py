@@ -117,8 +117,9 @@ def fit(
         lift: Whether the steps are recorded once and replayed at array speed (see `nn.lifted`); None does so where nothing in model,
             loss and penalty decides by the numbers: a scalar model in a run of some steps or with checkpoints, a tensor model after its
             first fifty steps unless its arrays are so large that it gains nothing. True does so at once and for models and functions of
-            your own, too, and raises where a replay would not be the same. `history.lifted` says which kind of program ran. Metrics
-            of the training set are, for a lifted scalar model, those after the epoch, instead of while it was trained on.
+            your own, too, and raises where a replay would not be the same. What a callback changes is seen before the next epoch: the
+            steps are recorded anew, or else not replayed any more; `history.lifted` says which kind of program ran last. Metrics of the
+            training set are, for a lifted scalar model, those after the epoch, instead of while it was trained on.
         live: Draw loss and decision boundary while the model learns: True in a notebook or a window, or a file to be rewritten.
             In a notebook, and in a file such as "run.html", a page remains in which the epochs can be gone through.
 
@@ -148,7 +149,7 @@ def fit(
     if not training.stopped:                   # by the run that is resumed
         history.stopped = "finished"
     modes = [(module, module.training) for module in model.modules()]
-    restore_modes, epoch, bar = snapshot(), None, None
+    restore_modes, errors, epoch, bar = snapshot(), np.geterr(), None, None
     try:
         model.train()
         epoch = Epoch(
@@ -170,7 +171,8 @@ def fit(
                 save_checkpoint(checkpoint, training)
     except KeyboardInterrupt:
         history.stopped = "interrupted"
-        restore_modes()                        # it may have come on the way out of a no_grad()
+        restore_modes()                        # it may have come on the way out of a no_grad(), or of an errstate()
+        np.seterr(**errors)
         if epoch is not None and epoch.program is not None:
             epoch.program.end()                # once more, if it was that which was interrupted
     except BaseException:                      # a model that could not be trained is left in the mode it was in
@@ -180,7 +182,11 @@ def fit(
     finally:
         if bar is not None:
             bar.close()
-    _finish(training, picture)
+    try:
+        _finish(training, picture)
+    except KeyboardInterrupt:                  # once more, so that the model has its best weights, or its last ones, and no mixture
+        history.stopped = "interrupted"
+        _finish(training, None)
     return history
 
 
