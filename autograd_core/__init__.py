@@ -109,15 +109,12 @@ if not TYPE_CHECKING:                          # type checkers see the imports a
 
         import numpy as np
 
+        from .elsewhere import NAMES
         from .protocols import NUMPY, UFUNCS
 
-        elsewhere = {
-            "cat": "np.concatenate", "randn": "rng.normal(size=…)", "rand": "rng.uniform(size=…)", "manual_seed": "rng = np.random.default_rng(seed)",
-            "optim": "nn.SGD and its kin",
-        }  # fmt: skip
         theirs = getattr(np, name, None)
-        if name in elsewhere:
-            return f"; here it is written {elsewhere[name]}"
+        if name in NAMES:
+            return f"; here it is written {NAMES[name]}"
         if callable(theirs) and (theirs in NUMPY or theirs in UFUNCS):
             return f"; NumPy's own np.{name} takes Values and Tensors"
         found = get_close_matches(name, __all__, 1, 0.75)

@@ -17,6 +17,7 @@ from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 import numpy as np
 
+from .elsewhere import ARGUMENTS
 from .errors import OperandError
 
 __all__ = ["Count", "DType", "Numbers", "as_numbers", "checked", "is_table", "shown", "text", "truth", "unexpected", "way_out"]
@@ -253,11 +254,6 @@ class _Bare:
         return self.default.__name__ if isinstance(self.default, type) else repr(self.default)
 
 
-_THEIRS = {
-    "dim": "axis", "keepdim": "keepdims", "unbiased": "ddof, 1 for n − 1 in the denominator and 0 for n",
-}  # fmt: skip
-
-
 def unexpected(who: str, arguments: dict[str, Any]) -> OperandError:
     """The error for keyword arguments that a function does not have; names of another library are answered with ours.
 
@@ -265,7 +261,7 @@ def unexpected(who: str, arguments: dict[str, Any]) -> OperandError:
     sum() got an unexpected keyword argument 'dim'; here it is written axis
     """
     name = next(iter(arguments))
-    hint = f"; here it is written {_THEIRS[name]}" if name in _THEIRS else ""
+    hint = f"; here it is written {ARGUMENTS[name]}" if name in ARGUMENTS else ""
     return OperandError(f"{who}() got an unexpected keyword argument {name!r}{hint}")
 
 

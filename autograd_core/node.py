@@ -7,35 +7,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from .elsewhere import METHODS
 from .errors import GraphError, OperandError
 from .modes import tracing
 from .op import Op
 from .walk import LOCK, describe, operands, stale, topological
 
-__all__ = ["ELSEWHERE", "UNREACHED", "Node", "age"]
-
-ELSEWHERE = {
-    "view": "reshape", "permute": "transpose", "unsqueeze": "x[:, None]", "pow": "x ** y", "mm": "x @ y", "bmm": "x @ y", "mv": "x @ y", "t": "x.T",
-    "expand": "np.broadcast_to(x, shape)", "tile": "np.tile(x, counts)", "repeat_interleave": "np.repeat(x, counts, axis)", "flip": "np.flip(x, axis)",
-    "masked_fill": "np.where(mask, value, x)", "clamp": "clip", "rsqrt": "x ** -0.5", "tril": "np.tril(x)", "triu": "np.triu(x)", "diag": "np.diag(x)",
-    "gather": "np.take_along_axis(x, indices, axis)", "index_select": "np.take(x, indices, axis)", "topk": "np.sort(x, axis)", "unbind": "list(x)",
-    "chunk": "np.split(x, parts, axis)", "split": "np.split(x, parts, axis)", "numel": "x.size", "nelement": "x.size", "dim": "x.ndim",
-    "eq": "x == y", "ne": "x != y", "lt": "x < y", "le": "x <= y", "gt": "x > y", "ge": "x >= y",
-    "to": "astype", "float": "astype(np.float32)", "double": "astype(np.float64)", "long": "astype(int)", "int": "astype(int)", "bool": "x != 0",
-    "cpu": "x itself", "cuda": "x itself", "contiguous": "x itself", "realize": "x itself", "clone": "x.copy()",
-    "requires_grad_": "x.requires_grad = …, for a Tensor", "attach_grad": "Tensor(data)", "zero_grad": "x.grad = None (0.0 for a Value)",
-    "is_leaf": "x.op is None", "grad_fn": "x.op", "creator": "x.op", "retain_grad": "x.grad, which results keep", "null_grad": "x.grad = None",
-    "add_": "x += y, under no_grad()", "sub_": "x -= y, under no_grad()", "mul_": "x *= y, under no_grad()", "div_": "x /= y, under no_grad()",
-    "zero_": "x[...] = 0.0, under no_grad()", "fill_": "x[...] = value, under no_grad()", "copy_": "x[...] = y, under no_grad()",
-    "normal_": "x[...] = rng.normal(size=x.shape), under no_grad()", "uniform_": "x[...] = rng.uniform(size=x.shape), under no_grad()",
-    "assign": "x[...] = y, under no_grad()",
-    "zeros": "Tensor(np.zeros(shape))", "ones": "Tensor(np.ones(shape))", "eye": "Tensor(np.eye(n))", "randn": "Tensor(rng.normal(size=shape))",
-    "sort": "np.sort(x), a sorted copy", "partition": "np.partition(x, kth), a copy", "fill": "np.full_like(x, value), a new one",
-    "put": "np.where(…), a new one",
-    "null_gradients": "x.grad = None", "constant": "not x.requires_grad", "clear_graph": "del x, which frees its graph",
-    "moveaxis": "np.moveaxis(x, source, destination)", "detach_": "x.detach()",
-}  # fmt: skip
-"""How names that other libraries have, and methods of arrays that write into them, are written here."""
+__all__ = ["UNREACHED", "Node", "age"]
 
 UNREACHED = float("0.0")
 """The gradient of a `Value` that no pass has reached: reads as 0.0, and is told from a 0.0 that has flowed by being this object."""
@@ -48,12 +26,12 @@ class _Elsewhere:
     """A name that other libraries have: reading it raises an AttributeError that says how it is written here."""
 
     def __init__(self, name: str) -> None:
-        """The name, a key of `ELSEWHERE`."""
+        """The name, a key of `METHODS`."""
         self.name = name
 
     def __get__(self, node: Any, kind: type) -> Any:
         """Never anything."""
-        text = f"{kind.__name__!r} object has no attribute {self.name!r}; here it is written {ELSEWHERE[self.name]}"
+        text = f"{kind.__name__!r} object has no attribute {self.name!r}; here it is written {METHODS[self.name]}"
         raise AttributeError(text, name=self.name, obj=kind if node is None else node)
 
 
@@ -94,7 +72,7 @@ class Node:
 
     def __dir__(self) -> list[str]:
         """What is of use to a reader; kernels of rules and marks of the class are left out."""
-        return sorted(set(super().__dir__()) - {"ARRAY", "SCALAR", "gap", "is_array", "strong_mul"} - ELSEWHERE.keys())
+        return sorted(set(super().__dir__()) - {"ARRAY", "SCALAR", "gap", "is_array", "strong_mul"} - METHODS.keys())
 
     @property
     def parents(self) -> tuple[Node, ...]:
@@ -196,7 +174,7 @@ class Node:
         return self.grad is not None and self.grad is not UNREACHED
 
 
-for _name in ELSEWHERE:
+for _name in METHODS:
     setattr(Node, _name, _Elsewhere(_name))
 
 

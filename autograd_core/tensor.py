@@ -12,10 +12,11 @@ from . import indexing, linear_algebra, numerics, routines, shaping
 from ._methods import ArrayMethods
 from .arguments import as_numbers, text, truth
 from .backward import backpropagate, one_step
+from .elsewhere import METHODS
 from .errors import GraphError, ItemAssignmentError, NotScalarError, OperandError, ShapeError
 from .leaving import taken_out
 from .modes import recording, tracing
-from .node import ELSEWHERE, Node
+from .node import Node
 from .op import INSTALLERS, TABLE, Op
 from .operands import as_array, data_of
 from .protocols import array_function, array_ufunc
@@ -305,7 +306,7 @@ for _name in _ROUTINES:
     setattr(Tensor, _name, next(getattr(room, _name) for room in (routines, linear_algebra, shaping, indexing, numerics) if hasattr(room, _name)))
 
 
-_RESERVED = (frozenset(dir(Tensor)) | {"where", "weighted_sum"}) - ELSEWHERE.keys()
+_RESERVED = (frozenset(dir(Tensor)) | {"where", "weighted_sum"}) - METHODS.keys()
 
 
 def _install(op: Op) -> None:

@@ -15,10 +15,11 @@ from ._methods import ScalarMethods
 from .algebra import NUMBERS
 from .arguments import shown, text
 from .backward import backpropagate, one_step
+from .elsewhere import METHODS
 from .errors import OperandError, ShapeError
 from .leaving import taken_out
 from .modes import WATCHED
-from .node import ELSEWHERE, UNREACHED, Node
+from .node import UNREACHED, Node
 from .op import INSTALLERS, TABLE, Op
 from .operands import OPERANDS, as_float, data_of, give_way
 from .protocols import array_function, array_ufunc
@@ -252,7 +253,7 @@ def _binary(op: Op) -> tuple[Callable[..., Any], Callable[..., Any]]:
     return method, reflected
 
 
-_RESERVED = (frozenset(dir(Value)) | {"where", "weighted_sum"}) - ELSEWHERE.keys()
+_RESERVED = (frozenset(dir(Value)) | {"where", "weighted_sum"}) - METHODS.keys()
 
 
 def _install(op: Op) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 import autograd_core as ag
 from autograd_core import Tensor, Value, grad, no_grad, softmax
 from autograd_core.arguments import checked
+from autograd_core.elsewhere import ARGUMENTS, METHODS, NAMES
 from autograd_core.errors import (
     IndexingError,
     ItemAssignmentError,
@@ -20,7 +22,6 @@ from autograd_core.errors import (
     ShapeError,
     StaleDataError,
 )
-from autograd_core.node import ELSEWHERE
 
 X = np.array([[0.3, -1.2, 2.0], [1.5, 0.25, -0.5]])
 KEYS: list[Any] = [0, (1, 2), -1, slice(None), (slice(None), 1), ..., [1, 0], (np.array([0, 1]), np.array([2, 0])), X > 0.3, (slice(None), None, 0)]
@@ -172,7 +173,7 @@ def test_what_an_error_says_is_written_here_is_what_torch_computes(name: str) ->
     names = {"np": np, "x": Tensor(data), "y": args[-1] if args else None, "value": args[-1] if args else None, "mask": args[0] if args else None,
              "shape": args[0] if args else None, "counts": args[0] if args else None, "indices": args[-1] if args else None,
              "axis": args[1] if name == "repeat_interleave" else args[0] if args else None}  # fmt: skip
-    hint = ELSEWHERE[name]
+    hint = METHODS[name]
     ours = eval(f"x.{hint}" if hint.startswith("astype") else hint, names)
     if isinstance(ours, list):
         assert len(ours) == len(theirs)
@@ -184,7 +185,7 @@ def test_what_an_error_says_is_written_here_is_what_torch_computes(name: str) ->
 
 def test_names_that_are_answered_are_nobodys_own() -> None:
     """A hint hides no method, of neither kind, and is seen by nobody who does not ask for it."""
-    for name, hint in ELSEWHERE.items():
+    for name, hint in METHODS.items():
         for node in (Value(1.0), Tensor([1.0])):
             assert not hasattr(node, name) and name not in dir(node)
             with pytest.raises(AttributeError) as caught:
@@ -227,10 +228,27 @@ def test_where_the_largest_is_keeps_its_axis(name: str) -> None:
         getattr(Tensor(X), name)(keepdims=2)
 
 
-def test_a_package_answers_for_what_is_not_numpys() -> None:
-    for name, here in {"cat": "np.concatenate", "randn": r"rng\.normal", "manual_seed": r"rng = np\.random\.default_rng\(seed\)", "optim": r"nn\.SGD"}.items():
-        with pytest.raises(AttributeError, match=rf"^module 'autograd_core' has no attribute '{name}'; here it is written {here}"):
-            getattr(ag, name)
+@pytest.mark.parametrize("name", NAMES)
+def test_a_package_answers_for_what_is_not_numpys(name: str) -> None:
+    """And what the answer names is there."""
+    import nn
+
+    with pytest.raises(AttributeError, match=f"^module 'autograd_core' has no attribute '{name}'; here it is written ") as caught:
+        getattr(ag, name)
+    said = str(caught.value).split("here it is written ")[1]
+    assert said == NAMES[name]
+    for path in re.findall(r"[A-Za-z_.]+", said.split(",")[0].split("(")[0].removeprefix("rng = ").split(" ")[0]):
+        *at, last = path.split(".")
+        holder: Any = {"np": np, "nn": nn, "rng": np.random.default_rng(0)}[at[0]] if at else ag
+        for part in at[1:]:
+            holder = getattr(holder, part)
+        assert callable(getattr(holder, last))
+
+
+def test_arguments_that_are_answered_are_nobodys_own() -> None:
+    for name in ARGUMENTS:
+        for method in REDUCTIONS:
+            assert name not in inspect.signature(getattr(Tensor, method)).parameters
 
 
 # ---------------------------------------------------------------------------- the same name, another meaning
