@@ -40,7 +40,7 @@ def lift(root: Any, *, params: Any = None, inputs: Any = None, outputs: Any = No
 
     Args:
         root: A `Value`, usually the loss of a whole batch; or a `Tensor` of one element, whose graph is replayed call by call.
-        params: The leaf Values whose gradient is wanted.
+        params: The leaf Values, or Tensors, whose gradient is wanted; of a frozen parameter of a model among them the numbers are kept.
         inputs: The leaf Values that change from batch to batch, in lists or arrays of any nesting. Where only one of
             the two is given, the other is all the remaining leaves in the order of the graph; where none is given, every
             leaf is a parameter.
@@ -241,7 +241,7 @@ def _lift_tensors(root: Tensor, params: Any, inputs: Any, outputs: Any) -> Progr
         leaves = [node for node in walk(root) if node.op is None and not node._is_constant and id(node) not in listed]
         chosen = [leaf for leaf in leaves if isinstance(leaf, Tensor) and leaf.requires_grad]
     else:
-        chosen = _tensor_list("params", params)
+        chosen = [x for x in _tensor_list("params", params) if not x._is_frozen]
     if len({id(x) for x in (*chosen, *given)}) < len(chosen) + len(given):
         raise LiftError("lift: a Tensor is listed twice among params and inputs.")
     _check_recorded(root, {"params": chosen, "inputs": given})

@@ -323,6 +323,27 @@ def test_a_graph_that_was_looked_at():
         assert np.array_equal(programs[0].theta.grad, programs[1].theta.grad)
 
 
+@pytest.mark.parametrize("frozen", [[0], [0, 1], [1, 3], [2]])
+def test_frozen_parameters_of_a_model_are_constants_of_its_program(frozen):
+    rng = np.random.default_rng(0)
+    model, x = nn.Sequential(nn.Linear(3, 4, rng=0), nn.Tanh(), nn.Linear(4, 2, rng=1)), Tensor(rng.normal(size=(5, 3)))
+    for i in frozen:
+        model.parameters()[i].requires_grad = False
+    program = lift((model(x) ** 2).mean(), params=model.parameters(), inputs=x)
+    trained = [p for p in model.parameters() if p.requires_grad]
+    for _ in range(2):
+        program.inputs[...] = x.data = rng.normal(size=(5, 3))
+        program.theta.data[...] = rng.normal(size=program.theta.size)
+        for p, part in zip(trained, np.split(program.theta.data, np.cumsum([p.size for p in trained])[:-1]), strict=True):
+            p.data = part.reshape(p.shape)
+        model.zero_grad()
+        loss = (model(x) ** 2).mean()
+        loss.backward()
+        assert program() == pytest.approx(loss.item(), rel=1e-12)
+        program.backward()
+        np.testing.assert_allclose(program.theta.grad, np.concatenate([p.grad.ravel() for p in trained]), rtol=1e-12)
+
+
 def test_outputs():
     """Numbers that are wanted beside the loss follow every call; views of a buffer too."""
     rng = np.random.default_rng(0)
