@@ -29,6 +29,7 @@ METHODS = {
 
 ARGUMENTS = {
     "dim": "axis", "keepdim": "keepdims", "unbiased": "ddof, 1 for n − 1 in the denominator and 0 for n",
+    "retain_graph": "backward() alone: the graph stays", "create_graph": "grad(grad(f)), hessian(f) or hvp, of a function f",
 }  # fmt: skip
 """Keyword arguments of other libraries → what is written here."""
 

@@ -56,7 +56,7 @@ def transpose(x: Any, axes: Any = None) -> Any:
     except AxisError:
         raise
     except ShapeError as error:
-        exchange = f"; swapaxes{order} exchanges two" if len(order) == 2 else ""
+        exchange = f"; swapaxes{order} exchanges two" if len(order) == 2 < ndim_of(x) else ""
         raise ShapeError(f"transpose: received axes={order} for shape {shape_of(x)}, expected each axis once, in the new order{exchange}.") from error
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from . import indexing, linear_algebra, numerics, routines, shaping
 from ._methods import ArrayMethods
-from .arguments import as_numbers, text, truth
+from .arguments import as_numbers, text, truth, unexpected
 from .backward import backpropagate, one_step
 from .elsewhere import METHODS
 from .errors import GraphError, ItemAssignmentError, NotScalarError, OperandError, ShapeError
@@ -148,11 +148,12 @@ class Tensor(Node, ArrayMethods, Questions):
         """A copy that gradients flow through."""
         return apply(TABLE["identity"], (self,))  # type: ignore[no-any-return]
 
-    def backward(self, gradient: Any = None) -> None:
+    def backward(self, gradient: Any = None, **theirs: Any) -> None:
         """Fill `.grad` of everything below: leaves accumulate, inner nodes hold the gradients of this pass.
 
         Args:
             gradient: ∂L/∂self of the same shape; may be left out where self has one element.
+            theirs: Nothing; `retain_graph=` and `create_graph=` are answered with what is written here.
 
         Raises:
             NotScalarError: several elements and no gradient.
@@ -160,6 +161,8 @@ class Tensor(Node, ArrayMethods, Questions):
             GraphError: nothing differentiable went into self.
             StaleDataError: the `.data` of a node below was assigned after it had been used.
         """
+        if theirs:
+            raise unexpected("backward", theirs)
         backpropagate(self, gradient)
 
     _backward = one_step

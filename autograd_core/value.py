@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 from ._methods import ScalarMethods
 from .algebra import NUMBERS
-from .arguments import shown, text
+from .arguments import shown, text, unexpected
 from .backward import backpropagate, one_step
 from .elsewhere import METHODS
 from .errors import OperandError, ShapeError
@@ -87,12 +87,14 @@ class Value(Node, ScalarMethods):
             self._y = None if self._y is None else OVERWRITTEN
         self._value = number
 
-    def backward(self) -> None:
+    def backward(self, **theirs: Any) -> None:
         """Fill `.grad` of everything below: leaves accumulate, inner nodes hold the gradients of this pass.
 
         Raises:
             StaleDataError: the `.data` of a node below was assigned after it had been used.
         """
+        if theirs:
+            raise unexpected("backward", theirs)
         backpropagate(self)
 
     _backward = one_step

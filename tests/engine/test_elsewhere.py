@@ -213,6 +213,20 @@ def test_names_of_arguments_are_answered_with_ours(name: str, theirs: str, ours:
     assert getattr(Tensor(X), name)(axis=1).shape[0] == 2
 
 
+@pytest.mark.parametrize("make", [lambda: Value(3.0), lambda: Tensor(3.0)], ids=["Value", "Tensor"])
+def test_a_graph_stays_without_being_asked_to(make: Callable[[], Any]) -> None:
+    """What is refused says so, and leaves gradients as they were."""
+    x = make()
+    y = x * x
+    for name, here in {"retain_graph": r"backward\(\) alone: the graph stays", "create_graph": r"grad\(grad\(f\)\)", "colour": ""}.items():
+        with pytest.raises(TypeError, match=rf"^backward\(\) got an unexpected keyword argument '{name}'{'; here it is written ' if here else '$'}{here}"):
+            y.backward(**{name: True})
+    assert not x.grad
+    y.backward()
+    y.backward()
+    assert x.grad == 12.0
+
+
 def test_bessels_correction_is_named() -> None:
     for name in ("var", "std"):
         with pytest.raises(TypeError, match=r"'unbiased'; here it is written ddof, 1 for n − 1"):
@@ -275,6 +289,8 @@ def test_a_transposition_that_names_two_axes_of_three_says_what_exchanges_them()
         cube.transpose(1, 2)
     with pytest.raises(ShapeError, match=r"axes=\(0, 1, 1\) .* in the new order\.$"):
         cube.transpose(0, 1, 1)
+    with pytest.raises(ShapeError, match=r"axes=\(1, 0\) for shape \(2,\).* in the new order\.$"):
+        Tensor(np.zeros(2)).transpose(1, 0)
     assert cube.swapaxes(1, 2).shape == (2, 4, 3)
 
 

@@ -111,10 +111,11 @@ def test_lift_signature() -> None:
 
 
 def test_backward_signatures() -> None:
-    """Value.backward(), Tensor.backward(gradient=None)."""
-    assert list(parameters(Value.backward)) == ["self"]
+    """Value.backward(), Tensor.backward(gradient=None); other names are taken only to be refused with a word."""
+    assert list(parameters(Value.backward)) == ["self", "theirs"]
     found = parameters(Tensor.backward)
-    assert list(found) == ["self", "gradient"]
+    assert list(found) == ["self", "gradient", "theirs"]
+    assert found["theirs"].kind is inspect.Parameter.VAR_KEYWORD
     assert found["gradient"].default is None
 
 
