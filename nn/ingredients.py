@@ -77,11 +77,13 @@ class Ingredients:
         optimizer, modules = training.optimizer, list(training.model.modules())
         self._note(training, ("model", "optimizer"))
         self._note(optimizer, ("param_groups", "_slots"))
-        for group in optimizer.param_groups:
-            self._open(group["params"])
+        self._containers += [optimizer.param_groups, *(group["params"] for group in optimizer.param_groups)]     # rates and their like may change
         for module in modules:
             free, whole = (*_FREE.get(type(module), ()), "training"), type(module) in known
-            self._note(module, tuple(name for name, value in vars(module).items() if name not in free and (whole or _of_structure(name, value))))
+            names = tuple(name for name, value in vars(module).items() if name not in free and (whole or _of_structure(name, value)))
+            self._note(module, names)
+            for name in names:
+                self._open(vars(module)[name])
         self._counts = [len(attributes) for _, attributes, _ in self._things]
         self._sizes, self._found = self._now()
         self._droppers = [(module, _draws(module)) for module in modules if isinstance(module, Dropout)]
@@ -98,8 +100,6 @@ class Ingredients:
         attributes = vars(thing)
         names = tuple(dict.fromkeys((*names, *shadowed(thing))))
         self._things.append((thing, attributes, names))
-        for name in names:
-            self._open(attributes[name])
 
     def _open(self, value: Any) -> None:
         if isinstance(value, (list, tuple, dict)):

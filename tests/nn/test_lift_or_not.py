@@ -545,6 +545,18 @@ def test_constants_are_ingredients():
     assert not made_of.same() and Ingredients(training, LiftedTensors.kinds).same()
 
 
+@pytest.mark.parametrize("name", ["other weights", "other rates", "loaded", "evaluation", "a note", "shuffled otherwise", "nothing"])
+@pytest.mark.parametrize("make", [network, neurons])
+def test_what_is_no_ingredient_leaves_the_program_as_it_is(make, name, monkeypatch):
+    """Rates, whether a schedule or a callback sets them, running averages, the numbers of the parameters, the order of the samples."""
+    recorded = []
+    monkeypatch.setattr(nn.lifted.LiftedStep, "prepare", lambda *args, prepare=nn.lifted.LiftedStep.prepare: recorded.append(prepare(*args)))
+    changes = dict.fromkeys(range(1, 15), COMMON.get(name, lambda _: None))
+    runs = [train(make, lift, changes=changes, validation=0.2, schedule=lambda o: nn.ExponentialLR(o, 0.9)) for lift in (True, False)]
+    assert len(recorded) == 1 and runs[0][0].lifted
+    alike(runs)
+
+
 def test_recording_anew_has_to_be_worth_it():
     """A callback that changes the function after every epoch of one step leaves the steps to be computed as they stand."""
     def sloped(training):
