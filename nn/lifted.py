@@ -4,6 +4,9 @@
 numbers, draws at random, or keeps count, since a replay does what was done in the recording. While a run is lifted, the optimiser works
 on the program's flat vector of parameters; the parameters themselves get their data and gradients back after every epoch.
 
+What the user has written, a penalty, a loss or a module, is put to the test: a program must give what is computed anew at other
+parameters. Before every epoch it is compared again, and of all else it is seen to that it is still there (see `nn.ingredients`).
+
 What is common to all models is here; how a batch is recorded, and how numbers come in and go out, is told in `nn.lifted_values` and
 `nn.lifted_tensors`.
 """

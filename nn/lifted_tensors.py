@@ -240,4 +240,4 @@ def lifted_tensors(
     if not _suits(step, asked=asked) or (loss is cross_entropy and not all_count(y, (len(y), *step.scores))):
         return None
     step.prepare(x, y, sizes)
-    return step if step.agrees() else None
+    return step if (step.known and penalty is None) or step.agrees() else None

@@ -1,8 +1,4 @@
-"""Lifted steps of a scalar model: what it computes number by number is found to be a few matrix products (see `autograd_core.lift`).
-
-What was written by the user, such as a penalty, is put to the test: the program must give the loss that is computed anew at other
-parameters and inputs. Before every epoch the penalty, and the loss of a few samples, are compared again.
-"""
+"""Lifted steps of a scalar model: what it computes number by number is found to be a few matrix products (see `autograd_core.lift`)."""
 
 from __future__ import annotations
 
@@ -149,9 +145,8 @@ def lifted_values(
 
     `x` and `y` are all samples and targets.
     """
-    known = liftable_values(training.model, loss)
-    step = LiftedValues(training, loss, penalty, x[:_FEW], y[:_FEW], known=known)
+    step = LiftedValues(training, loss, penalty, x[:_FEW], y[:_FEW], known=liftable_values(training.model, loss))
     if loss is cross_entropy and not all_count(y, (len(y), *step.scores)):
         return None
     step.prepare(x, y, sizes)
-    return step if (known and penalty is None) or step.agrees(x[-sizes[0] :], y[-sizes[0] :]) else None
+    return step if (step.known and penalty is None) or step.agrees(x[-sizes[0] :], y[-sizes[0] :]) else None

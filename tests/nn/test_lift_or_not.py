@@ -314,11 +314,19 @@ def test_an_interrupt_on_the_way_out(place, monkeypatch):
             else:
                 patch.setattr(nn.EarlyStopping, "restore", once(nn.EarlyStopping.restore))
                 calls += [()] * (at - 1)
-            nn.fit(model, X, CLASSES, loss="cross_entropy", epochs=2, lift=True, progress=False, early_stopping=5 if place == "_finish" else None)
+            nn.fit(model, X, CLASSES, loss="cross_entropy", epochs=2, lift=True, progress=False,
+                   penalty=lambda m: nn.l2_penalty(m, 0.01), early_stopping=5 if place == "_finish" else None)
         assert len(calls) >= at
         assert "_mask" not in vars(model[1]) and not model.training
         if place != "_finish":
             assert all(np.array_equal(model.state_dict()[name], array) for name, array in before.items())
+
+
+@pytest.mark.parametrize("make", [network, neurons, thinned])
+def test_what_is_known_is_lifted_without_a_trial(make, monkeypatch):
+    """Another thread that uses the model sees parameters of its own steps, and no others."""
+    monkeypatch.setattr(nn.lifted.LiftedStep, "_put", None)
+    assert train(make, True)[0].lifted
 
 
 # ----------------------------------------------------------------------------------------- what a run may be made of
