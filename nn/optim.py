@@ -14,10 +14,10 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy import multiply, subtract
 
-from autograd_core.arguments import checked
+from autograd_core.arguments import checked, shown
 from autograd_core.errors import OperandError
 
-from .optimizer import Optimizer, bounded
+from .optimizer import Optimizer
 from .slots import Array, State, Update
 
 __all__ = ["SGD", "Adadelta", "Adagrad", "Adam", "AdamW", "RMSprop"]
@@ -59,16 +59,25 @@ class SGD(Optimizer):
         2.4
     """
 
+    bounds: ClassVar[dict[str, tuple[float, float]]] = {"momentum": (0.0, math.inf)}
+
     @checked
     def __init__(
         self, params: Any, lr: float = 1e-3, momentum: float = 0.0, nesterov: bool = False, weight_decay: float = 0.0,
         *, dampening: float = 0.0, maximize: bool = False,
     ) -> None:  # fmt: skip
         """torch's names and defaults."""
-        bounded("SGD: momentum", momentum)
-        if nesterov and (momentum <= 0 or dampening != 0):
-            raise OperandError(f"SGD: nesterov needs momentum > 0 and dampening 0, received momentum={momentum} and dampening={dampening}.")
         super().__init__(params, lr=lr, momentum=momentum, nesterov=nesterov, weight_decay=weight_decay, dampening=dampening, maximize=maximize)
+
+    @checked
+    def check(self, settings: dict[str, Any]) -> None:
+        """Raise at a setting out of bounds, and at Nesterov's step without its momentum."""
+        super().check(settings)
+        momentum, dampening = settings.get("momentum", 0.0), settings.get("dampening", 0.0)
+        if settings.get("nesterov") and (momentum <= 0 or dampening != 0):
+            raise OperandError(
+                f"{type(self).__name__}: nesterov needs momentum > 0 and dampening 0, received momentum={momentum} and dampening={dampening}."
+            )
 
     def update(self, data: Array, gradient: Array, state: State, group: dict[str, Any]) -> None:
         """One step."""
@@ -122,9 +131,16 @@ class Adam(Optimizer):
         amsgrad: bool = False, *, maximize: bool = False,
     ) -> None:  # fmt: skip
         """torch's names and defaults."""
-        if len(betas) != 2 or not all(0.0 <= b < 1.0 for b in betas):
-            raise OperandError(f"{type(self).__name__}: received betas={betas!r}, expected two numbers from 0 to below 1.")
         super().__init__(params, lr=lr, betas=tuple(betas), eps=eps, weight_decay=weight_decay, amsgrad=amsgrad, maximize=maximize)
+
+    @checked
+    def check(self, settings: dict[str, Any]) -> None:
+        """Raise at a setting out of bounds."""
+        super().check(settings)
+        betas = settings.get("betas", (0.0, 0.0))
+        numbers = isinstance(betas, (tuple, list)) and all(isinstance(b, (int, float, np.number)) and not isinstance(b, bool) for b in betas)
+        if not numbers or len(betas) != 2 or not all(0.0 <= b < 1.0 for b in betas):
+            raise OperandError(f"{type(self).__name__}: received betas={shown(betas)}, expected two numbers from 0 to below 1.")
 
     def update(self, data: Array, gradient: Array, state: State, group: dict[str, Any]) -> None:
         """One step."""

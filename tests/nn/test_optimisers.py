@@ -603,6 +603,32 @@ def test_gradients_that_are_made_0_move_a_tensor_on_and_those_that_are_forgotten
             owner.zero_grad("no")
 
 
+@pytest.mark.parametrize(
+    ("kind", "wrong", "message"),
+    [
+        ("SGD", {"momentum": -0.5}, "SGD: momentum: received -0.5, expected a number of at least 0"),
+        ("SGD", {"momentum": 0.0, "nesterov": True}, r"SGD: nesterov needs momentum > 0 and dampening 0, received momentum=0.0"),
+        ("SGD", {"nesterov": True, "dampening": 0.1}, r"and dampening=0.1"),
+        ("Adam", {"betas": (1.0, 0.9)}, r"Adam: received betas=\(1.0, 0.9\), expected two numbers from 0 to below 1"),
+        ("AdamW", {"betas": (0.9, math.nan)}, r"AdamW: received betas=\(0.9, nan\)"),
+        ("Adam", {"betas": 0.9}, "Adam: received betas=0.9, expected two numbers"),
+        ("Adam", {"betas": ("a", 0.9)}, "Adam: received betas="),
+        ("RMSprop", {"alpha": -1.0}, "RMSprop: alpha: received -1.0"),
+    ],
+)
+def test_settings_of_one_group_are_held_to_the_same_bounds(kind, wrong, message):
+    """Where the optimiser is made, and where a saved state brings them."""
+    options = {"momentum": 0.9} if kind == "SGD" else {}
+    with pytest.raises(OperandError, match=message):
+        getattr(nn, kind)([{"params": [Tensor([1.0])], **wrong}, {"params": [Tensor([1.0])]}], **options)
+    optimizer = getattr(nn, kind)([Tensor([1.0])], **options)
+    state = optimizer.state_dict()
+    state["groups"][0].update(wrong)
+    with pytest.raises(OperandError, match=message):
+        optimizer.load_state_dict(state)
+    assert all(optimizer.param_groups[0][name] != value for name, value in wrong.items() if name != "momentum" or value != 0.0)
+
+
 def test_a_read_only_array_is_left_alone():
     array = np.array([1.0, 2.0])
     array.flags.writeable = False
