@@ -66,32 +66,34 @@ class Epoch:
         # A scalar model is lifted at the start or not at all, so that all parts of a resumed run are, or none is.
         soon = bool(lift) or (self.scalar and (resumable or epochs * (len(x) // self.size) >= _PAYS[True]))
         self._tried = soon or self.scalar
-        if soon:
-            self._lift()
+        failure = self._lift() if soon else None
         if lift and self.program is None:
             raise OperandError(
                 "fit: lift=True, but the loss of a batch could not be lifted, or decides by the numbers (`if` of a Value, `.data`), draws at random "
                 "or keeps running statistics, which a replay cannot; lift=None or False trains the model as it stands."
-            ) from self._failure
+            ) from failure
 
-    def _lift(self) -> None:
-        """Make the steps of the model a program, where that is wanted and works."""
+    def _lift(self) -> Exception | None:
+        """Make the steps of the model a program, where that is wanted and works; what was raised where it does not."""
         training, asked = self.training, bool(self.lift)
-        self._tried, self._failure, self._steps = True, None, 0
+        self._tried, self._steps = True, 0
         liftable, lifted = (liftable_values, lifted_values) if self.scalar else (liftable_tensors, partial(lifted_tensors, asked=asked))
-        if self.lift is False or (not asked and anomaly_detected()):     # which looks at every node: a program has none
-            return
-        if not replayable(training.optimizer) or not (asked or liftable(training.model, self.loss)):
-            return
+        if self.lift is False or self._watched() or not replayable(training.optimizer) or not (asked or liftable(training.model, self.loss)):
+            return None
         self._check_targets()
         try:
             self.program = lifted(training, self.loss, self.penalty, self.x, self.y, self.sizes)
         except Exception as error:
             if not asked and not isinstance(error, (AutogradError, NotImplementedError, MemoryError)):
                 raise
-            self._failure = error              # of a model or a loss of the user's own, perhaps, which the nodes of a recording do not suit
-        self._unseen = self._unseen and self.program is None
-        training.history.lifted = "" if self.program is None else self.program.program.kind
+            return error                       # of a model or a loss of the user's own, perhaps, which the nodes of a recording do not suit
+        if self.program is not None:
+            self._unseen, training.history.lifted = False, self.program.program.kind
+        return None
+
+    def _watched(self) -> bool:
+        """Whether anomalies are looked for, at every node: a program has none."""
+        return not self.lift and anomaly_detected()
 
     def _check_targets(self) -> None:
         """Raise at targets that a loss of ours refuses, which a replay would not look at."""
@@ -110,7 +112,7 @@ class Epoch:
             before = self.training.epoch * self.batches  # counted from the very first, so that a resumed run does as one in a piece
             if not self._tried and before >= _PAYS[False]:
                 self._lift()
-        elif not self.program.still_holds() or not np.array_equal(self.y, self._targets):
+        elif self._watched() or not self.program.still_holds() or not np.array_equal(self.y, self._targets):
             worth = self.lift or self._steps >= _PAYS[self.scalar]
             self.program, self.training.history.lifted = None, ""
             if worth:

@@ -557,6 +557,22 @@ def test_anomalies_are_looked_for_in_every_step():
         train(None, model=model)
     with detect_anomaly():
         assert train(None)[0].lifted == ""
+    looking = detect_anomaly()
+    try:
+        model, lifted = network(), []
+
+        def look(training):
+            lifted.append(training.history.lifted)
+            if training.epoch == 15:
+                looking.__enter__()
+            if training.epoch == 16:
+                training.model[2].weight.data[0, 0] = np.inf
+
+        with pytest.raises(AnomalyError):
+            train(None, model=model, callbacks=[look])
+    finally:
+        looking.__exit__(None, None, None)
+    assert lifted[12:] == ["", "tensor", "tensor", ""]
 
 
 def test_the_progress_line_says_so(capsys):
