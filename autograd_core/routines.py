@@ -118,7 +118,8 @@ def _spread_of_some(name: str, x: Any, axis: Any, ddof: float, keepdims: bool, w
 
 def _declared(name: str, function: Any, functions: tuple[Any, ...]) -> Any:
     function.__name__ = function.__qualname__ = name
-    function.__doc__ = f"{TABLE[name].doc} `axis` is an int, a tuple or None for all, as in NumPy."
+    chosen = " `where` chooses elements, `dtype` is what is computed in." if "dtype" in function.__kwdefaults__ else ""
+    function.__doc__ = f"{TABLE[name].doc} `axis` is an int, a tuple or None for all, as in NumPy.{chosen}"
     return answers(*functions)(function)
 
 
