@@ -18,13 +18,14 @@ from .backward import backpropagate, one_step
 from .elsewhere import METHODS
 from .errors import OperandError, ShapeError
 from .leaving import taken_out
-from .modes import WATCHED
+from .modes import WATCHED, recording
 from .node import UNREACHED, Node
 from .op import INSTALLERS, TABLE, Op
 from .operands import OPERANDS, as_float, data_of, give_way
 from .protocols import array_function, array_ufunc
 from .record import apply, give_method
 from .walk import OVERWRITTEN
+from .warn import warned
 
 __all__ = ["Value", "weighted_sum"]
 
@@ -192,7 +193,8 @@ def _unary(op: Op) -> Callable[..., Any]:
     return method
 
 
-def _binary(op: Op) -> tuple[Callable[..., Any], Callable[..., Any]]:
+def _binary(op: Op, general: Callable[..., Any] = apply) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    """The method of an operation with two operands, and the reflected one; `general` does what is out of the ordinary in the first."""
     kernel = getattr(NUMBERS, op.name)
 
     def method(self: Value, other: Any) -> Any:
@@ -207,11 +209,11 @@ def _binary(op: Op) -> tuple[Callable[..., Any], Callable[..., Any]]:
             except OverflowError:
                 return give_way(op, other, False)
         elif isinstance(other, OPERANDS):
-            return apply(op, (self, other))
+            return general(op, (self, other))
         else:
             return give_way(op, other, False)
         if WATCHED:
-            return apply(op, (self, y if other is None else other))
+            return general(op, (self, y if other is None else other))
         x = self._value
         out = _new(Value)
         out._value = kernel(x, y)
@@ -253,6 +255,14 @@ def _binary(op: Op) -> tuple[Callable[..., Any], Callable[..., Any]]:
         return out
 
     return method, reflected
+
+
+def _no_update(op: Op, operands: tuple[Any, ...]) -> Any:
+    """The result, a new node as with numbers; a warning where an update of a parameter is meant, as it is written for a `Tensor`."""
+    leaf = operands[0]
+    if leaf.op is None and leaf._flowed and not recording():
+        warned("p -= step makes a new Value, as with numbers, and leaves the parameter as it is, also under no_grad(); p.data -= step updates it.")
+    return apply(op, operands)
 
 
 _RESERVED = (frozenset(dir(Value)) | {"where", "weighted_sum"}) - METHODS.keys()
@@ -321,3 +331,4 @@ Node.SCALAR = Value
 for _op in TABLE.values():
     _install(_op)
 INSTALLERS.append(_install)
+Value.__isub__ = _binary(TABLE["sub"], _no_update)[0]  # type: ignore[method-assign]

@@ -49,7 +49,7 @@ def methods():
                 continue
             if op.dunder in DUNDERS:
                 lines += [binary(f"__{op.dunder}__", result), binary(f"__r{op.dunder}__", result)]
-                if kind == "ArrayMethods" and op.elementwise:
+                if (kind == "ArrayMethods" and op.elementwise) or op.name == "sub":
                     lines.append(binary(f"__i{op.dunder}__", result))
             elif op.dunder:
                 lines.append(f"    def __{op.dunder}__(self) -> {result}: ...")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -118,6 +119,29 @@ def test_elements_are_refused_where_a_graph_needs_the_old_ones() -> None:
     with pytest.raises(ItemAssignmentError):
         grad(writes)(x)
     np.testing.assert_array_equal(x, X)
+
+
+def test_a_value_is_no_tensor_to_be_written_into() -> None:
+    """`p -= step` under `no_grad()` makes a number, as it does elsewhere; where p has a gradient, an update is meant, and told how to write."""
+    p, alias = Value(3.0), Value(2.0)
+    (p * p).backward()
+    q = p
+    with no_grad(), pytest.warns(RuntimeWarning, match=r"leaves the parameter as it is.*p\.data -= step updates it") as caught:
+        q -= 0.5 * p.grad
+    assert (q.data, p.data, q is p) == (0.0, 3.0, False) and len(caught) == 1 and caught[0].filename == __file__
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with no_grad():
+            total = Value(0.0)
+            total -= 1.0                       # no gradient has reached it
+            total += p
+            total -= p * 2.0
+            activation = p
+            activation += alias * 2.0          # begun with a parameter, as a neuron with its bias
+            p.data -= 0.5 * p.grad
+        r = p
+        r -= 1.0                               # recorded
+    assert (total.data, activation.data, p.data, r.data, r.parents[0] is p) == (-4.0, 7.0, 0.0, -1.0, True)
 
 
 @pytest.mark.parametrize("step", [lambda a, t: a.__iadd__(t), lambda a, t: a.__isub__(t), lambda a, t: a.__imul__(t), lambda a, t: np.add(a, t, out=a)])
