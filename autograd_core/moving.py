@@ -41,7 +41,9 @@ def sliding_window_view(x: Any, window_shape: Any, axis: Any = None, *, subok: b
 
     They are copies here, of as many elements as they have.
     """
-    return _moved(lambda at: np.lib.stride_tricks.sliding_window_view(at, window_shape, axis), x)
+    sides = wholes(window_shape, "sliding_window_view", "window_shape")
+    along = None if axis is None else wholes(axis, "sliding_window_view", "axis")
+    return _moved(lambda at: np.lib.stride_tricks.sliding_window_view(at, sides, along), x)
 
 
 @answers(np.resize)
