@@ -241,7 +241,11 @@ def _where(condition: Any, x: Any = np._NoValue, y: Any = np._NoValue) -> Any:
     """The same as NumPy has it: of a condition alone, where it holds."""
     if (x is np._NoValue) is not (y is np._NoValue):
         raise OperandError("where: received x without y, expected both, or neither for the places where the condition holds.")
-    return np.nonzero(data_of(condition)) if x is np._NoValue else where(condition, x, y)
+    if x is not np._NoValue:
+        return where(condition, x, y)
+    if not ndim_of(condition):
+        raise ShapeError("where: received one number, expected an array of conditions; np.atleast_1d makes one of it.")
+    return np.nonzero(data_of(condition))
 
 
 NUMPY[np.where] = _where

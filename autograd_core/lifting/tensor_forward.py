@@ -22,7 +22,13 @@ from .lecture import Line
 from .rules import kernel_call
 from .script import Array, Script
 
-__all__ = ["TensorForward", "given", "into", "options_of"]
+__all__ = ["TensorForward", "given", "into", "options_of", "plain_exponent"]
+
+
+def plain_exponent(node: Any, values: list[Any]) -> tuple[float, ...]:
+    """The exponent of a power that is a plain number, of which some have functions of their own; else nothing."""
+    plain = node.op.name == "power" and np.ndim(values[1]) == 0 and given(node)[1][0] is None
+    return (float(values[1]),) if plain else ()
 
 
 class TensorForward:
@@ -98,7 +104,8 @@ class TensorForward:
         """The call (or the few) that computes one node into its buffer."""
         call = self.script.call
         if op.elementwise and not op.variadic:
-            kernel_call(self.script, op, values, (), options, out)
+            exponent = plain_exponent(node, values)
+            kernel_call(self.script, op, values[:1] if exponent else values, exponent, options, out)
         elif op.name == "matmul" and values[0].ndim == values[1].ndim == 2 and self.same_dtype(values):
             call(np.dot, *values, out)
         elif op.name == "linear" and values[0].ndim == 2 and self.same_dtype(values):

@@ -23,7 +23,7 @@ from autograd_core.tensor import Tensor
 from .compiled import CALL, Compiled
 from .rules import LocalDerivative, write_array
 from .script import Array, strong_multiply, strong_select
-from .tensor_forward import TensorForward, given, into, options_of
+from .tensor_forward import TensorForward, given, into, options_of, plain_exponent
 
 __all__ = ["compile_tensors"]
 
@@ -112,8 +112,7 @@ class _TensorCompiler(TensorForward):
             if operand is None or id(operand) not in self.need:
                 continue
             if op.elementwise:
-                fixed = op.name == "power" and slot == 0 and np.ndim(values[1]) == 0 and pairs[1][0] is None
-                exponents = (float(values[1]),) if fixed else ()
+                exponents = plain_exponent(node, values) if slot == 0 else ()
                 self.pull_elementwise(op, slot, operand, g, constant, values, exponents, options, out)
                 continue
             rule = op.vjp[0] if op.variadic else op.vjp[slot]

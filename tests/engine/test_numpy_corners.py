@@ -68,7 +68,7 @@ AGREE: dict[str, tuple[Callable[..., Any], tuple[np.ndarray, ...]]] = {
     "sum by position": (lambda x: np.sum(x, 1, None, None, True) + np.mean(x, 0, np.float64, None, True), (WIDE,)),
     "spread by position": (lambda x: np.std(x, 0, None, None, 1) + np.var(x, -1, None, None, 1, True), (WIDE,)),
     "running sums by position": (lambda x: np.cumsum(x, 1, None, None) * np.cumprod(x, 0, np.float64), (WIDE,)),
-    "largest by position": (lambda x: np.max(x, 1, None, True) - np.clip(x, -0.5, 0.5, None) * np.dot(x[0], x[1], None), (WIDE,)),
+    "largest by position": (lambda x: np.max(x, 1, None, True) - np.clip(x, -0.5, 0.5, None), (WIDE,)),
     "axes for several": (lambda x, y: np.hstack(np.atleast_1d(x[0], y)) * np.atleast_2d(y, x[1], 2.0)[1], (VECTOR, np.array(0.7))),
     "three axes for several": (lambda x, y: np.atleast_3d(x, y, x)[1] * np.atleast_3d(x), (VECTOR, WIDE[:1])),
     "reshape F": (lambda x: np.reshape(x, (4, -1), order="F"), (DEEP,)),
