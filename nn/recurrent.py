@@ -67,18 +67,32 @@ def _states(state: Any, count: int, shape: tuple[int, ...], who: str) -> Any:
     return parts
 
 
-class RNNCell(Module):
+class _Cell(Module):
+    """What cells have in common: four parameters, and two sizes."""
+
+    nin: int
+    nhid: int
+    weight_ih: Tensor
+    weight_hh: Tensor
+    bias_ih: Tensor
+    bias_hh: Tensor
+
+    def config(self) -> dict[str, Any]:
+        """The arguments that make an equal module."""
+        return {"nin": self.nin, "nhid": self.nhid, "dtype": self.weight_hh.dtype.name}
+
+    def extra_repr(self) -> str:
+        """The sizes."""
+        return f"{self.nin}, {self.nhid}"
+
+
+class RNNCell(_Cell):
     """One step of a simple recurrent network: h' = tanh(W x + b + U h + c).
 
     Example:
         >>> RNNCell(3, 4, rng=0)(np.ones((2, 3))).shape
         (2, 4)
     """
-
-    weight_ih: Tensor
-    weight_hh: Tensor
-    bias_ih: Tensor
-    bias_hh: Tensor
 
     @checked
     def __init__(self, nin: Count, nhid: Count, *, activation: str = "tanh", dtype: DType = np.float64, rng: Generator = None) -> None:
@@ -99,23 +113,14 @@ class RNNCell(Module):
         """The arguments that make an equal module."""
         return {"nin": self.nin, "nhid": self.nhid, "activation": self.activation, "dtype": self.weight_hh.dtype.name}
 
-    def extra_repr(self) -> str:
-        """The sizes."""
-        return f"{self.nin}, {self.nhid}"
 
-
-class GRUCell(Module):
+class GRUCell(_Cell):
     """One step of a GRU: the state is partly kept, partly replaced by a candidate that looks at a part of it.
 
     Example:
         >>> GRUCell(3, 4, rng=0)(np.ones((2, 3))).shape
         (2, 4)
     """
-
-    weight_ih: Tensor
-    weight_hh: Tensor
-    bias_ih: Tensor
-    bias_hh: Tensor
 
     @checked
     def __init__(self, nin: Count, nhid: Count, *, dtype: DType = np.float64, rng: Generator = None) -> None:
@@ -130,16 +135,8 @@ class GRUCell(Module):
         (h,) = (np.zeros(shape, self.weight_hh.dtype),) if h is None else _states(h, 1, shape, "GRUCell")
         return _gru_step(x, h, self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh)
 
-    def config(self) -> dict[str, Any]:
-        """The arguments that make an equal module."""
-        return {"nin": self.nin, "nhid": self.nhid, "dtype": self.weight_hh.dtype.name}
 
-    def extra_repr(self) -> str:
-        """The sizes."""
-        return f"{self.nin}, {self.nhid}"
-
-
-class LSTMCell(Module):
+class LSTMCell(_Cell):
     """One step of an LSTM: a state h, and a memory c that gates write to and forget.
 
     Example:
@@ -147,11 +144,6 @@ class LSTMCell(Module):
         >>> h.shape, c.shape
         ((2, 4), (2, 4))
     """
-
-    weight_ih: Tensor
-    weight_hh: Tensor
-    bias_ih: Tensor
-    bias_hh: Tensor
 
     @checked
     def __init__(self, nin: Count, nhid: Count, *, dtype: DType = np.float64, rng: Generator = None) -> None:
@@ -165,14 +157,6 @@ class LSTMCell(Module):
         zeros = np.zeros((*shape_of(x)[:-1], self.nhid), self.weight_hh.dtype)
         h, c = (zeros, zeros) if state is None else _states(state, 2, zeros.shape, "LSTMCell")
         return _lstm_step(x, h, c, self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh)
-
-    def config(self) -> dict[str, Any]:
-        """The arguments that make an equal module."""
-        return {"nin": self.nin, "nhid": self.nhid, "dtype": self.weight_hh.dtype.name}
-
-    def extra_repr(self) -> str:
-        """The sizes."""
-        return f"{self.nin}, {self.nhid}"
 
 
 class _Recurrent(Module):

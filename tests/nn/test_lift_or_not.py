@@ -32,7 +32,7 @@ def neurons():
     return nn.MLP(3, [4, 3], rng=0)
 
 
-def alike(runs, rtol=1e-7):
+def assert_alike(runs, rtol=1e-7):
     """Two runs with the same numbers: every column, all parameters, and what the optimiser keeps."""
     (fast, a, one), (slow, b, other) = runs
     assert list(fast) == list(slow) and len(fast) == len(slow) and (fast.stopped, fast.best_epoch) == (slow.stopped, slow.best_epoch)
@@ -168,7 +168,7 @@ CHANGES = [*((network, name) for name in TENSORS), *((neurons, name) for name in
 @pytest.mark.parametrize(("make", "name"), CHANGES, ids=lambda x: x if isinstance(x, str) else x.__name__)
 def test_whatever_a_callback_changes(make, name, lift):
     change = (TENSORS if make is network else VALUES)[name]
-    alike([train(make, way, changes={12: change}) for way in (lift, False)])
+    assert_alike([train(make, way, changes={12: change}) for way in (lift, False)])
 
 
 @pytest.mark.parametrize("lift", [None, True])
@@ -186,7 +186,7 @@ def test_layers_that_are_frozen_and_thawed(lift):
     for changes in ({}, {13: turn(0, True)}, {3: turn(2, False), 9: turn(0, True), 14: turn(2, True)}):
         runs = [train(frozen, way, changes=changes) for way in (lift, False)]
         assert runs[0][0].lifted or not lift
-        alike(runs)
+        assert_alike(runs)
 
 
 OPTIMIZERS = [
@@ -224,7 +224,7 @@ def test_any_run(data):
             errors.append(error)
     assert len(errors) in (0, 2) and len({type(error) for error in errors}) < 2, errors
     if runs:
-        alike(runs, rtol=1e-6)
+        assert_alike(runs, rtol=1e-6)
 
 
 # ------------------------------------------------------------------------------------------------------- Ctrl-C
@@ -343,7 +343,7 @@ def _targets():
 @pytest.mark.parametrize("make", [network, neurons, lambda: nn.Layer(3, 3, activation="identity", rng=0)], ids=["network", "neurons", "layer"])
 def test_targets_of_every_kind(make, y, lifted):
     runs = [train(make, lift, y=y) for lift in (None, False)]
-    alike(runs)
+    assert_alike(runs)
     assert bool(runs[0][0].lifted) is lifted
 
 
@@ -364,7 +364,7 @@ def test_targets_that_a_callback_changes():
                         nn.fit(model, X, y, optimizer=optimizer, lift=lift, **options)
             if runs:
                 assert runs[0][0].lifted == ""
-                alike(runs)
+                assert_alike(runs)
 
 
 def _moment(prediction, target):
@@ -382,7 +382,7 @@ def test_a_loss_that_depends_on_the_epoch(make):
                          callbacks=[lambda t: factor.__setitem__(0, 1.0 / t.epoch)])
         assert bool(history.lifted) is lift
         runs.append((history, model, optimizer))
-    alike(runs)
+    assert_alike(runs)
 
 
 class Wrapped(nn.Module):
@@ -404,7 +404,7 @@ def test_a_module_that_counts_is_lifted_where_that_is_asked_for(make):
 
     runs = [train(lambda: Wrapped(make()), lift, changes={5: lambda t: within(Training(t.model.inner, t.optimizer, None, None, t.rng))}) for lift in (True, False)]
     assert runs[0][0].lifted
-    alike(runs)
+    assert_alike(runs)
 
 
 @pytest.mark.parametrize("make", [network, neurons])
@@ -424,7 +424,7 @@ def test_an_optimiser_with_methods_of_its_own(make):
     for optimizer in (lambda p: Adding(p, lr=0.003), spied):
         runs = [train(make, lift, optimizer) for lift in (None, False)]
         assert runs[0][0].lifted == ""
-        alike(runs)
+        assert_alike(runs)
         with pytest.raises(OperandError, match="lift=True"):
             train(make, True, optimizer)
 
@@ -441,7 +441,7 @@ def test_a_method_of_ones_own_on_a_module_before_the_run():
         seen = [[], []]
         runs = [train(lambda: spied(make, seen[i]), lift) for i, lift in enumerate((None, False))]
         assert runs[0][0].lifted == "" and len(seen[0]) == len(seen[1])
-        alike(runs)
+        assert_alike(runs)
 
 
 def test_parameters_that_share_memory_are_not_lifted():
@@ -452,7 +452,7 @@ def test_parameters_that_share_memory_are_not_lifted():
 
     runs = [train(tied, lift, loss="mse", y=X) for lift in (None, False)]
     assert runs[0][0].lifted == ""
-    alike(runs)
+    assert_alike(runs)
 
 
 def test_what_a_recording_does_not_suit_is_the_cause():
@@ -562,7 +562,7 @@ def test_what_is_no_ingredient_leaves_the_program_as_it_is(make, name, monkeypat
     changes = dict.fromkeys(range(1, 15), COMMON.get(name, lambda _: None))
     runs = [train(make, lift, changes=changes, validation=0.2, schedule=lambda o: nn.ExponentialLR(o, 0.9)) for lift in (True, False)]
     assert len(recorded) == 1 and runs[0][0].lifted
-    alike(runs)
+    assert_alike(runs)
 
 
 def test_recording_anew_has_to_be_worth_it():
@@ -573,5 +573,5 @@ def test_recording_anew_has_to_be_worth_it():
     changes = dict.fromkeys(range(1, 90), sloped)
     runs = [train(network, lift, batch_size=None, epochs=60, changes=changes) for lift in (None, False)]
     assert runs[0][0].lifted == ""
-    alike(runs)
+    assert_alike(runs)
     assert train(network, True, batch_size=None, epochs=60, changes=changes)[0].lifted == "tensor"
