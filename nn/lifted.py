@@ -37,7 +37,7 @@ from .losses import (
 from .module import Module
 from .optim import SGD, Adadelta, Adagrad, Adam, AdamW, RMSprop
 from .optimizer import Optimizer
-from .slots import Array, Slot, State, TensorSlot, Update
+from .slots import Array, Slot, State, TensorSlot, Update, ValuesSlot, advance_some, counted_apart
 from .training import Training
 
 __all__ = ["SAFE_LOSSES", "LiftedStep", "all_count", "equal_losses", "replayable"]
@@ -60,6 +60,8 @@ class _Part:
         self.joined = len(members) > 1
         self.shape = (sum(self.sizes),) if self.joined else members[0].shape
         self.state: State = _joined(members) if self.joined else members[0].state
+        values = [p for slot in members if isinstance(slot, ValuesSlot) for p in slot.parameters]
+        self.some = np.array([id(p) not in step.unreached for p in values]) if step.unreached else np.full(self.shape, True)
 
     def check(self) -> None:
         """The program's gradient is as long as its vector."""
@@ -71,8 +73,13 @@ class _Part:
     def advance(self, update: Update, group: dict[str, Any]) -> None:
         """The update of all numbers of the part."""
         theta = self.step.program.theta
-        if theta.grad is not None:
-            update(theta.data[self.cells].reshape(self.shape), theta.grad[self.cells].reshape(self.shape), self.state, group)
+        if theta.grad is None:
+            return
+        data, gradient = theta.data[self.cells].reshape(self.shape), theta.grad[self.cells].reshape(self.shape)
+        if self.step.unreached or counted_apart(self.state):
+            advance_some(update, data, gradient, self.state, group, self.some)
+        else:
+            update(data, gradient, self.state, group)
 
     def give_back(self) -> None:
         """The running averages, to the slots that they belong to."""
@@ -95,6 +102,8 @@ def _kept(slot: Slot) -> dict[str, Any]:
 
 def _in_step(slots: Sequence[Slot]) -> bool:
     """Whether slots have as many updates behind them, and averages of the same names."""
+    if any(counted_apart(slot.state) for slot in slots):
+        return False
     kept = [_kept(slot) for slot in slots]
     return all(k.keys() == kept[0].keys() and k.get("step") == kept[0].get("step") for k in kept)
 
@@ -121,6 +130,7 @@ class LiftedStep:
         self._frozen: list[Any] = [p for p in self.optimizer.parameters if not p.requires_grad]
         self.programs: dict[int, Any] = {}     # by the number of samples
         self.program: Any = None
+        self.unreached: set[int] = set()       # ids of the parameters that have no part in the loss, which an optimiser leaves alone
         self._own = self.optimizer._slots
         self._ingredients = Ingredients(training, self.kinds)
 

@@ -17,7 +17,7 @@ from .lifted import SAFE_LOSSES, LiftedStep, all_count, equal_losses
 from .losses import binary_cross_entropy, cross_entropy
 from .module import Module
 from .neuron import MLP, Layer, Neuron
-from .slots import Array
+from .slots import Array, forget_gradients
 from .training import Training
 
 __all__ = ["LiftedValues", "liftable_values", "lifted_values"]
@@ -49,7 +49,7 @@ class LiftedValues(LiftedStep):
             p._value = number
         if gradient is not None:
             for p, number in zip(self.parameters, gradient.tolist(), strict=True):
-                p.grad = number
+                p.grad = p._UNREACHED if id(p) in self.unreached else number
 
     # ------------------------------------------------------------------------------------------- is it the same?
     def loss_holds(self) -> bool:
@@ -58,6 +58,17 @@ class LiftedValues(LiftedStep):
         if self._few is None:
             self._few = self.record(x, y)
         return self._same(self._few, x, y)
+
+    def look_for_unreached(self) -> None:
+        """Find out which parameters have no part in the loss: theirs is a gradient of 0 in a program, and none at all in a step without one."""
+        before = [p.grad for p in self.parameters]
+        try:
+            forget_gradients(self.parameters, True, "fit")
+            self._loss(*self.sample)[0].backward()
+            self.unreached = {id(p) for p in self.parameters if not p._flowed}
+        finally:
+            for p, gradient in zip(self.parameters, before, strict=True):
+                p.grad = gradient
 
     def agrees(self, x: Array, y: Array) -> bool:
         """Whether the programs give what is computed anew where the parameters, and samples, are others than those recorded.
@@ -149,4 +160,7 @@ def lifted_values(
     if loss is cross_entropy and not all_count(y, (len(y), *step.scores)):
         return None
     step.prepare(x, y, sizes)
-    return step if (step.known and penalty is None) or step.agrees(x[-sizes[0] :], y[-sizes[0] :]) else None
+    if not (step.known and penalty is None) and not step.agrees(x[-sizes[0] :], y[-sizes[0] :]):
+        return None
+    step.look_for_unreached()
+    return step

@@ -42,6 +42,7 @@ class Optimizer:
     Attributes:
         param_groups: One dictionary of settings per group; schedules write `"lr"` there.
         steps: The number of steps taken.
+        initial_lrs: The rates from before the first schedule, which are the base of all of them; empty where there is none.
 
     Raises:
         OperandError: no parameters, or what cannot be trained; a parameter that is given twice; a setting out of bounds.
@@ -69,6 +70,7 @@ class Optimizer:
         self.param_groups: list[dict[str, Any]] = []
         self._slots: list[list[Slot]] = []
         self.steps = 0
+        self.initial_lrs: list[float] = []
         for group in groups:
             members = group.pop("params", [])
             members = [members] if isinstance(members, (Value, Tensor)) or not isinstance(members, Iterable) else list(members)
@@ -122,9 +124,9 @@ class Optimizer:
         return [p for group in self.param_groups for p in group["params"]]
 
     def zero_grad(self, set_to_none: bool = True) -> None:
-        """Forget the gradients of all parameters: a step leaves a tensor alone that none reaches afterwards.
+        """Forget the gradients of all parameters: a step leaves one alone that none reaches afterwards.
 
-        With `set_to_none` False gradients become 0, and momentum and weight decay move such a tensor on.
+        With `set_to_none` False gradients become 0, and momentum and weight decay move such a parameter on.
         """
         for group in self.param_groups:
             forget_gradients(group["params"], set_to_none, "zero_grad")

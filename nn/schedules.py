@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 
@@ -27,8 +27,9 @@ def _alike(value: Any, now: Any) -> bool:
 class Schedule:
     """The base: `step()` after each epoch sets the rate of every group to what `rate` makes of its first rate and the epoch.
 
-    Where something else has set a rate since, the schedule goes on from there, as in torch: several schedules of an optimiser, stepped one
-    after the other, are multiplied, and a rate that was halved by hand stays halved. (`LambdaLR` sets its own whatever was there.)
+    The first rates are those from before the first schedule of the optimiser (`optimizer.initial_lrs`), for all schedules, as in torch. Where
+    something else has set a rate since, the schedule goes on from there: several schedules of an optimiser, stepped one after the
+    other, are multiplied, and a rate that was halved by hand stays halved. (`LambdaLR` sets its own whatever was there.)
 
     To go on with a run, make optimiser and schedule as at its start, and load the states of both, in either order; torch's
     `last_epoch` is part of the state.
@@ -44,13 +45,18 @@ class Schedule:
         [0.8, 0.8, 0.4, 0.4, 0.2]
     """
 
+    _absolute: ClassVar[bool] = True           # whether rates are made of the first ones, and not only of those that there are
+
     @checked
     def __init__(self, optimizer: Optimizer) -> None:
         """Remember the first rates, and set those of epoch 0."""
         self.optimizer = optimizer
-        self.base_lrs: list[float] = [float(group["lr"]) for group in optimizer.param_groups]
+        self.base_lrs: list[float] = list((self._absolute and optimizer.initial_lrs) or self.get_last_lr())
         self.epoch = 0
-        self._planned = self._write(self._rates())
+        self._planned = self.base_lrs
+        self._go_on()
+        if self._absolute:
+            optimizer.initial_lrs = list(self.base_lrs)
 
     @checked
     def rate(self, base: float, epoch: int) -> float:
@@ -64,21 +70,24 @@ class Schedule:
         """The rate of this epoch after a rate `lr` that something else has set, where `planned` would have been the next."""
         return planned
 
-    def _write(self, rates: list[float]) -> list[float]:
+    def _write(self, rates: list[float]) -> None:
         """Hand out the rates, all of them checked before the first."""
         rates = [bounded(f"{type(self).__name__}: the rate of epoch {self.epoch}", rate) for rate in rates]
         for group, rate in zip(self.optimizer.param_groups, rates, strict=True):
             group["lr"] = rate
-        return rates
+
+    def _go_on(self) -> None:
+        """Hand out the rates of this epoch, after those that there are."""
+        planned = self._rates()
+        found = zip(planned, self.get_last_lr(), self._planned, self.base_lrs, strict=True)
+        self._write([rate if lr == before else self._following(lr, base, rate) for rate, lr, before, base in found])
+        self._planned = planned
 
     def step(self, metric: float | None = None) -> None:  # noqa: ARG002
         """An epoch has gone by; `metric` is for schedules that look at the loss."""
         self.epoch += 1
         try:
-            planned = self._rates()
-            found = zip(planned, self.get_last_lr(), self._planned, self.base_lrs, strict=True)
-            self._write([rate if lr == before else self._following(lr, base, rate) for rate, lr, before, base in found])
-            self._planned = planned
+            self._go_on()
         except BaseException:                  # a function of the user's: no rate has been changed
             self.epoch -= 1
             raise
@@ -136,7 +145,7 @@ class StepLR(Schedule):
         return base * self.gamma ** (epoch // self.step_size)
 
     def _following(self, lr: float, base: float, planned: float) -> float:  # noqa: ARG002
-        return lr if self.epoch % self.step_size else lr * self.gamma
+        return lr if self.epoch % self.step_size or not self.epoch else lr * self.gamma
 
 
 class MultiStepLR(Schedule):
@@ -193,7 +202,7 @@ class ExponentialLR(Schedule):
         return base * self.gamma**epoch
 
     def _following(self, lr: float, base: float, planned: float) -> float:  # noqa: ARG002
-        return lr * self.gamma
+        return lr * self.gamma if self.epoch else lr
 
 
 class CosineAnnealingLR(Schedule):
@@ -220,6 +229,8 @@ class CosineAnnealingLR(Schedule):
         return self.eta_min + 0.5 * (base - self.eta_min) * (1.0 + math.cos(math.pi * epoch / self.T_max))
 
     def _following(self, lr: float, base: float, planned: float) -> float:  # noqa: ARG002
+        if not self.epoch:
+            return lr
         before, now = (1.0 + math.cos(math.pi * epoch / self.T_max) for epoch in (self.epoch - 1, self.epoch))
         if (self.epoch - 1) % (2 * self.T_max) == self.T_max:      # up again, from where the cosine was 0
             return lr + 0.5 * (base - self.eta_min) * now
@@ -267,6 +278,8 @@ class ReduceLROnPlateau(Schedule):
         >>> [round(lr, 4) for lr in schedule.get_last_lr()]
         [0.4]
     """
+
+    _absolute: ClassVar[bool] = False
 
     @checked
     def __init__(

@@ -15,11 +15,11 @@ from autograd_core import Tensor, Value
 from autograd_core.arguments import as_numbers, truth
 from autograd_core.errors import OperandError, ShapeError
 
-__all__ = ["Array", "Slot", "State", "TensorSlot", "Update", "ValuesSlot", "forget_gradients", "settle"]
+__all__ = ["Array", "Slot", "State", "TensorSlot", "Update", "ValuesSlot", "advance_some", "counted_apart", "forget_gradients", "settle"]
 
 Array = np.ndarray
 State = dict[str, Array]
-"""Running averages by name, each of the slot's shape, and the number of updates."""
+"""Running averages by name, each of the slot's shape, and under "step" the number of updates (of each `Value`, where they differ)."""
 Update = Callable[[Array, Array, State, dict[str, Any]], None]
 """`update(data, gradient, state, group)` of an optimiser: writes the new data into `data`."""
 
@@ -129,11 +129,46 @@ class ValuesSlot:
 
     def reached(self) -> bool:
         """Whether one of them has a gradient."""
-        return any(p.grad is not p._UNREACHED for p in self.parameters)
+        return any(p._flowed for p in self.parameters)
 
     def advance(self, update: Update, group: dict[str, Any]) -> None:
-        """Gather, update, and hand the new numbers out again; a Value's gradient is 0 where none has flowed."""
-        data = np.array([p.data for p in self.parameters])
-        update(data, np.array([p.grad or 0.0 for p in self.parameters]), self.state, group)
-        for parameter, number in zip(self.parameters, data.tolist(), strict=True):
+        """Gather, update, and hand the new numbers out again; a Value that no gradient has reached is left alone."""
+        parameters = self.parameters
+        data = np.array([p.data for p in parameters])
+        gradient = np.array([p.grad or 0.0 for p in parameters])
+        some = not gradient.all()              # only then can one of them be a gradient that has not flowed
+        reached = np.array([p._flowed for p in parameters]) if some else None
+        if (reached is not None and not reached.all()) or counted_apart(self.state):
+            reached = np.full(len(data), True) if reached is None else reached
+            advance_some(update, data, gradient, self.state, group, reached)
+            parameters = [parameters[i] for i in np.flatnonzero(reached)]
+            data = data[reached]
+        else:
+            update(data, gradient, self.state, group)
+        for parameter, number in zip(parameters, data.tolist(), strict=True):
             parameter.data = number
+
+
+def counted_apart(state: State) -> bool:
+    """Whether the numbers of a slot have different numbers of updates behind them."""
+    return "step" in state and state["step"].ndim > 0
+
+
+def advance_some(update: Update, data: Array, gradient: Array, state: State, group: dict[str, Any], reached: Array) -> None:
+    """The update of those numbers of a vector that are `reached`: as many at a time as have equally many updates behind them."""
+    averages = [name for name in state if name not in ("step", "work")]
+    counts = np.broadcast_to(state.get("step", 1 if averages else 0), data.shape)
+    for count in np.unique(counts[reached]):
+        at = np.flatnonzero(reached & (counts == count))
+        part: State = {}                       # what a slot of these alone would have, nothing before the first update
+        if count:
+            part = {"step": np.array(count)} | {name: state[name][at] if state[name].shape == data.shape else state[name] for name in averages}
+        moved = data[at]
+        update(moved, gradient[at], part, group)
+        data[at] = moved
+        for name in part.keys() - {"step", "work"}:
+            if part[name].shape == at.shape:
+                state.setdefault(name, np.zeros_like(data))[at] = part[name]
+            else:
+                state[name] = part[name]
+    state["step"] = counts + reached

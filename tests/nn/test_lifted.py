@@ -73,6 +73,28 @@ def test_an_optimiser_may_have_parameters_of_other_models():
         assert np.array_equal(extra.data, np.array([1.0, 2.0]) if isinstance(extra, Tensor) else 1.0)
 
 
+@pytest.mark.parametrize("lift", [None, False])
+@pytest.mark.parametrize("kind", [nn.SGD, nn.AdamW, nn.RMSprop])
+def test_a_parameter_that_no_loss_reaches_is_left_alone(kind, lift):
+    """By weight decay, and by the momentum of steps before, as it is without a program; and so are its running averages."""
+    model, extra = nn.MLP(2, [5, 4, 1], activation="tanh", output="identity", rng=1), Value(1.0)
+    optimizer = kind([extra, *model.parameters()], lr=0.05, weight_decay=0.1, **({} if kind is nn.AdamW else {"momentum": 0.9}))
+    (extra * 3.0).backward()
+    optimizer.step()
+    moved = extra.data
+    history, _ = run(lift, model=model, optimizer=optimizer)
+    assert bool(history.lifted) is (lift is None) and extra.data == moved != 1.0 and not extra._flowed
+    (extra * 3.0).backward()
+    optimizer.step()
+    alone = Value(1.0)
+    reference = kind([alone], **{name: value for name, value in optimizer.param_groups[0].items() if name != "params"})
+    for _ in range(2):
+        reference.zero_grad()
+        (alone * 3.0).backward()
+        reference.step()
+    assert extra.data == alone.data
+
+
 def test_what_decides_by_the_numbers_is_not_lifted():
     assert not run(None, loss=lambda p, t: nn.mse_loss(p, t))[0].lifted
     assert not run(None, activation=lambda z: z if z.data > 0 else z * 0.1)[0].lifted

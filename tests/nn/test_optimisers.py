@@ -2,6 +2,7 @@
 
 import inspect
 import math
+import warnings
 
 import numpy as np
 import pytest
@@ -228,6 +229,34 @@ def test_a_schedule_that_is_resumed_anywhere_has_the_rates_of_one_that_never_sto
                     resumed[part].load_state_dict(saved[part])
             advance(schedule, loss)
             assert schedule.get_last_lr() == pytest.approx(expected[epoch], rel=1e-12)
+
+
+@pytest.mark.oracle
+@settings(deadline=None)
+@given(
+    events=st.lists(st.tuples(st.integers(0, 9), st.integers(0, 8)), min_size=1, max_size=20),
+)
+def test_schedules_that_are_made_later_start_from_the_first_rates_as_torchs_do(events):
+    """A warm-up of LambdaLR has a first rate that is not the optimiser's; what comes after it has that of the optimiser all the same."""
+    torch = pytest.importorskip("torch")
+    kinds = [*CHAINED, ("LambdaLR", {"lr_lambda": lambda epoch: min(1.0, (epoch + 1) / 5)})]
+    a, b = nn.SGD([Tensor([1.0])], lr=0.3), torch.optim.SGD([torch.ones(1, requires_grad=True)], lr=0.3)
+    mine, theirs = [], []
+    for what, which in events:
+        if what < 3 or not mine:
+            name, options = kinds[which]
+            theirs.append(getattr(torch.optim.lr_scheduler, name)(b, **options))
+            b.step()
+            assume(b.param_groups[0]["lr"] >= 0.0)
+            mine.append(getattr(nn, name)(a, **options))
+        elif what == 3:
+            a.lr = b.param_groups[0]["lr"] = 0.05 * which
+        else:
+            i = which % len(mine)
+            theirs[i].step(*[1.0] * ("Plateau" in type(mine[i]).__name__))
+            assume(b.param_groups[0]["lr"] >= 0.0)
+            mine[i].step(1.0)
+        assert a.lr == pytest.approx(b.param_groups[0]["lr"], rel=1e-9, abs=1e-8)
 
 
 CHAINED = [
@@ -473,18 +502,47 @@ def test_parameters_of_a_class_of_the_users_own(name):
 
 @pytest.mark.parametrize("name", ["SGD", "Adam", "AdamW", "RMSprop", "Adagrad", "Adadelta"])
 def test_gradients_of_values_that_were_set_to_none(name):
-    """As torch's users do it: it counts as 0, like a gradient that nothing has flowed to."""
+    """As torch's users do it: what none flows to afterwards is left alone. One that is made 0 is a gradient, and weight decay goes on."""
     results = []
     for nothing in (None, 0.0):
         x, y = Value(1.0), Value(2.0)
-        optimizer = getattr(nn, name)([x, y], lr=0.1)
+        optimizer = getattr(nn, name)([x, y], lr=0.1, weight_decay=0.1)
         for _ in range(3):
             x.grad = y.grad = nothing
             (x * x).backward()
             optimizer.step()
         results.append((x.data, y.data))
-    assert results[0] == results[1]
-    assert results[0][0] < 1.0
+    assert results[0][0] == results[1][0] < 1.0
+    assert results[0][1] == 2.0 > results[1][1]
+
+
+@pytest.mark.oracle
+@settings(deadline=None)
+@given(case=st.sampled_from(CASES), reached=st.lists(st.integers(0, 7), min_size=1, max_size=12), loaded=st.integers(0, 12), data=st.integers(0, 99))
+def test_a_value_that_no_gradient_has_reached_is_left_alone_as_in_torch(case, reached, loaded, data):
+    """Which of three are reached is in the bits of a number; the running averages of each, and its count of updates, are its own."""
+    torch = pytest.importorskip("torch")
+    (name, options), r = case, np.random.default_rng(data)
+    start = r.normal(size=3)
+    mine, theirs = [Value(x) for x in start], [torch.tensor(x, requires_grad=True) for x in start]
+    a, b = getattr(nn, name)(mine, **options), getattr(torch.optim, name)(theirs, **options)
+    for step, bits in enumerate(reached):
+        a.zero_grad()
+        b.zero_grad()
+        for i in range(3):
+            if bits >> i & 1:
+                slope = float(r.choice([0.0, r.normal()], p=[0.2, 0.8]))
+                (mine[i] * slope).backward()
+                (theirs[i] * slope).backward()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")    # of a first step without a gradient
+            a.step()
+        b.step()
+        if step == loaded:
+            state = a.state_dict()
+            a = getattr(nn, name)(mine, **options)
+            a.load_state_dict(state)
+        np.testing.assert_allclose([v.data for v in mine], [t.item() for t in theirs], rtol=1e-10, atol=1e-12)
 
 
 @pytest.mark.parametrize(
