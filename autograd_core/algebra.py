@@ -91,6 +91,10 @@ class _Arrays(Algebra):
         """The shape of an operand; () for a number."""
         return x.shape if x.__class__ is ndarray else np.shape(x)
 
+    def ndim(self, x: Any) -> int:
+        """The number of axes of an operand."""
+        return x.ndim if x.__class__ is ndarray else np.ndim(x)
+
     def mask(self, condition: Any, x: Any) -> Any:
         """1 where a condition holds, else 0."""
         if condition.__class__ is not ndarray or x.__class__ is not ndarray:

@@ -14,7 +14,7 @@ from .node import Node
 from .op import TABLE
 from .operands import data_of, unwrapped
 from .registry import NUMPY, answers, axis_of, in_dtype_of, ndim_of, record_op, shape_of, whole, wholes
-from .shaping import atleast_1d, atleast_2d, copy, expand_dims, moveaxis, ravel, reshape
+from .shaping import atleast_1d, atleast_2d, copy, moveaxis, ravel, reshape
 from .structural import along
 
 __all__: list[str] = []
@@ -184,7 +184,7 @@ def stack(arrays: Sequence[Any], axis: int = 0) -> Any:
     """Arrays of one shape joined along a new axis."""
     if len({shape_of(a) for a in arrays}) != 1:
         raise ShapeError(f"stack: received shapes {[shape_of(a) for a in arrays]}, expected at least one array and all of one shape.")
-    return concatenate([expand_dims(a, axis) for a in arrays], axis)
+    return record_op("stack", *arrays, axis=whole(axis, "stack", "axis"))
 
 
 @answers(np.vstack)

@@ -35,7 +35,7 @@ __all__: list[str] = []
 
 
 # ------------------------------------------------------------------------------------------------- products
-@answers(np.matmul, np.linalg.matmul)
+@answers(np.linalg.matmul)
 def matmul(x: Any, y: Any) -> Any:
     """The matrix product `x @ y`."""
     return record_op("matmul", x, y)

@@ -43,7 +43,15 @@ def _grown(m: Any, g: Any, x: Any, y: Any) -> Any:
     return m.reshape(g, shape=tuple(shape)) if len(shape) != m.ndim(g) else g
 
 
+def _pull_left(m: Any, g: Any, x: Any, y: Any) -> Any:
+    if m.ndim(x) == m.ndim(y) == 2:            # the usual case
+        return m.matmul(g, m.transpose(y))
+    return m.matmul(_grown(m, g, x, y), swap_last(m, _as_matrix(m, y, True)))
+
+
 def _pull_right(m: Any, g: Any, x: Any, y: Any) -> Any:
+    if m.ndim(x) == m.ndim(y) == 2:
+        return m.matmul(m.transpose(x), g)
     pulled = m.matmul(swap_last(m, _as_matrix(m, x, False)), _grown(m, g, x, y))
     return m.reshape(pulled, shape=m.shape(pulled)[:-1]) if m.ndim(y) == 1 else pulled
 
@@ -66,7 +74,7 @@ def _matmul(x: Any, y: Any) -> Any:
 
 Op(name="matmul", dunder="matmul", symbol="@", latex="{0}\\,{1}", array=_matmul, numpy=(np.matmul,), linear=True, samples=_matrix_pairs,
    doc="The matrix product; vectors and stacks of matrices as in NumPy.",
-   vjp=(lambda m, g, out, x, y: m.matmul(_grown(m, g, x, y), swap_last(m, _as_matrix(m, y, True))),
+   vjp=(lambda m, g, out, x, y: _pull_left(m, g, x, y),
         lambda m, g, out, x, y: _pull_right(m, g, x, y)))
 
 

@@ -68,6 +68,8 @@ def array_ufunc(self: Any, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs:
     """NumPy's protocol for ufuncs: `np.sin(t)`, `array * t`, and `np.add.reduce(t)` too."""
     if ufunc in QUESTIONS and method != "at":
         return getattr(ufunc, method)(*map(data_of, inputs), **_plain_options(ufunc, kwargs))
+    if method == "__call__" and not kwargs and ufunc in UFUNCS and ufunc not in NUMPY:   # the usual case
+        return apply(UFUNCS[ufunc], inputs)
     if kwargs.get("dtype") is not None:
         dtype = kwargs.pop("dtype")
         inputs = tuple(cast(x, dtype, ufunc.__name__) for x in inputs)
@@ -92,12 +94,11 @@ def array_ufunc(self: Any, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs:
             return NUMPY[ufunc](*map(_bare, inputs))
         except KERNEL_ERRORS as error:
             raise refused(ufunc.__name__, inputs, error) from error
-    op = UFUNCS.get(ufunc)
-    if op is None:
-        if ufunc.__name__ not in SCIPY:
-            raise missing(ufunc)
-        return SCIPY[ufunc.__name__](*inputs)
-    return apply(op, inputs)
+    if ufunc in UFUNCS:
+        return apply(UFUNCS[ufunc], inputs)
+    if ufunc.__name__ not in SCIPY:
+        raise missing(ufunc)
+    return SCIPY[ufunc.__name__](*inputs)
 
 
 def _loses_nothing(inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
@@ -119,6 +120,8 @@ def array_function(self: Any, function: Callable[..., Any], types: Any, args: An
         raise missing(function)
     names, positional = _parameters(ours)
     try:
+        if not kwargs:
+            return ours(*map(_bare, args))
         return ours(*map(_bare, args), **_options(function, _renamed(function, kwargs, names, positional), names))
     except KERNEL_ERRORS as error:
         more = len(args) > positional and isinstance(error, TypeError) and "positional argument" in str(error)
@@ -142,7 +145,9 @@ def _bare(x: Any) -> Any:
 def _renamed(function: Any, kwargs: dict[str, Any], names: tuple[str, ...], positional: int) -> dict[str, Any]:
     """Arguments that NumPy names otherwise (`a`, `m`, `ary`, `b`), under the names that they have here in the same places."""
     unknown = [key for key in kwargs if key not in names]
-    theirs = _signature(function) if unknown else ()
+    if not unknown:
+        return kwargs
+    theirs = _signature(function)
     here = {key: names[theirs.index(key)] for key in unknown if key in theirs and theirs.index(key) < positional}
     return {here.get(key, key): value for key, value in kwargs.items()}
 
@@ -155,6 +160,7 @@ def _signature(function: Any) -> tuple[str, ...]:
         return ("a", "b")
 
 
+@functools.cache
 def _parameters(function: Any) -> tuple[tuple[str, ...], int]:
     """The names of all parameters, and how many of them may be given by position."""
     code = getattr(function, "__code__", None)

@@ -71,17 +71,19 @@ _new = object.__new__
 
 
 def _tensors_only(op: Op, operands: tuple[Any, ...], params: dict[str, Any]) -> Any:
-    """The ordinary case of a `Tensor`, with nothing in the way: tensors, plain arrays and floats. None for any other."""
+    """The ordinary case of a `Tensor`, with nothing in the way: tensors, plain arrays and numbers. None for any other."""
     tensor = Node.ARRAY
+    nodes: Any = []
     values: list[Any] = []
-    differentiable = constants = False
+    differentiable = False
     for x in operands:
         kind = x.__class__
         if kind is tensor:
             differentiable = differentiable or x.requires_grad
+            nodes.append(x)
             values.append(x._value)
-        elif kind is ndarray or kind is float:
-            constants = True
+        elif kind is ndarray or kind is float or kind is int:
+            nodes.append(None)
             values.append(x)
         else:
             return None
@@ -93,12 +95,14 @@ def _tensors_only(op: Op, operands: tuple[Any, ...], params: dict[str, Any]) -> 
         raise translated(op, operands, params, error) from error
     if data.__class__ is not ndarray:
         data = _as_array(op, data, params)
-    if data.dtype.kind != "f":
+    dtype = data.dtype
+    if dtype.kind != "f":
         return None
-    nodes: Any = [x if x.__class__ is tensor else None for x in operands] if constants else operands
-    if op.d and any(v.__class__ is ndarray and v.dtype is not data.dtype for v in values):
-        nodes = list(nodes)
-        _promote(op, nodes, values, data.dtype)
+    if op.d:
+        for v in values:
+            if v.__class__ is ndarray and v.dtype is not dtype:
+                _promote(op, nodes, values, dtype)
+                break
     return made(op, data, tuple(nodes), tuple(values), params or None)
 
 
@@ -135,8 +139,9 @@ def joined(x: Any) -> Any:
     if isinstance(x, Node) or np.asarray(x).dtype != object:
         return x
     items = np.asarray(x)
-    flat = [apply(TABLE["reshape"], (v,), {"shape": (1,)}) if isinstance(v, Node) else np.array([as_float(v, "a list of Values")]) for v in items.ravel()]
-    return apply(TABLE["reshape"], (apply(TABLE["concatenate"], tuple(flat), {"axis": 0}),), {"shape": items.shape})
+    flat = tuple(v if isinstance(v, Node) else as_float(v, "a list of Values") for v in items.ravel())
+    out = apply(TABLE["stack"], flat, {"axis": 0})
+    return out if items.ndim == 1 else apply(TABLE["reshape"], (out,), {"shape": items.shape})
 
 
 def scalar_like(operands: tuple[Any, ...]) -> bool:

@@ -50,7 +50,7 @@ def binary(op: Op, general: Callable[..., Any] = apply) -> tuple[Callable[..., A
         if data.__class__ is not ndarray:
             data = np.asarray(data)
         dtype = data.dtype
-        if dtype.kind != "f" or x.dtype is not dtype or (y.__class__ is ndarray and y.dtype is not dtype):
+        if dtype.kind != "f" or (x.__class__ is ndarray and x.dtype is not dtype) or (y.__class__ is ndarray and y.dtype is not dtype):
             return (apply if dtype.kind == "O" else record_tensor)(op, operands, {})
         return made(op, data, nodes, (x, y))
 
@@ -67,6 +67,9 @@ def binary(op: Op, general: Callable[..., Any] = apply) -> tuple[Callable[..., A
         return give_way(op, other, False)
 
     def reflected(self: Any, other: Any) -> Any:
+        kind = other.__class__
+        if (kind is float or kind is int) and self.requires_grad and not WATCHED:
+            return record((other, self), (None, self), other, self._value)
         if isinstance(other, _OPERANDS):
             return apply(op, (other, self))
         return give_way(op, other, True)

@@ -88,8 +88,10 @@ def whole(x: Any, who: str, name: str) -> int:
 
 def wholes(x: Any, who: str, name: str) -> tuple[int, ...]:
     """One integer or several, as a tuple."""
+    if x.__class__ is int and -(2**63) <= x < 2**63:
+        return (x,)
     try:
-        found = tuple(map(operator.index, x)) if np.ndim(x) else (operator.index(x),)
+        found = tuple(map(operator.index, x)) if x.__class__ is tuple or np.ndim(x) else (operator.index(x),)
     except (TypeError, ValueError):
         found = None
     if found is None or not all(-(2**63) <= n < 2**63 for n in found):

@@ -339,5 +339,11 @@ Op(name="concatenate", variadic=True, array=lambda *x, axis: np.concatenate(x, a
                         for axis in (1, -1)])
 
 
+Op(name="stack", variadic=True, array=lambda *x, axis: np.stack(x, axis=_one(axis)), doc="Join arrays of one shape, or numbers, along a new axis.",
+   vjp=(lambda m, g, out, *x, axis: tuple(m.index(g, key=along(axis % m.ndim(g), i)) for i in range(len(x))),),
+   samples=lambda rng: [(tuple(rng.normal(size=s) for _ in range(n)), {"axis": axis})
+                        for s, n, axis in (((2, 3), 2, 1), ((2,), 3, -1), ((), 4, 0), ((0, 2), 2, 0))])
+
+
 Op(name="cast", symbol="dtype", array=lambda x, *, dtype: np.asarray(x).astype(dtype), doc="x in another floating dtype.", linear=True,
    vjp=(lambda m, g, out, x, *, dtype: g,), samples=lambda rng: [((rng.normal(size=3),), {"dtype": np.float64})])

@@ -364,6 +364,20 @@ def test_lists_of_values_and_tensors_are_joined() -> None:
     assert (v.grad, w.grad, t.grad.tolist()) == (201.0, 110.0, [1000.0])
 
 
+@pytest.mark.parametrize("axis", [0, 1, -1])
+def test_a_stack_is_one_node(axis: int) -> None:
+    """Of numbers, Values, arrays and Tensors alike, so that a picture shows what was written."""
+    v, t = Value(2.0), Tensor([1.0, 3.0])
+    for y in (np.stack([v, 1.0, v * v, 4]), ag.array([v, 1.0, v * v, 4])):
+        assert isinstance(y, Tensor) and y.op is not None and y.op.name == "stack" and y.tolist() == [2.0, 1.0, 4.0, 4.0]
+        assert [p is v for p in y.parents] == [True, False, False, False]
+    rows = np.stack([t, [5.0, 6.0], np.array([7, 8]), t], axis)
+    assert rows.op.name == "stack" and rows.shape == ((4, 2) if axis == 0 else (2, 4))
+    weights = np.arange(8.0).reshape(rows.shape)
+    (rows * weights).sum().backward()
+    assert t.grad.tolist() == (weights[0] + weights[3] if axis == 0 else weights[:, 0] + weights[:, 3]).tolist()
+
+
 def test_arrays_of_values() -> None:
     """Object arrays of `Value` work with ufuncs, sums, products, norms and statistics."""
 

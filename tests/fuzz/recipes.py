@@ -517,7 +517,9 @@ def method(op: Op, kind: type) -> Call:
 
 
 OPS = [op for op in TABLE.values() if built_in(op.name)]
-BY_NUMPY = {("np.linalg." if "linalg" in str(getattr(function, "__module__", "")) else "np.") + function.__name__: function for function in NUMPY}
+BY_NUMPY = {
+    ("np.linalg." if "linalg" in str(getattr(function, "__module__", "")) else "np.") + function.__name__: function for function in (*NUMPY, np.matmul)
+}
 
 
 def derived() -> Iterator[tuple[str, Callable[[], Call]]]:
