@@ -295,6 +295,7 @@ def checked(function: F) -> F:
         except TypeError as error:
             if _fit(function, args, kwargs):
                 raise
-            raise OperandError(f"{error}; it is written {_signature(function, args)}.") from None
+            said = str(error).replace(f"{function.__qualname__}()", f"{_called(function, args)}()", 1)
+            raise OperandError(f"{said}; it is written {_signature(function, args)}.") from None
 
     return call  # type: ignore[return-value]

@@ -165,6 +165,10 @@ class _Elementwise(Module):
         super().__init_subclass__(**options)
         cls.__doc__ = f"{cls.__doc__ or cls.__name__}\n\n{ACTIVATIONS[cls.name]}"
 
+    @checked
+    def __init__(self) -> None:
+        """No arguments."""
+
     def config(self) -> dict[str, Any]:
         """The arguments that make an equal module."""
         return {}
@@ -287,7 +291,7 @@ class PReLU(_Elementwise):
         x = x if isinstance(x, (Tensor, Value)) else as_numbers(x, "PReLU", "x")
         count, shape = self.weight.size, np.shape(x.data if isinstance(x, Tensor) else x)
         if count == 1:
-            return prelu(x, self.weight)
+            return prelu(x, self.weight if shape else self.weight.reshape(()))
         if len(shape) < 2 or shape[1] != count:
             raise ShapeError(f"PReLU: received shape {shape}, expected axis 1 of length {count}, the number of slopes.")
         return prelu(x, self.weight.reshape((count,) + (1,) * (len(shape) - 2)))

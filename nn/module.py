@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import partial
 from html import escape
-from inspect import getattr_static
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
@@ -20,7 +19,7 @@ from autograd_core import Tensor, Value, record_call
 from autograd_core.arguments import as_numbers, checked, shown
 from autograd_core.errors import OperandError, ShapeError, StructureError
 
-from .elsewhere import METHODS, Absent
+from .elsewhere import METHODS, Answers
 from .slots import forget_gradients
 
 __all__ = ["Entry", "Module", "listed"]
@@ -35,7 +34,7 @@ class Entry(NamedTuple):
     holds: Any = None                          # None for a buffer
 
 
-class Module:
+class Module(Answers):
     """The base of layers and models: subclass it, assign parameters and modules to attributes, define `forward`.
 
     Attributes:
@@ -65,10 +64,6 @@ class Module:
             raise NotImplementedError(f"{type(self).__name__} defines no forward(); say there what it computes.")
 
     __call__ = record_call                     # forward, with what it makes marked: pictures fold a module into one box
-
-    def __dir__(self) -> list[str]:
-        """Without the names that are only there to say what is written in their place."""
-        return sorted(name for name in set(super().__dir__()) if not isinstance(getattr_static(self, name, None), Absent))
 
     def __init_subclass__(cls, **options: Any) -> None:
         """A class with a forward of its own may call modules in it, unless it says otherwise (`record_innermost`)."""
@@ -327,8 +322,7 @@ class Module:
         )
 
 
-for _name in METHODS:
-    setattr(Module, _name, Absent(_name))
+Module._answer(METHODS)
 
 
 def parameter_entry(name: str, parameter: Any) -> Entry:

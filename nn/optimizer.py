@@ -13,6 +13,7 @@ from autograd_core.arguments import as_numbers, checked, shown
 from autograd_core.errors import OperandError, ShapeError, StructureError
 from autograd_core.warn import warned
 
+from .elsewhere import OF_OPTIMIZERS, Answers
 from .slots import Array, Slot, State, TensorSlot, Update, ValuesSlot, forget_gradients
 
 __all__ = ["Optimizer", "bounded"]
@@ -32,7 +33,7 @@ def _slots_in(group: Any) -> int:
     return len(group) if isinstance(group, list) and all(isinstance(slot, dict) for slot in group) else -1
 
 
-class Optimizer:
+class Optimizer(Answers):
     """The base: groups of parameters, each with its own hyper-parameters.
 
     Args:
@@ -202,3 +203,6 @@ class Optimizer:
         """The settings of the first group."""
         settings = ", ".join(f"{k}={v}" for k, v in self.param_groups[0].items() if k != "params")
         return f"{type(self).__name__}({len(self.parameters)} parameters, {settings})"
+
+
+Optimizer._answer(OF_OPTIMIZERS)

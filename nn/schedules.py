@@ -11,6 +11,7 @@ import numpy as np
 from autograd_core.arguments import Count, Numbers, as_numbers, checked
 from autograd_core.errors import OperandError, StructureError
 
+from .elsewhere import OF_SCHEDULES, Answers
 from .optimizer import Optimizer, bounded
 
 __all__ = ["CosineAnnealingLR", "ExponentialLR", "LambdaLR", "MultiStepLR", "ReduceLROnPlateau", "Schedule", "StepLR"]
@@ -24,7 +25,7 @@ def _alike(value: Any, now: Any) -> bool:
     return (counted and value >= 0) if isinstance(now, int) else counted or isinstance(value, (float, np.floating))
 
 
-class Schedule:
+class Schedule(Answers):
     """The base: `step()` after each epoch sets the rate of every group to what `rate` makes of its first rate and the epoch.
 
     The first rates are those from before the first schedule of the optimiser (`optimizer.initial_lrs`), for all schedules, as in torch. Where
@@ -119,6 +120,9 @@ class Schedule:
         vars(self).update({name: value for name, value in state.items() if name != "lrs"})
         self._planned = self._rates()
         self._write(list(state["lrs"]))
+
+
+Schedule._answer(OF_SCHEDULES)
 
 
 class StepLR(Schedule):

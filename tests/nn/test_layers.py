@@ -67,6 +67,25 @@ def test_activations(torch, name, theirs, arguments):
 
 
 @pytest.mark.oracle
+@pytest.mark.parametrize("shape", [(), (5,), (0, 5), (3, 5, 2)])
+@pytest.mark.parametrize(("name", "theirs", "arguments"), [case for case in ACTIVATIONS if case[0] != "Softmax" and case[2] != (5,)])
+def test_activations_of_any_shape(torch, name, theirs, arguments, shape):
+    assert_equals_torch(torch, getattr(nn, name)(*arguments), getattr(torch.nn, theirs)(*arguments), np.asarray(rng.normal(size=shape)))
+
+
+@pytest.mark.oracle
+@pytest.mark.parametrize(
+    ("make", "shape"),
+    [(lambda m: m.Linear(5, 3), (0, 5)), (lambda m: m.LayerNorm(5), (0, 5)), (lambda m: m.MaxPool2d(2), (0, 3, 6, 4)), (lambda m: m.AvgPool2d(2), (0, 3, 6, 4)),
+     (lambda m: m.PReLU(5), (0, 5)), (lambda m: m.Softmax(1), (0, 5)), (lambda m: m.BatchNorm1d(5).eval(), (0, 5)), (lambda m: m.BatchNorm2d(3).eval(), (0, 3, 2, 2)),
+     (lambda m: m.Sequential(m.Conv2d(2, 3, 2), m.ReLU(), m.MaxPool2d(2), m.Flatten(), m.Linear(12, 1)), (0, 2, 5, 5))],
+)  # fmt: skip
+def test_a_batch_of_nothing(torch, make, shape):
+    mine = make(nn)
+    assert_equals_torch(torch, mine, make(torch.nn), np.zeros(shape), modes=(mine.training,))
+
+
+@pytest.mark.oracle
 def test_prelu_of_images(torch):
     assert_equals_torch(torch, nn.PReLU(3), torch.nn.PReLU(3), rng.normal(size=(2, 3, 4, 4)))
 
