@@ -18,7 +18,7 @@ from typing import Any
 
 from .errors import AutogradError
 from .op import TABLE
-from .viz.console import say
+from .viz.console import as_command, say
 
 __all__ = ["ExpressionError", "compute", "main"]
 
@@ -229,4 +229,4 @@ def _parsed(parser: argparse.ArgumentParser, arguments: Sequence[str] | None) ->
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(as_command(main))

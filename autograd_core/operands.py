@@ -103,6 +103,8 @@ def translated(op: Op, operands: tuple[Any, ...], params: dict[str, Any], error:
     """NumPy's error as one of ours, with the operation, what it received, and what NumPy expected."""
     if isinstance(error, AutogradError):
         return error
+    if isinstance(error, FloatingPointError):
+        return _asked_for(op.name, error)
     shapes = ", ".join(f"{np.shape(data_of(x))}" + _odd_dtype(data_of(x)) for x in operands)
     options = "".join(f", {key}={value!r}" for key, value in params.items() if key != "key")
     received = f"{op.name}: received operands of shape {shapes}{options}"
@@ -117,6 +119,8 @@ def refused(who: str, arguments: tuple[Any, ...], error: Exception) -> Exception
     """The same for a function that is made of several operations."""
     if isinstance(error, AutogradError):
         return error
+    if isinstance(error, FloatingPointError):
+        return _asked_for(who, error)
     received = ", ".join(shown(data_of(x)) for x in arguments)
     return _our_kind(error)(f"{who}: received {received}; expected what NumPy expects there: {str(error).rstrip('. ')}.")
 
@@ -134,6 +138,12 @@ def no_operand(op: Op, other: Any) -> OperandError:
     kind = "" if is_table(other) else f" of type {type(other).__name__}"
     hint = way_out(other) or ("; np.array makes an array of a list" if isinstance(other, (list, tuple)) else "")
     return OperandError(f"{op.name}: received {shown(other)}{kind}, expected a number, an array, a Value or a Tensor{hint}.")
+
+
+def _asked_for(who: str, error: FloatingPointError) -> FloatingPointError:
+    """What a program has asked NumPy to raise (`np.seterr(over="raise")`) is raised as NumPy does, and says where."""
+    text = str(error)
+    return FloatingPointError(text if "np.seterr" in text else f"{who}: {text}, which np.seterr or np.errstate asks to be raised")
 
 
 def _our_kind(error: Exception) -> type[AutogradError]:

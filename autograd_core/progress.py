@@ -24,10 +24,11 @@ def bar_of(progress: bool | None, total: int, *, unit: str, initial: int = 0, de
     Raises:
         MissingExtraError: a bar is asked for, and tqdm is not installed.
     """
-    if progress is False or (progress is None and not (_on_terminal() or "ipykernel" in sys.modules)):
+    notebook = "ipykernel" in sys.modules
+    if progress is False or (progress is None and not (_on_terminal() or notebook)) or (sys.stderr is None and not notebook):
         return None
     try:
-        if "ipykernel" in sys.modules and importlib.util.find_spec("ipywidgets") is not None:
+        if notebook and importlib.util.find_spec("ipywidgets") is not None:
             from tqdm.auto import tqdm
         else:
             from tqdm import tqdm

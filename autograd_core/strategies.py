@@ -33,6 +33,8 @@ class _Absent:
     """In the place of hypothesis where it is not installed: whatever is asked of it says what to install."""
 
     def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)         # help() and doctest look everywhere, and a wrapped function has one
         raise MissingExtraError(
             f'autograd_core.strategies needs hypothesis (for {name}); install it with: pip install "autograd-core[test]"'
         )

@@ -7,9 +7,8 @@ import sys
 __all__: list[str] = []
 
 if __name__ == "__main__":
-    from autograd_core.viz import adapt
+    from autograd_core.viz import as_command
 
     from .cli import run
 
-    adapt()
-    sys.exit(run(sys.argv[1:]))
+    sys.exit(as_command(lambda: run(sys.argv[1:])))

@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from autograd_core.errors import AutogradError
+from autograd_core.viz import say
 
 from . import data, plot
 from .activations import ELU, GELU, Identity, LeakyReLU, ReLU, Sigmoid, SiLU, Softplus, Tanh
@@ -225,8 +226,8 @@ def _train(args: argparse.Namespace) -> int:
         notes["y_mean"], notes["y_scale"] = middle, width
     model = _model(args, x.shape[1], len(classes) if classes else 1)
     goal = f"{len(classes)} classes" if classes else "numbers to be fitted"
-    print(f"{args.data}: {len(x_train)} samples to train on, {len(x_test)} held out, {x.shape[1]} features, {goal}")
-    print(f"{model!r}\n{model.number_of_parameters():,} parameters" if is_scalar(model) else model.summary())
+    say(f"{args.data}: {len(x_train)} samples to train on, {len(x_test)} held out, {x.shape[1]} features, {goal}")
+    say(f"{model!r}\n{model.number_of_parameters():,} parameters" if is_scalar(model) else model.summary())
     folder = Path(args.output)
     metric = "accuracy" if classes else "r2"
     history = fit(
@@ -237,10 +238,10 @@ def _train(args: argparse.Namespace) -> int:
         checkpoint=folder / "checkpoint.safetensors", checkpoint_every=max(1, args.epochs // 10), resume=args.resume,
     )  # fmt: skip
     if not len(history):
-        print("ended before the first epoch was over; nothing was written.")
+        say("ended before the first epoch was over; nothing was written.")
         return 1
     at = -1 if history.best_epoch is None else history.best_epoch - 1
-    print(
+    say(
         f"{len(history)} epochs ({history.stopped}): loss {history['loss'][at]:.4f}, held out {history['val_loss'][at]:.4f}; "
         f"{'accuracy' if classes else 'R²'} {history[metric][at]:.4f}, held out {history[f'val_{metric}'][at]:.4f}"
     )
@@ -248,9 +249,9 @@ def _train(args: argparse.Namespace) -> int:
     written.append((folder / "checkpoint.safetensors", "the state of the run; --resume goes on from there"))
     if not args.no_plots:
         written += _pictures(model, history, x_test, y_test, x_train, y_train, classes, folder)
-    print("written:")
+    say("written:")
     for path, what in written:
-        print(f"  {path}  {what}")
+        say(f"  {path}  {what}")
     return 0
 
 
@@ -299,11 +300,11 @@ def _predict(args: argparse.Namespace) -> int:
             text.getvalue().encode(encoding)
         except UnicodeEncodeError as error:
             raise UsageError(f"{error.object[error.start : error.end]!r} cannot be printed in {encoding}; --output FILE writes UTF-8.") from error
-        print(text.getvalue(), end="")
+        say(text.getvalue(), end="")
     else:
         with Path(args.output).open("w", newline="", encoding="utf-8") as file:
             csv.writer(file, lineterminator="\n").writerows([heading, *rows])
-        print(f"{len(rows)} predictions written to {args.output}")
+        say(f"{len(rows)} predictions written to {args.output}")
     return 0
 
 
@@ -330,7 +331,7 @@ def run(arguments: list[str]) -> int:
     except BrokenPipeError:
         return 0
     except OSError as error:
-        print(f"python -m nn: {error.filename or ''}: {error.strerror}", file=sys.stderr)
+        print(f"python -m nn: {error.filename or 'output'}: {error.strerror or error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)

@@ -10,6 +10,7 @@ import numpy as np
 
 from autograd_core import Value, draw, explain
 from autograd_core.errors import MissingExtraError
+from autograd_core.viz import say
 
 from . import plot
 from .activations import ReLU
@@ -85,10 +86,10 @@ def main(output: str | Path = "demo_output", *, seed: int = 0, progress: bool = 
     folder.mkdir(parents=True, exist_ok=True)
     training, steps = folder / "moons_training.html", folder / "neuron_steps.html"
     started = time.perf_counter()
-    print("1/2  two moons: an MLP 2-16-16-1 on Value, one number at a time", flush=True)
+    say("1/2  two moons: an MLP 2-16-16-1 on Value, one number at a time")
     scalar, scalar_history, x, y = _moons(seed, progress, training)
     middle = time.perf_counter()
-    print("2/2  handwritten digits: an MLP 64-128-64-10 on Tensor", flush=True)
+    say("2/2  handwritten digits: an MLP 64-128-64-10 on Tensor")
     tensor, tensor_history, x_test, y_test = _digits(seed, progress)
     ended = time.perf_counter()
 
@@ -100,9 +101,9 @@ def main(output: str | Path = "demo_output", *, seed: int = 0, progress: bool = 
         ("digits (Tensor)", tensor, tensor_history, 1797 - len(x_test), f"{held:.1%} of {len(x_test)} held out", ended - middle),
     ):
         rows.append((name, f"{model.number_of_parameters():,}", f"{n:,}", str(len(history)), f"{history.last('loss'):.4f}", score, f"{seconds:.1f}"))
-    print("\n" + table(rows) + "\n")
+    say("\n" + table(rows) + "\n")
     if scalar_history.lifted:
-        print("The steps on Value were recorded once and replayed as a program of matrix products (autograd_core.lift).\n")
+        say("The steps on Value were recorded once and replayed as a program of matrix products (autograd_core.lift).\n")
 
     neuron = _neuron()
     graph = folder / "neuron_graph.svg"
@@ -120,7 +121,7 @@ def main(output: str | Path = "demo_output", *, seed: int = 0, progress: bool = 
         (_save(plot.weight_images(tensor[0]), folder / "digits_weights.png"), "what its first neurons look for"),
         (graph, "the backpropagation graph of one neuron, with data and gradients"),
     ]  # fmt: skip
-    print(f"written ({time.perf_counter() - started:.0f} s in all):")
+    say(f"written ({time.perf_counter() - started:.0f} s in all):")
     for path, what in written:
-        print(f"  {path}  {what}")
+        say(f"  {path}  {what}")
     return [path for path, _ in written]

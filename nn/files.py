@@ -43,7 +43,7 @@ def write_atomically(path: str | Path, data: bytes) -> Path:
     if not target.name or target.is_dir():
         raise FileError(f"{str(path)!r}: received a directory, expected the name of a file to write.")
     target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.parent / f".{target.name}.{secrets.token_hex(4)}.tmp"
+    part = target.parent / f".{target.stem[:8]}.{secrets.token_hex(4)}.tmp"      # a long name may be as long as the system allows
     try:
         with part.open("xb") as file:          # as readable to others as any new file of the user's
             file.write(data)

@@ -264,10 +264,10 @@ def weight_images(layer: Any, *, ax: Any = None, columns: Count = 8, most: Count
     side = round(float(np.sqrt(weight[0].size))) if weight.ndim > 1 and weight.size else 0
     if side == 0 or (side * side != weight[0].size and weight.ndim < 3):
         raise ShapeError(f"weight_images: received weights of shape {weight.shape}, expected (neurons, a square number of inputs).")
-    from matplotlib.colors import LinearSegmentedColormap
-
     pictures = [w.reshape(-1, *weight.shape[-2:])[0] if weight.ndim > 3 else w for w in weight[:most]]
     ax = image_grid(pictures, None, columns=columns, ax=ax, title=title)
+    from matplotlib.colors import LinearSegmentedColormap
+
     limit = float(np.abs(weight).max()) or 1.0
     shades = LinearSegmentedColormap.from_list("signed", [COLOURS[1], "white", COLOURS[0]])
     for inner in ax.child_axes:

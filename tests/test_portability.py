@@ -183,3 +183,88 @@ def test_a_reader_that_has_gone_on_any_system(monkeypatch, problem, quiet):
     else:
         with pytest.raises(OSError, match="No space left"):
             say("a line")
+
+
+COMMANDS = {
+    "-m nn --help": 0, "-m nn train --help": 0, "-m nn train blobs --samples 20 --epochs 1 --quiet --no-plots --output out": 2, "-m autograd_core --help": 0,
+    "-m autograd_core operations": 0, "-m autograd_core explain x*x x=3 --svg out/steps.svg": 1,
+}  # fmt: skip
+"""Commands, and how many files each leaves."""
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("flag", ["-X dev", "-u"])
+def test_a_command_ends_quietly_where_its_reader_has_gone_and_has_done_its_work(tmp_path, command, flag):
+    """As in `python -m nn train moons | head -1`; Python keeps what it prints back until the end, or does not (`-u`)."""
+    if "train blobs" in command:
+        pytest.importorskip("safetensors")
+    (tmp_path / "out").mkdir()
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONUNBUFFERED"} | {"PYTHONPATH": str(ROOT)}
+    program = [sys.executable, *flag.split(), *command.split()]
+    process = subprocess.Popen(program, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process.stdout.close()
+    assert process.communicate(timeout=300)[1] == b"" and process.returncode == 0
+    assert len(list((tmp_path / "out").iterdir())) == COMMANDS[command]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no disk that is always full")
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_whose_output_has_no_room_says_so_in_one_line(tmp_path, command):
+    (tmp_path / "out").mkdir()
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONUNBUFFERED"} | {"PYTHONPATH": str(ROOT)}
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run([sys.executable, *command.split()], cwd=tmp_path, env=environment, stdout=full, stderr=subprocess.PIPE, encoding="utf-8", timeout=300)
+    assert done.returncode == 2 and done.stderr.endswith("No space left on device\n") and done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("streams", ["stdout", "stderr", "stdin", "stdout, stderr, stdin"])
+def test_a_command_without_its_streams(tmp_path, streams):
+    """A service, a scheduler or pythonw gives none; the bar of a run that asks for one has nowhere to be."""
+    pytest.importorskip("safetensors")
+    code = (
+        f"import sys\nfor name in {streams!r}.split(', '):\n    setattr(sys, name, None)\nfrom autograd_core.viz import as_command\nfrom nn.cli import run\n"
+        "said = as_command(lambda: run('train blobs --samples 20 --epochs 2 --no-plots --output out'.split()))\nsys.exit(said)"
+    )
+    run(code, tmp_path)
+    assert len(list((tmp_path / "out").iterdir())) == 2
+
+
+WITHOUT_EXTRAS = """
+import sys
+for name in ("hypothesis", "matplotlib", "sklearn", "safetensors", "tqdm", "scipy", "IPython", "pandas", "pygraphviz", "psutil"):
+    sys.modules[name] = None
+import doctest, inspect, pydoc
+import numpy as np
+import autograd_core, nn
+from autograd_core import strategies, viz
+from autograd_core.errors import MissingExtraError
+rooms = (autograd_core, strategies, viz, nn, nn.data, nn.plot)
+for room in rooms:
+    assert pydoc.render_doc(room) and doctest.DocTestFinder().find(room) and not hasattr(room, "__wrapped__")
+    for name in (*dir(room), *room.__all__):
+        inspect.unwrap(getattr(room, name))
+x, y = nn.data.moons(20, rng=0)
+model = nn.Sequential(nn.Linear(2, 3, rng=0), nn.Tanh(), nn.Linear(3, 2, rng=1))
+fit = lambda **options: nn.fit(model, x, y, loss="cross_entropy", epochs=1, rng=0, **options)
+history = fit()
+for need in (
+    lambda: strategies.expressions(), lambda: strategies.floats_in(), lambda: fit(progress=True), lambda: fit(checkpoint="c"), lambda: fit(live="a.png"),
+    lambda: autograd_core.check_grads(lambda x: x * x, (1.0,), progress=True), lambda: nn.save(model, "m"), lambda: nn.load(__file__),
+    nn.data.digits, lambda: nn.data.sklearn_data("iris"), history.plot, lambda: nn.plot.loss_curves(history), lambda: nn.plot.decision_boundary(model, x, y),
+    lambda: nn.plot.activation_gallery(), lambda: nn.plot.network(model), lambda: nn.plot.data_scatter(x, y), lambda: nn.plot.image_grid(x.reshape(20, 1, 2)),
+    lambda: nn.plot.loss_surface(lambda p: (p * p).sum()), lambda: nn.plot.weight_images(nn.Linear(4, 2, rng=0)),
+    lambda: nn.plot.regression_fit(nn.Linear(1, 1, rng=0), x[:, :1], x[:, 1:]), lambda: nn.plot.misclassified(nn.Linear(4, 2, rng=0), np.zeros((20, 4)), y),
+    lambda: nn.plot.layer_histograms(model, x, y, loss="cross_entropy"),
+):
+    try:
+        need()
+    except MissingExtraError as missing:
+        assert 'pip install "autograd-core[' in str(missing), missing
+    else:
+        raise AssertionError(inspect.getsource(need))
+sys.stdout.write("done")
+"""
+
+
+def test_without_any_extra_everything_is_found_and_what_needs_one_names_it(tmp_path):
+    assert run(WITHOUT_EXTRAS, tmp_path) == "done"

@@ -1,10 +1,10 @@
 """Pictures: the graph (`draw`) and the chain rule in steps (`explain`). Nothing to install; see `graph` and `svg`.
 
 The rest is what other pictures in the style of the house are made with: a page, its display in a notebook, safe text, colours;
-and `adapt`, for programs that print to a terminal that has no ∂.
+and `as_command`, `say` and `adapt`, for programs that print to a terminal that has no ∂, or to a reader that has gone.
 """
 
-from .console import adapt
+from .console import adapt, as_command, say
 from .draw import draw
 from .drawing import Drawing
 from .explain import ChainStep, Explanation, explain
@@ -14,6 +14,6 @@ from .text import clean, escape, number
 from .theme import variables
 
 __all__ = [
-    "ChainStep", "Drawing", "Explanation", "adapt", "bundle", "clean", "controls", "document", "draw", "escape", "explain", "framed", "image", "number",
-    "variables",
+    "ChainStep", "Drawing", "Explanation", "adapt", "as_command", "bundle", "clean", "controls", "document", "draw", "escape", "explain", "framed", "image",
+    "number", "say", "variables",
 ]  # fmt: skip

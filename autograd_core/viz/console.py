@@ -6,12 +6,14 @@ Python prints in UTF-8 on most systems, but in the code page where a program's o
 from __future__ import annotations
 
 import codecs
+import contextlib
 import errno
 import io
 import sys
 import unicodedata
+from collections.abc import Callable
 
-__all__ = ["adapt", "plain", "say"]
+__all__ = ["adapt", "as_command", "plain", "say"]
 
 _PLAIN = {
     "∂": "d", "−": "-", "×": "*", "·": "*", "÷": "/", "±": "+-", "√": "sqrt ", "∛": "cbrt ", "∫": "integral ", "Σ": "sum ", "Φ": "Phi",
@@ -55,14 +57,31 @@ def adapt() -> None:
             stream.reconfigure(errors=_HANDLER)
 
 
-def say(text: str) -> None:
+def say(text: str, end: str = "\n") -> None:
     """Print a line, also where the terminal cannot write a ∂; where nobody listens any more, what follows goes nowhere."""
     try:
         try:
-            print(text, flush=True)
+            print(text, end=end, flush=True)
         except UnicodeEncodeError:
-            print(plain(text, getattr(sys.stdout, "encoding", None) or "ascii"), flush=True)
-    except OSError as problem:                 # the reader has seen enough, as `head` has; Windows calls that EINVAL
-        if not isinstance(problem, BrokenPipeError) and problem.errno != errno.EINVAL:
-            raise
+            print(plain(text, getattr(sys.stdout, "encoding", None) or "ascii"), end=end, flush=True)
+    except OSError as problem:
+        with contextlib.suppress(OSError, AttributeError):
+            sys.stdout.close()                 # with what it still holds, which would be tried, and told, once more at the end of the program
         sys.stdout = None                      # to which print prints nothing
+        if not isinstance(problem, BrokenPipeError) and problem.errno != errno.EINVAL:
+            raise                              # the reader has not just seen enough, as `head` has; Windows calls that EINVAL
+
+
+def as_command(main: Callable[[], int]) -> int:
+    """The exit status of a program that prints: what it says is complete, or left out because nobody listens, or a line tells why it is not."""
+    adapt()
+    try:
+        try:
+            status = main()
+        except SystemExit as ended:            # argparse has printed, without asking whether that arrives
+            status = int(ended.code or 0)
+        say("", end="")
+    except OSError as problem:
+        print(f"error: {problem.strerror or problem}", file=sys.stderr)
+        return 2
+    return status

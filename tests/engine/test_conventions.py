@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import math
 import operator
+import re
 import threading
 import weakref
 from collections.abc import Callable
@@ -1018,6 +1019,30 @@ def test_backward_itself_does_not_warn() -> None:
         np.testing.assert_array_equal(t.grad, [0.0, 0.25])
         y.backward()
     np.testing.assert_array_equal(t.grad, [INF, 0.5])
+
+
+@pytest.mark.parametrize("op", [op for op in ag.TABLE.values() if op.elementwise and not op.variadic], ids=lambda op: op.name)
+def test_a_program_that_asks_numpy_to_raise_has_what_it_asked_for(op: ag.Op) -> None:
+    """`np.seterr(all="raise")`: on arrays that is NumPy's own error, with the operation; on `Value`, and in the pass back, nothing raises."""
+    hard = (0.0, -0.0, -1.0, 1000.0, -1000.0, 1e308, 1e-320, INF, -INF, math.nan)
+    with np.errstate(all="raise"):
+        for number in hard:
+            out = op(*(Value(number) for _ in range(op.arity or 0)))
+            out.backward()
+            tensors = [Tensor([number, 1.0]) for _ in range(op.arity or 0)]
+            said = f"{op.name}: "
+            try:
+                op(*tensors).backward(np.ones(2))
+            except FloatingPointError as error:
+                said = str(error)
+            assert re.fullmatch(rf"{op.name}: (.* encountered in \w+, which np.seterr or np.errstate asks to be raised)?", said)
+
+
+@pytest.mark.parametrize("f", [np.linalg.norm, lambda x: np.sum(x * x), np.prod, np.std])
+def test_what_numpy_is_asked_to_raise_comes_out_of_what_is_made_of_several_operations(f: Any) -> None:
+    with np.errstate(all="raise"), pytest.raises(FloatingPointError, match=r"^\w+: overflow encountered in \w+, which np.seterr or") as caught:
+        f(Tensor([1e200, -1e200]))
+    assert caught.value.__cause__ is not caught.value
 
 
 # ---------------------------------------------------------------------------------------------- a layer

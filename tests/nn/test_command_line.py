@@ -182,7 +182,7 @@ def test_the_demo(tmp_path):
         "digits_loss.png", "digits_misclassified.png", "digits_weights.png", "moons_decision_boundary.png", "moons_loss.png", "moons_training.html",
         "neuron_graph.svg", "neuron_steps.html",
     ]  # fmt: skip
-    assert all(f"demo_output/{name}" in done.stdout for name in written)
+    assert all(str(Path("demo_output", name)) in done.stdout for name in written)
     share = float(done.stdout.split("% of 359 held out")[0].split()[-1])
     assert share >= 96.0 and "100.0% of training set" in done.stdout
     pages = [(tmp_path / "demo_output" / name).read_text(encoding="utf-8") for name in written if name.endswith(".html")]

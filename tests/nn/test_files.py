@@ -228,6 +228,22 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
     assert path.read_bytes() == b"old" and [p.name for p in tmp_path.iterdir()] == ["f"]
 
 
+def test_a_name_may_be_as_long_as_the_system_allows(tmp_path):
+    """Windows has a limit for the whole path, others for the name: what is written beside it first has no longer one."""
+    longest = next(n for n in range(255, 100, -1) if not cannot_be_made(tmp_path / f"{'x' * n}"))
+    assert write_atomically(tmp_path / f"{'x' * longest}", b"new").read_bytes() == b"new"
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def cannot_be_made(path):
+    try:
+        path.touch()
+    except OSError:
+        return True
+    path.unlink()
+    return False
+
+
 @pytest.mark.parametrize("name", [".", "..", "", "folder"])
 def test_a_folder_is_no_file_to_write(tmp_path, name, monkeypatch):
     (tmp_path / "folder").mkdir()
