@@ -21,14 +21,14 @@ __all__ = ["clip_grad_norm_", "clip_grad_value_"]
 
 
 def _gradients(params: Any) -> list[Any]:
-    """The parameters that have a gradient."""
+    """The parameters that a gradient has reached."""
     try:
         given = [params] if isinstance(params, (Value, Tensor)) else list(params)
     except TypeError:                          # nothing to go through
         given = [params]
     if not all(isinstance(p, (Value, Tensor)) for p in given):
         raise OperandError(f"clip_grad: received {type(params).__name__} as params, expected parameters such as model.parameters().")
-    chosen = [p for p in given if p.grad is not None]
+    chosen = [p for p in given if p._flowed]
     for p in chosen:
         settle(p, "clip_grad")
     return chosen

@@ -75,14 +75,15 @@ def test_an_optimiser_may_have_parameters_of_other_models():
 
 @pytest.mark.parametrize("lift", [None, False])
 @pytest.mark.parametrize("kind", [nn.SGD, nn.AdamW, nn.RMSprop])
-def test_a_parameter_that_no_loss_reaches_is_left_alone(kind, lift):
+@pytest.mark.parametrize("clip_norm", [None, 0.1])
+def test_a_parameter_that_no_loss_reaches_is_left_alone(kind, lift, clip_norm):
     """By weight decay, and by the momentum of steps before, as it is without a program; and so are its running averages."""
     model, extra = nn.MLP(2, [5, 4, 1], activation="tanh", output="identity", rng=1), Value(1.0)
     optimizer = kind([extra, *model.parameters()], lr=0.05, weight_decay=0.1, **({} if kind is nn.AdamW else {"momentum": 0.9}))
     (extra * 3.0).backward()
     optimizer.step()
     moved = extra.data
-    history, _ = run(lift, model=model, optimizer=optimizer)
+    history, _ = run(lift, model=model, optimizer=optimizer, clip_norm=clip_norm)
     assert bool(history.lifted) is (lift is None) and extra.data == moved != 1.0 and not extra._flowed
     (extra * 3.0).backward()
     optimizer.step()

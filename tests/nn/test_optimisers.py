@@ -483,6 +483,17 @@ def test_clipping_of_what_is_not_finite_equals_torch(torch, kind, bad):
             np.testing.assert_allclose(a.grad, b.grad.numpy())
 
 
+@pytest.mark.parametrize("clip", [nn.clip_grad_norm_, nn.clip_grad_value_])
+def test_what_is_clipped_is_what_a_gradient_has_reached(clip):
+    """Another parameter is left as it is: weight decay moves one whose gradient is 0."""
+    x, y, z = Value(1.0), Value(2.0), Tensor([3.0])
+    (x * 5.0).backward()
+    clip([x, y, z], 0.1)
+    assert x.grad == pytest.approx(0.1) and not y._flowed and z.grad is None
+    nn.SGD([x, y, z], lr=0.1, weight_decay=0.5).step()
+    assert x.data < 1.0 and (y.data, z.data.tolist()) == (2.0, [3.0])
+
+
 class Named(Tensor):
     """A Tensor of a user's own."""
 
