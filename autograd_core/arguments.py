@@ -57,6 +57,8 @@ def way_out(x: Any) -> str:
     '; texts are no numbers: np.unique(…, return_inverse=True) gives each its number'
     """
     table = is_table(x)
+    if not isinstance(x, np.generic) and callable(getattr(x, "numpy", None)) and callable(getattr(type(x), "__array__", None)):
+        return "; take its .numpy()"           # a tensor of another library
     try:
         array = x if isinstance(x, np.ndarray) else x.to_numpy() if table else np.asarray(x if isinstance(x, (list, tuple)) else [])
     except Exception:

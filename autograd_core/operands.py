@@ -135,9 +135,11 @@ def give_way(op: Op, other: Any, swapped: bool) -> Any:
 
 def no_operand(op: Op, other: Any) -> OperandError:
     """The error for what an operation cannot compute with."""
-    kind = "" if is_table(other) else f" of type {type(other).__name__}"
+    kind = type(other)
+    name = f"{kind.__module__}.{kind.__name__}" if kind.__name__ in ("Tensor", "Value") else kind.__name__     # not ours, whatever it is called
+    received = shown(other) + ("" if is_table(other) else f" of type {name}")
     hint = way_out(other) or ("; np.array makes an array of a list" if isinstance(other, (list, tuple)) else "")
-    return OperandError(f"{op.name}: received {shown(other)}{kind}, expected a number, an array, a Value or a Tensor{hint}.")
+    return OperandError(f"{op.name}: received {received}, expected a number, an array, a Value or a Tensor{hint}.")
 
 
 def _asked_for(who: str, error: FloatingPointError) -> FloatingPointError:

@@ -24,6 +24,9 @@ NAMES = {
     "ChainedScheduler": "step() of each of the schedules, one after the other",
 } | {
     name: written for names, written in {
+        ("Conv1d", "conv1d"): "nn.Conv2d(nin, nout, (1, size))(x[:, :, None])[:, :, 0]",
+        ("MaxPool1d", "max_pool1d"): "nn.MaxPool2d((1, size))(x)",
+        ("AvgPool1d", "avg_pool1d"): "nn.AvgPool2d((1, size))(x)",
         ("LogSigmoid", "logsigmoid"): "-autograd_core.softplus(-x)",
         ("Softmin", "softmin"): "autograd_core.softmax(-x)",
         ("Softsign", "softsign"): "x / (1 + np.abs(x))",
@@ -61,7 +64,7 @@ METHODS = {
     "extend": "Sequential(*model, *modules)", "insert": "Sequential(*model[:i], module, *model[i:])",
     "register_forward_hook": "a forward() of your own; model[:i](x) is what the first i modules of a Sequential give",
     "get_parameter": "dict(model.named_parameters())[path]", "get_submodule": "dict(model.named_modules())[path]",
-    "named_children": "children(), which gives names and modules",
+    "named_children": "children(), which gives names and modules", "named_buffers": "state_dict(), where buffers stand beside parameters",
     "to": "with dtype= where a layer is made", "float": "with dtype=np.float32 where a layer is made", "double": "with dtype=np.float64 where a layer is made",
     "cpu": "the module itself", "cuda": "the module itself", "compile": "nn.fit(model, x, y, loss=…, optimizer=…)", "fit": "nn.fit(model, x, y, …)",
     "predict": "nn.predict(model, x)", "evaluate": "nn.evaluate(model, x, y, …)", "save": "nn.save(model, path)",

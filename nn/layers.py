@@ -87,12 +87,7 @@ class Sequential(Module):
 
     def __init__(self, *modules: Any) -> None:
         """The modules, in order; a plain function of a tensor may stand among them."""
-        for i, module in enumerate(modules):
-            if not callable(module) or isinstance(module, type):
-                hint = "; make one with brackets, as in ReLU()" if isinstance(module, type) else ""
-                hint = "; without the brackets of a list, or as Sequential(*modules)" if isinstance(module, (list, tuple)) else hint
-                raise OperandError(f"Sequential: place {i} received {module!r}, expected a module or a function{hint}.")
-        self.modules_in_order = list(modules)
+        self.modules_in_order = [_part(i, module) for i, module in enumerate(modules)]
 
     def forward(self, x: Any) -> Any:
         """Each module on the output of the one before."""
@@ -119,9 +114,22 @@ class Sequential(Module):
         """The number of modules."""
         return len(self.modules_in_order)
 
+    def __setitem__(self, key: int, module: Any) -> None:
+        """Put another module in a place, as a new last layer for another task; an optimiser that was made before does not know its parameters."""
+        self.modules_in_order[key] = _part(key, module)
+
     def __getitem__(self, key: int | slice) -> Any:
         """A module, or a `Sequential` of some (sharing their parameters)."""
         return Sequential(*self.modules_in_order[key]) if isinstance(key, slice) else self.modules_in_order[key]
+
+
+def _part(place: int, module: Any) -> Any:
+    """What stands in a place of a sequence, checked."""
+    if not callable(module) or isinstance(module, type):
+        hint = "; make one with brackets, as in ReLU()" if isinstance(module, type) else ""
+        hint = "; without the brackets of a list, or as Sequential(*modules)" if isinstance(module, (list, tuple)) else hint
+        raise OperandError(f"Sequential: place {place} received {module!r}, expected a module or a function{hint}.")
+    return module
 
 
 class Flatten(Module):
@@ -131,6 +139,10 @@ class Flatten(Module):
         >>> Flatten()(np.zeros((5, 3, 8, 8))).shape
         (5, 192)
     """
+
+    @checked
+    def __init__(self) -> None:
+        """No arguments: the batch is always the first axis."""
 
     def config(self) -> dict[str, Any]:
         """The arguments that make an equal module."""

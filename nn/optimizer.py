@@ -96,7 +96,8 @@ class Optimizer(Answers):
             if not isinstance(p, (Value, Tensor)) or p.op is not None or not (p.requires_grad or p._is_frozen):
                 made = getattr(p, "op", None)
                 what = type(p).__name__ if made is None else f"the result of an operation ({made.name})"
-                raise OperandError(f"{who}: received {what}, expected parameters: leaf Values, or Tensors with requires_grad.")
+                hint = "; parameters() has them without their names" if isinstance(p, tuple) else ""
+                raise OperandError(f"{who}: received {what}, expected parameters: leaf Values, or Tensors with requires_grad{hint}.")
             if id(p) in seen:
                 raise OperandError(f"{who}: the same parameter {p.label or ''!r} was given twice.")
             seen.add(id(p))

@@ -462,6 +462,22 @@ def test_advice_for_what_is_no_array_of_numbers(received: Any, advice: str) -> N
     assert way_out(received) == advice
 
 
+def test_a_tensor_of_another_library_is_called_by_its_full_name() -> None:
+    """`received … of type Tensor, expected … a Tensor` said nothing."""
+
+    class Tensor:                              # as torch and TensorFlow have it
+        def numpy(self) -> Any:
+            return np.ones(2)
+
+        def __array__(self, *_: Any, **__: Any) -> Any:
+            raise RuntimeError
+
+    foreign = Tensor()
+    for compute in (lambda: ag.Tensor([1.0]) @ foreign, lambda: ag.linear(foreign, np.ones((1, 2)), np.ones(1)), lambda: ag.Value(1.0) + foreign):
+        with pytest.raises(OperandError, match=rf"of type {__name__}\.Tensor, expected a number, an array, a Value or a Tensor; take its \.numpy\(\)\.$"):
+            compute()
+
+
 class Base:
     @checked
     def __init__(self, n: int = 1, rng: int = 0) -> None:

@@ -95,6 +95,20 @@ def test_a_formula_that_stands_for_a_function_of_torchs_has_its_numbers_and_grad
 
 
 @pytest.mark.oracle
+@pytest.mark.parametrize("name", ["Conv1d", "MaxPool1d", "AvgPool1d"])
+def test_layers_of_sequences_are_those_of_images_of_one_row(name):
+    torch = pytest.importorskip("torch", reason="torch, the oracle, is not installed")
+    theirs = torch.nn.Conv1d(2, 4, 3).double() if name == "Conv1d" else getattr(torch.nn, name)(3)
+    x, named = np.random.default_rng(0).normal(size=(5, 2, 9)), {"nn": nn, "nin": 2, "nout": 4, "size": 3}
+    mine = eval(elsewhere.NAMES[name].split("(x")[0], named)
+    mine.load_state_dict({k: v[:, :, None] if k == "weight" else v for k, v in theirs.state_dict().items()})
+    made, called = elsewhere.NAMES[name].split("(x", 1)
+    found = eval(f"layer(x{called}", {"layer": mine, "x": ag.Tensor(x)})
+    np.testing.assert_allclose(found.data, theirs(torch.tensor(x)).detach().numpy(), rtol=1e-12)
+    assert made.startswith("nn.")
+
+
+@pytest.mark.oracle
 @pytest.mark.parametrize(
     ("name", "options"),
     [("LinearLR", {"start_factor": 0.25, "total_iters": 4}), ("ConstantLR", {"factor": 0.25, "total_iters": 4}),
@@ -146,6 +160,7 @@ def test_initialisers_that_write_into_a_tensor_are_answered_with_a_line_that_run
         (lambda: nn.MaxPool2d(2, 2), "MaxPool2d(size, *, stride=None, padding=0)"),
         (lambda: nn.ReLU(inplace=True), "ReLU()"),
         (lambda: nn.GELU("tanh"), "GELU()"),
+        (lambda: nn.Flatten(start_dim=1), "Flatten()"),
         (lambda: nn.GRU(input_size=3, hidden_size=2), "GRU(nin, nhid, num_layers=1, *, batch_first=False, dtype=float64, rng=None)"),
         (lambda: nn.Softmax(dim=1), "Softmax(axis=-1)"),
         (lambda: nn.LeakyReLU(negative_slope=0.2), "LeakyReLU(slope=0.01)"),

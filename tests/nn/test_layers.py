@@ -601,6 +601,20 @@ def test_what_a_model_remembers_is_no_parameter_where_its_name_says_so():
         cell.w = cell.w * 0.5
 
 
+def test_another_module_in_a_place_of_a_sequence():
+    model = nn.Sequential(nn.Linear(3, 4, rng=0), nn.Tanh(), nn.Linear(4, 2, rng=1))
+    first, last = model[0], nn.Linear(4, 5, rng=2)
+    model[-1] = last
+    model[1] = np.tanh
+    assert model[0] is first and model[2] is last and model(np.ones((6, 3))).shape == (6, 5)
+    assert [p is q for p, q in zip(model.parameters(), [*first.parameters(), *last.parameters()], strict=True)] == [True] * 4
+    with pytest.raises(OperandError, match="place 1 received .* expected a module or a function; make one with brackets"):
+        model[1] = nn.ReLU
+    with pytest.raises(IndexError):
+        model[3] = nn.ReLU()
+    assert model[1] is np.tanh and len(model) == 3
+
+
 def test_functions_between_modules_are_shown_by_their_names():
     """Those of one's own, plain ones and operations of the table, each in its place."""
     def doubled(x):
