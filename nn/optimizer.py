@@ -111,7 +111,7 @@ class Optimizer(Answers):
 
     @property
     def lr(self) -> float:
-        """The learning rate of the first group; assigning sets that of all groups."""
+        """The learning rate of the first group; assigning sets that of all groups, from which schedules that are made afterwards start."""
         return float(self.param_groups[0]["lr"])
 
     @lr.setter
@@ -119,6 +119,7 @@ class Optimizer(Answers):
         bounded(f"{type(self).__name__}: lr", lr)
         for group in self.param_groups:
             group["lr"] = lr
+        self.initial_lrs = []
 
     @property
     def parameters(self) -> list[Any]:

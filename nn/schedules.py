@@ -120,6 +120,8 @@ class Schedule(Answers):
         vars(self).update({name: value for name, value in state.items() if name != "lrs"})
         self._planned = self._rates()
         self._write(list(state["lrs"]))
+        if self._absolute:
+            self.optimizer.initial_lrs = list(self.base_lrs)
 
 
 Schedule._answer(OF_SCHEDULES)

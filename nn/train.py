@@ -267,7 +267,7 @@ def _begun(
     chosen = optimizer_of(optimizer, model, None if given else lr)
     if not {id(p) for p in model.parameters()} & {id(p) for p in chosen.parameters}:
         raise OperandError(f"fit: received {type(chosen).__name__} with none of the model's parameters, expected one made of model.parameters().")
-    rates = [group["lr"] for group in chosen.param_groups]
+    rates, first = [group["lr"] for group in chosen.param_groups], chosen.initial_lrs
     try:
         if given and lr is not None:
             chosen.lr = lr
@@ -275,6 +275,7 @@ def _begun(
     except BaseException:                      # an optimiser of the user's keeps its rates
         for group, rate in zip(chosen.param_groups, rates, strict=True):
             group["lr"] = rate
+        chosen.initial_lrs = first
         raise
     stopping = early_stopping if early_stopping is None or isinstance(early_stopping, EarlyStopping) else EarlyStopping(early_stopping)
     if stopping is not None:

@@ -250,13 +250,36 @@ def test_schedules_that_are_made_later_start_from_the_first_rates_as_torchs_do(e
             assume(b.param_groups[0]["lr"] >= 0.0)
             mine.append(getattr(nn, name)(a, **options))
         elif what == 3:
-            a.lr = b.param_groups[0]["lr"] = 0.05 * which
+            a.param_groups[0]["lr"] = b.param_groups[0]["lr"] = 0.05 * which
         else:
             i = which % len(mine)
             theirs[i].step(*[1.0] * ("Plateau" in type(mine[i]).__name__))
             assume(b.param_groups[0]["lr"] >= 0.0)
             mine[i].step(1.0)
         assert a.lr == pytest.approx(b.param_groups[0]["lr"], rel=1e-9, abs=1e-8)
+
+
+def test_a_rate_that_is_assigned_is_where_later_schedules_start():
+    """As in a second run of `fit` with a rate of its own; one that is refused leaves the first rates as they were."""
+    optimizer = nn.SGD([Tensor([1.0])], lr=0.4)
+    for _ in range(3):
+        nn.ExponentialLR(optimizer, 0.5).step()
+    assert (optimizer.lr, optimizer.initial_lrs) == (0.05, [0.4])
+    resumed = nn.SGD([Tensor([1.0])], lr=0.4)
+    resumed.load_state_dict(optimizer.state_dict())
+    nn.ExponentialLR(resumed, 0.5).load_state_dict(nn.ExponentialLR(optimizer, 0.5).state_dict())
+    assert (resumed.lr, resumed.initial_lrs) == (0.05, [0.4])
+    assert nn.LambdaLR(optimizer, lambda epoch: 0.5).get_last_lr() == [0.2]
+    model = nn.Linear(1, 1, rng=0)
+    optimizer = nn.SGD(model.parameters(), lr=0.4)
+    x = np.ones((2, 1))
+    history = nn.fit(model, x, x, optimizer=optimizer, schedule=lambda o: nn.ExponentialLR(o, 0.5), epochs=2)
+    assert history["lr"] == [0.4, 0.2]
+    with pytest.raises(OperandError, match="expected a Schedule"):
+        nn.fit(model, x, x, optimizer=optimizer, lr=0.3, schedule=lambda o: [nn.StepLR(o, 2)], epochs=2)
+    assert (optimizer.lr, optimizer.initial_lrs) == (0.1, [0.4])
+    history = nn.fit(model, x, x, optimizer=optimizer, lr=0.3, schedule=lambda o: nn.LambdaLR(o, lambda epoch: 1.0 / (1 + epoch)), epochs=2)
+    assert history["lr"] == [0.3, 0.15]
 
 
 CHAINED = [
