@@ -38,7 +38,9 @@ def answers(*functions: Any) -> Callable[[Callable[..., Any]], Callable[..., Any
 
 def shape_of(x: Any) -> tuple[int, ...]:
     """The shape of a number, a nested list, an array or a node."""
-    return x._value.shape if isinstance(x, Node) and x.is_array else unwrapped(data_of(x), "an array").shape
+    if isinstance(x, Node):
+        return x._value.shape if x.is_array else ()
+    return () if x.__class__ is float else unwrapped(x, "an array").shape
 
 
 def ndim_of(x: Any) -> int:

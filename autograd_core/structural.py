@@ -339,8 +339,18 @@ Op(name="concatenate", variadic=True, array=lambda *x, axis: np.concatenate(x, a
                         for axis in (1, -1)])
 
 
-Op(name="stack", variadic=True, array=lambda *x, axis: np.stack(x, axis=_one(axis)), doc="Join arrays of one shape, or numbers, along a new axis.",
-   vjp=(lambda m, g, out, *x, axis: tuple(m.index(g, key=along(axis % m.ndim(g), i)) for i in range(len(x))),),
+def _stack(*x: Any, axis: int) -> Any:
+    numbers = bool(x) and all(v.__class__ is float for v in x)
+    return np.array(x) if numbers and axis in (0, -1) else np.stack(x, axis=_one(axis))
+
+
+def _parts(m: Any, g: Any, axis: int, n: int) -> tuple[Any, ...]:
+    at = axis % m.ndim(g)
+    return tuple(m.index(g, key=along(at, i)) for i in range(n))
+
+
+Op(name="stack", variadic=True, array=_stack, doc="Join arrays of one shape, or numbers, along a new axis.",
+   vjp=(lambda m, g, out, *x, axis: _parts(m, g, axis, len(x)),),
    samples=lambda rng: [(tuple(rng.normal(size=s) for _ in range(n)), {"axis": axis})
                         for s, n, axis in (((2, 3), 2, 1), ((2,), 3, -1), ((), 4, 0), ((0, 2), 2, 0))])
 

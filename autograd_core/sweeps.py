@@ -319,7 +319,7 @@ def fitted(c: Any, operand: Any) -> Any:
     """A contribution in the shape and dtype of its operand. The one place where broadcasting is undone."""
     data = operand._value
     if data.__class__ is float:                # a Value
-        return c if c.__class__ is float else float(np.sum(c))
+        return c if c.__class__ is float else float(c) if isinstance(c, float) else float(np.sum(c))
     if c.__class__ is not ndarray:             # a number of NumPy's, or a rule of the user's that gives a number or a list
         c = np.asarray(c)
     if c.shape != data.shape:
