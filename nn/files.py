@@ -86,7 +86,16 @@ def put_in_place(part: Path, target: Path) -> None:
 def write_arrays(path: str | Path, arrays: dict[str, np.ndarray], header: dict[str, str]) -> Path:
     """Arrays by name, and a header of texts, as a safetensors file."""
     tensors = {name: np.ascontiguousarray(array) if np.ndim(array) else np.array(array) for name, array in arrays.items()}
-    return write_atomically(path, safetensors_library().numpy.save(tensors, metadata={"format": "pt", "writer": _WRITER, **header}))
+    return write_atomically(path, _in_order(safetensors_library().numpy.save(tensors, metadata={"format": "pt", "writer": _WRITER, **header})))
+
+
+def _in_order(file: bytes) -> bytes:
+    """The same file with the texts of its header by name: safetensors leaves them in the order of a hash, another one in every process."""
+    length = int.from_bytes(file[:8], "little")
+    header = json.loads(file[8 : 8 + length])
+    text = json.dumps({**header, "__metadata__": dict(sorted(header["__metadata__"].items()))}, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)            # arrays begin at a multiple of 8
+    return b"".join((len(text).to_bytes(8, "little"), text, memoryview(file)[8 + length :]))
 
 
 def read_arrays(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:

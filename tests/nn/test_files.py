@@ -228,6 +228,20 @@ def test_a_failed_write_leaves_the_old_file(tmp_path, monkeypatch):
     assert path.read_bytes() == b"old" and [p.name for p in tmp_path.iterdir()] == ["f"]
 
 
+def test_the_same_model_is_the_same_file_in_every_process(tmp_path):
+    """Files can be compared, and kept in a repository: nothing in them depends on the order of a hash."""
+    code = (
+        "import sys, nn\nx, y = nn.data.moons(20, rng=0)\nmodel = nn.Sequential(nn.Linear(2, 3, rng=0), nn.Tanh(), nn.Linear(3, 2, rng=1))\n"
+        "nn.save(model, sys.argv[1], notes={'ünits': ['m', 's'], 'b': {'z': 1, 'a': 2}})"
+    )
+    for seed in range(6):
+        environment = {**os.environ, "PYTHONPATH": str(Path(nn.__file__).parent.parent), "PYTHONHASHSEED": str(seed)}
+        subprocess.run([sys.executable, "-c", code, f"m{seed}"], cwd=tmp_path, env=environment, check=True)
+    (file,) = {path.read_bytes() for path in tmp_path.iterdir()}
+    assert int.from_bytes(file[:8], "little") % 8 == 0 and notes_of(tmp_path / "m0") == {"ünits": ["m", "s"], "b": {"z": 1, "a": 2}}
+    assert nn.load(tmp_path / "m0").state_dict().keys() == {"0.weight", "0.bias", "2.weight", "2.bias"}
+
+
 def test_a_name_may_be_as_long_as_the_system_allows(tmp_path):
     """Windows has a limit for the whole path, others for the name: what is written beside it first has no longer one."""
     longest = next(n for n in range(255, 100, -1) if not cannot_be_made(tmp_path / f"{'x' * n}"))
