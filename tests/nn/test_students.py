@@ -281,6 +281,6 @@ def test_accuracy_says_that_scores_of_labels_0_and_1_change_their_class_at_0(sha
 @pytest.mark.parametrize("make", [lambda **o: nn.MLP(2, [3, 1], **o), lambda **o: nn.Layer(2, 3, **o), lambda **o: nn.Neuron(2, **o)])
 def test_an_option_that_there_is_not_is_refused_by_the_one_that_was_called(make):
     name = type(make()).__name__
-    with pytest.raises(TypeError, match=rf"^{name}\.__init__\(\) got an unexpected keyword argument 'output_activation'"):
+    with pytest.raises(TypeError, match=rf"^{name}\(\) got an unexpected keyword argument 'output_activation'; it is written {name}\("):
         make(output_activation="tanh")
     assert make(bias=False).number_of_parameters() < make().number_of_parameters()
