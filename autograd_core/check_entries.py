@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Sequence
 from typing import Annotated, Any
@@ -165,6 +166,14 @@ def _check_array_kernel(op: Op, operands: tuple[Any, ...], params: dict[str, Any
             f"check_op: the array kernel of {op.name} gives other numbers for operands of the same numbers, every second element of a longer array; "
             "does it look at memory, or draw random numbers?"
         )
+    kept = np.array(result)
+    with contextlib.suppress(GradientCheckError):  # in another order the numbers may be no operands of an operation on whole arrays
+        _run(op, [np.flip(x).copy() for x in given], params)
+    if not np.array_equal(kept, result, equal_nan=kept.dtype.kind == "f"):
+        raise GradientCheckError(
+            f"check_op: the array kernel of {op.name} writes into the result of the call before, expected a new array from each call: what is recorded "
+            "would change afterwards."
+        )
 
 
 def _run(op: Op, given: list[Any], params: dict[str, Any]) -> Any:
@@ -189,11 +198,12 @@ def _in_steps(x: Any) -> Any:
 
 
 def _check_rules(op: Op, operands: tuple[Any, ...], params: dict[str, Any], differentiable: list[int]) -> None:
-    """Rules give real numbers in shapes that fit, and leave what they are handed alone."""
+    """Rules give real numbers in shapes that fit, and leave alone what they are handed, and what they gave before."""
     tensors = [Tensor(np.array(x)) if i in differentiable else x for i, x in enumerate(operands)]
     node = apply(op, tuple(tensors), dict(params))
     handed = {**{f"its operand {i}": x for i, x in enumerate(node._x)}, "its result": node._value, "the incoming gradient": np.ones_like(node._value)}
     before = {what: np.array(x) for what, x in handed.items()}
+    given = []
     for slot, value, answer in answers_of(node, ARRAYS, handed["the incoming gradient"]):
         found = complaint(op, slot, answer, np.shape(node._value), np.shape(value))
         if found:
@@ -201,6 +211,14 @@ def _check_rules(op: Op, operands: tuple[Any, ...], params: dict[str, Any], diff
         for what, x in handed.items():
             if not np.array_equal(before[what], x, equal_nan=before[what].dtype.kind == "f"):
                 raise GradientCheckError(f"check_op: the rule of {op.name} for operand {slot} writes into {what}; it must make a new array.")
+        given.append((slot, answer, np.array(answer)))
+    for _ in answers_of(node, ARRAYS, 2.0 * handed["the incoming gradient"]):
+        pass                                   # a second pass through the same operation
+    for slot, answer, numbers in given:
+        if not np.array_equal(numbers, answer, equal_nan=numbers.dtype.kind == "f"):
+            raise GradientCheckError(
+                f"check_op: the rule of {op.name} for operand {slot} writes into what it, or another rule, gave before; expected a new array from each call."
+            )
 
 
 def _check_promise(op: Op, operands: tuple[Any, ...], params: dict[str, Any], differentiable: list[int]) -> None:

@@ -13,6 +13,7 @@ giving ∂out/∂x; forward mode follows from the same function. A structural en
 from __future__ import annotations
 
 import keyword
+import operator
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -198,6 +199,9 @@ class Op:
             raise RuleError(f"Op {name!r}: received numpy={shown(self.numpy)}, expected a tuple of NumPy's functions.")
         if not isinstance(self.domain, (tuple, list)) or not all(isinstance(part, Interval) for part in self.domain):
             raise RuleError(f"Op {name!r}: received domain={shown(self.domain)}, expected a tuple of Intervals, one per operand.")
+        for which, wanted in (("samples", "a function of a generator of random numbers"), ("kinks", "a function of the operands")):
+            if not (getattr(self, which) is None or callable(getattr(self, which))):
+                raise RuleError(f"Op {name!r}: received {which}={shown(getattr(self, which))}, expected {wanted}.")
         if not callable(self.array) or not (self.scalar is None or callable(self.scalar)):
             raise RuleError(f"Op {name!r}: array= and scalar= must be functions.")
         if _FROZEN:                            # an operation of a user's
@@ -209,13 +213,24 @@ class Op:
                 f"Op {name!r}: domain= has {len(self.domain)} intervals for {len(self.d or self.vjp)} operands; "
                 "give one per operand."
             )
+        if self.dunder and not hasattr(operator, f"__{self.dunder}__"):
+            raise RuleError(f"Op {name!r}: received dunder={self.dunder!r}, expected the name of an operator without underscores, such as 'xor'.")
         if self.dunder and name not in TABLE and any(op.dunder == self.dunder for op in TABLE.values()):
             raise RuleError(f"Op {name!r}: the operator __{self.dunder}__ belongs to another operation already.")
 
     def _check_signatures(self) -> None:
-        """Rules take the algebra, the result (of a pull-back: the gradient before it) and every operand; kernels the operands."""
+        """Rules take the algebra, the result (of a pull-back: the gradient before it) and every operand; kernels and texts the operands."""
+        if not any(self.d or self.vjp):
+            raise RuleError(f"Op {self.name!r}: received None for every operand, expected a rule for one at least; what has no derivative is a plain function.")
         if self.variadic:
             return
+        for which in ("text", "latex"):
+            try:
+                getattr(self, which).format(*_names(len(self.d or self.vjp)))
+            except (LookupError, ValueError, AttributeError):
+                raise RuleError(
+                    f"Op {self.name!r}: received {which}={getattr(self, which)!r}, expected {{0}} and so on where the operands stand, and other braces doubled."
+                ) from None
         for rules, takes in ((self.d, ("m", "out")), (self.vjp, ("m", "g", "out"))):
             operands = _names(len(rules))
             for i, rule in enumerate(rules):

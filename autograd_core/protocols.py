@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from . import arranging, decompositions, sequences  # noqa: F401  (importing them fills NUMPY)
-from .errors import AutogradError, OperandError
+from .errors import AutogradError, OperandError, RuleError
 from .modes import recording
 from .moving import RUNNING
 from .node import Node
@@ -35,13 +35,18 @@ UFUNCS: dict[Any, Op] = {np.positive: TABLE["identity"], np.fabs: TABLE["abs"]}
 
 
 def _register(op: Op) -> None:
-    """Let an entry answer for the ufuncs it names, or for the one that is its kernel."""
+    """Let an entry answer for the ufuncs it names, or for the one that is its kernel; one that has been replaced or forgotten does so no more."""
     theirs = op.numpy or ((op.array,) if isinstance(op.array, np.ufunc) else (getattr(np, op.name, None),))
     for function in theirs:
-        if isinstance(function, np.ufunc):
-            UFUNCS.setdefault(function, op)
-        elif op.elementwise and callable(function) and not isinstance(function, type) and function not in NUMPY:
-            NUMPY[function] = op
+        ufunc = isinstance(function, np.ufunc)
+        if ufunc or (op.elementwise and callable(function) and not isinstance(function, type)):
+            answers: dict[Any, Any] = UFUNCS if ufunc else NUMPY
+            owner = answers.get(function)
+            if owner is None or (isinstance(owner, Op) and TABLE.get(owner.name) is not owner):
+                answers[function] = op
+            elif op.numpy and owner is not op:
+                whose = f"the operation {owner.name}" if isinstance(owner, Op) else "a function of autograd_core"
+                raise RuleError(f"Op {op.name!r}: received numpy= with np.{function.__name__}, which {whose} answers for already; leave it out.")
 
 
 for _op in TABLE.values():

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy import ascontiguousarray, divide, exp, log, maximum
 
-from autograd_core import TABLE, Op
+from autograd_core import TABLE, Interval, Op
 
 __all__ = ["BCE", "BCE_LOGITS", "CROSS_ENTROPY", "CROSS_ENTROPY_OF_CLASSES"]
 
@@ -33,6 +33,7 @@ BCE = _operation(
     "bce", doc="−t·ln p − (1 − t)·ln(1 − p), with logarithms held above −100.", text="BCE({0}, {1})",
     scalar=lambda p, t: -(t * _log(p) + (1.0 - t) * _log(1.0 - p)),
     array=lambda p, t: -(t * _bounded_log(p) + (1.0 - t) * _bounded_log(1.0 - p)),
+    domain=(Interval(0.0, 1.0, avoid=(0.0, 1.0)), Interval(0.0, 1.0)),
     d=(lambda m, out, p, t: (p - t) / m.maximum(p * (1.0 - p), _LEAST),
        lambda m, out, p, t: m.maximum(m.log(1.0 - p), -100.0) - m.maximum(m.log(p), -100.0)),
 )  # fmt: skip
@@ -61,7 +62,7 @@ BCE_LOGITS = _operation(
     "bce_with_logits", doc="Binary cross-entropy of the probability σ(z); exact at ±1000 and ±∞.", text="BCE(σ({0}), {1})",
     scalar=lambda z, t, *, pos_weight=1.0: (pos_weight * t * _softplus(-z) if t != 0.0 else 0.0)
     + ((1.0 - t) * _softplus(z) if t != 1.0 else 0.0),
-    array=_logits_array,
+    array=_logits_array, domain=(Interval(), Interval(0.0, 1.0)),
     d=(lambda m, out, z, t, *, pos_weight=1.0: m.sigmoid(z) * (1.0 + (pos_weight - 1.0) * t) - pos_weight * t,
        lambda m, out, z, t, *, pos_weight=1.0: pos_weight * m.softplus(-z) - m.softplus(z)),
 )  # fmt: skip

@@ -149,7 +149,7 @@ def fit(
     if not training.stopped:                   # by the run that is resumed
         history.stopped = "finished"
     modes = [(module, module.training) for module in model.modules()]
-    restore_modes, errors, epoch, bar = snapshot(), np.geterr(), None, None
+    restore_modes, errors, epoch, bar, over = snapshot(), np.geterr(), None, None, False
     try:
         model.train()
         epoch = Epoch(
@@ -158,7 +158,7 @@ def fit(
         )  # fmt: skip
         bar = bar_of(progress, epochs * epoch.batches, unit="step", initial=training.epoch * epoch.batches)
         while training.epoch < epochs and not training.stopped:
-            started = time.perf_counter()
+            started, over = time.perf_counter(), False
             with np.errstate(all="ignore"):    # a loss that overflows is reported below, once
                 row = epoch(bar)
             row |= _validate(model, function, measures, held)
@@ -166,7 +166,8 @@ def fit(
             training.epoch += 1
             history.append(row)
             _adapt(training.schedule, row)
-            _judge(training, row, followers)
+            over = _judge(training, row)
+            _tell(training, followers if over else [])
             if checkpoint is not None and (training.epoch % checkpoint_every == 0 or training.epoch == epochs or training.stopped):
                 save_checkpoint(checkpoint, training)
     except KeyboardInterrupt:
@@ -175,6 +176,8 @@ def fit(
         np.seterr(**errors)
         if epoch is not None and epoch.program is not None:
             epoch.program.end()                # once more, if it was that which was interrupted
+        if over and checkpoint is not None:    # by a callback, or while it was written: what has been learnt is not to be lost
+            save_checkpoint(checkpoint, training)
     except BaseException:                      # a model that could not be trained is left in the mode it was in
         for module, mode in modes:
             module.training = mode
@@ -359,8 +362,8 @@ def _adapt(schedule: Schedule | None, row: dict[str, float]) -> None:
         schedule.step(row.get("val_loss", row["loss"]) if isinstance(schedule, ReduceLROnPlateau) else None)
 
 
-def _judge(training: Training, row: dict[str, float], followers: list[Callable[[Training], Any]]) -> None:
-    """Whether to go on after an epoch."""
+def _judge(training: Training, row: dict[str, float]) -> bool:
+    """Whether to go on after an epoch; the answer is whether there is anything to tell the callbacks."""
     history, stopping = training.history, training.stopping
     if not math.isfinite(row["loss"]):
         history.stopped, training.stopped = "the loss is not finite", True
@@ -368,15 +371,20 @@ def _judge(training: Training, row: dict[str, float], followers: list[Callable[[
             f"fit: the loss is {row['loss']} in epoch {training.epoch}; a smaller learning rate, clip_norm= or scaled inputs "
             "may help, and detect_anomaly() finds where it begins."
         )
-        return
+        return False
     if stopping is not None:
         monitor = stopping.monitor or ("val_loss" if "val_loss" in row else "loss")
         if stopping.seen(row[monitor], training.model, training.epoch, larger_is_better="loss" not in monitor):
             history.stopped, training.stopped = "early stopping", True
+    return True
+
+
+def _tell(training: Training, followers: list[Callable[[Training], Any]]) -> None:
+    """The callbacks after an epoch, which may end the run."""
     for follow in followers:
         follow(training)
-    if training.stopped and history.stopped == "finished":
-        history.stopped = "callback"
+    if training.stopped and training.history.stopped == "finished":
+        training.history.stopped = "callback"
 
 
 def _finish(training: Training, picture: Any) -> None:

@@ -294,8 +294,29 @@ BAD = {
         GradientCheckError, "gave memory that is not its own"),
     "a promise to fit, of a rule that forgets the dtype": (lambda: declared(
         array=np.square, d=(lambda m, out, x: np.float64(2.0) * x,), fits=True), GradientCheckError, "gave shape .*, float64, expected .* float32"),
+    "a kernel with one array for all results": (lambda: declared(array=in_a_buffer(np.square), d=(lambda m, out, x: 2.0 * x,)), GradientCheckError, "the result of the call before"),
+    "a structural kernel with one": (lambda: declared(
+        array=in_a_buffer(lambda x: x[::-1]), vjp=(lambda m, g, out, x: m.index(g, key=slice(None, None, -1)),), samples=lambda rng: [((rng.normal(size=3),), {})]),
+        GradientCheckError, "the result of the call before"),
+    "a pull-back with one array for all gradients": (lambda: summed(lambda m, g, out, x: BUFFERED(g * x) if isinstance(x, np.ndarray) else g * x), GradientCheckError, "operand 0 writes into what it"),
     "a kernel that writes into its operand": (lambda: declared(array=lambda x: np.multiply(x, 2.0, out=x), scalar=lambda x: 2.0 * x, d=(lambda m, out, x: 2.0,)), GradientCheckError, "writes into"),
 }  # fmt: skip
+
+
+def in_a_buffer(function):
+    """The same function, whose results of one shape and dtype are all one array."""
+    buffers = {}
+
+    def buffered(x):
+        result = np.asarray(function(x))
+        buffer = buffers.setdefault((result.shape, result.dtype), np.empty_like(result))
+        buffer[...] = result
+        return buffer
+
+    return buffered
+
+
+BUFFERED = in_a_buffer(lambda x: x)
 
 
 def summed(rule):

@@ -109,8 +109,19 @@ def test_what_nothing_can_be_drawn_of_is_refused():
         op.forget()
     with pytest.raises(OperandError, match="min_side=3 and max_side=2, expected the smaller one first"):
         strategies.shapes(min_side=3, max_side=2)
-    with pytest.raises(OperandError, match="received no operations that act on each element"):
+    with pytest.raises(OperandError, match="received no operation that acts on each element"):
         find(strategies.expressions(ops=[TABLE["sum"]]), lambda _: True)
+
+
+def test_an_operation_of_a_users_own_joins_the_random_programs_as_it_is():
+    op = Op(name="users_own", array=lambda x: x / (1.0 + abs(x)), d=(lambda m, out, x: 1.0 / m.square(1.0 + m.abs(x)),))
+    try:
+        assert op in strategies.smooth()
+        found = find(strategies.expressions(ops=[op, TABLE["mul"]]), lambda program: {name for name, _ in program.steps} == {"users_own", "mul"})
+        assert len(found.steps) == 2 and "TABLE['users_own']" in repr(found)
+        check_grads(found, found.leaves)
+    finally:
+        op.forget()
 
 
 def test_arrays_are_of_any_shape_where_none_is_said():

@@ -281,3 +281,40 @@ def test_an_operation_is_one_of_a_kind() -> None:
     with declared(array=np.negative, d=(lambda m, out, x: -1.0,)) as other:
         op.forget()                            # the one that is declared now is another
         assert TABLE["users_own"] is other
+
+
+# ------------------------------------------------------------------------------------- what an entry may say
+@pytest.mark.parametrize(
+    ("entry", "said"),
+    [
+        ({"d": (None,)}, "None for every operand"),
+        ({"text": "{1}"}, r"text='\{1\}', expected \{0\}"),
+        ({"text": "{x}"}, "text="),
+        ({"latex": r"\frac{1}{{0}}}"}, "latex=.*other braces doubled"),
+        ({"latex": "{0"}, "latex="),
+        ({"samples": 5}, "samples=5, expected a function"),
+        ({"kinks": (0.0,)}, "kinks=.*expected a function"),
+        ({"dunder": "foo"}, "dunder='foo', expected the name of an operator"),
+        ({"numpy": (np.sin,)}, "np.sin, which the operation sin answers for"),
+        ({"numpy": (np.where,)}, "np.where, which .* answers for"),
+    ],
+)  # fmt: skip
+def test_an_entry_that_says_what_cannot_be_is_refused_whole(entry: dict[str, Any], said: str) -> None:
+    before = dict(TABLE)
+    with pytest.raises(RuleError, match=said), declared(**{"array": lambda x: x * x, "d": (lambda m, out, x: 2.0 * x,), **entry}):
+        pass
+    assert before == TABLE and np.sin(Tensor(1.0)).op is TABLE["sin"]
+
+
+@pytest.mark.parametrize("function", [np.spacing, np.i0])
+def test_numpys_function_has_the_rule_of_the_entry_that_was_declared_last(function: Callable[..., Any]) -> None:
+    for slope, name in ((1.0, "users_own"), (5.0, "users_own"), (7.0, "users_other")):
+        op = Op(name=name, array=function, numpy=(function,), d=(lambda m, out, x, slope=slope: slope * x,), replace=True)
+        try:
+            for call in (op, function, getattr(Tensor, name)):
+                x = Tensor([2.0])
+                call(x).sum().backward()
+                assert x.grad.tolist() == [2.0 * slope]
+        finally:
+            if name == "users_other" or slope == 5.0:
+                op.forget()

@@ -161,6 +161,39 @@ def test_ctrl_c_returns_the_history_so_far():
     assert not model.training
 
 
+@pytest.mark.parametrize("every", [1, 4])
+@pytest.mark.parametrize("where", ["callback", "written", "renamed"])
+def test_an_epoch_that_was_over_when_the_interrupt_came_is_in_the_checkpoint(tmp_path, monkeypatch, where, every):
+    x, y = moons(30, rng=0)
+    path, calls = tmp_path / "run.safetensors", []
+
+    def run(**options):
+        model = tensor_model(dropout=0.5)
+        history = nn.fit(model, x, y, loss="cross_entropy", epochs=6, batch_size=8, rng=0, checkpoint_every=every, progress=False, **options)
+        return history, {name: array.copy() for name, array in model.state_dict().items()}
+
+    whole, expected = run()
+
+    def once(*arguments, put=nn.files.put_in_place, write=nn.files.write_atomically):
+        calls.append(1)
+        if len(calls) == 1:
+            raise KeyboardInterrupt
+        return (put if where == "renamed" else write)(*arguments)
+
+    callbacks = []
+    if where == "callback":
+        callbacks = [lambda training: once(path, b"") if training.epoch == 1 else None]
+    else:
+        monkeypatch.setattr(nn.files, "put_in_place" if where == "renamed" else "write_atomically", once)
+    interrupted, _ = run(checkpoint=path, callbacks=callbacks)
+    assert interrupted.stopped == "interrupted" and len(interrupted) == (1 if where == "callback" else every) and path.exists()
+
+    ran = []
+    resumed, weights = run(checkpoint=path, resume=True, callbacks=[lambda training: ran.append(training.epoch)])
+    assert ran == list(range(len(interrupted) + 1, 7)) and resumed["loss"] == whole["loss"]
+    assert all(np.array_equal(weights[name], expected[name]) for name in expected)
+
+
 @pytest.mark.parametrize("lift", [None, False])
 @pytest.mark.parametrize("batch_size", [None, 7, 16, 40])
 def test_a_last_smaller_batch_may_be_left_out(batch_size, lift):
