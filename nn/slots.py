@@ -136,13 +136,12 @@ class ValuesSlot:
         parameters = self.parameters
         data = np.array([p.data for p in parameters])
         gradient = np.array([p.grad or 0.0 for p in parameters])
-        some = not gradient.all()              # only then can one of them be a gradient that has not flowed
-        reached = np.array([p._flowed for p in parameters]) if some else None
-        if (reached is not None and not reached.all()) or counted_apart(self.state):
-            reached = np.full(len(data), True) if reached is None else reached
+        unreached = [] if gradient.all() else [i for i in np.flatnonzero(gradient == 0.0).tolist() if not parameters[i]._flowed]
+        if unreached or counted_apart(self.state):
+            reached = np.full(len(data), True)
+            reached[unreached] = False
             advance_some(update, data, gradient, self.state, group, reached)
-            parameters = [parameters[i] for i in np.flatnonzero(reached)]
-            data = data[reached]
+            parameters, data = [p for p, moved in zip(parameters, reached, strict=True) if moved], data[reached]
         else:
             update(data, gradient, self.state, group)
         for parameter, number in zip(parameters, data.tolist(), strict=True):
