@@ -16,12 +16,12 @@ Rebuild = Callable[[Iterator[Any]], Any]
 def flatten(tree: Any) -> tuple[list[Any], Callable[[list[Any]], Any]]:
     """The leaves of a structure from left to right, and a function that builds the same structure around new leaves.
 
-    Lists, tuples, named tuples and dicts (by sorted key, else by insertion) are structure, also those of a kind of their own; None is an empty one;
-    anything else is a leaf.
+    Lists, tuples, named tuples and dicts are structure, also those of a kind of their own; None is an empty one; anything else is a leaf. The leaves
+    of a dict come by sorted key, so that those of two dicts with the same keys match; what is built has the order of the dict that was taken apart.
 
     >>> leaves, rebuild = flatten({"w": [1.0, 2.0], "b": 3.0})
     >>> leaves, rebuild([10.0, 20.0, 30.0])
-    ([3.0, 1.0, 2.0], {'b': 10.0, 'w': [20.0, 30.0]})
+    ([3.0, 1.0, 2.0], {'w': [20.0, 30.0], 'b': 10.0})
     """
     leaves: list[Any] = []
     build = _flatten(tree, leaves)
@@ -40,13 +40,11 @@ def _flatten(tree: Any, leaves: list[Any]) -> Rebuild:
     if isinstance(tree, dict):
         try:
             keys = sorted(tree)
-        except TypeError:
-            keys = list(tree)
-        parts = [_flatten(tree[key], leaves) for key in keys]
-        if type(tree) is dict:
-            return lambda new: {key: part(new) for key, part in zip(keys, parts, strict=True)}
-        like = copy.copy(tree)                 # an OrderedDict, a defaultdict, …: with its order, and all that it is beside its items
-        return lambda new: _filled(copy.copy(like), {key: part(new) for key, part in zip(keys, parts, strict=True)})
+        except TypeError:                      # keys of several kinds: any order that does not depend on which came first
+            keys = sorted(tree, key=lambda key: (type(key).__qualname__, repr(key)))
+        entries = [(key, _flatten(tree[key], leaves)) for key in keys]
+        like = dict.fromkeys(tree) if type(tree) is dict else copy.copy(tree)  # an OrderedDict, a defaultdict, …: with all that it is beside its items
+        return lambda new: _filled(copy.copy(like), {key: part(new) for key, part in entries})
     if isinstance(tree, (list, tuple)):
         parts = [_flatten(item, leaves) for item in tree]
         kind = type(tree)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import copy
+import itertools
 import math
 import pickle
 import threading
@@ -502,6 +503,28 @@ def test_dictionaries_of_every_kind_stay_what_they_are(tree: Any) -> None:
     assert tree == before
     pull = vjp(lambda p: p, tree)[1]
     assert list(pull({"a": 5.0, "z": 7.0})[0].items()) == [("z", 7.0), ("a", 5.0)], "leaves are matched by key"
+
+
+@pytest.mark.parametrize("kind", [dict, collections.OrderedDict, lambda items: collections.defaultdict(list, items)], ids=["dict", "OrderedDict", "defaultdict"])
+@pytest.mark.parametrize("keys", list(itertools.permutations(["w10", "w2", "w1"])) + [(1, "z", 0.5), ("z", 0.5, 1), (2, (1, 0), None)], ids=str)
+def test_a_dictionary_has_its_own_order_inside_a_transform(kind: Any, keys: tuple[Any, ...]) -> None:
+    """A function that goes through the layers of a model computes what it computes outside, and its gradient comes in the same order."""
+    tree = kind(dict(zip(keys, (1.0, 5.0, 3.0), strict=True)))
+
+    def through(layers: Any) -> Any:
+        x = 1.0
+        for w in layers.values():
+            x = x * 2.0 + w
+        return x
+
+    value, gradient = value_and_grad(through)(tree)
+    assert value == through(tree) == 8.0 + 4.0 * 1.0 + 2.0 * 5.0 + 3.0
+    assert list(gradient.items()) == list(zip(keys, (4.0, 2.0, 1.0), strict=True))
+    along = dict(zip(keys[::-1], (10.0, 20.0, 30.0), strict=True))
+    assert jvp(through, (tree,), (kind(along),))[1] == 4.0 * 30.0 + 2.0 * 20.0 + 10.0, "tangents are matched by key"
+    pulled = vjp(lambda p: kind({key: 2.0 * p[key] for key in keys[::-1]}), tree)[1](kind(along))[0]
+    assert list(pulled.items()) == [(key, 2.0 * along[key]) for key in keys]
+    assert list(hessian(lambda p: through(p) ** 2)(tree)) == list(keys)
 
 
 def test_empty_structures() -> None:
