@@ -506,7 +506,7 @@ def test_dictionaries_of_every_kind_stay_what_they_are(tree: Any) -> None:
 
 
 @pytest.mark.parametrize("kind", [dict, collections.OrderedDict, lambda items: collections.defaultdict(list, items)], ids=["dict", "OrderedDict", "defaultdict"])
-@pytest.mark.parametrize("keys", list(itertools.permutations(["w10", "w2", "w1"])) + [(1, "z", 0.5), ("z", 0.5, 1), (2, (1, 0), None)], ids=str)
+@pytest.mark.parametrize("keys", [*itertools.permutations(["w10", "w2", "w1"]), (1, "z", 0.5), ("z", 0.5, 1), (2, (1, 0), None)], ids=str)
 def test_a_dictionary_has_its_own_order_inside_a_transform(kind: Any, keys: tuple[Any, ...]) -> None:
     """A function that goes through the layers of a model computes what it computes outside, and its gradient comes in the same order."""
     tree = kind(dict(zip(keys, (1.0, 5.0, 3.0), strict=True)))
