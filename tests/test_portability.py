@@ -268,3 +268,34 @@ sys.stdout.write("done")
 
 def test_without_any_extra_everything_is_found_and_what_needs_one_names_it(tmp_path):
     assert run(WITHOUT_EXTRAS, tmp_path) == "done"
+
+
+PICTURES = """
+import hashlib, pathlib, sys
+import nn
+from autograd_core import TABLE, Tensor, Value, draw, explain, lift
+from autograd_core.catalogue import catalogue
+from autograd_core.lifting import lift_with_origins
+x, w = Value(2.0, label="x"), Value(-1.25, label="w")
+model = nn.MLP(2, [4, 1], rng=0)
+y, t = model([x, w]) * x, Tensor([[1.0, 1e-7], [12345.678, -0.5]], label="t")
+y.backward()
+z = (t @ t).sum()
+scores = nn.Sequential(nn.Linear(2, 3, rng=0), nn.Tanh(), nn.Linear(3, 2, rng=1))
+history = nn.fit(scores, *nn.data.moons(40, rng=0), loss="cross_entropy", epochs=3, rng=0, metrics="accuracy", live="run.html")
+for made in (
+    draw(y).svg, draw(y).source, draw(y).html, draw(z).html, str(explain(y)), explain(y).html, explain(z).html, str(lift(y, params=model.parameters())),
+    draw(lift_with_origins(y, params=model.parameters())).html, pathlib.Path("run.html").read_text(encoding="utf-8"), catalogue(), repr((history["loss"], y)),
+):
+    print(hashlib.sha256(made.encode()).hexdigest())
+"""
+STATES = {
+    "as it is": "", "another order of hashes": "", "errors raised": "np.seterr(all='raise')", "few digits": "np.set_printoptions(precision=2, threshold=3, edgeitems=1, floatmode='fixed', sign='+')",
+    "digits of old": "np.set_printoptions(legacy='1.13')", "a low limit of recursion": "import nn.cli, autograd_core.viz, autograd_core.lifting\nsys.setrecursionlimit(150)",
+    "a comma in numbers": "import locale\nfor name in ('de_DE.UTF-8', 'de_DE.utf8', 'de-DE', 'fr_FR.UTF-8', ''):\n    try:\n        locale.setlocale(locale.LC_ALL, name)\n        break\n    except locale.Error:\n        pass",
+}  # fmt: skip
+
+
+def test_pictures_and_listings_do_not_depend_on_what_a_program_has_set(tmp_path):
+    said = {state: run(f"import sys\nimport numpy as np\n{STATES[state]}\n{PICTURES}", tmp_path, PYTHONHASHSEED=str(i)) for i, state in enumerate(STATES)}
+    assert len(said["as it is"].split()) == 12 and {state for state in said if said[state] != said["as it is"]} == set()
