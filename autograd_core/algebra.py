@@ -118,13 +118,14 @@ def symbolic_value(op: Op, operands: tuple[Any, ...], params: Mapping[str, Any] 
 
 
 def symbolic_partial(
-    op: Op, slot: int, out: str, operands: tuple[Any, ...], params: Mapping[str, Any] | None = None
+    op: Op, slot: int, out: Any, operands: tuple[Any, ...], params: Mapping[str, Any] | None = None, g: Any = "g"
 ) -> Any:
     """The local derivative ∂out/∂operand as a formula, read from the rule.
 
-    Operands are names, or numbers where the graph has a constant. The result is an `Expression`, or a number where the
-    derivative is one. For a structural entry, whose rule is a pull-back, it is the formula of the contribution in
-    terms of the incoming gradient `g`, or None where its rule needs shapes.
+    Operands are names, numbers where the graph has a constant, or symbols, which may have a `shape` for the rules that ask for one.
+    The result is an `Expression`, or a number where the derivative is one. For a structural entry, whose rule is a pull-back, it is
+    the formula of the contribution in terms of the incoming gradient `g`, or None where its rule cannot be read. For an entry with any
+    number of operands a `slot` below 0 asks for the formulas of all of them at once.
 
     >>> str(symbolic_partial(TABLE["tanh"], 0, "h", ("z",)))
     '1 − h²'
@@ -135,14 +136,14 @@ def symbolic_partial(
     rule = rules[0] if op.variadic else rules[slot]
     if rule is None:
         return 0.0
-    head: tuple[Any, ...] = () if op.d else (Symbol("g"),)
+    head: tuple[Any, ...] = () if op.d else (_symbol(g),)
     try:
-        result = rule(SYMBOLS, *head, Symbol(out), *map(_symbol, operands), **(params or {}))
+        result = rule(SYMBOLS, *head, _symbol(out), *map(_symbol, operands), **(params or {}))
     except Exception:
         if op.d:
             raise
         return None
-    return result[slot] if op.variadic else result
+    return result[slot] if op.variadic and slot >= 0 else result
 
 
 def _symbol(operand: Any) -> Any:

@@ -13,7 +13,7 @@ from typing import Any
 
 from .op import TABLE, Op
 
-__all__ = ["Expression", "Symbol", "apply_symbolically", "format_number"]
+__all__ = ["Expression", "Symbol", "apply_symbolically", "format_number", "permutes"]
 
 _INFIX = {"add": (1, " + "), "sub": (1, " − "), "mul": (2, "·"), "div": (2, "/"), "matmul": (2, " @ "), "power": (4, "^")}
 _PYTHON = {"add": " + ", "sub": " - ", "mul": " * ", "div": " / ", "matmul": " @ "}
@@ -279,14 +279,36 @@ def _text(e: Expression, parts: list[tuple[str, int]]) -> tuple[str, int]:
     if name in _INFIX:
         strength, sign = _INFIX[name]
         right = strength + (name in ("sub", "div", "power"))
-        return f"{_wrap(parts[0], strength + (name == 'power'))}{sign}{_wrap(parts[1], right)}", strength
+        left = strength + (name == "power" or (name == "mul" and _is_op(e.args[0], "div")))     # a/b·c could be read as a/(b·c)
+        return f"{_wrap(parts[0], left)}{sign}{_wrap(parts[1], right)}", strength
     if name == "neg":
         return "−" + _wrap(parts[0], 2), 2
     if name == "where":
         return f"{_wrap(parts[1], 1)} if {parts[0][0]} else {_wrap(parts[2], 1)}", 0
-    if e.op.text:
+    if e.op.text and not (name == "transpose" and permutes(e.params)):
         return e.op.text.format(*(_wrap(p, 0 if "|" in e.op.text or "(" in e.op.text else _ATOM) for p in parts)), 5
-    return f"{name}({', '.join(p[0] for p in parts)}{_parameters(e)})", _ATOM
+    return f"{name}({', '.join(p[0] for p in parts)}{_parameters(e, _shown)})", _ATOM
+
+
+def permutes(params: dict[str, Any] | None) -> bool:
+    """Whether a transpose puts the axes in an order that ᵀ does not say: neither all of them reversed nor the last two exchanged.
+
+    >>> permutes({"axes": (0, 2, 1)}), permutes({"axes": None}), permutes({"axes": (1, 2, 0)})
+    (False, False, True)
+    """
+    axes = (params or {}).get("axes")
+    if axes is None:
+        return False
+    n = len(axes)
+    order = [axis % n for axis in axes]
+    return order not in ([*range(n - 2), n - 1, n - 2], [*reversed(range(n))])
+
+
+def _shown(value: Any) -> str:
+    """A parameter of an operation as a formula shows it."""
+    if isinstance(value, tuple):
+        return f"({', '.join(map(_shown, value))})"
+    return repr(value) if isinstance(value, bool) or not isinstance(value, (int, float)) else format_number(value)
 
 
 def _latex(e: Expression, parts: list[tuple[str, int]]) -> tuple[str, int]:
@@ -328,11 +350,11 @@ def _source(e: Expression, parts: list[tuple[str, int]]) -> tuple[str, int]:
     return f"{name}({', '.join(p[0] for p in parts)}{_parameters(e)})", _ATOM
 
 
-def _parameters(e: Expression) -> str:
+def _parameters(e: Expression, show: Callable[[Any], str] = repr) -> str:
     """What is not left at its default; 1 is not 1.0 here, nor True."""
     usual = {} if isinstance(e.op, str) else getattr(e.op.array, "__kwdefaults__", None) or {}
     given = {key: value for key, value in (e.params or {}).items() if key not in usual or repr(value) != repr(usual[key])}
-    return "".join(f", {key}={value!r}" for key, value in given.items())
+    return "".join(f", {key}={show(value)}" for key, value in given.items())
 
 
 def _relation(e: Expression, parts: list[tuple[str, int]], signs: dict[str, str]) -> tuple[str, int]:

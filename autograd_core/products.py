@@ -182,7 +182,7 @@ def _solve_right(m: Any, g: Any, a: Any, b: Any) -> Any:
 
 def _cholesky_pull(m: Any, g: Any, out: Any) -> Any:
     n = m.shape(out)[-1]
-    half = np.tril(np.ones((n, n))) - 0.5 * np.eye(n)         # Φ: the lower triangle with half the diagonal
+    half = m.named("Φ", lambda: np.tril(np.ones((n, n))) - 0.5 * np.eye(n))         # the lower triangle with half the diagonal
     inverse = m.inv(out)
     middle = m.matmul(swap_last(m, out), g) * half
     pulled = m.matmul(m.matmul(swap_last(m, inverse), middle), inverse)

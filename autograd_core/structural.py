@@ -123,7 +123,7 @@ def _reductions(rng: Any) -> list[Any]:
 def _extremum(m: Any, g: Any, out: Any, x: Any, axis: Any) -> Any:
     best = _spread(m, out, x, axis)
     taken = (x == best) | (x != x)
-    share = np.sum(m.data(taken), axis=axis, keepdims=True)
+    share = m.named("ties", lambda: np.sum(m.data(taken), axis=axis, keepdims=True))
     return m.where(taken, _spread(m, g, x, axis) / share, 0.0)
 
 
@@ -284,8 +284,8 @@ Op(name="cumprod", array=lambda x, *, axis: np.cumprod(x, axis=_one(axis)), samp
    vjp=(lambda m, g, out, x, *, axis: _pull_cumprod(m, g, out, x, axis),))
 Op(name="sort", array=lambda x, *, axis=-1: np.sort(x, axis=_one(axis), kind="stable"), samples=_along_axis,
    doc="In ascending order along an axis; the gradient goes back to where each element came from.",
-   vjp=(lambda m, g, out, x, *, axis=-1: m.index(g, key=_permutation(
-       np.argsort(np.argsort(m.data(x), axis=axis, kind="stable"), axis=axis), axis)),))
+   vjp=(lambda m, g, out, x, *, axis=-1: m.index(g, key=m.named("order", lambda: _permutation(
+       np.argsort(np.argsort(m.data(x), axis=axis, kind="stable"), axis=axis), axis))),))
 Op(name="softmax", array=lambda x, *, axis=-1: _softmax(x, axis), samples=_along_axis,
    doc="eˣ / Σeˣ along an axis: probabilities; exact at ±1000.",
    vjp=(lambda m, g, out, x, *, axis=-1: (g - m.sum(g * out, axis=axis, keepdims=True)) * out,))

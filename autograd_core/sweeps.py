@@ -42,6 +42,7 @@ class Step(NamedTuple):
         node, operand, slot: From which node to which of its operands, and in which place that stands.
         incoming, local, contribution: The gradient of the node, ∂node/∂operand (None where the rule is a pull-back), and what they make.
         before, after: The gradient of the operand without the contribution and with it.
+        pulled: The shape of the contribution before broadcasting was undone.
     """
 
     node: Node
@@ -52,6 +53,7 @@ class Step(NamedTuple):
     contribution: Any
     before: Any
     after: Any
+    pulled: tuple[int, ...] = ()
 
 
 # ----------------------------------------------------------------------------------- the scalar sweep
@@ -364,10 +366,10 @@ def sweep_carefully(order: list[Any], emit: Callable[[Step], None] | None) -> No
         summed: set[int] = set()               # never added into: a step keeps the gradient that it saw
         try:
             for slot, operand, local, c in contributions(node, g):
-                before = operand.grad
+                before, pulled = operand.grad, () if emit is None else np.shape(c)
                 c = accumulate(operand, c, g, summed)
                 if emit is not None:
-                    emit(Step(node, operand, slot, g, local, c, before, operand.grad))
+                    emit(Step(node, operand, slot, g, local, c, before, operand.grad, pulled))
                 summed.clear()
         except Exception as error:
             blame(error, node, ARRAYS if node.is_array else NUMBERS, g)

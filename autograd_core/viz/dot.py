@@ -51,7 +51,7 @@ def as_dot(graph: Graph, *, direction: Direction = "right") -> str:
     ]
     lines += _clusters(graph, lambda box: f"n{box.id} [{_attributes(box)}]")
     for edge in graph.edges:
-        label = " ".join(part for part in label_of(edge) if part)
+        label = " = ".join(filter(None, label_of(edge)))
         words = f" [label={quoted(label)}]" if label else ""
         lines.append(f"  n{edge.source} -> n{edge.target}{words}")
     return "\n".join([*lines, "}", ""])
@@ -152,7 +152,7 @@ def placed_by_dot(graph: Graph, direction: Direction = "right", *, seconds: floa
     lines = [f'digraph {{ graph [rankdir={_RANKDIR[direction]}, {gaps}] node [shape=box, fixedsize=true, label=""]']
     lines += _clusters(graph, node)
     for edge, (symbol, value) in zip(graph.edges, sized.labels, strict=True):
-        room = width_of(f"{symbol} {value}".strip(), 11, mono=True) + 8
+        room = width_of(" = ".join(filter(None, (symbol, value))), 11, mono=True) + 8
         cell = f'<<table border="0" fixedsize="true" width="{room:.0f}" height="14"><tr><td></td></tr></table>>'
         words = f" [label={cell}]" if symbol or value else ""
         lines.append(f"  n{edge.source} -> n{edge.target}{words}")

@@ -23,10 +23,12 @@ from autograd_core.sweeps import Step
 from autograd_core.walk import LOCK
 
 from .animation import animation
-from .boxes import brief, derivative_symbol, header_of, shape_text
+from .boxes import brief, unsigned
+from .derivatives import derivative_symbol, pulled_shapes, shape_text, summed_axes
 from .drawing import check_nodes, check_options, check_root
 from .fold import view_of
-from .network import Network, Use, partial_of, read
+from .headers import header_of, partial_of
+from .network import Network, Use, read
 from .notebook import bundle
 from .page import page
 from .scene import SHOW, Scene, picture, scenes
@@ -177,27 +179,20 @@ def _shapes(network: Network, step: Step, use: Use) -> tuple[str, ...]:
     out, operand = np.shape(step.node._value), np.shape(step.operand._value)
     if not out and not operand:
         return ()
-    here, there = shape_text(out), shape_text(operand)
-    if step.local is None:
-        formula = derivative_symbol(network, use, shapes=True)
-        if formula and formula != here:
-            return (f"{there} += {formula}",)
-        if axes := _summed_axes(out, operand):
-            return (f"broadcasting undone: sum over {axes}, {here} → {there}",)
-        return (f"{here} → {there}",) if out != operand else (f"{there} += {here}",)
-    product = f"{there} += {here} × {shape_text(np.shape(step.local))}"
-    axes = _summed_axes(out, operand)
-    return (product, f"broadcasting undone: sum over {axes}, {here} → {there}") if axes else (product,)
+    here, there, pulled = shape_text(out), shape_text(operand), shape_text(step.pulled)
+    axes = summed_axes(step.pulled, operand)
+    undone = (f"broadcasting undone: sum over {_in_words(axes)}, {pulled} → {there}",) if axes else ()
+    if step.local is not None:
+        return (f"{there} += {here} × {shape_text(np.shape(step.local))}", *undone)
+    if formula := pulled_shapes(network, use):
+        return (f"{there} += {formula}", *undone)
+    if undone and step.pulled == out:
+        return undone
+    return (f"{there} += {here}" if out == operand else f"{here} → {there}", *undone)
 
 
-def _summed_axes(out: tuple[int, ...], operand: tuple[int, ...]) -> str:
-    """The axes over which the gradient of a result is summed to fit a broadcast operand; "" where none is."""
-    extra = len(out) - len(operand)
-    if extra < 0 or any(n not in (1, m) for n, m in zip(operand, out[extra:], strict=True)):
-        return ""
-    axes = [*range(extra), *(i + extra for i, n in enumerate(operand) if n == 1 and out[i + extra] != 1)]
-    word = "axis" if len(axes) == 1 else "axes"
-    return f"{word} {', '.join(map(str, axes))}" if axes else ""
+def _in_words(axes: tuple[int, ...]) -> str:
+    return f"{'axis' if len(axes) == 1 else 'axes'} {', '.join(map(str, axes))}"
 
 
 def _listed(row: tuple[str, ...], width: int) -> list[str]:
@@ -261,7 +256,7 @@ class Explanation:
             out, operand, _ = step.names
             number_ = step.numbers[0]
             formula = f"{out} {header_of(self._network, number_)}"
-            what = f"{step.partial} = {step.symbol}" if step.local is not None else f"{operand}.grad += {step.symbol or '…'}"
+            what = f"{step.partial} = {step.symbol}".removesuffix(" = ") if step.local is not None else f"{operand}.grad += {step.symbol or '…'}"
             local = "" if step.local is None else brief(step.local, 4)
             paths = f"  path {step.path} of {step.paths}" if step.paths > 1 else ""
             undone = "".join(f"  {line}" for line in step.shapes if line.startswith("broadcasting undone"))
@@ -273,7 +268,7 @@ class Explanation:
             "  ".join(t.rjust(w) if c in numeric else t.ljust(w) for c, (t, w) in enumerate(zip(row, widths, strict=True)))
             for row in rows
         ]
-        title = f"The chain rule for {root} = {brief(self._network.data(self._network.root), 4)}: {_count(len(self))}"
+        title = f"The chain rule for {root} = {unsigned(self._network.data(self._network.root), 4)}: {_count(len(self))}"
         if width is not None and max(map(len, lines)) > width:
             table = [*wrap(title, width), *(line for row in rows[1:] for line in _listed(row, max(width, 20)))]
         else:

@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from .boxes import told_constants
+from .headers import told_constants
 from .network import Constant, Network
 
 __all__ = ["Rest", "Unit", "View", "view_of"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -13,26 +14,26 @@ import numpy as np
 from autograd_core.node import Node
 from autograd_core.op import Op
 from autograd_core.scope import Scope, scope_of
-from autograd_core.walk import operands
+from autograd_core.walk import OVERWRITTEN, operands
 
 from .graph import Role
-from .text import clean, join_limited, number
+from .text import clean, number
 
-__all__ = ["Call", "Constant", "Network", "Use", "formula_of", "partial_of", "read"]
+__all__ = ["Call", "Constant", "Network", "Use", "read"]
 
 # Labels that a textbook gives to a parameter, with an index or a subscript; a lone b is one beside a w, and not beside an a.
 _PARAMETER = re.compile(r"(w|W|θ|Θ|β|γ|theta|beta|gamma|weight|bias|kernel|scale)s?[\d_₀₁₂₃₄₅₆₇₈₉,]*")
 _BIAS = re.compile(r"[bB]s?[\d_₀₁₂₃₄₅₆₇₈₉,]*")
 
 
-_RAISED = str.maketrans("−0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _LOWERED = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 
 class Constant(NamedTuple):
-    """A plain number or array in an expression: it has no node of its own."""
+    """A plain number or array in an expression: it has no node of its own. Not `known` is one that was not kept."""
 
     data: Any
+    known: bool = True
 
 
 class Use(NamedTuple):
@@ -68,7 +69,11 @@ class Call:
 
 @dataclass(slots=True)
 class Network:
-    """A recorded graph by numbers, in the order of reading: `nodes[i]` has `names[i]`, `roles[i]`, and was made in call `owner[i]`."""
+    """A recorded graph by numbers, in the order of reading: `nodes[i]` has `names[i]`, `roles[i]`, and was made in call `owner[i]`.
+
+    `recorded[k]` is the data of the operand when use k was computed, `formulas` and `partials` the local derivatives of operations with any
+    number of operands, which come all at once.
+    """
 
     nodes: list[Node | Constant]
     index: dict[int, int]
@@ -81,6 +86,9 @@ class Network:
     incoming: list[list[int]] = field(default_factory=list)
     outgoing: list[list[int]] = field(default_factory=list)
     gradients: dict[int, Any] | None = None
+    recorded: list[Any] = field(default_factory=list)
+    formulas: dict[Any, Any] = field(default_factory=dict)
+    partials: dict[int, Any] = field(default_factory=dict)
 
     def gradient(self, i: int) -> Any:
         """The gradient of a node, None where nothing has flowed; `gradients` takes the place of the nodes' own."""
@@ -97,6 +105,37 @@ class Network:
         """The number or array of a node."""
         node = self.nodes[i]
         return node.data if isinstance(node, Constant) else node._value
+
+    def plain(self, i: int) -> bool:
+        """Whether a node is a number or an array of the expression itself, and known."""
+        node = self.nodes[i]
+        return self.roles[i] == "constant" and not (isinstance(node, Constant) and not node.known)
+
+    def frozen(self, i: int) -> bool:
+        """Whether a node is a parameter that is not trained."""
+        node = self.nodes[i]
+        return not isinstance(node, Constant) and node._is_frozen
+
+    def lost(self, k: int) -> bool:
+        """Whether what the operand held when use k was computed is not known any more: something was written in its place."""
+        old, data = self.recorded[k], self.data(self.uses[k].operand)
+        return old is OVERWRITTEN or (isinstance(old, np.ndarray) and old is not data and np.may_share_memory(old, data))
+
+    def overwritten(self, i: int) -> bool:
+        """Whether a node is the result of an operation no more, since its data was assigned."""
+        return any(self.recorded[k] is OVERWRITTEN for k in self.incoming[i])
+
+    def held(self, i: int) -> list[Any]:
+        """What a node held when it was used, where that is not what it holds now; None for what is not known."""
+        data, found = self.data(i), list[Any]()
+        for k in self.outgoing[i]:
+            old = self.recorded[k]
+            if old is data or old is OVERWRITTEN or (not np.ndim(old) and old == data):
+                continue
+            old = None if self.lost(k) else old
+            if all(old is not one for one in found):
+                found.append(old)
+        return found
 
     def op(self, i: int) -> Op | None:
         """The operation that made a node; None for a leaf."""
@@ -126,16 +165,23 @@ def read(root: Node, parameters: Iterable[Node] = ()) -> Network:
     nodes: list[Node | Constant] = list(_as_read(root))
     index = {id(node): i for i, node in enumerate(nodes)}
     uses: list[Use] = []
+    recorded: list[Any] = []
+    arrays: dict[int, int] = {}
     for i, node in enumerate(list(nodes)):
         if isinstance(node, Constant):
             continue
         for slot, (operand, data) in enumerate(operands(node)):
-            if operand is None:
-                nodes.append(Constant(data))
+            if operand is None and id(data) in arrays:  # an array that is used in several places is one constant
+                uses.append(Use(arrays[id(data)], i, slot))
+            elif operand is None:
+                nodes.append(Constant(math.nan, known=False) if data is OVERWRITTEN else Constant(data))
                 uses.append(Use(len(nodes) - 1, i, slot))
+                if np.ndim(data):
+                    arrays[id(data)] = len(nodes) - 1
             else:
                 uses.append(Use(index[id(operand)], i, slot))
-    network = Network(nodes, index, uses, index[id(root)])
+            recorded.append(data)
+    network = Network(nodes, index, uses, index[id(root)], recorded=recorded)
     network.incoming = [[] for _ in nodes]
     network.outgoing = [[] for _ in nodes]
     for k, use in enumerate(uses):
@@ -235,7 +281,7 @@ def _roles(network: Network, parameters: set[int]) -> list[Role]:
             roles.append("constant")
         elif node.op is not None:
             roles.append("operation")
-        elif not getattr(node, "requires_grad", True):
+        elif not getattr(node, "requires_grad", True) and not node._is_frozen:
             roles.append("input" if node.label else "constant")
         elif id(node) in parameters or i in inside or i in named:
             roles.append("parameter")
@@ -279,7 +325,7 @@ def _names(network: Network) -> list[str]:
                 used.add(names[j])
         elif network.roles[i] == "constant":
             arrays += bool(np.ndim(data))
-            names[i] = _numbered("constant", arrays) if np.ndim(data) else number(data)
+            names[i] = _numbered("constant", arrays) if np.ndim(data) else number(data) if network.plain(i) else "?"
         elif i == network.root:
             names[i] = "out" if "out" not in taken else "result"
         else:
@@ -293,75 +339,3 @@ def _names(network: Network) -> list[str]:
 def _numbered(name: str, n: int) -> str:
     """A name with an index, which the first goes without."""
     return name + str(n).translate(_LOWERED) if n > 1 else name
-
-
-def formula_of(op: Op, names: list[str], params: dict[str, Any] | None = None) -> str:
-    """An operation on named operands, as the header of a box writes it.
-
-    >>> from autograd_core.op import TABLE
-    >>> formula_of(TABLE["mul"], ["w", "x"]), formula_of(TABLE["tanh"], ["u"]), formula_of(TABLE["power"], ["u", "2"])
-    ('w × x', 'tanh(u)', 'u²')
-    >>> formula_of(TABLE["sub"], ["u", "−1"]), formula_of(TABLE["reshape"], ["w"], {"shape": (2, -1)})
-    ('u − (−1)', 'reshape(w, shape=(2, −1))')
-    """
-    words = [clean(name, 14) for name in names]
-    if op.text:
-        try:
-            return clean(op.text.format(*words), 36)
-        except (IndexError, KeyError, ValueError):
-            pass
-    symbol = op.symbol or op.name
-    if op.name == "power" and len(words) == 2 and words[1].lstrip("−").isdigit():
-        base = words[0] if words[0].isalnum() else f"({words[0]})"
-        return base + words[1].translate(_RAISED)
-    if len(words) == 2 and len(symbol) == 1 and not symbol.isalpha():
-        return f"{words[0]} {symbol} {_bracketed(words[1])}"
-    if len(words) == 1 and op.dunder:
-        return f"{symbol}{words[0]}"
-    settings = params or {}
-    if symbol == "[ ]":
-        return clean(f"{join_limited(words)}[{_setting(settings.get('key', '…'))}]", 36)
-    if not symbol.replace(" ", "").isalpha():
-        symbol = op.name
-    shown = {key: _setting(value) for key, value in settings.items() if value is not None and value is not False}
-    extra = [f"{key}=({text})" if isinstance(settings[key], tuple) and text != "…" else f"{key}={text}" for key, text in shown.items()]
-    return clean(f"{symbol}({join_limited([join_limited(words), *extra])})", 36)
-
-
-def partial_of(network: Network, k: int) -> str:
-    """How the local derivative along a use is written: "∂u/∂x"; where u has x in several places, the place too.
-
-    >>> from autograd_core import Value
-    >>> x = Value(3.0, label="x")
-    >>> network = read(x * x)
-    >>> partial_of(network, 0), partial_of(network, 1)
-    ('∂out/∂(1st x)', '∂out/∂(2nd x)')
-    """
-    use = network.uses[k]
-    out, operand = network.names[use.node], network.names[use.operand]
-    places = network.incoming[use.node]
-    same = [j for j in places if network.uses[j].operand == use.operand] if 1 < len(places) <= 40 else []
-    if len(same) > 1:
-        n = same.index(k) + 1
-        ending = "th" if n % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(n % 10, "th")
-        operand = f"({n}{ending} {operand})"
-    return f"∂{out}/∂{operand}"
-
-
-def _setting(value: Any) -> str:
-    """A parameter of an operation in few characters."""
-    if isinstance(value, slice):
-        ends = ["" if end is None else str(end) for end in (value.start, value.stop, value.step)]
-        return ":".join(ends[:2] if value.step is None else ends)
-    if isinstance(value, tuple) and len(value) <= 4:
-        return ", ".join(map(_setting, value))
-    if value is Ellipsis:
-        return "…"
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return clean(value, 12).replace("-", "−")
-    return clean(value, 12) if isinstance(value, (bool, str, tuple)) else "…"
-
-
-def _bracketed(word: str) -> str:
-    """A negative number in parentheses: x − (−1)."""
-    return f"({word})" if word.startswith("−") else word

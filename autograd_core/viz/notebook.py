@@ -9,6 +9,7 @@ it names the themes of JupyterLab, VS Code, Colab and Sphinx, and the browser ha
 from __future__ import annotations
 
 import base64
+import html
 import re
 from collections.abc import Callable
 from typing import Final
@@ -46,7 +47,7 @@ def framed(picture: str, page: str, title: str = "") -> str:
         f'<div style="display:grid;min-height:{min(height, room)}px">'
         f'<div style="grid-area:1/1;overflow:auto;max-height:{room}px">{image(picture, name, "max-width:none")}</div>'
         f'<iframe class="ag-shown" style="grid-area:1/1;width:100%;height:{room}px;border:0" sandbox="allow-scripts" '
-        f'title="{escape(name)}" srcdoc="{escape(page)}"></iframe></div>'
+        f'title="{escape(name)}" srcdoc="{html.escape(page)}"></iframe></div>'
     )
 
 

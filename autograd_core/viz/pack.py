@@ -11,15 +11,16 @@ import json
 import re
 import zlib
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import zip_longest
 from typing import Any
 
-from .graph import Graph
+from .graph import Box, Edge, Graph
 from .layout import Item, Link, place
 from .svg import Direction, Measures, measure, parents_of, pieces, spacing_of, svg
 from .theme import Theme
 
-__all__ = ["Pack", "alike", "interleaved", "sheet"]
+__all__ = ["Pack", "alike", "interleaved", "nearest", "sheet"]
 
 
 class Pack:
@@ -114,6 +115,40 @@ def _largest(measured: Sequence[Measures], direction: Direction) -> Measures:
         for k, link in enumerate(first.links)
     ]
     return Measures(sizes, first.labels, items, links)
+
+
+def nearest(graph: Graph, middle: int, most: int) -> Graph:
+    """The boxes of a picture that are nearest to one of them, and a stub for what is missing before or after a box."""
+    before: dict[int, list[int]] = {box.id: [] for box in graph.boxes}
+    after: dict[int, list[int]] = {box.id: [] for box in graph.boxes}
+    for edge in graph.edges:
+        before[edge.target].append(edge.source)
+        after[edge.source].append(edge.target)
+    kept, queue = {middle}, [middle]
+    for box in queue:  # grows
+        leaf = box != middle and not before[box]  # what else uses a weight is not near
+        for near in before[box] if leaf else (*before[box], *after[box]):
+            if near not in kept and len(kept) < most:
+                kept.add(near)
+                queue.append(near)
+    ends: tuple[list[tuple[Box, int]], ...] = ([], [])
+    for box_ in graph.boxes:
+        for side, neighbours in enumerate((before, after)):
+            missing = len({near for near in neighbours[box_.id] if near not in kept})
+            if box_.id in kept and missing:
+                ends[side].append((Box(id=0, role="rest", name=f"⋯ {missing:,} more", group=box_.group), box_.id))
+    boxes = [stub for stub, _ in ends[0]] + [box_ for box_ in graph.boxes if box_.id in kept] + [stub for stub, _ in ends[1]]
+    number = {box_.id: len(ends[0]) + k for k, box_ in enumerate(boxes[len(ends[0]) : len(boxes) - len(ends[1])])}
+    slots = {edge.target: edge.slot for edge in sorted(graph.edges, key=lambda edge: edge.slot)}  # the last of each
+    wires = [edge for edge in graph.edges if edge.source in kept and edge.target in kept]
+    edges = [replace(edge, id=k, source=number[edge.source], target=number[edge.target]) for k, edge in enumerate(wires)]
+    for k, (_, host) in enumerate(ends[0]):
+        edges.append(Edge(id=len(edges), source=k, target=number[host], slot=1 + slots[host]))
+    for k, (_, host) in enumerate(ends[1], len(boxes) - len(ends[1])):
+        edges.append(Edge(id=len(edges), source=number[host], target=k))
+    return Graph(
+        boxes=tuple(replace(box_, id=k) for k, box_ in enumerate(boxes)), edges=tuple(edges), groups=graph.groups, title=graph.title, note=graph.note
+    )
 
 
 def sheet(graph: Graph, direction: Direction, *, steps: bool) -> dict[str, Any]:

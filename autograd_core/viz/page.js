@@ -137,14 +137,14 @@
   find("seek").onchange = (event) => {
     const name = event.target.value.trim(), { names } = guide();
     const to = names.indexOf(name) >= 0 ? names.indexOf(name) : names.findIndex((one) => name && one.startsWith(name));
-    notice(name && to < 0 ? `No node “${name}” in this graph.` : "");
+    notice(name && to < 0 ? `No node “${name}” on this page.` : "");
     if (to >= 0) { event.target.value = ""; event.target.blur(); wander(to); }
   };
 
   // ---------------------------------------------------------------------------------- moving and enlarging
   function fit() {
     const whole = glass.whole();
-    glass.scale(whole < 0.65 ? 0.9 : Math.min(1.5, whole)); // what does not fit is at least read with ease
+    glass.scale(whole < 0.62 ? 0.9 : Math.min(1.5, whole)); // what does not fit is at least read with ease
     view.scrollLeft = view.scrollTop = 0;
     const centre = svg.querySelector(".centre") || boxes[scene.middle]; // of a picture that was cut: what it is about
     if (!centre) return;
@@ -222,7 +222,8 @@
     }
     const hidden = step && !edgeOf.has(step.u) && focus.length;
     const host = hidden ? focus[0].querySelector(".n").textContent : "";
-    find("where").textContent = hidden ? `This product lies inside “${host}”: click the box to look into it.` : "";
+    const open = hidden && focus[0].classList.contains("opens") ? ": click the box to look into it" : "";
+    find("where").textContent = hidden ? `This product lies inside “${host}”${open}.` : "";
     reveal(focus);
     find("count").textContent = at === 1 ? "seed" : [Math.max(0, at - 1), last - 1].map((n) => n.toLocaleString("en")).join(" / ");
   }

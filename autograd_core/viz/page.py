@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .boxes import brief, grad_text, header_of, laid_out
+from .boxes import brief, grad_text, laid_out, unsigned
 from .graph import Graph
+from .headers import header_of
 from .network import Network
-from .pack import Pack, alike, interleaved, sheet
+from .pack import Pack, alike, interleaved, nearest, sheet
 from .scene import Scene, result_of
 from .svg import Direction, svg
-from .text import escape, sign_of
+from .text import escape, isolated, sign_of
 from .theme import Theme, variables
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def page(
     inside = _nodes if explanation is None else _Stepping(explanation, most)
     data["scenes"] = [
         {
-            "title": f"{'Backpropagation' if stepping else 'Graph'} of {scene.title}" if scene is first else scene.title,
+            "title": isolated(f"{'Backpropagation' if stepping else 'Graph'} of {scene.title}" if scene is first else scene.title),
             "part": [scene.part, scene.parts, scene.stack],
             "stubs": scene.stubs,
             "middle": scene.middle,
@@ -104,11 +105,25 @@ def _packed(
                 continue
         for n, k in enumerate(numbers):
             scene = scenes[k]
-            whole = None if scene.whole is None else pack.add(sheet(scene.whole, direction, steps=steps) | inside(scene.whole))
+            whole = None if scene.whole is None else _walk(scene, scene.whole, pack, direction, inside, steps)
             number[k] = len(found)
             place = None if at is None else [at, n]
             found.append((scene, {"parent": number[scene.parent], "by": scene.opened_by, "at": place, "whole": whole}))
     return found
+
+
+def _walk(scene: Scene, whole: Graph, pack: Pack, direction: Direction, inside: Any, steps: bool) -> int | None:
+    """What a picture was cut from, as far around its middle as there is room for: its place in the pack."""
+    about = scene.graph.boxes[scene.middle or 0].members[:1]
+    middle = next((box.id for box in whole.boxes if about and about[0] in box.members), whole.boxes[-1].id)
+    most = len(whole.boxes)
+    while most > len(scene.graph.boxes):
+        near = whole if most == len(whole.boxes) else nearest(whole, middle, most)
+        at = pack.add(sheet(near, direction, steps=steps) | inside(near))
+        if at is not None:
+            return at
+        most //= 3
+    return None
 
 
 def document(
@@ -199,29 +214,38 @@ def _steps(explanation: Explanation, most: int, pack: Pack) -> dict[str, Any]:
     network = explanation._network
     root, total = network.names[network.root], len(explanation)
     text, sign = grad_text(explanation.seed)
-    steps: Any = [_step(network, step, k, total) for k, step in enumerate(explanation.steps[:most])]
+    steps: Any = [_shown(_step(network, step, k, total)) for k, step in enumerate(explanation.steps[:most])]
     if most > _INLINE:
         while (at := pack.add(steps)) is None:
             steps = steps[: len(steps) // 2]
         most, steps = len(steps), at
-    value, seed = brief(network.data(network.root)), brief(explanation.seed)
+    value, seed = unsigned(network.data(network.root)), brief(explanation.seed)
     follow = "product of the chain rule follows" if total == 1 else "products of the chain rule follow"
     return {
         "root": network.root,
         "seed": [text, sign],
-        "start": {
+        "start": _shown({
             "h": "Forward pass done",
             "r": [[f"{root}", value, ""]],
             "s": f"All values are known, no gradient yet. {total:,} {follow}"
             + (f"; the first {most:,} are on this page." if total > most else "."),
-        },
-        "first": {
+        }),
+        "first": _shown({
             "h": "Seed the output",
             "r": [[f"∂{root}/∂{root}", seed, "sum"]],
             "s": f"The gradient of the output with respect to itself: {root}.grad = {seed}.",
-        },
+        }),
         "steps": steps,
     }
+
+
+def _shown(data: Any) -> Any:
+    """Texts that are put into the page as they are."""
+    if isinstance(data, str):
+        return isolated(data)
+    if isinstance(data, list):
+        return list(map(_shown, data))
+    return {key: _shown(value) for key, value in data.items()} if isinstance(data, dict) else data
 
 
 def _step(network: Network, step: ChainStep, k: int, total: int) -> dict[str, Any]:

@@ -10,10 +10,12 @@ from typing import Any
 
 from autograd_core.expression import Expression, Symbol
 
-from .boxes import derivative_symbol, derivative_value, header_of, module_rows, node_content
+from .boxes import module_rows, node_content
+from .derivatives import derivative_symbol, derivative_value
 from .fold import Unit, View, view_of
 from .graph import Box, Edge, Graph, Grid, Group, Row
-from .network import Constant, Network, formula_of, partial_of
+from .headers import formula_of, header_of, partial_of
+from .network import Constant, Network
 from .text import clean, sign_of, signed
 
 __all__ = ["SHOW", "Scene", "picture", "result_of", "scenes", "without_cycles"]
@@ -65,6 +67,9 @@ def picture(network: Network, view: View, show: frozenset[str] = SHOW, *, title:
         note = f"{view.shown:,} of {view.total:,} nodes are shown: those nearest to {about}. The rest is left out (⋯)."
     elif any(unit.kind != "node" for unit in own):
         note = f"{view.total:,} nodes folded into {len(own):,} boxes."
+    if "data" in show and (changed := [network.names[i] for i in view.unit_of if network.held(i) or network.overwritten(i)]):
+        words = ", ".join(changed[:3]) + (f" and {len(changed) - 3:,} more" if len(changed) > 3 else "")
+        note += f"{' ' * bool(note)}Assigned after this was computed: {words}. It was computed with what stands at “was”."
     name = title or f"Graph of {network.names[network.root]}"
     return Graph(boxes=boxes, edges=edges, groups=groups, title=clean(name, 80), note=note, uses=uses)
 

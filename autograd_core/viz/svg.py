@@ -54,7 +54,7 @@ def _size(box: Box, room: float) -> tuple[float, float]:
     """Width and height of a box, at least `room` high."""
     if _is_plain(box):
         return round(width_of(box.name, 12) + 10), 18
-    title = width_of(box.name, 13) * 1.08 + width_of(box.formula, 13) + (8 if box.formula else 0)
+    title = width_of(box.name, 13) * 1.13 + width_of(box.formula, 13) + (8 if box.formula else 0)
     extra = (18 if box.opens else 0) + (width_of(f"×{box.count:,}", 13) + 12 if box.count > 1 else 0)
     small = [_grid_size(grid) for grid in box.grids]
     rows = [width_of(row.key, 11) + _value_width(row) + 14 for row in box.rows]
@@ -74,7 +74,7 @@ def measure(graph: Graph, direction: Direction = "right", *, labels: bool = True
     for edge in graph.edges:
         incoming[edge.target].append(edge)
     text = {edge.id: label_of(edge) if labels else ("", "") for edge in graph.edges}
-    wide = {key: width_of(s + v, 11, mono=True) + (6 if s and v else 0) for key, (s, v) in text.items()}
+    wide = {key: width_of(" = ".join(filter(None, label)), 11, mono=True) for key, label in text.items()}
     sizes: dict[int, tuple[float, float]] = {}
     items: dict[int, Item] = {}
     port: dict[int, int] = {}
@@ -226,7 +226,7 @@ def _edge(
     if any(label):
         symbol, value = label
         colour = {1: "p", -1: "m", 0: "z"}[edge.sign]
-        words = f'<tspan class="s">{escape(symbol)}</tspan> ' if symbol else ""
+        words = f'<tspan class="s">{escape(symbol)}{" =" if value else ""}</tspan> ' if symbol else ""
         if value:
             words += f'<tspan class="{colour}">{escape(value)}</tspan>'
         if middle is not None:

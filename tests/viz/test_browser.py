@@ -212,7 +212,7 @@ def test_a_graph_that_was_cut_can_be_walked_to_its_end(open_page):
     assert "v500" in box.text_content() and page.locator(".view").bounding_box()["x"] < box.bounding_box()["x"]
     page.locator("#seek").fill("nobody")
     page.locator("#seek").press("Enter")
-    assert page.locator("#notice").text_content() == "No node “nobody” in this graph."
+    assert page.locator("#notice").text_content() == "No node “nobody” on this page."
     page.locator("#seek").blur()
     page.keyboard.press("Escape")
     assert "v500" not in page.locator("#title").text_content()
@@ -665,3 +665,85 @@ def test_the_key_stands_in_line(open_page):
       return range.getBoundingClientRect().left;
     })""")
     assert len(begins) == 3 and len(set(begins)) == 1
+
+
+def test_a_page_without_room_for_the_whole_graph_can_be_walked_as_far_as_it_goes(open_page, monkeypatch):
+    """What does not fit on the page is left out at the far end; the stubs near the picture lead on all the same."""
+    rng = random.Random(0)
+    nodes = [Value(rng.uniform(0.5, 1.5)) for _ in range(20)]
+    while len(nodes) < 1500:
+        a, b = rng.choice(nodes[-40:]), rng.choice(nodes[-40:])
+        nodes.append((a * b).sin() if rng.random() < 0.5 else a - b)
+    monkeypatch.setattr("autograd_core.viz.page._ROOM", 100_000)
+    root = sum(nodes[-3:])
+    html = draw(root).html
+    whole = data_of(html)["scenes"][0]["whole"]
+    assert 60 < len(whole["names"]) < len(nodes) and any(name.startswith("⋯") for name in whole["names"])
+    page = open_page(html)
+    before = page.locator(".b").all_text_contents()
+    page.locator(".rest.opens").first.click()
+    assert "around" in page.locator("#title").text_content() and page.locator(".b").all_text_contents() != before
+    said = ""
+    for _ in range(40):
+        page.locator(".rest.opens").first.click()
+        if said := page.locator("#notice").text_content():
+            break
+    assert said.startswith("What follows is not on this page")
+    missing = next(name for name in read(root).names if not any(one.startswith(name) for one in whole["names"]))
+    page.locator("#seek").fill(missing)
+    page.keyboard.press("Enter")
+    assert page.locator("#notice").text_content() == f"No node “{missing}” on this page."
+
+
+def test_a_product_inside_a_box_that_cannot_be_opened_sends_nobody_there(open_page):
+    page = open_page(explain(mlp_loss(2, 16, 16, 1)).html)
+    for _ in range(80):
+        page.keyboard.press("ArrowRight")
+        if page.locator("#where").text_content():
+            break
+    assert page.locator("#where").text_content().endswith("”: click the box to look into it.")
+    page.evaluate("document.querySelector('.b.act').classList.remove('opens')")
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("ArrowRight")
+    assert page.locator("#where").text_content().endswith("”.")
+
+
+RIGHT_TO_LEFT = ["وزن", "משקל"]
+
+
+@pytest.mark.parametrize("label", RIGHT_TO_LEFT)
+@pytest.mark.parametrize("kind", [draw, explain])
+def test_names_from_right_to_left_turn_nothing_round(open_page, label, kind):
+    """Signs stand before their numbers, and the dividend before the divisor."""
+    x, y = Value(0.5, label=label), Value(4.0, label=label + "ה")
+    page = open_page(kind(x / y).html)
+    for _ in range(2):
+        page.keyboard.press("ArrowRight")
+    places = page.evaluate("""() => {
+      const found = [];
+      for (const node of document.querySelectorAll(".view text, #rows dt, #rows dd, #say, #head")) {
+        const walker = document.createTreeWalker(node, NodeFilter.SHOW_TEXT), all = [];
+        while (walker.nextNode()) {
+          const text = walker.currentNode.textContent;
+          for (let k = 0; k < text.length; k++) {
+            if (!/[-+−÷=.\\d]|[a-z]/.test(text[k])) continue;
+            const range = document.createRange();
+            range.setStart(walker.currentNode, k);
+            range.setEnd(walker.currentNode, k + 1);
+            const box = range.getBoundingClientRect();
+            all.push([text[k], box.left, box.top]);
+          }
+        }
+        found.push(all);
+      }
+      return found;
+    }""")
+    checked = 0
+    for characters in places:
+        for (a, left, top), (b, right, below) in zip(characters, characters[1:]):
+            if abs(top - below) < 2:
+                assert left < right, (a, b, [c for c, *_ in characters])
+                checked += 1
+    assert checked > 10
+    names = page.evaluate("[...document.querySelectorAll('.view .root .t')].map((t) => t.textContent)")
+    assert names and all("\u2068" in name for name in names)

@@ -239,12 +239,12 @@ def test_a_chain_of_values_may_start_from_any_number():
 def test_a_table_of_the_first_steps(steps):
     found = explain(neuron()[0])
     lines = found.table(steps).splitlines()
-    assert lines[0] == f"The chain rule for out = {brief(found._network.data(found._network.root), 4)}: 5 products" and lines[1] == ""
+    assert lines[0] == "The chain rule for out = −0.9051: 5 products" and lines[1] == ""
     whole = str(found).splitlines()
     assert [line.split()[0] for line in lines[4:]] == ["seed", *(str(k) for k in range(1, steps + 1)), *["…"] * (steps < 5)]
     assert lines[-1] == (f"… and {5 - steps} more" if steps < 5 else whole[-1])
     assert len({len(line) for line in whole[3:4]}) == 1 and set(whole[3]) == {"─"} and len(whole[3]) >= max(map(len, whole[4:]))
-    assert explain(Value(2.0, label="x").tanh()).table().startswith("The chain rule for out = +0.964: 1 product\n")
+    assert explain(Value(2.0, label="x").tanh()).table().startswith("The chain rule for out = 0.964: 1 product\n")
 
 
 def test_numbers_stand_under_each_other():

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 import nn
 from autograd_core import Value, weighted_sum
 from autograd_core.viz import draw, explain
-from autograd_core.viz.boxes import told_constants
 from autograd_core.viz.fold import view_of
+from autograd_core.viz.headers import told_constants
 from autograd_core.viz.network import Constant, read
 
 from .graphs import data_of, scope
