@@ -53,6 +53,8 @@ def asarray(x: Any, dtype: Any = None, *, copy: bool | None = None) -> Any:
 
 def _reals(x: Any, who: str, kinds: str = "biuf") -> np.ndarray:
     """Plain numbers of the kinds of dtype that are expected."""
+    if isinstance(x, np.ma.MaskedArray):
+        raise OperandError(f"{who}: received a masked array, whose mask would be lost; fill it first with .filled(value).")
     plain = unwrapped(data_of(x), who)
     if plain.dtype.kind not in kinds and plain.size:
         raise OperandError(f"{who}: received dtype {plain.dtype}, expected {'real numbers' if 'f' in kinds else 'integers'}.")

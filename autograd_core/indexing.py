@@ -252,6 +252,8 @@ NUMPY[np.where] = _where
 
 
 def _truths(condition: Any) -> Any:
+    if isinstance(condition, np.ma.MaskedArray):
+        raise OperandError("where: received a masked array, whose mask would be lost; fill it first with .filled(value).")
     array = unwrapped(condition, "where")
     if array.dtype.kind not in "biufO":
         raise OperandError(f"where: received a condition of dtype {array.dtype}, expected booleans.")

@@ -5,6 +5,9 @@ Every error names the operation, what it received and what was expected. What Nu
 
 from __future__ import annotations
 
+import operator
+import sys
+from collections.abc import Callable, Iterator
 from numbers import Number
 from typing import Any
 
@@ -25,7 +28,8 @@ from .node import Node
 from .op import Op
 
 __all__ = [
-    "KERNEL_ERRORS", "OPERANDS", "as_array", "as_float", "data_of", "floating", "give_way", "missing", "no_operand", "refused", "translated", "unwrapped",
+    "KERNEL_ERRORS", "OPERANDS", "as_array", "as_float", "compared", "data_of", "floating", "give_way", "missing", "no_operand", "refused", "translated",
+    "unwrapped",
 ]  # fmt: skip
 
 OPERANDS = (Node, float, int, np.ndarray, np.generic)
@@ -90,12 +94,24 @@ def as_array(x: Any, who: str, dtype: Any = None) -> np.ndarray:
     if array.dtype.kind in "biu" and dtype is None:
         return array.astype(np.float64)
     if array.dtype.kind not in "biuf":
-        what = "an array of Python objects" if array.dtype.kind == "O" else f"dtype {array.dtype}"
-        hint = "; autograd_core.array and np.stack join Values and Tensors" if array.dtype.kind == "O" and any(isinstance(x, Node) for x in array.flat) else ""
+        what, hint = _unreal(x, array)
         raise DTypeError(f"{who}: received {what}, expected real numbers{hint}.")
     if dtype is not None:
         return array.astype(floating(dtype, who), copy=False)
     return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
+
+
+def _unreal(x: Any, array: np.ndarray) -> tuple[str, str]:
+    """What there is in place of real numbers, and what to do about it."""
+    if not array.ndim and not isinstance(x, np.ndarray):
+        return f"{shown(x)} of type {type(x).__name__}", "; list(…) makes a list of what it gives" if isinstance(x, Iterator) else ""
+    if array.dtype.kind != "O":
+        return f"dtype {array.dtype}", ""
+    odd = [v for v in array.flat if not isinstance(v, (float, int)) or abs(v) > sys.float_info.max]
+    if not odd:
+        return "an array of Python objects", "; .astype(float) makes numbers of them"
+    hint = "; autograd_core.array and np.stack join Values and Tensors" if any(isinstance(v, Node) for v in odd) else ""
+    return f"an array of Python objects, {shown(odd[0])} of type {type(odd[0]).__name__} among them", hint
 
 
 # ------------------------------------------------------------------------------------------------- refusing
@@ -106,8 +122,13 @@ def translated(op: Op, operands: tuple[Any, ...], params: dict[str, Any], error:
     if isinstance(error, FloatingPointError):
         return _asked_for(op.name, error)
     shapes = ", ".join(f"{np.shape(data_of(x))}" + _odd_dtype(data_of(x)) for x in operands)
-    options = "".join(f", {key}={value!r}" for key, value in params.items() if key != "key")
+    if op.name == "index":
+        received = f"index: received {shown(params['key'])} as an index of an array of shape {shapes}"
+        return (OperandError if isinstance(error, TypeError) else IndexingError)(f"{received}, expected one within the shape: {str(error).rstrip('.')}.")
+    options = "".join(f", {key}={'an integer of many digits' if _is_long(value) else repr(value)}" for key, value in params.items())
     received = f"{op.name}: received operands of shape {shapes}{options}"
+    if isinstance(error, OverflowError):
+        return OperandError(f"{received}; expected no integer of so many digits: {str(error).rstrip('.')}.")
     if isinstance(error, np.exceptions.AxisError):
         ndim = np.ndim(data_of(operands[0]))
         expected = f"an axis from {-ndim} to {ndim - 1}" if ndim else "no axis, since there is none"
@@ -123,6 +144,19 @@ def refused(who: str, arguments: tuple[Any, ...], error: Exception) -> Exception
         return _asked_for(who, error)
     received = ", ".join(shown(data_of(x)) for x in arguments)
     return _our_kind(error)(f"{who}: received {received}; expected what NumPy expects there: {str(error).rstrip('. ')}.")
+
+
+_SIGNS: dict[Any, str] = {
+    operator.lt: "<", operator.le: "<=", operator.gt: ">", operator.ge: ">=", operator.eq: "==", operator.ne: "!=",
+}  # fmt: skip
+
+
+def compared(compare: Callable[[Any, Any], Any], x: Any, other: Any) -> Any:
+    """A comparison of plain numbers, in which no gradient flows."""
+    try:
+        return compare(x, data_of(other))
+    except (TypeError, ValueError, OverflowError) as error:
+        raise refused(f"a comparison with {_SIGNS[compare]}", (x, other), error) from error
 
 
 def give_way(op: Op, other: Any, swapped: bool) -> Any:
@@ -152,9 +186,13 @@ def _our_kind(error: Exception) -> type[AutogradError]:
     return (
         IndexingError if isinstance(error, IndexError)
         else LinAlgError if isinstance(error, np.linalg.LinAlgError)
-        else OperandError if isinstance(error, TypeError)
+        else OperandError if isinstance(error, (TypeError, OverflowError))
         else ShapeError
     )  # fmt: skip
+
+
+def _is_long(x: Any) -> bool:
+    return isinstance(x, int) and abs(x) >= 2**63
 
 
 def _odd_dtype(x: Any) -> str:
@@ -169,8 +207,6 @@ def _expectation(op: Op, operands: tuple[Any, ...]) -> str:
         return "expected the last axis of the first to be as long as the last but one of the second (transpose or reshape one)"
     if op.name == "linear":
         return "expected x of shape (…, nin), a weight of shape (nout, nin) and a bias of shape (nout,)"
-    if op.name == "index":
-        return "expected an index within the shape"
     if op.elementwise and op.arity != 1:
         return "expected shapes that broadcast: axes, from the last, of equal length or of length 1 (reshape one of them)"
     return "expected what NumPy expects there"

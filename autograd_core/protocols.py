@@ -72,7 +72,10 @@ def _options(function: Any, kwargs: dict[str, Any], allowed: tuple[str, ...] = (
 def array_ufunc(self: Any, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
     """NumPy's protocol for ufuncs: `np.sin(t)`, `array * t`, and `np.add.reduce(t)` too."""
     if ufunc in QUESTIONS and method != "at":
-        return getattr(ufunc, method)(*map(data_of, inputs), **_plain_options(ufunc, kwargs))
+        try:
+            return getattr(ufunc, method)(*map(data_of, inputs), **_plain_options(ufunc, kwargs))
+        except KERNEL_ERRORS as error:
+            raise refused(ufunc.__name__, inputs, error) from error
     if method == "__call__" and not kwargs and ufunc in UFUNCS and ufunc not in NUMPY:   # the usual case
         return apply(UFUNCS[ufunc], inputs)
     if kwargs.get("dtype") is not None:
@@ -119,7 +122,10 @@ _ACCUMULATIONS = {np.add: NUMPY[np.cumsum], np.multiply: NUMPY[np.cumprod], **RU
 def array_function(self: Any, function: Callable[..., Any], types: Any, args: Any, kwargs: dict[str, Any]) -> Any:
     """NumPy's protocol for everything that is no ufunc: `np.sum(t, axis=1)`, `np.linalg.norm(t)`."""
     if function in QUESTIONS:
-        return function(*map(_plain, args), **_plain_options(function, kwargs))
+        try:
+            return function(*map(_plain, args), **_plain_options(function, kwargs))
+        except KERNEL_ERRORS as error:
+            raise refused(function.__name__, (*args, *kwargs.values()), error) from error
     ours = NUMPY.get(function)
     if ours is None:
         raise missing(function)

@@ -18,7 +18,7 @@ from .leaving import taken_out
 from .modes import recording, tracing
 from .node import Node
 from .op import INSTALLERS, TABLE, Op
-from .operands import as_array, data_of
+from .operands import as_array, compared, data_of
 from .protocols import array_function, array_ufunc
 from .questions import Questions
 from .record import apply, give_method
@@ -252,22 +252,22 @@ class Tensor(Node, ArrayMethods, Questions):
 
     # Comparisons give plain arrays of booleans; hashing is by identity, so that sets and dicts of tensors work.
     def __lt__(self, other: Any) -> Any:
-        return operator.lt(self._value, data_of(other))
+        return compared(operator.lt, self._value, other)
 
     def __le__(self, other: Any) -> Any:
-        return operator.le(self._value, data_of(other))
+        return compared(operator.le, self._value, other)
 
     def __gt__(self, other: Any) -> Any:
-        return operator.gt(self._value, data_of(other))
+        return compared(operator.gt, self._value, other)
 
     def __ge__(self, other: Any) -> Any:
-        return operator.ge(self._value, data_of(other))
+        return compared(operator.ge, self._value, other)
 
     def __eq__(self, other: object) -> Any:
-        return operator.eq(self._value, data_of(other))
+        return compared(operator.eq, self._value, other)
 
     def __ne__(self, other: object) -> Any:
-        return operator.ne(self._value, data_of(other))
+        return compared(operator.ne, self._value, other)
 
     __hash__ = object.__hash__
 

@@ -21,7 +21,7 @@ from .leaving import taken_out
 from .modes import WATCHED, recording
 from .node import UNREACHED, Node
 from .op import INSTALLERS, TABLE, Op
-from .operands import OPERANDS, as_float, data_of, give_way
+from .operands import OPERANDS, as_float, compared, give_way
 from .protocols import array_function, array_ufunc
 from .record import apply, give_method
 from .walk import OVERWRITTEN
@@ -160,8 +160,10 @@ class Value(Node, ScalarMethods):
 
 
 def _compare(compare: Callable[[Any, Any], Any], x: float, other: Any) -> Any:
+    if other.__class__ is float:
+        return compare(x, other)
     if isinstance(other, OPERANDS):
-        return compare(x, data_of(other))
+        return compared(compare, x, other)
     return NotImplemented
 
 

@@ -45,7 +45,7 @@ GAINS: dict[str, float] = {
 
 def rng_of(rng: Any) -> np.random.Generator:
     """A generator from a generator, a seed, or None (fresh from the operating system)."""
-    seed = isinstance(rng, (int, np.integer)) and not isinstance(rng, bool) and rng >= 0
+    seed = isinstance(rng, (int, np.integer)) and not isinstance(rng, (bool, np.timedelta64)) and rng >= 0
     if rng is None or seed or isinstance(rng, np.random.Generator):
         return np.random.default_rng(rng)
     raise OperandError(

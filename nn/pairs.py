@@ -94,6 +94,8 @@ def elementwise(
 ) -> Any:
     """A loss that looks at one prediction and one target at a time. With `by_weight` its mean is over the sum of the weights."""
     check_reduction(name, reduction)
+    if hasattr(type(prediction), "__array__") and not isinstance(prediction, (Tensor, Value, np.ndarray, np.generic)):
+        prediction = as_numbers(prediction, name, "prediction")  # a column of pandas, say
     shape = shape_of(prediction)
     prediction, target = paired(name, prediction, target)
     weights = None if weight is None else weights_for(name, weight, shape)

@@ -209,8 +209,7 @@ def _check(model: Module, x: np.ndarray, y: np.ndarray, clip_norm: float | None,
         if not Path(checkpoint).name or Path(checkpoint).is_dir():
             raise OperandError(f"fit: received checkpoint={str(checkpoint)!r}, expected the name of a file.")
         safetensors_library()                  # missing, it is told now and not after hours
-    flat = _step_in_the_way(model)
-    if flat:
+    if flat := _step_in_the_way(model):
         warned(
             f"fit: {flat} stands behind parameters, and its derivative is 0 everywhere: no gradient reaches them, and they do not learn; "
             "take sigmoid or tanh in its place, or for a single neuron Perceptron.fit."

@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
+from autograd_core.arguments import checked
 from autograd_core.errors import OperandError
 from autograd_core.node import Node
 
@@ -88,6 +89,7 @@ class Drawing:
         found: list[Scene] = self._inside()
         return page(found, direction=self._direction, theme=self._theme)
 
+    @checked
     def save(self, path: str | Path) -> Path:
         """Write the picture to a file; the ending says how: .svg, .html and .dot need nothing, .png and .pdf Graphviz.
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from autograd_core.arguments import as_numbers
+from autograd_core.arguments import as_numbers, checked
 from autograd_core.backward import backpropagate
 from autograd_core.errors import NotScalarError, OperandError
 from autograd_core.node import Node
@@ -313,6 +313,7 @@ class Explanation:
         """The page on which the chain rule is stepped through."""
         return page(self._scenes, self, direction=self._direction, theme=self._theme)
 
+    @checked
     def save(self, path: str | Path) -> Path:
         """Write the steps to a file: .html is the page (one file, offline), .svg an animation without script, .txt the table.
 

@@ -507,3 +507,22 @@ def test_a_loss_has_the_dtype_of_its_predictions(loss, target):
             value = loss(prediction, target, **options)
             value.backward()
             assert value.dtype == prediction.grad.dtype == dtype
+
+
+class Column:
+    """What knows how to become an array and is none: a column of a table, an array of another library."""
+
+    def __init__(self, data):
+        self.data = np.asarray(data)
+
+    def __array__(self, dtype=None, copy=None):
+        return np.array(self.data, dtype)
+
+
+@pytest.mark.parametrize("name", ["mse_loss", "squared_error", "l1_loss", "huber_loss", "hinge_loss", "binary_cross_entropy", "binary_cross_entropy_with_logits"])
+def test_predictions_in_another_wrapping_are_those_in_an_array(name):
+    loss, p, t = getattr(nn, name), np.array([0.2, 0.7, 0.5]), np.array([-1.0 if name == "hinge_loss" else 0.0, 1.0, 1.0])
+    for reduction in ("mean", "sum"):
+        assert loss(Column(p), Column(t), reduction=reduction) == loss(p, t, reduction=reduction)
+    with pytest.raises(ShapeError, match=r"predictions of shape \(3,\) and targets of shape \(2,\)"):
+        loss(Column(p), t[:2])

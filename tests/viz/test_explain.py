@@ -8,7 +8,7 @@ import pytest
 
 import nn
 from autograd_core import Tensor, Value, weighted_sum
-from autograd_core.errors import AutogradError, ShapeError
+from autograd_core.errors import AutogradError, OperandError, ShapeError
 from autograd_core.viz import draw, explain
 from autograd_core.viz.boxes import brief, laid_out
 from autograd_core.viz.network import read
@@ -211,6 +211,13 @@ def test_the_table_says_where_broadcasting_is_undone():
     table = str(explain(((Tensor(np.ones((2, 3)), label="t") + Tensor(np.ones(3), label="b")) ** 2).sum()))
     assert "b.grad = [8, 8, 8]  broadcasting undone: sum over axis 0, (2, 3) → (3,)" in table
     assert table.count("broadcasting undone") == 1
+
+
+@pytest.mark.parametrize("path", [None, 5, b"a.svg", ["a.svg"], 1.5])
+@pytest.mark.parametrize("show", [draw, explain])
+def test_what_is_no_name_of_a_file_is_refused(show, path):
+    with pytest.raises(OperandError, match="save: received path=.* expected a text or a Path"):
+        show(Value(1.0) * 2.0).save(path)
 
 
 def test_wrong_roots_and_endings_are_type_and_value_errors(tmp_path):
