@@ -42,7 +42,7 @@ class Program:
 
     Attributes:
         theta: All parameters in one flat `Tensor`, in the order given. Optimisers take it; its `.data` may be changed in
-            place or assigned.
+            place or assigned, and `program.theta -= step` works, too.
         inputs: The inputs as an array of the shape in which they were given. Write the next batch into it.
         kind: "matrix", "level batching" or "scalar source".
         lines: The program as a lecture, a `Line` (name, expression, shape, replaced) a step; `print(program)` shows it.
@@ -74,12 +74,26 @@ class Program:
         self._context = contextvars.Context()  # in which NumPy's warnings are off: entering it is cheaper than errstate
         self._context.run(np.seterr, all="ignore")
         self._forward, self._backward, self._prelude = compiled.forward, compiled.backward, compiled.prelude
-        self.theta = Tensor(self._store)
-        self.theta._value = self._store
+        self._theta = Tensor(self._store)
+        self._theta._value = self._store
         self.kind = compiled.kind
         self.lines: tuple[Line, ...] = tuple(dataclasses.replace(line, nodes=()) for line in compiled.lecture)
         compiled.lecture = []  # which would keep a list of every node alive
         self.calls = compiled.calls
+
+    @property
+    def theta(self) -> Tensor:
+        """The parameters, one tensor for good, which optimisers can hold; numbers that are assigned go into it."""
+        return self._theta
+
+    @theta.setter
+    def theta(self, numbers: Any) -> None:
+        if numbers is not self._theta:         # what `program.theta -= step` under no_grad() has written into already
+            plain = _plain(numbers, "theta")
+            if plain.shape != self._store.shape:
+                raise ShapeError(f"program.theta: received shape {plain.shape}, expected {self._store.shape}, a number for each parameter.")
+            np.copyto(self._store, plain, casting="unsafe")
+            self._theta._value = self._store
 
     @property
     def inputs(self) -> Array:
@@ -88,7 +102,7 @@ class Program:
 
     @inputs.setter
     def inputs(self, batch: Any) -> None:
-        batch = _plain(batch)
+        batch = _plain(batch, "inputs")
         if batch.shape != self._inputs.shape:
             raise ShapeError(
                 f"program.inputs: received shape {batch.shape}, expected {self._inputs.shape}; a batch of another "
@@ -104,10 +118,10 @@ class Program:
         )
 
     def _load(self) -> None:
-        data = self.theta._value
+        data = self._theta._value
         if data is not self._store:
             if _same_memory(data, self._store):  # `theta.data -= step` leaves a new view of the same memory
-                self.theta._value = self._store
+                self._theta._value = self._store
             else:
                 np.copyto(self._store, data)
         if self._prelude is not None:
@@ -150,7 +164,7 @@ class Program:
         norm = self._context.run(gradient.dot, gradient)
         if not (math.isfinite(norm) and math.isfinite(self._loss or 0.0)):
             self._context.run(self._compiled.careful)
-        self.theta.grad = gradient
+        self._theta.grad = gradient
 
     def write_back(self) -> None:
         """Copy data and gradients to the Values that were lifted."""
@@ -195,14 +209,14 @@ class Program:
         return f"<Program: {self.kind}, {self._store.size} parameters, {self._inputs.size} inputs>"
 
 
-def _plain(batch: Any) -> Array:
-    """The numbers of a batch; inside a transform one that has a gradient is refused, which would be lost."""
-    if tracing() and isinstance(batch, Node) and batch.requires_grad:
+def _plain(numbers: Any, name: str) -> Array:
+    """The numbers of a batch, or of parameters; inside a transform one that has a gradient is refused, which would be lost."""
+    if tracing() and isinstance(numbers, Node) and numbers.requires_grad:
         raise LiftError(
-            f"program.inputs: received a differentiable {type(batch).__name__} inside a transform, expected plain numbers: a program gives no "
+            f"program.{name}: received a differentiable {type(numbers).__name__} inside a transform, expected plain numbers: a program gives no "
             "gradient by it."
         )
-    return as_numbers(batch, "program", "inputs")
+    return as_numbers(numbers, "program", name)
 
 
 def _same_memory(one: Array, other: Array) -> bool:
@@ -251,7 +265,7 @@ class TensorProgram(Program):
         batches = [batch] if len(self._arrays) == 1 else list(batch)
         if len(batches) != len(self._arrays):
             raise ShapeError(f"program.inputs: received {len(batches)} arrays, expected {len(self._arrays)}, one for each input.")
-        batches = [_plain(new) for new in batches]
+        batches = [_plain(new, "inputs") for new in batches]
         for array, new in zip(self._arrays, batches, strict=True):
             if new.shape != array.shape:
                 raise ShapeError(f"program.inputs: received shape {new.shape}, expected {array.shape}.")

@@ -5,18 +5,20 @@ from __future__ import annotations
 import copy
 import gc
 import math
+import operator
 import pathlib
 import pickle
 import random
 import threading
 import weakref
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 
 import nn
-from autograd_core import Tensor, Value, grad, lift, weighted_sum
+from autograd_core import Program, Tensor, Value, grad, lift, no_grad, weighted_sum
 from autograd_core.errors import AutogradError, GraphError, LiftError, OperandError, ShapeError
 from autograd_core.lifting import lift_with_origins, verified
 from autograd_core.lifting.tape import reference_adjoints
@@ -58,6 +60,32 @@ def test_theta_in_place_and_by_assignment() -> None:
     assert program() == 16.0
     with pytest.raises(AutogradError, match=r"received shape \(3,\), expected \(2,\)"):
         program.theta.data = np.zeros(3)
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        lambda program: setattr(program, "theta", program.theta - 0.01 * program.theta.grad),
+        lambda program: setattr(program, "theta", program.theta.data - 0.01 * program.theta.grad),
+        lambda program: setattr(program, "theta", (program.theta.data - 0.01 * program.theta.grad).tolist()),
+        lambda program: no_grad()(lambda: setattr(program, "theta", operator.isub(program.theta, 0.01 * program.theta.grad)))(),
+        lambda program: nn.SGD([program.theta], lr=0.01).step(),
+    ],
+)
+def test_numbers_assigned_to_theta_go_into_it(step: Callable[[Program], None]) -> None:
+    program, expected = (lift(loss, params=parameters) for loss, parameters, _ in (line_fit(), line_fit()))
+    theta = program.theta
+    for _ in range(5):
+        assert program() == expected()
+        program.backward()
+        expected.backward()
+        step(program)
+        expected.theta.data[:] -= 0.01 * expected.theta.grad
+        assert program.theta is theta and theta.op is None and theta.data.tolist() == expected.theta.data.tolist()
+    for wrong in (np.ones(3), 1.0, [[1.0, 2.0]], None, "theta"):
+        with pytest.raises(AutogradError, match="theta"):
+            program.theta = wrong
+    assert program.theta is theta and program() == expected()
 
 
 def test_backward_replaces_and_does_not_accumulate() -> None:
