@@ -326,6 +326,7 @@ for _op in TABLE.values():
 INSTALLERS.append(_install)
 
 linear: Callable[[Any, Any, Any], Any] = ternary(TABLE["linear"])
+linear.__module__ = __name__
 linear.__doc__ = """x @ Wᵀ + b in one node: a layer before its activation; `weight` has the shape (nout, nin), as in torch.
 
 Args:

@@ -2,16 +2,21 @@
 
 import ast
 import fnmatch
+import multiprocessing
 import os
+import pickle
 import re
 import subprocess
 import sys
 import tomllib
+import types
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
+import autograd_core
+import nn
 from autograd_core.viz.console import plain, say
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -299,3 +304,67 @@ STATES = {
 def test_pictures_and_listings_do_not_depend_on_what_a_program_has_set(tmp_path):
     said = {state: run(f"import sys\nimport numpy as np\n{STATES[state]}\n{PICTURES}", tmp_path, PYTHONHASHSEED=str(i)) for i, state in enumerate(STATES)}
     assert len(said["as it is"].split()) == 12 and {state for state in said if said[state] != said["as it is"]} == set()
+
+
+@pytest.mark.parametrize("package", [autograd_core, nn, nn.data, nn.plot], ids=lambda package: package.__name__)
+def test_every_public_function_can_be_sent_to_another_process(package):
+    sent = [getattr(package, name) for name in package.__all__]
+    for one in filter(callable, sent):
+        if not isinstance(one, types.GenericAlias):
+            assert all(pickle.loads(pickle.dumps(one, protocol)) is one for protocol in range(pickle.HIGHEST_PROTOCOL + 1))
+
+
+PROCESSES = """
+import multiprocessing, sys
+from concurrent.futures import ProcessPoolExecutor
+import numpy as np
+import nn
+from autograd_core import Tensor, Value, detect_anomaly, value_and_grad
+from autograd_core.errors import AnomalyError
+
+def loss(p):
+    return np.sum(np.tanh(p["w"]) * p["b"])
+
+def slopes(p):
+    return value_and_grad(loss)(p)
+
+def trained(job):
+    model, x, y = job
+    history = nn.fit(model, x, y, loss="cross_entropy", epochs=2, rng=0)
+    return model, history
+
+def back(root):
+    root.backward()
+    return root
+
+def fails(number):
+    with detect_anomaly():
+        Value(number, label="x").log()
+
+if __name__ == "__main__":
+    x, y = nn.data.moons(20, rng=0)
+    model = nn.Sequential(nn.Linear(2, 3, rng=0), nn.Tanh(), nn.Linear(3, 2, rng=1))
+    here = np.tanh(Tensor([1.0, 2.0]))
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context(sys.argv[1])) as pool:
+        job = {"w": np.array([0.5, -1.0]), "b": 2.0}
+        there = pool.submit(slopes, job).result()
+        assert there[0] == slopes(job)[0] and (there[1]["w"] == slopes(job)[1]["w"]).all()
+        other, history = pool.submit(trained, (model, x, y)).result()
+        mine, same = trained((model, x, y))
+        assert history["loss"] == same["loss"] and all((a == b).all() for a, b in zip(other.state_dict().values(), mine.state_dict().values()))
+        leaf = Value(3.0, label="x")
+        root = pool.submit(back, leaf * leaf).result()
+        assert root.parents[0].grad == 6.0 and root.parents[0] is root.parents[1] and leaf.grad == 0.0
+        assert (pool.submit(np.tanh, Tensor([1.0, 2.0])).result().data == here.data).all()
+        try:
+            pool.submit(fails, -1.0).result()
+        except AnomalyError as error:
+            assert "log gave nan" in str(error)
+            sys.stdout.write("done")
+"""
+
+
+@pytest.mark.parametrize("way", multiprocessing.get_all_start_methods())
+def test_work_is_shared_among_processes_however_they_are_started(tmp_path, way):
+    """Windows and macOS spawn, Linux forks or keeps a server: functions, models, graphs, histories and errors go there and back."""
+    assert run(PROCESSES.replace("sys.argv[1]", repr(way)), tmp_path) == "done"
