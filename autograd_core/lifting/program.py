@@ -272,6 +272,10 @@ class TensorProgram(Program):
         for array, new in zip(self._arrays, batches, strict=True):
             array[...] = new
 
+    def leaf_names(self) -> list[str]:
+        """For every parameter and then every input the name that it has in the lines."""
+        return list(self._compiled.details["leaves"])
+
     def write_back(self) -> None:
         """Copy data and gradients to the Tensors that were lifted."""
         start = 0

@@ -8,6 +8,8 @@ views of a buffer and vanish.
 from __future__ import annotations
 
 import functools
+import itertools
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -23,6 +25,9 @@ from .rules import kernel_call
 from .script import Array, Script
 
 __all__ = ["TensorForward", "given", "into", "options_of", "plain_exponent"]
+
+_SPEAKING, _TAKEN = re.compile(r"[^\W\d]\w{0,30}"), re.compile(r"t\d+|c\d*|loss|nan|inf")
+"""Labels that can stand in a line as a name; names that mean something else there."""
 
 
 def plain_exponent(node: Any, values: list[Any]) -> tuple[float, ...]:
@@ -94,6 +99,7 @@ class TensorForward:
                 isinstance(x, np.ndarray) and np.may_share_memory(result, x) for x in values
             ):
                 self.values[id(node)] = result  # a view needs no call
+                self.tell(node, values, 0)
             else:
                 self.values[id(node)] = out = np.array(result)
                 count = self.script.count("forward")
@@ -171,16 +177,31 @@ class TensorForward:
 
     def tell(self, node: Any, values: list[Any], calls: int) -> None:
         """A line of the lecture."""
-        words = []
-        for (operand, _), value in zip(given(node), values, strict=True):
-            if operand is None:
-                words.append(f"{float(value):.4g}" if np.ndim(value) == 0 else "c")
-            else:
-                words.append(self.names.get(id(operand)) or getattr(operand, "label", "") or ("θ" if id(operand) in self.slices else "x"))
+        words = [
+            f"{float(value):.4g}" if operand is None and np.ndim(value) == 0 else self.name_of(recorded if operand is None else operand)
+            for (operand, recorded), value in zip(given(node), values, strict=True)
+        ]
+        told = f"{node.op.name}({', '.join(words)})"
         if calls:
             name = "loss" if node is self.root else f"t{len(self.lines) + 1}"
-            self.lines.append(Line(name, f"{node.op.name}({', '.join(words)})", self.values[id(node)].shape, 1))
+            self.lines.append(Line(name, told, self.values[id(node)].shape, 1))
             self.names[id(node)] = name
+        else:
+            self.names[id(node)] = told        # a view of something, which has no line of its own
+
+    def name_of(self, given: Any) -> str:
+        """What a result, a leaf or the array of a constant is called in the lecture: no two by the same name."""
+        if id(given) not in self.names:
+            label = str(getattr(given, "label", "")).rsplit(".", 1)[-1]
+            spoken = _SPEAKING.fullmatch(label) is not None and _TAKEN.fullmatch(label) is None
+            first = label if spoken else "c" if isinstance(given, np.ndarray) else "θ" if id(given) in self.slices else "x"
+            name, used = first, set(self.names.values())
+            for n in itertools.count(2):
+                if name not in used:
+                    break
+                name = f"{first}{n}"
+            self.names[id(given)] = name
+        return self.names[id(given)]
 
 
 def given(node: Any) -> list[tuple[Any, Any]]:

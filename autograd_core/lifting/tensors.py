@@ -232,5 +232,6 @@ def compile_tensors(
         lecture=work.lines,
         calls=calls,
         cost=CALL * sum(calls),
+        details={"leaves": [work.name_of(leaf) for leaf in (*parameters, *inputs)]},
     )
     return compiled, [work.values[id(x)] for x in inputs], [work.values[id(x)] for x in outputs]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.resources import files
@@ -44,19 +44,19 @@ _SAY = (
 )
 
 
-def program_graph(lines: Sequence[Line], leaves: Sequence[str] = ()) -> Graph:
-    """The calls of a program in order, and an edge for every array that one of them reads; `leaves` names what is given."""
+def program_graph(lines: Sequence[Line], leaves: Mapping[str, Role] | None = None) -> Graph:
+    """The calls of a program in order, and an edge for every array that one of them reads; `leaves` names what is given, and what it is."""
     boxes: list[Box] = []
     edges: list[Edge] = []
     number: dict[str, int] = {}
-    given = set(leaves)
+    given = leaves or {}
     for k, line in enumerate(lines[:_MOST]):
         words = dict.fromkeys(_NAME.findall(line.expression))
         sources = [word for word in words if word in number or word in given or _LEAF.fullmatch(word)]
         for name in sources:
             if name not in number:
                 number[name] = len(boxes)
-                boxes.append(Box(id=len(boxes), role=_role(name), name=clean(name, 20)))
+                boxes.append(Box(id=len(boxes), role=given.get(name) or _role(name), name=clean(name, 20)))
         at = len(boxes)
         shape = str(line.shape) if line.shape else "one number"
         boxes.append(
@@ -110,8 +110,13 @@ class LiftedDrawing(Drawing):
 
     def __init__(self, program: Program, side: Side | None, direction: Direction, theme: Theme) -> None:
         """Without a side, the array program itself is shown as boxes beside its lines."""
-        leaves = [name for name in dict.fromkeys(program.leaf_names()) if name]
-        graph = program_graph(program.lines, leaves)
+        count = len(getattr(program, "_tensors", program._parameters))
+        roles: dict[str, Role] = {name: "parameter" if i < count else "input" for i, name in reversed(list(enumerate(program.leaf_names()))) if name}
+        if program.kind == "tensor":           # every word that is no result is an array, also one that was not listed
+            words = {word: None for line in program.lines for word in _NAME.findall(line.expression)}
+            results = {line.name for line in program.lines} | {"nan", "inf"}
+            roles |= {word: "constant" for word in words if word not in results and word not in roles}
+        graph = program_graph(program.lines, roles)
         super().__init__(graph, lambda: [Scene(graph, "array program")], direction, theme, "builtin")
         self._program, self._given = program, side
 

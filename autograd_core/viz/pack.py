@@ -44,12 +44,22 @@ class Pack:
         text = json.dumps(thing, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
         trial = self._squeeze.copy()
         more = trial.compress(("," if self.count else "[").encode() + text.encode()) + trial.flush(zlib.Z_SYNC_FLUSH)
-        if sum(map(len, self._done)) + len(more) > self.room:
+        if len(more) > self.left:
             return None
         self._squeeze = trial
         self._done.append(more)
         self.count += 1
         return self.count - 1
+
+    @property
+    def left(self) -> int:
+        """How many bytes there is room for."""
+        return self.room - sum(map(len, self._done))
+
+    @staticmethod
+    def size(thing: object) -> int:
+        """About how many bytes a thing would take."""
+        return len(zlib.compress(json.dumps(thing, ensure_ascii=True, allow_nan=False, separators=(",", ":")).encode(), 6))
 
     def text(self) -> str:
         """The list in base64; empty where nothing was added."""

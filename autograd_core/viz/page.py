@@ -116,13 +116,19 @@ def _walk(scene: Scene, whole: Graph, pack: Pack, direction: Direction, inside: 
     """What a picture was cut from, as far around its middle as there is room for: its place in the pack."""
     about = scene.graph.boxes[scene.middle or 0].members[:1]
     middle = next((box.id for box in whole.boxes if about and about[0] in box.members), whole.boxes[-1].id)
-    most = len(whole.boxes)
+
+    def around(most: int) -> dict[str, Any]:
+        near = whole if most >= len(whole.boxes) else nearest(whole, middle, most)
+        return {**sheet(near, direction, steps=steps), **inside(near)}
+
+    most, sample = len(whole.boxes), 300
+    if most > 4 * sample:  # what all of them would take, by some of them: drawing them in vain takes seconds
+        most = min(most, sample * pack.left // pack.size(around(sample)))
     while most > len(scene.graph.boxes):
-        near = whole if most == len(whole.boxes) else nearest(whole, middle, most)
-        at = pack.add(sheet(near, direction, steps=steps) | inside(near))
+        at = pack.add(around(most))
         if at is not None:
             return at
-        most //= 3
+        most = most * 2 // 3
     return None
 
 

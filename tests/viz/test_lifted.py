@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import nn
-from autograd_core import Value, draw, lift
+from autograd_core import Tensor, Value, draw, lift
 from autograd_core.errors import LiftError
 from autograd_core.lifting import Line, lift_with_origins
 from autograd_core.viz.lifted import program_graph
@@ -104,7 +104,7 @@ def test_words_are_no_arrays():
     graph = program_graph([Line("H1", "relu(W1 @ X + b1)", (16, 100), 1600), Line("loss", "0.01 * sum(H1)", (), 1)])
     assert [box.name for box in graph.boxes] == ["W1", "X", "b1", "H1", "loss"] and len(graph.edges) == 4
     assert "← 1,600 nodes" in graph.boxes[3].rows[0].value
-    graph = program_graph([Line("H1", "tanh(Wx @ X)", (8, 20), 800)], ["Wx", "X"])
+    graph = program_graph([Line("H1", "tanh(Wx @ X)", (8, 20), 800)], {"Wx": "parameter", "X": "input"})
     assert [box.name for box in graph.boxes] == ["Wx", "X", "H1"]
 
 
@@ -357,3 +357,28 @@ def test_in_a_notebook(open_page):  # noqa: F811
     frame.locator(".line").nth(0).click()
     assert frame.locator("#scalar .lit").count() == 2
     assert np.all([frame.locator("#say").is_visible(), frame.locator("h1").is_visible()])
+
+
+def test_a_tensor_program_tells_its_leaves_apart():
+    """Two layers have two weights; what is looked at in another shape keeps its name; every array that is read is a box."""
+    model = nn.Sequential(nn.Linear(2, 4, rng=0), nn.Tanh(), nn.Linear(4, 2, rng=1))
+    loss = nn.cross_entropy(model(np.ones((3, 2))), np.zeros(3, int))
+    program = lift(loss, params=model.parameters())
+    assert [line.expression for line in program.lines][:3] == ["linear(c, weight, bias)", "tanh(t1)", "linear(t2, weight2, bias2)"]
+    assert program.leaf_names() == ["weight", "bias", "weight2", "bias2"]
+    roles = {box.name: box.role for box in draw(program).graph.boxes}
+    assert {name: role for name, role in roles.items() if role != "operation"} == {
+        "c": "constant", "weight": "parameter", "bias": "parameter", "weight2": "parameter", "bias2": "parameter",
+    }  # fmt: skip
+    assert len(draw(program).graph.edges) == 8
+    images = nn.Sequential(nn.Conv2d(1, 2, 3, rng=0), nn.Flatten(), nn.Linear(8, 2, rng=1))
+    lines = [line.expression for line in lift(images(np.ones((3, 1, 4, 4))).sum(), params=images.parameters()).lines]
+    assert lines[0] == "matmul(x, transpose(reshape(weight)))" and lines[1] == "add(t1, bias)"
+    tau, odd, other = (Tensor([1.0, 2.0], label=label) for label in ("tau", "my <weight>", "tau"))
+    program = lift((tau * odd * other * np.ones(2)).sum(), params=tau, inputs=odd)
+    assert [line.expression for line in program.lines] == ["mul(tau, x)", "mul(t1, tau2)", "mul(t2, c)", "sum(t3)"]
+    roles = {box.name: box.role for box in draw(program).graph.boxes}
+    assert (roles["tau"], roles["x"], roles["tau2"], roles["c"]) == ("parameter", "input", "constant", "constant")
+    for label in ("t1", "loss", "c2", "nan"):  # names that mean something else in a line
+        program = lift((Tensor([1.0], label=label) * np.ones(1)).sum(), params=[])
+        assert program.lines[0].expression == "mul(x, c)"
