@@ -21,9 +21,9 @@ from .text import clean, number
 
 __all__ = ["Call", "Constant", "Network", "Use", "read"]
 
-# Labels that a textbook gives to a parameter, with an index or a subscript; a lone b is one beside a w, and not beside an a.
-_PARAMETER = re.compile(r"(w|W|θ|Θ|β|γ|theta|beta|gamma|weight|bias|kernel|scale)s?[\d_₀₁₂₃₄₅₆₇₈₉,]*")
-_BIAS = re.compile(r"[bB]s?[\d_₀₁₂₃₄₅₆₇₈₉,]*")
+# Labels that a textbook gives to a parameter, with an index or a subscript (w1, W_out, Wxh); a lone b is one beside a w, not beside an a.
+_PARAMETER = re.compile(r"(w|W|θ|Θ|β|γ|theta|beta|gamma|weight|bias|kernel|scale)s?[\d_₀₁₂₃₄₅₆₇₈₉,]*|W[a-z]{1,2}\d*|[wW]_\w+")
+_BIAS = re.compile(r"[bB]s?[\d_₀₁₂₃₄₅₆₇₈₉,]*|b[a-z]\d*|b_\w+")
 
 
 _LOWERED = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")

@@ -69,7 +69,10 @@ def picture(network: Network, view: View, show: frozenset[str] = SHOW, *, title:
         note = f"{view.total:,} nodes folded into {len(own):,} boxes."
     if "data" in show and (changed := [network.names[i] for i in view.unit_of if network.held(i) or network.overwritten(i)]):
         words = ", ".join(changed[:3]) + (f" and {len(changed) - 3:,} more" if len(changed) > 3 else "")
-        note += f"{' ' * bool(note)}Assigned after this was computed: {words}. It was computed with what stands at “was”."
+        kept = any(old is not None for i in view.unit_of for old in network.held(i))
+        note += f"{' ' * bool(note)}Assigned after this was computed: {words}. " + (
+            "It was computed with what stands at “was”." if kept else "What it was computed with is not kept."
+        )
     name = title or f"Graph of {network.names[network.root]}"
     return Graph(boxes=boxes, edges=edges, groups=groups, title=clean(name, 80), note=note, uses=uses)
 

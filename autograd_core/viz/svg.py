@@ -158,10 +158,14 @@ def svg(
             title = _fitted(group.title, abs(x1 - x0) - 20)
             out.append(f'{box} rx="10"/><text class="ft" x="{x + 12:.0f}" y="{y + 19:.0f}">{escape(title)}</text>')
     quiet = {box.id for box in graph.boxes if _is_plain(box)}
+    roots, rim = {box.id for box in graph.boxes if box.root}, -4 if direction in ("left", "up") else 4
     middles = placement.labels or [None] * len(graph.edges)
     for edge, label, route, middle in zip(graph.edges, sized.labels, placement.routes, middles, strict=True):
         at = None if middle is None else frame(middle)
         knots = [frame(point) for point in route]
+        if edge.target in roots:               # up to the outer border
+            x, y = knots[-1]
+            knots[-1] = (x, y - rim) if direction in ("down", "up") else (x - rim, y)
         out.append(_edge(edge, label, knots, direction, steps, placement.curved, at, quiet=edge.source in quiet))
     for box_ in graph.boxes:
         width, height = sized.sizes[box_.id]

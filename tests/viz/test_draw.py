@@ -696,3 +696,15 @@ def test_a_lone_b_is_no_bias():
     assert {roles(a * b + c)[name] for name in "abc"} == {"input"}
     assert [roles(w * a + b)[name] for name in "wab"] == ["parameter", "input", "parameter"]
     assert [roles(a * b + c, parameters=[c])[name] for name in "abc"] == ["input", "parameter", "parameter"]
+
+
+@pytest.mark.parametrize(("direction", "along"), [("right", 1), ("down", 1), ("left", -1), ("up", -1)])
+def test_arrows_end_at_the_outer_border_of_the_result(direction, along):
+    """Neither the arrow nor what stands on its wire touches the second border."""
+    out, *_ = neuron()
+    text = draw(out, direction=direction).svg
+    upright = direction in ("down", "up")
+    rim = [float(x) for x in re.search(r'<rect class="d" x="([-\d.]+)" y="([-\d.]+)" width="([\d.]+)" height="([\d.]+)"', text).groups()]
+    border = rim[upright] + (0 if along > 0 else rim[2 + upright])
+    tips = [(float(x), float(y)) for x, y in re.findall(r'<path class="h" d="M([-\d.]+) ([-\d.]+)l', text)]
+    assert min(abs(tip[upright] - border) for tip in tips) <= 1

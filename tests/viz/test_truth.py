@@ -332,7 +332,7 @@ def test_arrays_that_were_replaced_and_written_into():
     out = (V * V).sum()
     with no_grad():
         V -= 1.0
-    assert rows_of(out)["V"]["was"] == "overwritten" and "“was”" in note_of(out)
+    assert rows_of(out)["V"]["was"] == "overwritten" and note_of(out).endswith("V. What it was computed with is not kept.")
 
 
 def test_a_result_that_was_assigned_is_no_result():
@@ -418,3 +418,13 @@ def test_wide_sums_have_their_derivatives():
     assert len(steps) == 120 and {(s.symbol, s.names[1]) for s in steps} >= {("x7", "w7"), ("w59", "x59")}
     assert sum(label.startswith("w59 = +0.5") for label in labels_of(draw(out, fold=False).svg).values()) == 1
     assert not any(line.rstrip().endswith("=") or " =  " in line for line in str(explain(out)).splitlines()[5:])
+
+
+@pytest.mark.parametrize(
+    ("labels", "roles"),
+    [(["Wq", "x"], "pi"), (["Wxh", "bh"], "pp"), (["W_out", "b_out"], "pp"), (["w_1", "by"], "pp"), (["by", "b_out"], "ii"), (["Width", "wait"], "ii")],
+)
+def test_labels_of_a_textbook_make_parameters(labels, roles):
+    first, second = (Value(1.0, label=label) for label in labels)
+    found = {box.name: box.role for box in draw(first * second).graph.boxes}
+    assert "".join(found[label][0] for label in labels) == roles
