@@ -23,7 +23,7 @@ METHODS = {
     "sort": "np.sort(x), a sorted copy", "partition": "np.partition(x, kth), a copy", "fill": "np.full_like(x, value), a new one",
     "put": "np.where(…), a new one",
     "null_gradients": "x.grad = None", "constant": "not x.requires_grad", "clear_graph": "del x, which frees its graph",
-    "moveaxis": "np.moveaxis(x, source, destination)", "detach_": "x.detach()",
+    "moveaxis": "np.moveaxis(x, source, destination)", "flat": "x.ravel()", "detach_": "x.detach()",
 }  # fmt: skip
 """Methods of tensors that other libraries have, and of arrays that write into them → what is written here."""
 
