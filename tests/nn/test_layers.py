@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import nn
-from autograd_core import TABLE, Tensor, check_grads, no_grad
+from autograd_core import TABLE, Tensor, check_grads, linear, no_grad, relu, softmax
 from autograd_core.errors import OperandError, ShapeError, StructureError
 
 
@@ -206,6 +206,51 @@ def test_a_whole_network(torch):
         torch.nn.BatchNorm1d(8), torch.nn.GELU(), torch.nn.Linear(8, 3),
     )
     assert_equals_torch(torch, mine, theirs, rng.normal(size=(5, 1, 8, 8)))
+
+
+class Attention(nn.Module):
+    """Self-attention with several heads (Vaswani et al. 2017), of parts that are here, with the names of `torch.nn.MultiheadAttention`."""
+
+    def __init__(self, width, heads):
+        self.heads = heads
+        self.in_proj_weight, self.in_proj_bias = Tensor(np.zeros((3 * width, width))), Tensor(np.zeros(3 * width))
+        self.out_proj = nn.Linear(width, width, rng=0)
+
+    def forward(self, x, mask):
+        n, steps, width = x.shape
+        parts = np.split(linear(x, self.in_proj_weight, self.in_proj_bias), 3, axis=-1)
+        q, k, v = (part.reshape(n, steps, self.heads, width // self.heads).swapaxes(1, 2) for part in parts)
+        scores = np.where(mask, q @ k.mT / math.sqrt(width // self.heads), -np.inf)
+        return self.out_proj((softmax(scores) @ v).swapaxes(1, 2).reshape(n, steps, width))
+
+
+class Block(nn.Module):
+    """A layer of an encoder: attention, then a network for each step, each with a way around it."""
+
+    def __init__(self, width, heads, hidden):
+        self.self_attn = Attention(width, heads)
+        self.linear1, self.linear2 = nn.Linear(width, hidden, rng=1), nn.Linear(hidden, width, rng=2)
+        self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
+
+    def forward(self, x, mask):
+        x = self.norm1(x + self.self_attn(x, mask))
+        return self.norm2(x + self.linear2(relu(self.linear1(x))))
+
+
+@pytest.mark.oracle
+def test_a_block_of_a_transformer_takes_the_weights_of_torchs_and_has_its_numbers(torch):
+    theirs, mine = torch.nn.TransformerEncoderLayer(8, 2, 16, dropout=0.0, batch_first=True).double(), Block(8, 2, 16)
+    mine.load_state_dict(theirs.state_dict())
+    assert list(mine.state_dict()) == list(theirs.state_dict())
+    x, past = np.random.default_rng(0).normal(size=(2, 5, 8)), np.tril(np.ones((5, 5), bool))
+    a, b = Tensor(x), torch.tensor(x, requires_grad=True)
+    out, expected = mine(a, past), theirs(b, src_mask=torch.tensor(~past))
+    np.testing.assert_allclose(out.data, expected.detach().numpy(), rtol=1e-12, atol=1e-12)
+    (out**2 * np.arange(8.0)).sum().backward()
+    (expected**2 * torch.arange(8.0)).sum().backward()
+    np.testing.assert_allclose(a.grad, b.grad.numpy(), rtol=1e-10, atol=1e-11)
+    for name, p in theirs.named_parameters():
+        np.testing.assert_allclose(dict(mine.named_parameters())[name].grad, p.grad.numpy(), rtol=1e-10, atol=1e-11)
 
 
 @pytest.mark.parametrize("make", [
