@@ -174,7 +174,8 @@ def loss_curves(history: History, *, ax: Any = None, title: str = "Training", lo
     if "val_loss" in history:
         held = np.asarray(history["val_loss"])
         ax.plot(epochs, held, color=COLOURS[1], linewidth=2.0, linestyle="--", marker=marker, markersize=4, label="validation loss")
-        ax.fill_between(epochs, loss, held, where=held > loss, interpolate=True, color=COLOURS[1], alpha=0.15, linewidth=0, label="generalisation gap")
+        if (held > loss).any():
+            ax.fill_between(epochs, loss, held, where=held > loss, interpolate=True, color=COLOURS[1], alpha=0.15, linewidth=0, label="generalisation gap")
     positive = loss[np.isfinite(loss) & (loss > 0)]
     if log if log is not None else bool(len(positive) == len(loss) and positive.max(initial=1.0) > 30 * positive.min(initial=1.0)):
         ax.set_yscale("log")
