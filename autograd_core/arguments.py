@@ -11,7 +11,7 @@ import functools
 import inspect
 import os
 import types
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
@@ -56,6 +56,8 @@ def way_out(x: Any) -> str:
     >>> way_out(["cat", "dog"])
     '; texts are no numbers: np.unique(…, return_inverse=True) gives each its number'
     """
+    if isinstance(x, Iterator):
+        return "; list(…) makes a list of what it gives"
     table = is_table(x)
     if not isinstance(x, np.generic) and callable(getattr(x, "numpy", None)) and callable(getattr(type(x), "__array__", None)):
         return "; take its .numpy()"           # a tensor of another library

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import operator
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from numbers import Number
 from typing import Any
 
@@ -104,7 +104,7 @@ def as_array(x: Any, who: str, dtype: Any = None) -> np.ndarray:
 def _unreal(x: Any, array: np.ndarray) -> tuple[str, str]:
     """What there is in place of real numbers, and what to do about it."""
     if not array.ndim and not isinstance(x, np.ndarray):
-        return f"{shown(x)} of type {type(x).__name__}", "; list(…) makes a list of what it gives" if isinstance(x, Iterator) else ""
+        return f"{shown(x)} of type {type(x).__name__}", way_out(x)
     if array.dtype.kind != "O":
         return f"dtype {array.dtype}", ""
     odd = [v for v in array.flat if not isinstance(v, (float, int)) or abs(v) > sys.float_info.max]

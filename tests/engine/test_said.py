@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import autograd_core as ag
+import nn
 from autograd_core import Tensor, Value, array, where
 from autograd_core.errors import AutogradError, DTypeError, IndexingError, OperandError, ShapeError
 from nn.init import rng_of
@@ -108,3 +109,12 @@ def test_no_mask_is_lost_in_silence() -> None:
 def test_a_span_of_time_is_no_seed() -> None:
     with pytest.raises(OperandError, match="rng: received np.timedelta64"):
         rng_of(np.timedelta64(3, "s"))
+
+
+@pytest.mark.parametrize("make", [lambda: (v for v in [1.0, 2.0]), lambda: iter([1.0, 2.0]), lambda: map(float, [1, 2]), lambda: zip([1.0], [2.0], strict=True)])
+def test_an_iterator_is_no_array_and_what_makes_one_is_said(make: Any) -> None:
+    t = Tensor([1.0, 2.0])
+    uses = (Tensor, t.backward, lambda x: t * x, lambda x: nn.mse_loss(t, x), lambda x: nn.fit(nn.Linear(1, 1), x, np.ones(2)), lambda x: nn.accuracy(x, [1.0, 2.0]))
+    for use in uses:
+        with pytest.raises(AutogradError, match=r"list\(…\) makes a list of what it gives"):
+            use(make())
