@@ -142,6 +142,13 @@ def replayed(batch: Any) -> Any:
     return made()
 
 
+def moved(numbers: Any) -> Any:
+    """A program at other parameters."""
+    made = program()
+    made.theta = numbers
+    return made()
+
+
 def f1(x: Any) -> Any:
     return np.sum(ag.square(x))
 
@@ -210,6 +217,7 @@ LISTED: dict[str, Callable[[], Call]] = {
     "Program.statements": lambda: call(program().statements, "backward"),
     "Program.write_back": lambda: call(program().write_back),
     "Program.inputs": lambda: call(replayed, np.array([3.0])),
+    "Program.theta": lambda: call(moved, np.array([0.25, 2.0])),
     "lift": lambda: call(ag.lift, *(lambda w: (w[0] * 2.0 + w[1],))([Value(0.5), Value(1.0)]), params=None, inputs=None),
     "Tensor": lambda: call(Tensor, A, requires_grad=True, dtype=np.float64, label="w"),
     "Tensor.data": lambda: call(partial(setter("data"), t()), B),
