@@ -96,6 +96,9 @@ def lift_with_origins(
     A sum that was split into parts belongs to the line of each part. With `kind` ("matrix", "level batching" or "scalar
     source") the program is of that kind, even where another is faster: to see the matrix product in four samples.
     """
+    if not isinstance(root, Value):
+        rest = "; a program of Tensors has a call for each of them: print(lift(root)) lists those" if isinstance(root, Tensor) else ""
+        raise OperandError(f"lift_with_origins: received {type(root).__name__}, expected a Value, the root of a recorded scalar graph{rest}.")
     if kind is not None and kind not in WAYS:
         raise LiftError(f"lift_with_origins: received kind={kind!r}, expected one of {', '.join(map(repr, WAYS))}.")
     _check_outside()

@@ -172,6 +172,10 @@ def test_leaves_that_are_none_or_listed_twice_are_refused() -> None:
         lift(c, params=[1.0])
     with pytest.raises(OperandError, match="received float, expected a Value"):
         lift(3.0)
+    with pytest.raises(OperandError, match=r"received Tensor, expected a Value.*print\(lift\(root\)\)"):
+        lift_with_origins(Tensor([1.0, 2.0]).sum(), params=[])
+    with pytest.raises(OperandError, match="received float, expected a Value, the root"):
+        lift_with_origins(3.0)
 
 
 def test_roots_of_all_kinds() -> None:
