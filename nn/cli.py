@@ -26,7 +26,8 @@ from .losses import l2_penalty
 from .module import Module
 from .neuron import MLP
 from .schedules import CosineAnnealingLR
-from .train import OPTIMIZERS, fit
+from .setting_up import OPTIMIZERS
+from .train import fit
 
 __all__ = ["read_csv", "run"]
 

@@ -118,8 +118,8 @@ def test_checkpoints_are_written_every_so_many_epochs_and_at_the_end(monkeypatch
 
 def test_an_optimiser_by_name_has_a_rate_to_begin_with():
     for name, rate in {"sgd": 0.1, "adam": 0.01, "adamw": 0.01, "rmsprop": 0.01, "adagrad": 0.1, "adadelta": 1.0}.items():
-        assert nn.train.optimizer_of(name, tensor_model(), None).lr == rate
-        assert nn.train.optimizer_of(name, tensor_model(), 0.5).lr == 0.5
+        assert nn.setting_up.optimizer_of(name, tensor_model(), None).lr == rate
+        assert nn.setting_up.optimizer_of(name, tensor_model(), 0.5).lr == 0.5
 
 
 @pytest.mark.parametrize("score", [nn.accuracy, nn.metrics.r2_score])
