@@ -43,15 +43,20 @@ def _grown(m: Any, g: Any, x: Any, y: Any) -> Any:
     return m.reshape(g, shape=tuple(shape)) if len(shape) != m.ndim(g) else g
 
 
+def _runs_down(x: Any) -> bool:
+    """Whether the columns of a matrix lie in memory one after the other, as those of W.T do: its gradient is then made so that Wᵀ's rows do."""
+    return x.__class__ is ndarray and x.flags.f_contiguous
+
+
 def _pull_left(m: Any, g: Any, x: Any, y: Any) -> Any:
     if m.ndim(x) == m.ndim(y) == 2:            # the usual case
-        return m.matmul(g, m.transpose(y))
+        return m.matmul(y, g.T).T if _runs_down(x) else m.matmul(g, y.T)
     return m.matmul(_grown(m, g, x, y), swap_last(m, _as_matrix(m, y, True)))
 
 
 def _pull_right(m: Any, g: Any, x: Any, y: Any) -> Any:
     if m.ndim(x) == m.ndim(y) == 2:
-        return m.matmul(m.transpose(x), g)
+        return m.matmul(g.T, x).T if _runs_down(y) else m.matmul(x.T, g)
     pulled = m.matmul(swap_last(m, _as_matrix(m, x, False)), _grown(m, g, x, y))
     return m.reshape(pulled, shape=m.shape(pulled)[:-1]) if m.ndim(y) == 1 else pulled
 

@@ -378,6 +378,19 @@ def test_a_stack_is_one_node(axis: int) -> None:
     assert t.grad.tolist() == (weights[0] + weights[3] if axis == 0 else weights[:, 0] + weights[:, 3]).tolist()
 
 
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_the_gradient_of_a_transposed_factor_lies_in_memory_as_its_leaf_does(side: str) -> None:
+    """`x @ W.T` is how a layer is written: an update of W goes through memory in order, and numbers are those of `linear`."""
+    x, w = np.arange(12.0).reshape(4, 3) / 7.0, Tensor(np.arange(6.0).reshape(2, 3))
+    y = x @ w.T if side == "right" else (w @ x.T).T
+    g = np.array([[1.0, -2.0], [0.5, 3.0], [0.0, 1.0], [4.0, 2.0]])
+    y.backward(g)
+    assert np.array_equal(w.grad, g.T @ x) and w.grad.flags.c_contiguous and w.grad.flags.owndata
+    f = Tensor(np.asfortranarray(w.data))
+    (x @ f.T if side == "right" else (f @ x.T).T).backward(g)
+    np.testing.assert_allclose(f.grad, g.T @ x, rtol=1e-15)
+
+
 def test_arrays_of_values() -> None:
     """Object arrays of `Value` work with ufuncs, sums, products, norms and statistics."""
 
