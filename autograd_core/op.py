@@ -192,6 +192,22 @@ class Op:
                 f"Op {name!r}: received {received} of d= and vjp=, expected exactly one; "
                 "give d= for an elementwise operation and vjp= for one that changes shape."
             )
+        if _FROZEN:                            # an operation of a user's; of ours the tests are sure, and importing them is quicker
+            self._check_kinds()
+            self._check_signatures()
+        if self.variadic and len(self.d or self.vjp) != 1:
+            raise RuleError(f"Op {name!r}: a variadic operation has one rule, which gives a tuple with one entry per operand.")
+        if self.domain and not self.variadic and len(self.domain) != len(self.d or self.vjp):
+            raise RuleError(
+                f"Op {name!r}: domain= has {len(self.domain)} intervals for {len(self.d or self.vjp)} operands; "
+                "give one per operand."
+            )
+        if self.dunder and name not in TABLE and any(op.dunder == self.dunder for op in TABLE.values()):
+            raise RuleError(f"Op {name!r}: the operator __{self.dunder}__ belongs to another operation already.")
+
+    def _check_kinds(self) -> None:
+        """Texts are texts, functions are functions, and an operator is one that Python has."""
+        name = self.name
         for which in ("doc", "symbol", "text", "latex", "dunder", "source"):
             if not isinstance(getattr(self, which), str):
                 raise RuleError(f"Op {name!r}: received {which}={shown(getattr(self, which))}, expected a text.")
@@ -204,19 +220,8 @@ class Op:
                 raise RuleError(f"Op {name!r}: received {which}={shown(getattr(self, which))}, expected {wanted}.")
         if not callable(self.array) or not (self.scalar is None or callable(self.scalar)):
             raise RuleError(f"Op {name!r}: array= and scalar= must be functions.")
-        if _FROZEN:                            # an operation of a user's
-            self._check_signatures()
-        if self.variadic and len(self.d or self.vjp) != 1:
-            raise RuleError(f"Op {name!r}: a variadic operation has one rule, which gives a tuple with one entry per operand.")
-        if self.domain and not self.variadic and len(self.domain) != len(self.d or self.vjp):
-            raise RuleError(
-                f"Op {name!r}: domain= has {len(self.domain)} intervals for {len(self.d or self.vjp)} operands; "
-                "give one per operand."
-            )
         if self.dunder and not hasattr(operator, f"__{self.dunder}__"):
             raise RuleError(f"Op {name!r}: received dunder={self.dunder!r}, expected the name of an operator without underscores, such as 'xor'.")
-        if self.dunder and name not in TABLE and any(op.dunder == self.dunder for op in TABLE.values()):
-            raise RuleError(f"Op {name!r}: the operator __{self.dunder}__ belongs to another operation already.")
 
     def _check_signatures(self) -> None:
         """Rules take the algebra, the result (of a pull-back: the gradient before it) and every operand; kernels and texts the operands."""
