@@ -79,7 +79,7 @@ def grad(f: Function, argnums: Argnums = 0, *, has_aux: bool = False) -> Functio
         >>> grad(grad(lambda x: x**3))(2.0)
         12.0
         >>> grad(lambda p: p["w"] * 3.0 + p["b"])({"w": 1.0, "b": 2.0})
-        {'b': 1.0, 'w': 3.0}
+        {'w': 3.0, 'b': 1.0}
     """
     return _grad("grad", f, argnums, has_aux=has_aux)
 

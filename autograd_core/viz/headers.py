@@ -91,6 +91,7 @@ def partial_of(network: Network, k: int) -> str:
     """How the local derivative along a use is written: "∂u/∂x"; where u has x in several places, the place too.
 
     >>> from autograd_core import Value
+    >>> from autograd_core.viz.network import read
     >>> x = Value(3.0, label="x")
     >>> network = read(x * x)
     >>> partial_of(network, 0), partial_of(network, 1)
