@@ -54,7 +54,7 @@ def way_out(x: Any) -> str:
     """What to do with something that holds numbers, or could, and is no array of them; the end of a sentence.
 
     >>> way_out(["cat", "dog"])
-    '; texts are no numbers: np.unique(…, return_inverse=True) gives each its number'
+    '; strings are not numbers: np.unique(…, return_inverse=True) gives each its number'
     """
     if isinstance(x, Iterator):
         return "; list(…) makes a list of what it gives"
@@ -66,7 +66,7 @@ def way_out(x: Any) -> str:
     except Exception:
         return ""
     if array.dtype.kind in "UST" or (array.dtype == object and any(isinstance(v, str) for v in array.flat)):
-        return "; texts are no numbers: np.unique(…, return_inverse=True) gives each its number"
+        return "; strings are not numbers: np.unique(…, return_inverse=True) gives each its number"
     return "; take its .to_numpy()" if table and array.dtype.kind in "biuf" else ""
 
 
@@ -82,9 +82,9 @@ def _is_truth(x: Any) -> bool:
 
 
 def text(x: Any, who: str, name: str) -> str:
-    """A text; a clear error for anything else."""
+    """A string; a clear error for anything else."""
     if not isinstance(x, str):
-        raise OperandError(f"{who}: received {name}={shown(x)}, expected a text.")
+        raise OperandError(f"{who}: received {name}={shown(x)}, expected a string.")
     return x
 
 
@@ -162,15 +162,15 @@ def _fits(x: Any, hint: Any) -> Any:
     return isinstance(x, kind)
 
 
-_WORDS: dict[Any, str] = {int: "an integer", float: "a number", bool: "True or False", str: "a text", type(None): "None"}
-_MANY: dict[Any, str] = {int: "integers", float: "numbers", str: "texts"}
+_WORDS: dict[Any, str] = {int: "an integer", float: "a number", bool: "True or False", str: "a string", type(None): "None"}
+_MANY: dict[Any, str] = {int: "integers", float: "numbers", str: "strings"}
 
 
 def _words(hint: Any) -> str:
     """What an annotation says, in a sentence.
 
     >>> _words(int | None), _words(tuple[float, float]), _words(Callable[..., Any]), _words(tuple[Any, ...] | list[str])
-    ('an integer or None', '2 numbers', 'a function', 'a tuple or a list of texts')
+    ('an integer or None', '2 numbers', 'a function', 'a tuple or a list of strings')
     >>> _words(tuple[Any, Any] | float)
     'a pair or a number'
     """

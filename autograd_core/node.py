@@ -99,7 +99,7 @@ class Node:
 
     @property
     def _op(self) -> str:
-        """The operation as a text, '' for a leaf: micrograd's spelling."""
+        """The operation as a string, '' for a leaf: micrograd's spelling."""
         if self.op is None:
             return ""
         if self.op.name == "power":

@@ -84,7 +84,7 @@ def put_in_place(part: Path, target: Path) -> None:
 
 
 def write_arrays(path: str | Path, arrays: dict[str, np.ndarray], header: dict[str, str]) -> Path:
-    """Arrays by name, and a header of texts, as a safetensors file."""
+    """Write named arrays, and a header of strings, as a safetensors file."""
     tensors = {name: np.ascontiguousarray(array) if np.ndim(array) else np.array(array) for name, array in arrays.items()}
     return write_atomically(path, _in_order(safetensors_library().numpy.save(tensors, metadata={"format": "pt", "writer": _WRITER, **header})))
 
@@ -116,7 +116,7 @@ def read_arrays(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, str]
 
 
 def parsed(text: str | None, path: Any, what: str) -> Any:
-    """What a text of JSON in a file says, or a clear error."""
+    """JSON text from a file, parsed; a clear error where it is missing or damaged."""
     try:
         return json.loads(text or "")
     except (ValueError, RecursionError) as error:

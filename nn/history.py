@@ -89,7 +89,7 @@ class History:
         return (min if "loss" in name else max)((v for v in self[name] if v == v), default=math.nan)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain lists and texts, ready for JSON."""
+        """Plain lists and strings, ready for JSON."""
         return {"columns": {k: list(v) for k, v in self.columns.items()}, "stopped": self.stopped, "best_epoch": self.best_epoch}
 
     @classmethod

@@ -2,7 +2,7 @@
 
 A program goes on doing what was recorded, whatever becomes of the model. So it must be seen when a callback exchanges a module, a
 parameter or the optimiser, changes a setting, or puts a function in the place of a method. Everything that could be exchanged is noted
-once, and looked at before every epoch: objects must be the very same ones, plain numbers and texts equal ones.
+once, and looked at before every epoch: objects must be the very same ones, plain numbers and strings equal ones.
 """
 
 from __future__ import annotations

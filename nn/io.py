@@ -56,7 +56,7 @@ def save(model: Module, path: str | Path, *, notes: dict[str, Any] | None = None
         try:
             header["notes"] = json.dumps(notes)
         except (TypeError, ValueError) as error:
-            raise OperandError(f"save: received notes that JSON cannot hold ({error}), expected texts, numbers, lists and dictionaries.") from None
+            raise OperandError(f"save: received notes that JSON cannot hold ({error}), expected strings, numbers, lists and dictionaries.") from None
     return write_arrays(path, model.state_dict(), header)
 
 

@@ -216,7 +216,7 @@ def image_grid(images: Numbers, titles: Any = None, *, columns: Count = 8, ax: A
         if not picture.size or (picture.ndim == 1 and side * side != picture.size) or picture.ndim not in (1, 2):
             raise ShapeError(f"image_grid: received a picture of shape {picture.shape}, expected (height, width) or a square number of pixels.")
     if titles is not None and (not isinstance(titles, (list, tuple)) or len(titles) != len(pictures)):
-        raise ShapeError(f"image_grid: received titles={titles!r:.60}, expected a list of {len(pictures)} texts, one for each picture.")
+        raise ShapeError(f"image_grid: received titles={titles!r:.60}, expected a list of {len(pictures)} strings, one for each picture.")
     ax = new_axes(ax, (max(1.15 * min(columns, len(pictures)) + 0.3, 5.0), (1.2 if titles is None else 1.45) * -(-max(len(pictures), 1) // columns) + 0.5))
     ax.set_axis_off()
     ax.set_title(title)

@@ -389,7 +389,7 @@ ANNOTATIONS: list[tuple[Any, str, list[Any], list[Any]]] = [
     (int, "an integer", [3, np.int8(3), -(2**63), 2**63 - 1], [True, 3.0, "3", 2**63, -(2**63) - 1, None, np.array(3)]),
     (float, "a number", [1, 1.5, np.float32(1), np.int64(2), np.array(1.5), np.array(2), math.inf], [True, "1", None, 1j, np.array([1.0]), np.array(True), 2**63]),
     (bool, "True or False", [True, np.False_, 0, 1, np.int64(1)], [2, -1, 1.0, "yes", None, np.array(True)]),
-    (str, "a text", ["a", ""], [b"a", 1, None]),
+    (str, "a string", ["a", ""], [b"a", 1, None]),
     (int | None, "an integer or None", [1, None], [1.5, "a"]),
     (tuple[float, float], "2 numbers", [(1, 2.0), [1.0, 2.0]], [(1.0,), (1.0, 2.0, 3.0), (1.0, "a"), np.array([1.0, 2.0]), 1.0]),
     (tuple[Any, Any] | float, "a pair or a number", [(1, "a"), 0.5], [(1,), "a", None]),
@@ -397,9 +397,9 @@ ANNOTATIONS: list[tuple[Any, str, list[Any], list[Any]]] = [
     (tuple[int, ...], "a tuple of integers", [(), (1, 2), [1], range(3), np.array([1, 2])], [(1.5,), 3, "ab", np.array([[1]]), np.array([1.5])]),
     (tuple[Any, ...], "a tuple", [(), (1, "a")], [3, "ab"]),
     (list[Any], "a list", [[1, "a"], (1,)], [{}, "ab"]),
-    (Sequence[str], "a list of texts", [["a"], ("a", "b"), []], ["ab", ["a", 1], {"a"}]),
+    (Sequence[str], "a list of strings", [["a"], ("a", "b"), []], ["ab", ["a", 1], {"a"}]),
     (Sequence[Count], "a list of integers of at least 1", [[1, 2], np.array([3])], [[0], [1, 0], 1]),
-    (Iterable[str], "a list of texts", [["a"], {"a"}, (c for c in "ab")], ["ab", b"ab", 1, np.array(1.0)]),
+    (Iterable[str], "a list of strings", [["a"], {"a"}, (c for c in "ab")], ["ab", b"ab", 1, np.array(1.0)]),
     (Iterable[Any], "a list", [[1], {}, np.ones(2)], ["ab", 3]),
     (Mapping[str, Any], "a dictionary", [{}, {"a": 1}], [[], "a"]),
     (dict[str, Any], "a dictionary", [{}], [[("a", 1)]]),
@@ -447,7 +447,7 @@ def test_an_argument_is_shown_in_a_few_words(received: Any, told: str) -> None:
     assert shown(received) == told
 
 
-TEXTS = "; texts are no numbers: np.unique(…, return_inverse=True) gives each its number"
+TEXTS = "; strings are not numbers: np.unique(…, return_inverse=True) gives each its number"
 
 
 @pytest.mark.parametrize(
@@ -518,5 +518,5 @@ def test_what_is_true_or_false(held: Any) -> None:
         with pytest.raises(OperandError, match="^f: received x=.*, expected True or False"):
             truth(bad, "f", "x")
     assert arguments.text("a", "f", "x") == "a"
-    with pytest.raises(OperandError, match="^f: received x=1, expected a text"):
+    with pytest.raises(OperandError, match="^f: received x=1, expected a string"):
         arguments.text(1, "f", "x")

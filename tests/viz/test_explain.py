@@ -216,7 +216,7 @@ def test_the_table_says_where_broadcasting_is_undone():
 @pytest.mark.parametrize("path", [None, 5, b"a.svg", ["a.svg"], 1.5])
 @pytest.mark.parametrize("show", [draw, explain])
 def test_what_is_no_name_of_a_file_is_refused(show, path):
-    with pytest.raises(OperandError, match="save: received path=.* expected a text or a Path"):
+    with pytest.raises(OperandError, match="save: received path=.* expected a string or a Path"):
         show(Value(1.0) * 2.0).save(path)
 
 
