@@ -1,4 +1,4 @@
-"""The base classes that stand for the methods made from the table; what they are is in `_methods.pyi`, made from it too."""
+"""Empty base classes for the methods that are made from the table; `_methods.pyi`, made from it too, shows them to type checkers."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ __all__ = ["LIVE", "Origin", "check_flow", "check_forward", "check_gradients", "
 
 _HERE = Path(__file__).absolute().parent
 _OURS = tuple(f"{folder}{os.sep}" for folder in (_HERE, _HERE.with_name("nn"), Path(np.__file__).parent))
-"""How the names of files begin whose lines are not the user's."""
+"""Prefixes of the names of files whose lines are not the user's."""
 
 
 class _Alive:
@@ -66,7 +66,7 @@ def origin(saved: Sequence[Any], result: Any) -> Origin:
 
 
 def _checksum(x: Any) -> int | None:
-    import zlib  # looked for by nobody else: importing the engine does without
+    import zlib  # used nowhere else, so importing the engine does without it
 
     return zlib.crc32(np.ascontiguousarray(x).tobytes()) if isinstance(x, np.ndarray) else None
 
@@ -138,11 +138,11 @@ def _place(node: Any) -> str:
     )
 
 
-def check_flow(node: Any, saved: Sequence[Any], came: Sequence[Any], went: Any, sweep: str) -> None:
-    """Raise if an operation turned what came in, all finite, into a tangent or gradient that is not."""
-    if not _finite(went) and all(map(_finite, came)):
+def check_flow(node: Any, saved: Sequence[Any], incoming: Sequence[Any], outgoing: Any, sweep: str) -> None:
+    """Raise if an operation turned incoming gradients (or tangents), all of them finite, into one that is not."""
+    if not _finite(outgoing) and all(map(_finite, incoming)):
         raise AnomalyError(
-            f"the {sweep} of {_call(node, node.op, saved)} gave {_example(went)} at {describe(node)}{_place(node)}", node
+            f"the {sweep} of {_call(node, node.op, saved)} gave {_example(outgoing)} at {describe(node)}{_place(node)}", node
         )
 
 

@@ -46,12 +46,12 @@ def shown(x: Any) -> str:
 
 
 def is_table(x: Any) -> bool:
-    """Whether this is a table or a column of pandas or its kin: it knows how to become an array, and is none."""
+    """Whether this is a data frame or a column of one (pandas and its kin): convertible to an array, but not one itself."""
     return hasattr(x, "to_numpy") and isinstance(getattr(x, "shape", None), tuple)
 
 
 def way_out(x: Any) -> str:
-    """What to do with something that holds numbers, or could, and is no array of them; the end of a sentence.
+    """How to make an array of real numbers out of something that is not one: the end of an error message, or "".
 
     >>> way_out(["cat", "dog"])
     '; strings are not numbers: np.unique(…, return_inverse=True) gives each its number'
@@ -97,7 +97,7 @@ def as_numbers(x: Any, who: str, name: str) -> np.ndarray:
 
 
 def _array(x: Any) -> np.ndarray | None:
-    """Real numbers as an array (one of nodes, where there are any), or None for what is none of this."""
+    """Real numbers as an array (an object array where there are nodes among them); None for anything else."""
     if isinstance(x, np.ma.MaskedArray):
         return None
     try:
@@ -167,7 +167,7 @@ _MANY: dict[Any, str] = {int: "integers", float: "numbers", str: "strings"}
 
 
 def _words(hint: Any) -> str:
-    """What an annotation says, in a sentence.
+    """An annotation in the words of an error message.
 
     >>> _words(int | None), _words(tuple[float, float]), _words(Callable[..., Any]), _words(tuple[Any, ...] | list[str])
     ('an integer or None', '2 numbers', 'a function', 'a tuple or a list of strings')
@@ -225,15 +225,15 @@ def _plan(function: Callable[..., Any]) -> tuple[tuple[str, ...], dict[str, Any]
 
 
 def _called(function: Callable[..., Any], args: tuple[Any, ...]) -> str:
-    """What was called, as the user knows it: a method by the class of its object, which may be derived from that of the method."""
+    """The name under which the user called a function; a method is named after the class of its object, which may be a subclass."""
     owner, _, name = function.__qualname__.rpartition(".")
     if args and owner in (kind.__qualname__ for kind in type(args[0]).__mro__):
         return type(args[0]).__name__ + ("" if name == "__init__" else f".{name}")
     return function.__qualname__.removeprefix("_")
 
 
-def _fit(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
-    """Whether the function takes so many arguments, with these names."""
+def _accepts(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    """Whether the function can be called with that many arguments, of these names."""
     try:
         inspect.signature(function).bind(*args, **kwargs)
     except TypeError:
@@ -259,7 +259,7 @@ class _Bare:
 
 
 def unexpected(who: str, arguments: dict[str, Any]) -> OperandError:
-    """The error for keyword arguments that a function does not have; names of another library are answered with ours.
+    """The error for keyword arguments that a function does not have; for names from other libraries it says what is written here.
 
     >>> print(unexpected("sum", {"dim": 1}))
     sum() got an unexpected keyword argument 'dim'; here it is written axis
@@ -270,7 +270,7 @@ def unexpected(who: str, arguments: dict[str, Any]) -> OperandError:
 
 
 def checked(function: F) -> F:
-    """The function, which refuses arguments that are not what its annotations say.
+    """A decorator: the function refuses arguments that do not match its annotations, with an OperandError.
 
     Example:
         >>> @checked
@@ -287,7 +287,7 @@ def checked(function: F) -> F:
     def call(*args: Any, **kwargs: Any) -> Any:
         nonlocal plan
         if plan is None:
-            plan = _plan(function)             # threads that are here at once make the same one
+            plan = _plan(function)             # two threads at once would compute the same plan
         names, hints = plan
         for name, value in (*zip(names, args, strict=False), *kwargs.items()):
             hint = hints.get(name)
@@ -297,7 +297,7 @@ def checked(function: F) -> F:
         try:
             return function(*args, **kwargs)
         except TypeError as error:
-            if _fit(function, args, kwargs):
+            if _accepts(function, args, kwargs):
                 raise
             said = str(error).replace(f"{function.__qualname__}()", f"{_called(function, args)}()", 1)
             raise OperandError(f"{said}; it is written {_signature(function, args)}.") from None

@@ -13,7 +13,7 @@ from .arguments import as_numbers, truth
 from .errors import OperandError, ShapeError
 from .indexing import concatenate, flip, getitem, split, stack, take, take_along_axis, where
 from .node import Node
-from .operands import data_of, floating, unwrapped
+from .operands import data_of, floating, refuse_mask, unwrapped
 from .registry import NUMPY, answers, axis_of, ndim_of, record_op, shape_of, whole, wholes
 from .shaping import atleast_1d, atleast_2d, broadcast_to, moveaxis, ravel, reshape, swapaxes
 from .structural import along
@@ -26,8 +26,8 @@ __all__: list[str] = []
 def array(x: Any, dtype: Any = None, *, copy: bool | None = True, ndmin: int = 0) -> Any:
     """Nested lists of numbers, `Value`s and `Tensor`s as one `Tensor`, as np.array makes an array of numbers.
 
-    NumPy itself makes an array of Python objects of such a list, which its arithmetic takes and `np.linalg` does not; told by
-    `like=` what to make, `np.array([[a, 0.0], [b, a]], like=a)`, it asks here. Without a node in it the result is a plain array.
+    NumPy by itself would make an object array of such a list, which its arithmetic accepts and `np.linalg` does not; with `like=`, as in
+    `np.array([[a, 0.0], [b, a]], like=a)`, it calls this function. Without a node in the lists the result is a plain array.
 
     Raises:
         ShapeError: The rows have different lengths.
@@ -47,14 +47,13 @@ def array(x: Any, dtype: Any = None, *, copy: bool | None = True, ndmin: int = 0
 
 @answers(np.asarray, np.asanyarray)
 def asarray(x: Any, dtype: Any = None, *, copy: bool | None = None) -> Any:
-    """The same, and a `Tensor` as it is."""
+    """As `array`, but a `Tensor` is returned as it is."""
     return array(x, dtype, copy=copy)
 
 
 def _reals(x: Any, who: str, kinds: str = "biuf") -> np.ndarray:
-    """Plain numbers of the kinds of dtype that are expected."""
-    if isinstance(x, np.ma.MaskedArray):
-        raise OperandError(f"{who}: received a masked array, whose mask would be lost; fill it first with .filled(value).")
+    """Plain numbers as an array whose dtype is of one of these kinds; OperandError for any other."""
+    refuse_mask(x, who)
     plain = unwrapped(data_of(x), who)
     if plain.dtype.kind not in kinds and plain.size:
         raise OperandError(f"{who}: received dtype {plain.dtype}, expected {'real numbers' if 'f' in kinds else 'integers'}.")
@@ -98,7 +97,7 @@ def fliplr(x: Any) -> Any:
 
 @answers(np.rot90)
 def rot90(x: Any, k: int = 1, axes: Any = (0, 1)) -> Any:
-    """Turned k times by 90 degrees in the plane of two axes, from the first towards the second."""
+    """Rotated k times by 90 degrees in the plane of two axes, from the first towards the second."""
     first, second = (axis_of(a, ndim_of(x), "rot90") for a in axes)
     if first == second:
         raise ShapeError(f"rot90: received axes={axes}, expected two different ones.")
@@ -126,7 +125,7 @@ def atleast_3d(x: Any) -> Any:
 
 
 def _of_each(function: Callable[[Any], Any]) -> Callable[..., Any]:
-    """A function of one array as NumPy has it: of several it makes a tuple."""
+    """A function of one array as NumPy has it: for several arrays it returns a tuple."""
     return lambda *arrays: function(arrays[0]) if len(arrays) == 1 else tuple(map(function, arrays))
 
 
@@ -237,7 +236,7 @@ def meshgrid(*xi: Any, sparse: bool = False, indexing: str = "xy") -> tuple[Any,
 # -------------------------------------------------------------------------------------------------- choosing
 @answers(np.select)
 def select(condlist: Sequence[Any], choicelist: Sequence[Any], default: Any = 0.0) -> Any:
-    """For each place the choice of the first condition that holds there."""
+    """For each element the choice whose condition is the first to hold there."""
     if len(condlist) != len(choicelist) or not len(condlist):
         raise ShapeError(f"select: received {len(condlist)} conditions and {len(choicelist)} choices, expected as many of each, and one at least.")
     out = default
@@ -273,7 +272,7 @@ def partition(x: Any, kth: Any, axis: int | None = -1) -> Any:
 def unique(
     x: Any, return_index: bool = False, return_inverse: bool = False, return_counts: bool = False, axis: int | None = None, *, equal_nan: bool = True
 ) -> Any:
-    """The different elements (or parts along an axis), ascending; of several equal ones the first is taken, and gets the gradient."""
+    """The distinct elements (or parts along an axis), ascending; among equal ones the first is taken, and gets the gradient."""
     plain: Any = np.unique
     _, index, *rest = plain(data_of(x), True, return_inverse, return_counts, axis, equal_nan=equal_nan)
     out = (take(x, index, axis), *([index] if return_index else []), *rest)
@@ -282,7 +281,7 @@ def unique(
 
 @answers(np.bincount)
 def bincount(x: Any, weights: Any = None, minlength: int = 0) -> Any:
-    """How often each of 0, 1, 2, … stands in x; with weights, the sum of those that stand there."""
+    """How often each of 0, 1, 2, … occurs in x; with weights, the sum of the weights where it occurs."""
     numbers = _reals(x, "bincount", "biu")
     counts = np.bincount(numbers, None if isinstance(weights, Node) else weights, whole(minlength, "bincount", "minlength"))
     if not isinstance(weights, Node):

@@ -69,7 +69,7 @@ def _seed(root: Any, seed: Any) -> Any:
 
 
 def _has_nan(leaves: list[Any]) -> bool:
-    """Whether any leaf ended up with nan. One quick sum of squares; only a suspicious one is looked at closely."""
+    """Whether any leaf ended up with nan. One quick sum of squares tells; only if it is not finite are the leaves looked at one by one."""
     total = 0.0
     for leaf in leaves:
         g = leaf.grad
@@ -97,13 +97,13 @@ def _start(roots: Sequence[Any], seeds: Sequence[Any], order: list[Any], reached
 
 
 @QUIET
-def _tensors_spoil(roots: Sequence[Any], seeds: Sequence[Any], edge: Sequence[Any], leaves: list[Any], before: list[Any]) -> bool:
-    """The quick sweep over a graph of tensors; whether it was not good enough. Squares may overflow, which is nothing to warn of."""
+def _quick_tensors_fail(roots: Sequence[Any], seeds: Sequence[Any], edge: Sequence[Any], leaves: list[Any], before: list[Any]) -> bool:
+    """Run the quick sweep over a graph of tensors; whether the careful one must repeat it. Squares may overflow without a warning."""
     return not sweep_tensors(roots, seeds, edge, leaves, before) or _has_nan(leaves)
 
 
-def _values_spoil(order: list[Any], leaves: list[Any]) -> bool:
-    """The quick sweep over a graph of `Value`s; whether it was not good enough."""
+def _quick_values_fail(order: list[Any], leaves: list[Any]) -> bool:
+    """Run the quick sweep over a graph of `Value`s; whether the careful one must repeat it."""
     sweep_values(order)
     try:
         return _has_nan(leaves)
@@ -134,10 +134,10 @@ def run_pass(
         if LIVE:
             check_unwritten(order)
         if quick:
-            careful = _tensors_spoil(roots, seeds, [] if wrt is None else reached, leaves, before)
+            careful = _quick_tensors_fail(roots, seeds, [] if wrt is None else reached, leaves, before)
         else:
             _start(roots, seeds, order, reached, leaves, before)
-            careful = emit is not None or _values_spoil(order, leaves)
+            careful = emit is not None or _quick_values_fail(order, leaves)
         if careful:
             restore(leaves, before)
             leaves, before = [], []

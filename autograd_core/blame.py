@@ -1,7 +1,7 @@
-"""Whose fault it was: where a sweep fails at an operation of a user's, its rules are asked again, one by one.
+"""Finding the faulty rule: where a sweep fails at an operation of the user's own, its rules are called again, one by one.
 
-Sweeps do not look at what a rule gives; that would cost them time. Where one raises, `blame` says which rule of which operation it
-was, what it gave or raised, and what was expected. `check_op` asks the same questions before anything is computed.
+Sweeps do not inspect what a rule returns; that would cost them time. When one raises, `blame` reports which rule of which operation
+was at fault, what it returned or raised, and what was expected. `check_op` asks the same questions before anything is computed.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ __all__ = ["answers_of", "blame", "complaint", "real"]
 
 
 class _CountError(TypeError):
-    """A rule for all operands at once gave something else than one entry for each."""
+    """A rule for all operands at once gave something other than one entry for each."""
 
 
-_NOT_A_RULES = (StaleDataError, AnomalyError, np.linalg.LinAlgError)
+_NOT_FROM_A_RULE = (StaleDataError, AnomalyError, np.linalg.LinAlgError)
 
 
 def blame(error: Exception, node: Any, m: Algebra, g: Any) -> None:
-    """Raise what a sweep raised at a node again, in words about the rule that is to blame; return where no rule of a user's is."""
-    if not isinstance(node, Node) or node.op is None or built_in(node.op.name) or isinstance(error, _NOT_A_RULES):
+    """Re-raise what a sweep raised at a node as a RuleError that names the faulty rule; return where no rule of the user's is at fault."""
+    if not isinstance(node, Node) or node.op is None or built_in(node.op.name) or isinstance(error, _NOT_FROM_A_RULE):
         return
     for slot, value, answer in answers_of(node, m, g):
         found = complaint(node.op, slot, answer, np.shape(node._value), np.shape(value))
@@ -53,7 +53,7 @@ def answers_of(node: Any, m: Algebra, g: Any) -> Iterator[tuple[int, Any, Any]]:
             try:
                 with np.errstate(all="ignore"):
                     answer = rule(m, *head, *values, **params)
-            except ArithmeticError:            # 1 / 0 of Python's floats, which sweeps do again with NumPy's
+            except ArithmeticError:            # 1 / 0 of Python's floats, which sweeps repeat with NumPy's
                 continue
             except Exception as error:
                 answer = error
@@ -83,7 +83,7 @@ def complaint(op: Op, slot: int, answer: Any, out: tuple[int, ...], operand: tup
 
 
 def real(c: Any, node: Any) -> Any:
-    """A gradient, if its numbers are real."""
+    """The gradient as it is; RuleError if its numbers are complex."""
     if getattr(c, "dtype", None) is not None and c.dtype.kind == "c":
         raise RuleError(f"{node.op.name}: a rule gave complex numbers, expected real ones; a gradient has the dtype of its operand.")
     return c
@@ -108,7 +108,7 @@ def _place(rule: Any) -> str:
 
 
 def _hint(error: Exception) -> str:
-    """What to do about what a rule raised; the end of a sentence."""
+    """What to do about an exception that a rule raised: the end of an error message, or ""."""
     if isinstance(error, AttributeError) and isinstance(error.obj, Algebra):
         from difflib import get_close_matches  # importing the engine does without
 

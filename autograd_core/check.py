@@ -1,4 +1,4 @@
-"""Gradient checks that people can trust: derivatives by rule against derivatives by number.
+"""Gradient checks that people can trust: derivatives by rule against numerical derivatives.
 
 **The numbers.** For each element the derivative of Σ wₖ·fₖ with fixed random weights w (so that no output can hide) is
 found by the complex step where the function takes complex numbers, which is exact to the last places (Squire & Trapp
@@ -9,7 +9,7 @@ error (see `differences`).
 times too large is caught.
 
 **Kinks.** Where the two one-sided derivatives differ, any convention between them is right, and the report says so; so it does at
-jumps, upright tangents and edges of the domain.
+jumps, vertical tangents and edges of the domain.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from .tree import flatten
 __all__ = ["MOST_ORDERS", "CheckReport", "Comparison", "GradientCheckError", "check_grads"]
 
 MOST_ORDERS = 10
-"""Each order costs several times the one before."""
+"""Each order costs several times as much as the one before."""
 ROUNDING = 32.0 * EPS
 """What is left where numbers of size 1 cancel inside a function: the only absolute tolerance, 7e-15."""
 
@@ -53,7 +53,7 @@ def check_grads(
     sample: Annotated[int, 1] | None = None,
     progress: bool | None = None,
 ) -> CheckReport:
-    """Compare the derivatives of f by rule with derivatives by number, up to `order`.
+    """Compare the derivatives of f by rule with numerical derivatives, up to `order`.
 
     Args:
         f: Any function of floats, float64 arrays and nested structures of them; any result.
@@ -87,7 +87,7 @@ def check_grads(
     if unknown or not modes:
         raise OperandError(f"check_grads: received modes={tuple(modes)}, expected 'rev', 'fwd' or both.")
     if order > MOST_ORDERS:
-        raise OperandError(f"check_grads: received order={order}, expected at most {MOST_ORDERS}; each order costs several times the one before.")
+        raise OperandError(f"check_grads: received order={order}, expected at most {MOST_ORDERS}; each order costs several times as much as the one before.")
     if not 0.0 <= rtol < 1.0:
         raise OperandError(f"check_grads: received rtol={rtol!r}, expected a number from 0 to below 1.")
     if not args:
@@ -217,7 +217,7 @@ def _check_repeatable(f: Callable[..., Any], args: list[Any]) -> None:
 
 @dataclass(slots=True)
 class _Direction:
-    """What forward mode is checked along: the slope in a random direction, by rule and by number, and how far apart they may be."""
+    """The random direction that forward mode is checked along: the slope there, by rule and by number, and how far apart they may be."""
 
     tangents: list[Any]
     slope: float = 0.0
@@ -230,7 +230,7 @@ class _Direction:
 def _compared(
     args: list[Any], pulled: tuple[Any, ...], numeric: dict[Place, Estimate], plan: _Plan, what: str
 ) -> tuple[list[Comparison], _Direction]:
-    """The elements by rule and by number; and a direction without those at a kink or without a number."""
+    """The elements by rule and by number; and a random direction that leaves out those at a kink, or without a numerical derivative."""
     comparisons, along = [], _Direction([])
     for i, argument in enumerate(args):
         leaves, build = flatten(argument)
@@ -265,7 +265,7 @@ def _compared(
 def _along_direction(
     f: Callable[..., Any], args: list[Any], along: _Direction, plan: _Plan, *, complex_step: bool, what: str
 ) -> Comparison:
-    """All elements together: the slope along the direction, by number, takes the place of the sum over the sample."""
+    """All elements together: the slope along the direction, computed numerically, takes the place of the sum over the sample."""
     split = [(flatten(argument), flatten(tangent)[0]) for argument, tangent in zip(args, along.tangents, strict=True)]
 
     def at(t: Any) -> Any:
@@ -277,7 +277,7 @@ def _along_direction(
     return Comparison(what, ALL, (), along.analytic, found.value, along.tolerance, found.step, along.note)
 
 
-# --------------------------------------------------------------------------------- derivatives by number
+# ---------------------------------------------------------------------------------- numerical derivatives
 def _numeric_gradient(f: Callable[..., Any], args: list[Any], plan: _Plan, *, complex_step: bool) -> dict[Place, Estimate]:
     """∂f/∂x for the elements of the plan."""
     flat = [flatten(a) for a in args]

@@ -22,16 +22,16 @@ from .tensor import Tensor
 __all__ = ["check_op"]
 
 PARTS = 24
-"""Into how many parts a domain is cut, each to be met by a test."""
+"""The number of parts that a domain is cut into; each is tested."""
 
 
 @checked
 def check_op(op: Op, *, order: Count = 2, seed: Annotated[int, 0] = 0) -> CheckReport:
     """Run every generated test on one operation: both kernels, every rule, broadcasting, dtypes, labels.
 
-    Random operands come from the entry's `domain` (or its `samples`), away from its kinks: of every shape a few, and an array that has an
-    element in each of 24 parts of the domain. Use it as the one line of a test for an operation of your own; what is wrong at few places
-    only, `strategies.operands` and `check_grads` look for.
+    Random operands come from the entry's `domain` (or its `samples`), away from its kinks: a few of every shape, and an array with an
+    element in each of 24 parts of the domain. Use it as the one line of a test for an operation of your own; for errors at a few points
+    only, search with `strategies.operands` and `check_grads`.
 
     Raises:
         GradientCheckError: A rule is wrong or not written with the algebra, or the kernels disagree.
@@ -163,11 +163,11 @@ def _check_array_kernel(op: Op, operands: tuple[Any, ...], params: dict[str, Any
     elsewhere = _run(op, [_in_steps(x) for x in given], params)
     if not np.allclose(result, elsewhere, rtol=1e-9, atol=1e-12, equal_nan=True):
         raise GradientCheckError(
-            f"check_op: the array kernel of {op.name} gives other numbers for operands of the same numbers, every second element of a longer array; "
+            f"check_op: the array kernel of {op.name} gives other numbers for the same operands as every second element of a longer array; "
             "does it look at memory, or draw random numbers?"
         )
     kept = np.array(result)
-    with contextlib.suppress(GradientCheckError):  # in another order the numbers may be no operands of an operation on whole arrays
+    with contextlib.suppress(GradientCheckError):  # an operation on whole arrays may not accept the numbers in another order
         _run(op, [np.flip(x).copy() for x in given], params)
     if not np.array_equal(kept, result, equal_nan=kept.dtype.kind == "f"):
         raise GradientCheckError(
@@ -222,7 +222,7 @@ def _check_rules(op: Op, operands: tuple[Any, ...], params: dict[str, Any], diff
 
 
 def _check_promise(op: Op, operands: tuple[Any, ...], params: dict[str, Any], differentiable: list[int]) -> None:
-    """Where an entry says that its contributions fit, they have the shape and dtype of the operand and are nobody else's memory."""
+    """Where an entry promises that its contributions fit, they have the shape and dtype of the operand, and memory of their own."""
     for dtype in (np.float64, np.float32) if op.fits else ():
         tensors = [Tensor(np.array(x, dtype)) if i in differentiable else x for i, x in enumerate(operands)]
         node = apply(op, tuple(tensors), dict(params))

@@ -1,10 +1,10 @@
-"""Derivatives by number, with an estimate of their error, and what is special about a point: a kink, a jump, an edge.
+"""Numerical derivatives with an estimate of their error, and what is special about a point: a kink, a jump, an edge.
 
 **Central differences**, extrapolated to step 0 (Ridders 1982; Press et al., *Numerical Recipes*, section 5.7), from the best of several
 steps: some are chosen by the size of x, so that a logarithm at 1e-9 is not asked about -1e-3.
 
-**The slopes to both sides** tell what central differences hide. At steps h that shrink by tenths, the difference between the slopes
-shrinks like h where the function is smooth (like 2h for x² at 0), stays where it has a kink, and grows where it jumps.
+**The slopes on both sides** show what central differences hide. As the step h shrinks by tenths, the difference between the slopes
+shrinks like h where the function is smooth (like 2h for x² at 0), stays the same at a kink, and grows at a jump.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Function = Callable[[float], float]
 
 @dataclass(slots=True)
 class Estimate:
-    """A derivative by number: its value, how far it may be off, the step, and what is special here."""
+    """A numerical derivative: its value, how far it may be off, the step, and what is special about the point."""
 
     value: float
     uncertainty: float
@@ -33,7 +33,7 @@ class Estimate:
     right: float = math.nan
 
     def note(self, analytic: float, rtol: float) -> str:
-        """Why a derivative by rule need not agree with a number here; empty where it must."""
+        """Why an analytic derivative need not agree with this one; empty where it must."""
         if self.kind == "kink":
             low, high = sorted((self.left, self.right))
             slack = rtol * max(abs(low), abs(high)) + 1e-5 * (high - low)
@@ -42,7 +42,7 @@ class Estimate:
 
 
 def estimate(f: Function, x: float) -> Estimate:
-    """The derivative of f at x by number.
+    """The derivative of f at x, computed numerically.
 
     >>> estimate(lambda t: t * t, 3.0).kind, round(estimate(lambda t: t * t, 3.0).value, 9)
     ('', 6.0)
@@ -76,7 +76,7 @@ def _noise(h: float, *values: float, floor: float = 0.0) -> float:
 def _floor(f: Function, x: float, size: float) -> float:
     """The noise of a function: its fourth differences at a step too small for anything else to show (Moré & Wild 2011).
 
-    On both sides, and the smaller one counts: a kink or a jump at x is no noise.
+    On both sides, and the smaller one counts: a kink or a jump at x is not noise.
     """
     sides = []
     for sign in (1.0, -1.0):
@@ -135,13 +135,13 @@ def _look_closely(f: Function, x: float, here: float, best: Estimate, floor: flo
 
 
 def _steep(f: Function, x: float, near: _Probe, far: _Probe) -> str:
-    """A slope that grows as the step shrinks: the function jumps, or stands upright."""
+    """A slope that grows as the step shrinks: the function has a jump, or a vertical tangent."""
     across = [abs(f(x + p.h) - f(x - p.h)) for p in (near, far)]
-    return "a jump" if across[0] > 0.5 * across[1] else "an upright tangent"
+    return "a jump" if across[0] > 0.5 * across[1] else "a vertical tangent"
 
 
 def _edge(f: Function, x: float, here: float, probes: list[_Probe], best: Estimate) -> Estimate:
-    """Where the function is a number on one side only: the slope to that side."""
+    """Where the function is finite on one side only: the slope to that side."""
     if math.isfinite(best.value):
         return best
     for side in ("right", "left"):
@@ -149,12 +149,12 @@ def _edge(f: Function, x: float, here: float, probes: list[_Probe], best: Estima
         if len(usable) > 1:
             (h, slope), (_, further) = usable[0], usable[1]
             if abs(slope) > 2.0 * abs(further):
-                return Estimate(math.nan, math.inf, h, "an upright tangent at the edge of the domain")
+                return Estimate(math.nan, math.inf, h, "a vertical tangent at the edge of the domain")
             sign = 1.0 if side == "right" else -1.0
             half = (f(x + 0.5 * sign * h) - here) / (0.5 * sign * h)
             value = 2.0 * half - slope
             return Estimate(value, 2.0 * abs(half - slope) + 8.0 * _noise(h, here), h)
-    return Estimate(math.nan, math.inf, 0.0, "the function is no number on either side")
+    return Estimate(math.nan, math.inf, 0.0, "the function is not a number on either side")
 
 
 def _ridders(f: Function, x: float, h: float, floor: float = 0.0) -> Estimate:

@@ -62,7 +62,7 @@ def _zero_array(shape: tuple[int, ...], kind: str) -> Any:
 
 
 def _relu(x: Any) -> Any:
-    """max(0, x). The maximum of two arrays runs on several elements at a time, that of an array and a number on one."""
+    """max(0, x). NumPy vectorises the maximum of two arrays, but not that of an array and a number."""
     if x.__class__ is ndarray and x.size <= _MANY:
         kind = x.dtype.char
         if kind in "df":
@@ -94,12 +94,12 @@ Op(name="power", dunder="pow", symbol="^", latex="{0}^{{{1}}}", scalar=ieee.powe
       lambda m, out, x, y: m.where((x == 0.0) & (y >= 0.0), 0.0, out * m.log(x))))
 Op(name="mod", dunder="mod", symbol="mod", text="{0} mod {1}", latex=r"{0} \bmod {1}", scalar=quiet(operator.mod, np.mod),
    array=np.mod, domain=(REAL, Interval(0.5, 2.0)), kinks=_whole_quotient,
-   doc="What is left of x after whole multiples of y, with the sign of y; nan for y = 0. The derivative is that between the jumps.",
+   doc="The remainder of x / y, with the sign of y; nan for y = 0. The derivative is that between the jumps.",
    d=(lambda m, out, x, y: 1.0,
       lambda m, out, x, y: -m.floor_divide(x, y)))
 Op(name="fmod", latex=r"\operatorname{{fmod}}\left({0}, {1}\right)", scalar=quiet(math.fmod, np.fmod), array=np.fmod,
    domain=(REAL, Interval(0.5, 2.0)), kinks=_whole_quotient,
-   doc="What is left of x after whole multiples of y, with the sign of x; nan for y = 0. The derivative is that between the jumps.",
+   doc="The remainder of x / y, with the sign of x; nan for y = 0. The derivative is that between the jumps.",
    d=(lambda m, out, x, y: 1.0,
       lambda m, out, x, y: -m.rint((x - out) / y)))     # trunc(x / y), whose quotient may round up to the next integer
 Op(name="floor_divide", dunder="floordiv", symbol="⌊÷⌋", text="⌊{0} / {1}⌋", latex=r"\left\lfloor \frac{{{0}}}{{{1}}} \right\rfloor",
@@ -221,7 +221,7 @@ for _name, _array, _doc in (
     ("floor", np.floor, "The largest integer not above x; its derivative is 0."),
     ("ceil", np.ceil, "The smallest integer not below x; its derivative is 0."),
     ("rint", np.rint, "The nearest integer, halves to even; its derivative is 0."),
-    ("trunc", np.trunc, "x without its fraction; its derivative is 0."),
+    ("trunc", np.trunc, "x without its fractional part; its derivative is 0."),
 ):
     Op(name=_name, selects=True, array=_array, doc=_doc, domain=(Interval(0.1, 0.4),), d=(lambda m, out, x: 0.0,))
 

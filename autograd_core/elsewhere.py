@@ -1,8 +1,24 @@
-"""How names that PyTorch, MyGrad and MXNet have are written here: the ends of the errors for those who know them. Nothing computes."""
+"""How names that PyTorch, MyGrad and MXNet have are written here: the ends of the errors for those who know them. Nothing here computes."""
 
 from __future__ import annotations
 
-__all__ = ["ARGUMENTS", "METHODS", "NAMES"]
+from typing import Any, NoReturn
+
+__all__ = ["ARGUMENTS", "METHODS", "NAMES", "Absent"]
+
+
+class Absent:
+    """A name that a class of another library has: reading it raises an AttributeError that says what is written here."""
+
+    def __init__(self, name: str, written: str) -> None:
+        """The name, and what is written in its place."""
+        self.name, self.written = name, written
+
+    def __get__(self, owner: Any, kind: type) -> NoReturn:
+        """Raise the AttributeError."""
+        text = f"{kind.__name__!r} object has no attribute {self.name!r}; here it is written {self.written}"
+        raise AttributeError(text, name=self.name, obj=kind if owner is None else owner)
+
 
 METHODS = {
     "view": "reshape", "permute": "transpose", "unsqueeze": "x[:, None]", "pow": "x ** y", "mm": "x @ y", "bmm": "x @ y", "mv": "x @ y", "t": "x.T",

@@ -31,11 +31,11 @@ def format_number(x: float) -> str:
     ('−0.5', '3', '0.3989')
     """
     x = float(x)
-    text = f"{x:.4g}" if x != int_or_none(x) else str(int(x))
+    text = f"{x:.4g}" if x != _int_or_none(x) else str(int(x))
     return text.replace("-", "−").replace("inf", "∞")
 
 
-def int_or_none(x: float) -> int | None:
+def _int_or_none(x: float) -> int | None:
     """The integer that a float equals, if it is a small one."""
     return int(x) if abs(x) < 1e6 and x == int(x) else None
 
@@ -274,7 +274,7 @@ def _text(e: Expression, parts: list[tuple[str, int]]) -> tuple[str, int]:
     if isinstance(e.op, str):
         return _relation(e, parts, _COMPARISONS)
     name = e.op.name
-    if name == "power" and isinstance(e.args[1], (int, float)) and int_or_none(e.args[1]) is not None:
+    if name == "power" and isinstance(e.args[1], (int, float)) and _int_or_none(e.args[1]) is not None:
         return _wrap(parts[0], _ATOM) + str(int(e.args[1])).translate(_SUPERSCRIPT), 5
     if name in _INFIX:
         strength, sign = _INFIX[name]

@@ -26,7 +26,7 @@ __all__ = ["pushforward"]
 def pushforward(roots: Sequence[Any], wrt: Sequence[Any], tangents: Sequence[Any], *, graph: bool) -> list[Any]:
     """The tangent of each root when the leaves `wrt` move along `tangents`; None where a root does not depend on them.
 
-    Twice, if need be: with care for strong zeros only where a tangent came out as nan without it.
+    It sweeps twice if need be: with strong zeros only where a tangent came out as nan without them.
     """
     with LOCK:
         order, _ = topological(roots, stop=wrt)
@@ -66,8 +66,8 @@ def _swept(
             _blame(error, node, graph)
             raise
         if check:
-            came = [NODES.data(t) for t in directions if t is not None]
-            check_flow(node, [value for _, value in pairs], came, NODES.data(total), "forward sweep")
+            incoming = [NODES.data(t) for t in directions if t is not None]
+            check_flow(node, [value for _, value in pairs], incoming, NODES.data(total), "forward sweep")
     return [moved.get(id(root)) for root in roots]
 
 

@@ -42,7 +42,7 @@ def gradients(roots: Sequence[Any], seeds: Sequence[Any], wrt: Sequence[Any], *,
 
 
 def with_care_if_need_be(sweep: Callable[[bool, bool], list[Any]]) -> list[Any]:
-    """The results of `sweep(careful, check)`: quickly at first, with care where that gave nan, with checks under `detect_anomaly()`."""
+    """The results of `sweep(careful, check)`: of the quick sweep, or of the careful one where that gave nan; with checks under `detect_anomaly()`."""
     check = anomaly_detected()
     with np.errstate(all="ignore"), unchecked():
         if check:
@@ -75,7 +75,7 @@ def _gradient_graph(roots: Sequence[Any], seeds: Sequence[Any], wrt: Sequence[An
 
 
 def _hand_on(node: Any, g: Any, needed: set[int], total: dict[int, Any], *, careful: bool, check: bool) -> None:
-    """What the incoming gradient becomes, added up in `total` for each operand that is needed."""
+    """Add what the incoming gradient becomes to `total`, for each operand that is needed."""
     op, params, pairs = node.op, node._params or {}, operands(node)
     nodes = [operand if operand is not None else value for operand, value in pairs]
     rules = op.d or op.vjp

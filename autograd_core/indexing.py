@@ -12,7 +12,7 @@ import numpy as np
 from .errors import MissingRuleError, OperandError, ShapeError
 from .node import Node
 from .op import TABLE
-from .operands import data_of, unwrapped
+from .operands import data_of, refuse_mask, unwrapped
 from .registry import NUMPY, answers, axis_of, in_dtype_of, ndim_of, record_op, shape_of, whole, wholes
 from .shaping import atleast_1d, atleast_2d, copy, moveaxis, ravel, reshape
 from .structural import along
@@ -44,7 +44,7 @@ def _index(k: Any) -> Any:
 def take(x: Any, indices: Any, axis: int | None = None) -> Any:
     """The elements at integer indices along an axis."""
     places = unwrapped(indices, "take")
-    if places.dtype.kind == "b" or not places.size:        # truths are counted, where x[True] would choose
+    if places.dtype.kind == "b" or not places.size:        # booleans are the numbers 0 and 1 here; as an index they would select
         places = places.astype(int)
     if axis is None:
         return getitem(ravel(x), (places,))
@@ -234,7 +234,7 @@ def split(x: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
 def where(condition: Any, x: Any, y: Any) -> Any:
     """x where the condition holds, else y; the branch that is not taken contributes exactly 0 to a gradient."""
     held = data_of(condition)
-    return record_op("where", held if isinstance(held, bool) else _truths(held), x, y)
+    return record_op("where", held if isinstance(held, bool) else _as_booleans(held), x, y)
 
 
 def _where(condition: Any, x: Any = np._NoValue, y: Any = np._NoValue) -> Any:
@@ -251,9 +251,8 @@ def _where(condition: Any, x: Any = np._NoValue, y: Any = np._NoValue) -> Any:
 NUMPY[np.where] = _where
 
 
-def _truths(condition: Any) -> Any:
-    if isinstance(condition, np.ma.MaskedArray):
-        raise OperandError("where: received a masked array, whose mask would be lost; fill it first with .filled(value).")
+def _as_booleans(condition: Any) -> Any:
+    refuse_mask(condition, "where")
     array = unwrapped(condition, "where")
     if array.dtype.kind not in "biufO":
         raise OperandError(f"where: received a condition of dtype {array.dtype}, expected booleans.")

@@ -4,8 +4,8 @@ Modes belong to a context (`contextvars`), so one thread or task never switches 
 costs as much as adding two floats; so the hot path asks only whether *anybody* has switched a mode on (`WATCHED` is a
 list, empty in ordinary running), and looks closer only then.
 
-A copy of a context (`contextvars.copy_context`, a task of asyncio) keeps the mode it was made in, also when the block has
-ended. So what the variable holds is an object, and it is watched for until the last context that has it is gone.
+A copy of a context (`contextvars.copy_context`, a task of asyncio) keeps the mode it was made in even after the block has
+ended. So the variable holds an object, which stays in `WATCHED` until the last context that has it is gone.
 """
 
 from __future__ import annotations
@@ -61,9 +61,9 @@ def tracing() -> int:
 
 
 def snapshot() -> Callable[[], None]:
-    """A function that brings the modes back to what they are now.
+    """A function that sets the modes back to what they are now.
 
-    For who catches `KeyboardInterrupt` and goes on: Ctrl-C may come between the end of a block and its `__exit__`.
+    For code that catches `KeyboardInterrupt` and goes on: Ctrl-C may arrive between the end of a block and its `__exit__`.
     """
     held: list[tuple[ContextVar[Any], Any]] = [(variable, variable.get()) for variable in (_recording, _anomaly, _depth)]
 
@@ -77,7 +77,7 @@ def snapshot() -> Callable[[], None]:
 class _Mode:
     """A context manager, and a decorator, that sets a context variable.
 
-    It keeps nothing itself, so one may be entered again, inside itself and by several threads at once.
+    It has no state of its own, so one object may be entered again, inside itself, and by several threads at once.
     """
 
     _variable: ClassVar[ContextVar[_Setting]]
@@ -98,7 +98,7 @@ class _Mode:
 
     def __exit__(self, *_: object) -> None:
         outer = self._variable.get().outer
-        if outer is not None:                  # None where a generator that holds the block is closed in another context
+        if outer is not None:                  # None where the generator that holds the block is closed in another context
             self._variable.set(outer)
 
     def __call__(self, function: F) -> F:
@@ -124,7 +124,7 @@ def _awaited(mode: _Mode, function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _generated(mode: _Mode, function: Callable[..., Any]) -> Callable[..., Any]:
-    """The mode holds while a step runs, and not where the caller has what was yielded."""
+    """The mode holds while a step runs, and not while the caller works on what was yielded."""
 
     def run(*args: Any, **kwargs: Any) -> Any:
         steps = function(*args, **kwargs)
@@ -225,7 +225,7 @@ class detect_anomaly(_Mode):  # noqa: N801
 
 @contextmanager
 def unchecked() -> Iterator[None]:
-    """Where rules run: what they compute on the way to a gradient is not the user's, and may be inf where nothing flows."""
+    """Anomaly checks off while rules run: what they compute on the way to a gradient is internal, and may be inf where nothing flows."""
     token = _anomaly.set(_UNCHECKED)
     try:
         yield
@@ -234,7 +234,7 @@ def unchecked() -> Iterator[None]:
 
 
 class transform:  # noqa: N801
-    """Inside a transform recording is on, and a number must not leave the graph unseen."""
+    """The block in which a transform runs its function: recording is on, and a number must not leave the graph unnoticed."""
 
     __slots__ = ("_depth", "_recorded")
 

@@ -1,6 +1,6 @@
-"""What only moves elements, under NumPy's names: NumPy moves their places, and one index moves the elements.
+"""Functions that only move elements, under NumPy's names: NumPy moves their positions, and one index moves the elements.
 
-`np.insert`, `np.resize`, sliding windows and their kin do not look at numbers. Applied to the places 0, 1, 2, … of the elements, NumPy's own
+`np.insert`, `np.resize`, sliding windows and their kin do not look at numbers. Applied to the positions 0, 1, 2, … of the elements, NumPy's own
 function says which element goes where, and the gradient goes back the same way.
 """
 
@@ -23,7 +23,7 @@ __all__ = ["RUNNING"]
 
 
 def _moved(move: Callable[..., Any], *arrays: Any) -> Any:
-    """The elements of arrays where NumPy's function puts their places; numbers that are constants go with those that are not."""
+    """The elements of arrays, moved to where NumPy's function moves their positions; constants take the dtype of the nodes among them."""
     known = next((x for x in arrays if isinstance(x, Node)), arrays[0])
     arrays = tuple(x if isinstance(x, Node) else in_dtype_of(known, as_numbers(x, "an array", "numbers")) for x in arrays)
     places, start = [], 0
@@ -48,7 +48,7 @@ def sliding_window_view(x: Any, window_shape: Any, axis: Any = None, *, subok: b
 
 @answers(np.resize)
 def resize(x: Any, new_shape: Any) -> Any:
-    """Of another shape, filled with the elements over and over."""
+    """Another shape, filled with the elements again and again."""
     if not np.prod(shape_of(x)):
         raise ShapeError(f"resize: received shape {shape_of(x)}, expected an element at least to fill the new shape with.")
     sides = wholes(new_shape, "resize", "new_shape")
@@ -65,7 +65,7 @@ def insert(x: Any, obj: Any, values: Any, axis: int | None = None) -> Any:
 
 @answers(np.choose)
 def choose(a: Any, choices: Sequence[Any], *, mode: str = "raise") -> Any:
-    """From several arrays, for each place the element of the one whose number stands in a."""
+    """For each element of a, which is the number of an array in `choices`, the element of that array at the same position."""
     numbers = np.asarray(data_of(a))
     if numbers.dtype.kind not in "iub":
         raise OperandError(f"choose: received numbers of dtype {numbers.dtype}, expected integers.")
@@ -97,14 +97,14 @@ def _running(name: str, extremum: np.ufunc) -> Callable[..., Any]:
 RUNNING: dict[Any, Callable[..., Any]] = {
     np.maximum: _running("maximum.accumulate", np.maximum), np.minimum: _running("minimum.accumulate", np.minimum),
 }  # fmt: skip
-"""np.maximum.accumulate and its kin: the largest element so far; of several equal ones the first gets the gradient."""
+"""np.maximum.accumulate and np.minimum.accumulate: the extreme element so far; among equal ones the first gets the gradient."""
 
 
 @answers(np.piecewise)
 def piecewise(x: Any, condlist: Any, funclist: Sequence[Any], *args: Any, **kw: Any) -> Any:
-    """Each function (or number) on the elements for which its condition holds; the last one that holds counts, none gives 0.
+    """Each function (or number) on the elements for which its condition holds: the last condition that holds counts, and 0 stands where none does.
 
-    One function more than there are conditions is for all the other elements.
+    If there is one function more than there are conditions, it is applied to all other elements.
     """
     shape = shape_of(x)
     conditions = np.asarray(data_of(condlist))
@@ -135,7 +135,7 @@ def piecewise(x: Any, condlist: Any, funclist: Sequence[Any], *args: Any, **kw: 
 
 @answers(np.apply_along_axis)
 def apply_along_axis(func1d: Callable[..., Any], axis: int, arr: Any, *args: Any, **kwargs: Any) -> Any:
-    """A function of vectors on every vector along an axis; what it gives takes the place of that axis."""
+    """A function of vectors, applied to every vector along an axis; its result takes the place of that axis."""
     at = axis_of(axis, ndim_of(arr), "apply_along_axis")
     front = moveaxis(arr, at, -1)
     around = shape_of(front)[:-1]

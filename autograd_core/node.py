@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from .elsewhere import METHODS
+from .elsewhere import METHODS, Absent
 from .errors import GraphError, OperandError
 from .modes import tracing
 from .op import Op
@@ -16,23 +16,10 @@ from .walk import LOCK, describe, operands, stale, topological
 __all__ = ["UNREACHED", "Node", "age"]
 
 UNREACHED = float("0.0")
-"""The gradient of a `Value` that no pass has reached: reads as 0.0, and is told from a 0.0 that has flowed by being this object."""
+"""The gradient of a `Value` that no pass has reached. It reads as 0.0; identity (`is`) tells it from a gradient that came out as 0.0."""
 
 age = itertools.count(-1, -1).__next__
-"""When a tensor was made, as a number: the younger, the smaller."""
-
-
-class _Elsewhere:
-    """A name that other libraries have: reading it raises an AttributeError that says how it is written here."""
-
-    def __init__(self, name: str) -> None:
-        """The name, a key of `METHODS`."""
-        self.name = name
-
-    def __get__(self, node: Any, kind: type) -> Any:
-        """Never anything."""
-        text = f"{kind.__name__!r} object has no attribute {self.name!r}; here it is written {METHODS[self.name]}"
-        raise AttributeError(text, name=self.name, obj=kind if node is None else node)
+"""The age of a new tensor, from a counter that runs downwards: the youngest has the smallest number, and is the first that a heap gives."""
 
 
 class Node:
@@ -42,12 +29,12 @@ class Node:
     plain number) and `_x`, `_y` their data. With three or more operands, with parameters, and always in a `Tensor`,
     `_a` is the tuple of operands and `_x` the tuple of their data.
 
-    Whoever makes a node sets every slot that the engine reads: a `__getattr__` with defaults would cost the interpreter its
-    short way to *all* slots, which doubles the time of a pass. Only `_origin` is left unset outside `detect_anomaly()`,
-    and in a leaf the operands.
+    Code that makes a node sets every slot that the engine reads: a `__getattr__` that supplied defaults would switch off the
+    interpreter's fast access to *all* slots, and double the time of a pass. Only `_origin` is left unset outside
+    `detect_anomaly()`, and in a leaf the operands.
 
-    `SCALAR` and `ARRAY` are the two classes, which put themselves here. Each has as `_FRESH` the gradient that a pass starts from, and as
-    `_UNREACHED` that of a leaf which none has reached.
+    `SCALAR` and `ARRAY` are the two subclasses, which register themselves here. In each, `_FRESH` is the gradient that a pass starts
+    from, and `_UNREACHED` that of a leaf which no pass has reached.
     """
 
     __slots__ = ("_a", "_b", "_mark", "_origin", "_params", "_scope", "_value", "_x", "_y", "grad", "label", "op")
@@ -71,7 +58,7 @@ class Node:
     label: str
 
     def __dir__(self) -> list[str]:
-        """What is of use to a reader; kernels of rules and marks of the class are left out."""
+        """The public names, without operations that only rules use, and without names of other libraries."""
         return sorted(set(super().__dir__()) - {"ARRAY", "SCALAR", "gap", "is_array", "strong_mul"} - METHODS.keys())
 
     @property
@@ -112,7 +99,7 @@ class Node:
         raise OperandError("^ is Python's exclusive or, which has no derivative; a power is written x ** y.")
 
     __rxor__ = __ixor__ = __xor__
-    __pandas_priority__ = 10_000               # a column of pandas on the left leaves the operator to us, who say what to do
+    __pandas_priority__ = 10_000               # pandas then leaves the operator to us, and our error says what to do
 
     def __round__(self, ndigits: int | None = None) -> Any:
         """The one number, rounded for reading: out of the graph, as float() is. `np.round` stays in it."""
@@ -152,7 +139,7 @@ class Node:
 
     @property
     def _is_constant(self) -> bool:
-        """Whether this is a plain number of an expression, made a leaf because somebody asked for `parents`."""
+        """Whether this is a plain number or array of an expression, which became a leaf when somebody asked for `parents`."""
         return self.op is None and self._params is not None
 
     @property
@@ -162,7 +149,7 @@ class Node:
 
     @property
     def _is_computed(self) -> bool:
-        """Whether this is what was computed of constants alone, or under `no_grad()`, or taken out of a graph: a leaf that nobody has made.
+        """Whether this leaf is a result and not made by the user: computed from constants alone or under `no_grad()`, or detached.
 
         The argument of a function that is being differentiated is one too, and has `requires_grad`.
         """
@@ -174,8 +161,8 @@ class Node:
         return self.grad is not None and self.grad is not UNREACHED
 
 
-for _name in METHODS:
-    setattr(Node, _name, _Elsewhere(_name))
+for _name, _written in METHODS.items():
+    setattr(Node, _name, Absent(_name, _written))
 
 
 def _constant(x: Any) -> Node:

@@ -69,20 +69,20 @@ def heaviside(x: Any, y: Any) -> Any:
 
 @answers(np.divmod)
 def divmod(x: Any, y: Any) -> tuple[Any, Any]:
-    """(⌊x / y⌋, what is left)."""
+    """(⌊x / y⌋, the remainder)."""
     return record_op("floor_divide", x, y), record_op("mod", x, y)
 
 
 @answers(np.round, np.around)
 def round(x: Any, decimals: int = 0) -> Any:
-    """To a number of decimals; its derivative is 0."""
+    """Rounded to a number of decimals; its derivative is 0."""
     decimals = whole(decimals, "round", "decimals")
     return record_op("rint", x) if decimals == 0 else record_op("rint", x * 10.0**decimals) / 10.0**decimals
 
 
 @answers(np.fix)
 def fix(x: Any) -> Any:
-    """x without its fraction; its derivative is 0."""
+    """x without its fractional part; its derivative is 0."""
     return record_op("trunc", x)
 
 
@@ -149,7 +149,7 @@ SCIPY: dict[str, Callable[..., Any]] = {
 
 # ------------------------------------------------------------------------------------------------ statistics
 def _without_nan(reduction: Any, fill: float, *functions: Any) -> Any:
-    """A reduction for which nan counts as a number that changes nothing."""
+    """A reduction that ignores nan: `fill`, which does not change the result, takes its place."""
 
     def reduce(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
         return reduction(where(np.isnan(data_of(x)), fill, x), axis, keepdims=keepdims)
@@ -174,15 +174,15 @@ def nanmean(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
 
 @answers(np.ptp)
 def ptp(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
-    """The largest less the smallest."""
+    """The largest element minus the smallest."""
     return routines.max(x, axis, keepdims=keepdims) - routines.min(x, axis, keepdims=keepdims)
 
 
 @answers(np.quantile)
 def quantile(x: Any, q: Any, axis: Any = None, *, method: str = "linear", keepdims: bool = False) -> Any:
-    """What a share q of the elements lies below, interpolated linearly between neighbours; several q give a first axis.
+    """The value below which a fraction q of the elements lies, interpolated linearly between neighbours; several q give a first axis.
 
-    By q the derivative is the slope between the neighbours, to the right of an element.
+    With respect to q the derivative is the slope between the neighbours; at an element itself, the slope to its right.
     """
     keepdims = truth(keepdims, "quantile", "keepdims")
     if method != "linear":
@@ -210,7 +210,7 @@ def quantile(x: Any, q: Any, axis: Any = None, *, method: str = "linear", keepdi
 
 @answers(np.percentile)
 def percentile(x: Any, q: Any, axis: Any = None, *, method: str = "linear", keepdims: bool = False) -> Any:
-    """What q per cent of the elements lie below; see quantile."""
+    """The value below which q per cent of the elements lie; see quantile."""
     numbers = as_numbers(q, "percentile", "q")
     moves = isinstance(q, Node)
     return quantile(x, q / 100.0 if moves else numbers.astype(np.float64) / 100.0, axis, method=method, keepdims=keepdims)
@@ -218,7 +218,7 @@ def percentile(x: Any, q: Any, axis: Any = None, *, method: str = "linear", keep
 
 @answers(np.median)
 def median(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
-    """The element in the middle, or the mean of the two; of no elements it is nan, as their mean is."""
+    """The element in the middle, or the mean of the two in the middle; nan for no elements, as their mean is."""
     axis = axes_of(axis, "median")
     axes = range(ndim_of(x)) if axis is None else axis if isinstance(axis, tuple) else (axis,)
     if any(shape_of(x)[axis_of(a, ndim_of(x), "median")] == 0 for a in axes):
@@ -244,7 +244,7 @@ def cov(x: Any, y: Any = None, rowvar: bool = True, bias: bool = False, ddof: in
 
 @answers(np.corrcoef)
 def corrcoef(x: Any, y: Any = None, rowvar: bool = True) -> Any:
-    """The matrix of correlations of variables, covariances over the standard deviations."""
+    """The correlation matrix of variables: covariances divided by the standard deviations."""
     c = cov(x, y, rowvar)
     if ndim_of(c) == 0:
         return c / c
@@ -313,7 +313,7 @@ def trapezoid(y: Any, x: Any = None, dx: float = 1.0, axis: int = -1) -> Any:
 
 @answers(np.interp)
 def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period: float | None = None) -> Any:
-    """The polygon through the points (xp, fp), at x; constant beyond its ends. xp must ascend."""
+    """Piecewise linear interpolation through the points (xp, fp), at x; constant beyond the ends. xp must be increasing."""
     if period is not None:
         raise MissingRuleError("interp: period= has no rule here; reduce x with np.mod first.")
     points, knots = np.asarray(data_of(x)), np.asarray(data_of(xp))
@@ -347,13 +347,13 @@ def polyval(p: Any, x: Any) -> Any:
 
 
 def _windows(x: Any, width: int) -> Any:
-    """Every run of `width` neighbours, a row each."""
+    """Every run of `width` neighbours, one a row."""
     return getitem(x, np.arange(shape_of(x)[0] - width + 1)[:, None] + np.arange(width))
 
 
 @answers(np.convolve)
 def convolve(x: Any, v: Any, mode: str = "full") -> Any:
-    """Σⱼ xₖ₋ⱼ·vⱼ of two vectors: for every overlap ("full"), for as many as the longer has ("same"), for whole overlaps ("valid")."""
+    """Σⱼ xₖ₋ⱼ·vⱼ of two vectors: at every overlap ("full"), as many as the longer vector has elements ("same"), or complete overlaps ("valid")."""
     long, short = (x, v) if shape_of(x) >= shape_of(v) else (v, x)
     if ndim_of(x) != 1 or ndim_of(v) != 1 or not shape_of(short)[0]:
         raise ShapeError(f"convolve: received shapes {shape_of(x)} and {shape_of(v)}, expected two vectors, none of them empty.")

@@ -1,4 +1,4 @@
-"""Operands as they are given: read into floats and arrays, and what is said where they do not fit.
+"""Operands as they are given: reading them into floats and arrays, and the errors for those that do not fit.
 
 Every error names the operation, what it received and what was expected. What NumPy raises inside a kernel is translated here.
 """
@@ -28,15 +28,15 @@ from .node import Node
 from .op import Op
 
 __all__ = [
-    "KERNEL_ERRORS", "OPERANDS", "as_array", "as_float", "compared", "data_of", "floating", "give_way", "missing", "no_operand", "refused", "translated",
-    "unwrapped",
+    "KERNEL_ERRORS", "OPERANDS", "as_array", "as_float", "compared", "data_of", "floating", "give_way", "missing", "no_operand", "refuse_mask", "refused",
+    "translated", "unwrapped",
 ]  # fmt: skip
 
 OPERANDS = (Node, float, int, np.ndarray, np.generic)
-"""What the operators of a node compute with; those of a `Tensor` with lists too."""
+"""What the operators of a node accept; those of a `Tensor` accept lists, too."""
 
 KERNEL_ERRORS = (ValueError, TypeError, IndexError, ArithmeticError, AttributeError)
-"""What NumPy raises at operands that do not fit; `translated` says it in our words."""
+"""What kernels raise for operands that do not fit; `translated` turns it into an error of ours."""
 
 
 # ------------------------------------------------------------------------------------------------- reading
@@ -66,8 +66,8 @@ def unwrapped(x: Any, who: str) -> np.ndarray:
     """Anything array-like as a plain array."""
     try:
         return np.asarray(x)
-    except (ValueError, TypeError) as error:   # a list that is ragged, or of things that are no numbers
-        raise ShapeError(f"{who}: received {x!r:.60}, a ragged list or one of other things than numbers, expected rows of one length.") from error
+    except (ValueError, TypeError) as error:   # a ragged list, or one of things that are not numbers
+        raise ShapeError(f"{who}: received {x!r:.60}, a ragged list, or one of things that are not numbers, expected rows of one length.") from error
 
 
 def floating(dtype: Any, who: str) -> np.dtype[Any]:
@@ -86,10 +86,15 @@ def floating(dtype: Any, who: str) -> np.dtype[Any]:
     return target
 
 
+def refuse_mask(x: Any, who: str) -> None:
+    """Raise OperandError for a masked array: no operation looks at its mask."""
+    if isinstance(x, np.ma.MaskedArray):
+        raise OperandError(f"{who}: received a masked array, whose mask would be lost; fill it first with .filled(value).")
+
+
 def as_array(x: Any, who: str, dtype: Any = None) -> np.ndarray:
     """Data for a tensor: floats keep their dtype, integers and booleans become float64, in native byte order."""
-    if isinstance(x, np.ma.MaskedArray):
-        raise DTypeError(f"{who}: received a masked array, whose mask would be lost; fill it first with .filled(value).")
+    refuse_mask(x, who)
     array = unwrapped(x, who)
     if array.dtype.kind in "biu" and dtype is None:
         return array.astype(np.float64)
@@ -102,7 +107,7 @@ def as_array(x: Any, who: str, dtype: Any = None) -> np.ndarray:
 
 
 def _unreal(x: Any, array: np.ndarray) -> tuple[str, str]:
-    """What there is in place of real numbers, and what to do about it."""
+    """(what was received in place of real numbers, what to do about it)."""
     if not array.ndim and not isinstance(x, np.ndarray):
         return f"{shown(x)} of type {type(x).__name__}", way_out(x)
     if array.dtype.kind != "O":
@@ -160,7 +165,7 @@ def compared(compare: Callable[[Any, Any], Any], x: Any, other: Any) -> Any:
 
 
 def give_way(op: Op, other: Any, swapped: bool) -> Any:
-    """An operator met what is no operand: NotImplemented where that knows the operator itself, else a clear error."""
+    """What an operator returns for something that is not an operand: NotImplemented if its type has the operator; otherwise it raises."""
     dunder = f"__{op.dunder}__" if swapped else f"__r{op.dunder}__"
     if not isinstance(other, (str, bytes, list, tuple, dict, set, Number)) and hasattr(type(other), dunder) and not is_table(other):
         return NotImplemented
@@ -170,14 +175,14 @@ def give_way(op: Op, other: Any, swapped: bool) -> Any:
 def no_operand(op: Op, other: Any) -> OperandError:
     """The error for what an operation cannot compute with."""
     kind = type(other)
-    name = f"{kind.__module__}.{kind.__name__}" if kind.__name__ in ("Tensor", "Value") else kind.__name__     # not ours, whatever it is called
+    name = f"{kind.__module__}.{kind.__name__}" if kind.__name__ in ("Tensor", "Value") else kind.__name__     # of another library, whatever it is called
     received = shown(other) + ("" if is_table(other) else f" of type {name}")
     hint = way_out(other) or ("; np.array makes an array of a list" if isinstance(other, (list, tuple)) else "")
     return OperandError(f"{op.name}: received {received}, expected a number, an array, a Value or a Tensor{hint}.")
 
 
 def _asked_for(who: str, error: FloatingPointError) -> FloatingPointError:
-    """What a program has asked NumPy to raise (`np.seterr(over="raise")`) is raised as NumPy does, and says where."""
+    """The error that the program asked NumPy to raise (`np.seterr(over="raise")`), as NumPy raises it, with the operation named."""
     text = str(error)
     return FloatingPointError(text if "np.seterr" in text else f"{who}: {text}, which np.seterr or np.errstate asks to be raised")
 
@@ -236,7 +241,7 @@ _COMPLEX = frozenset({"angle", "eig", "eigvals", "roots"})
 
 
 def _reason(function: Any, name: str, detail: str) -> str:
-    """Why it has none, where that is no accident."""
+    """Why a function has no rule, where there is a reason that can be told; the end of a clause."""
     if detail.endswith(" out="):
         return " (it writes into an array, as `a += tensor` does; a = a + tensor makes a new one)"
     if detail.endswith(" dtype="):

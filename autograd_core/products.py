@@ -92,7 +92,7 @@ def _linear_weight(m: Any, g: Any, x: Any) -> Any:
 
 def _linear(x: Any, weight: Any, bias: Any) -> Any:
     if x.__class__ is not ndarray or weight.__class__ is not ndarray or weight.ndim != 2:
-        raise ValueError("x @ weight.T is no matrix product")
+        raise ValueError("x @ weight.T is not a matrix product")
     out = x.dot(weight.T) if x.ndim == 2 else np.matmul(x, weight.T)
     if bias.__class__ is float or bias.dtype is not out.dtype:
         return out + bias
@@ -173,7 +173,7 @@ def _per_matrix(m: Any, g: Any) -> Any:
 
 
 def _columns(m: Any, x: Any, b: Any) -> Any:
-    """What a system gave, or its gradient, as columns: where b is one vector, the solutions of a stack of matrices are vectors too."""
+    """The solution of a linear system, or its gradient, as columns: where b is one vector, the solutions of a stack of matrices are vectors too."""
     return m.reshape(x, shape=(*m.shape(x), 1)) if m.ndim(b) == 1 else x
 
 

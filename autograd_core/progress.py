@@ -12,14 +12,14 @@ __all__ = ["bar_of"]
 
 
 def bar_of(progress: bool | None, total: int, *, unit: str, initial: int = 0, delay: float = 0.0) -> Any:
-    """A tqdm bar, or None; after `delay` seconds, so that what is short goes by without one.
+    """A tqdm progress bar, or None.
 
     Args:
-        progress: None where nobody has asked for a bar, or against it.
-        total: How many steps there are, `initial` of which are done.
+        progress: True shows a bar and False none; None shows one where there is somebody to see it.
+        total: The number of steps.
         unit: What a step is called.
-        initial: See `total`.
-        delay: See above.
+        initial: The number of steps that are done already.
+        delay: Seconds before the bar appears, so that short runs go without one.
 
     Raises:
         MissingExtraError: a bar is asked for, and tqdm is not installed.

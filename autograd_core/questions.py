@@ -1,4 +1,4 @@
-"""What is asked of the numbers and answered on the plain data: comparisons, places, shapes. The answers have no derivative, or only 0."""
+"""Queries that are answered on the plain data: comparisons, positions, shapes. The answers have no derivative, or the derivative 0."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Questions:
         return self._value.argmin(self._axis(axis, "argmin", theirs), keepdims=truth(keepdims, "argmin", "keepdims"))
 
     def argsort(self, axis: int | None = -1, kind: Any = None, **theirs: Any) -> Any:
-        """The order that would sort; plain integers. What is equal stays in its order."""
+        """The order that would sort; plain integers. Equal elements keep their order."""
         return self._value.argsort(self._axis(axis, "argsort", theirs), kind=kind or "stable")
 
     def any(self, axis: int | tuple[int, ...] | None = None, *, keepdims: bool = False, **theirs: Any) -> Any:
@@ -59,9 +59,9 @@ class Questions:
     def astype(self, dtype: Any) -> Any:
         """In another floating dtype; the gradient comes back in this one.
 
-        As integers or booleans a plain array, `np.floor(x).astype(int)` for an index: what changes in steps has the derivative 0.
+        A dtype of integers or booleans gives a plain array, as in `np.floor(x).astype(int)` for an index: a step function has the derivative 0.
         """
-        if isinstance(dtype, (str, type, np.dtype)) and _counts(dtype):
+        if isinstance(dtype, (str, type, np.dtype)) and _is_discrete(dtype):
             return self._value.astype(dtype)
         return apply(TABLE["cast"], (self,), {"dtype": floating(dtype, "astype")})
 
@@ -74,8 +74,8 @@ class Questions:
         return tuple(axis_of(a, self._value.ndim, who) for a in axis) if isinstance(axis, tuple) and not theirs else self._axis(axis, who, theirs)
 
 
-def _counts(dtype: Any) -> bool:
-    """Whether this is a dtype of integers or truths."""
+def _is_discrete(dtype: Any) -> bool:
+    """Whether this is a dtype of integers or booleans."""
     try:
         return np.dtype(dtype).kind in "biu"
     except TypeError:

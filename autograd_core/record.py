@@ -19,7 +19,7 @@ from .errors import DTypeError, OperandError
 from .modes import WATCHED, anomaly_detected, recording
 from .node import Node, age
 from .op import APPLY, TABLE, Op
-from .operands import KERNEL_ERRORS, as_float, no_operand, translated, unwrapped
+from .operands import KERNEL_ERRORS, as_float, no_operand, refuse_mask, translated, unwrapped
 
 __all__ = ["apply", "give_method", "joined", "made", "record_tensor", "record_value"]
 
@@ -229,8 +229,7 @@ _PLAIN = frozenset({float, int, bool, np.ndarray})
 
 def _constant(op: Op, x: Any) -> Any:
     """A constant operand as a plain array: a subclass such as np.matrix would multiply in its own way."""
-    if isinstance(x, np.ma.MaskedArray):
-        raise OperandError(f"{op.name}: received a masked array, whose mask would be lost; fill it first with .filled(value).")
+    refuse_mask(x, op.name)
     return unwrapped(x, op.name)
 
 

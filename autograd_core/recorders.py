@@ -1,4 +1,4 @@
-"""The short ways to record an operation on `Tensor`s, one for each number of operands; whatever is out of the ordinary takes `apply`."""
+"""Short ways to record an operation on `Tensor`s, one for each number of operands; anything unusual goes to `apply`."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def unary(op: Op) -> Callable[..., Any]:
 
 
 def binary(op: Op, general: Callable[..., Any] = apply) -> tuple[Callable[..., Any], Callable[..., Any]]:
-    """The method of an operation with two operands, and the reflected one; `general` does what is out of the ordinary."""
+    """The method of an operation with two operands, and the reflected one; `general` handles the unusual cases."""
     tensor, kernel = Node.ARRAY, op.array
 
     def record(operands: tuple[Any, ...], nodes: tuple[Any, ...], x: Any, y: Any) -> Any:
@@ -78,7 +78,7 @@ def binary(op: Op, general: Callable[..., Any] = apply) -> tuple[Callable[..., A
 
 
 def in_place(op: Op) -> Callable[..., Any]:
-    """The operator that assigns, as in `p -= step`: a new node, and under `no_grad()`, where a leaf is meant itself, the leaf written into."""
+    """The in-place operator, as in `p -= step`: it gives a new node, except under `no_grad()`, where it writes into a leaf."""
     return binary(op, _written)[0]
 
 
@@ -106,7 +106,7 @@ def write(leaf: Any, key: Any, value: Any) -> None:
 
 
 def ternary(op: Op) -> Callable[..., Any]:
-    """The function of a structural operation on a tensor or an array, and two tensors: what goes in, a weight and a bias."""
+    """The function of a structural operation on an input (a tensor or an array), a weight and a bias (both tensors)."""
     tensor, kernel = Node.ARRAY, op.array
 
     def function(x: Any, y: Any, z: Any) -> Any:

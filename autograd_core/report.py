@@ -12,16 +12,16 @@ __all__ = ["ALL", "CheckReport", "Comparison", "GradientCheckError"]
 WIDTH = 100
 """What a cell of a notebook shows without folding a line."""
 ALL = -1
-"""The number of the argument where all take part."""
+"""The argument number of a comparison in which all arguments take part."""
 
 
 class GradientCheckError(AutogradError, AssertionError):
-    """A gradient by rule and a gradient by number disagree; the message lists the worst five places."""
+    """A gradient by rule and a numerical gradient disagree; the message lists the worst five places."""
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """One element of one argument, or all of all along a direction (argument −1): the derivative by rule and by number."""
+    """The derivative by rule and by number, with respect to one element of one argument, or along a direction of all elements (argument −1)."""
 
     what: str
     argument: int
@@ -78,7 +78,7 @@ class CheckReport:
 
     @property
     def unused(self) -> list[int]:
-        """The arguments by which every derivative is 0, by rule and by number: perhaps the function does not look at them."""
+        """The arguments with respect to which every derivative is 0, by rule and by number: perhaps the function does not use them."""
         flat: dict[int, bool] = {}
         for c in self.comparisons:
             if c.argument != ALL:

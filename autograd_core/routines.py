@@ -1,4 +1,4 @@
-"""Reductions, and what runs along one axis, under NumPy's names and signatures."""
+"""Reductions, and functions along one axis, under NumPy's names and signatures."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _reduction(name: str, *functions: Any) -> Any:
 
 
 def _options(axis: Any, keepdims: Any, name: str, theirs: dict[str, Any] | None = None) -> dict[str, Any]:
-    """The parameters that are not at their default; `theirs` are names that we do not have."""
+    """The parameters that are not at their default; `theirs` are keyword arguments that we do not have, and raise."""
     if theirs:
         raise unexpected(name, theirs)
     options = {} if axis is None else {"axis": axes_of(axis, name)}
@@ -40,23 +40,23 @@ def _options(axis: Any, keepdims: Any, name: str, theirs: dict[str, Any] | None 
     return options
 
 
-def _choosing(name: str, nothing: float | None, combined: str, *functions: Any) -> Any:
-    """The reduction of that name, of the elements that `where` chooses and of one more, `initial`.
+def _selective(name: str, neutral: float | None, combine: str, *functions: Any) -> Any:
+    """The reduction of that name, over the elements that `where` selects and one more, `initial`.
 
-    What is not chosen is replaced by `nothing`, which changes no result, or where there is none such by `initial`; and that is put to
-    the rest by the operation `combined`.
+    Elements that are not selected are replaced by the `neutral` element of the reduction or, where it has none (max, min), by `initial`.
+    The operation `combine` joins `initial` to the result.
     """
 
     def reduce(x: Any, axis: Any = None, *, keepdims: bool = False, where: Any = True, initial: Any = None, dtype: Any = None, **theirs: Any) -> Any:
         if dtype is not None:
             x = cast(x, dtype, name)
         if where is not True:
-            other = initial if nothing is None else nothing
+            other = initial if neutral is None else neutral
             if other is None:
                 raise OperandError(f"{name}: received where= without initial=, expected both: there is no {name} of nothing.")
             x = record_op("where", _mask(where, x, name), x, in_dtype_of(x, other))
         out = record_op(name, x, **_options(axis, keepdims, name, theirs))
-        return out if initial is None else record_op(combined, out, initial if isinstance(initial, Node) else in_dtype_of(x, initial))
+        return out if initial is None else record_op(combine, out, initial if isinstance(initial, Node) else in_dtype_of(x, initial))
 
     return _declared(name, reduce, functions)
 
@@ -73,7 +73,7 @@ def _mask(where: Any, x: Any, who: str) -> np.ndarray:
 
 
 def _mean(x: Any, axis: Any = None, *, keepdims: bool = False, where: Any = True, dtype: Any = None, **theirs: Any) -> Any:
-    """The mean of the elements that `where` chooses."""
+    """The mean of the elements that `where` selects."""
     if dtype is not None:
         x = cast(x, dtype, "mean")
     if where is True:
@@ -83,12 +83,12 @@ def _mean(x: Any, axis: Any = None, *, keepdims: bool = False, where: Any = True
 
 
 def _count(mask: np.ndarray, x: Any, axis: Any, keepdims: bool, who: str) -> Any:
-    """How many elements are chosen."""
+    """How many elements are selected."""
     return in_dtype_of(x, np.sum(mask, axes_of(axis, who), keepdims=keepdims))
 
 
 def _spread(name: str, *functions: Any) -> Any:
-    """The measure of spread of that name, with the degrees of freedom that are taken off the count."""
+    """The measure of spread of that name ("var" or "std"); `ddof` or `correction` degrees of freedom are subtracted from the count."""
 
     def reduce(
         x: Any, axis: Any = None, *, ddof: float = 0, correction: float | None = None, keepdims: bool = False, where: Any = True, dtype: Any = None,
@@ -107,7 +107,7 @@ def _spread(name: str, *functions: Any) -> Any:
 
 
 def _spread_of_some(name: str, x: Any, axis: Any, ddof: float, keepdims: bool, where: Any) -> Any:
-    """The same of the elements that `where` chooses: others are as far from the mean as if they were it."""
+    """The same over the elements that `where` selects; the deviation of the others from the mean is set to 0."""
     mask = _mask(where, x, name)
     far = record_op("where", mask, x - _mean(x, axis, keepdims=True, where=mask), in_dtype_of(x, 0.0))
     free = np.maximum(_count(mask, x, axis, keepdims, name) - ddof, 0)
@@ -118,15 +118,15 @@ def _spread_of_some(name: str, x: Any, axis: Any, ddof: float, keepdims: bool, w
 
 def _declared(name: str, function: Any, functions: tuple[Any, ...]) -> Any:
     function.__name__ = function.__qualname__ = name
-    chosen = " `where` chooses elements, `dtype` is what is computed in." if "dtype" in function.__kwdefaults__ else ""
+    chosen = " `where` selects elements, `dtype` is that of the computation." if "dtype" in function.__kwdefaults__ else ""
     function.__doc__ = f"{TABLE[name].doc} `axis` is an int, a tuple or None for all, as in NumPy.{chosen}"
     return answers(*functions)(function)
 
 
-sum = _choosing("sum", 0.0, "add", np.sum)
-prod = _choosing("prod", 1.0, "mul", np.prod)
-max = _choosing("max", None, "maximum", np.max, np.amax)
-min = _choosing("min", None, "minimum", np.min, np.amin)
+sum = _selective("sum", 0.0, "add", np.sum)
+prod = _selective("prod", 1.0, "mul", np.prod)
+max = _selective("max", None, "maximum", np.max, np.amax)
+min = _selective("min", None, "minimum", np.min, np.amin)
 mean = _declared("mean", _mean, (np.mean,))
 var = _spread("var", np.var)
 std = _spread("std", np.std)
@@ -135,7 +135,7 @@ logsumexp = _reduction("logsumexp")
 
 @answers(np.average)
 def average(x: Any, axis: Any = None, weights: Any = None, *, keepdims: bool = False) -> Any:
-    """The mean, or Σwx / Σw with weights of the shape of x, or of the axes that are gone over."""
+    """The mean, or Σwx / Σw with weights of the shape of x, or of the axes that are averaged over."""
     if weights is not None and not isinstance(weights, Node):
         weights = as_numbers(weights, "average", "weights")
     if weights is None:
@@ -154,7 +154,7 @@ def average(x: Any, axis: Any = None, weights: Any = None, *, keepdims: bool = F
 
 
 def _line(x: Any, axis: int | None, who: str) -> tuple[Any, int]:
-    """What is run along, and its axis: flattened where `axis` is None, and one element where x is a number."""
+    """(x, the axis to run along): x is flattened where `axis` is None, and has one element where it is a number."""
     if axis is None or (not ndim_of(x) and axis in (0, -1)):
         return ravel(x), 0
     return x, axis_of(axis, ndim_of(x), who)

@@ -26,7 +26,7 @@ class Scope:
     __slots__ = ("record",)
 
     def __init__(self, record: Record) -> None:
-        """From what the call has left."""
+        """From the record that the call has left."""
         self.record = record
 
     def __eq__(self, other: object) -> bool:

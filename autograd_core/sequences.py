@@ -1,4 +1,4 @@
-"""Grids, polynomials, running sums and what leaves nan out, under NumPy's names, composed from entries."""
+"""Grids, polynomials, running sums and statistics that ignore nan, under NumPy's names, composed from entries."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _sum = NUMPY[np.sum]
 # ------------------------------------------------------------------------------------------------ elementwise
 @answers(np.modf)
 def modf(x: Any) -> tuple[Any, Any]:
-    """(what stands after the point, what stands before it)."""
+    """(the fractional part, the integer part)."""
     before = record_op("trunc", x)
     return x - before, before
 
@@ -42,7 +42,7 @@ def ldexp(x: Any, i: Any) -> Any:
 
 @answers(np.unwrap)
 def unwrap(p: Any, discont: float | None = None, axis: int = -1, *, period: float = 2.0 * math.pi) -> Any:
-    """Angles without jumps: multiples of the period are added, which have no derivative."""
+    """Angles without jumps: multiples of the period are added, whose derivative is 0."""
     data = np.asarray(data_of(p))
     axis_of(axis, data.ndim, "unwrap")
     return p + in_dtype_of(p, np.unwrap(data, discont, axis, period=period) - data)
@@ -151,13 +151,13 @@ def nanstd(x: Any, axis: Any = None, *, ddof: float = 0, keepdims: bool = False)
 # ------------------------------------------------------------------------------------- grids and polynomials
 @answers(np.logspace)
 def logspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, base: Any = 10.0, *, axis: int = 0) -> Any:
-    """The base to the power of evenly spaced numbers from start to stop."""
+    """The base raised to evenly spaced exponents from start to stop."""
     return record_op("power", base, linspace(start, stop, num, endpoint, axis=axis))
 
 
 @answers(np.geomspace)
 def geomspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, *, axis: int = 0) -> Any:
-    """Numbers from start to stop with one ratio between neighbours; both of one sign."""
+    """Numbers from start to stop, which have the same sign, with a constant ratio between neighbours."""
     first, last = np.asarray(data_of(start)), np.asarray(data_of(stop))
     if np.any(first * last <= 0.0):
         raise OperandError("geomspace: received ends of different signs or a 0, expected both of one sign.")
@@ -178,7 +178,7 @@ def vander(x: Any, N: int | None = None, increasing: bool = False) -> Any:
 
 @answers(np.polyfit)
 def polyfit(x: Any, y: Any, deg: int, rcond: float | None = None, full: bool = False, w: Any = None, cov: Any = False) -> Any:
-    """The coefficients, the highest power first, of the polynomial of a degree that fits y at x best (least squares, weighted by w²)."""
+    """The coefficients, highest power first, of the polynomial of degree `deg` that fits y at x best (least squares, weighted by w²)."""
     if full or cov:
         raise MissingRuleError("polyfit: full= and cov= have no rule here; np.linalg.lstsq of np.vander(x, deg + 1) gives what they are made of.")
     if whole(deg, "polyfit", "deg") < 0 or ndim_of(x) != 1 or shape_of(y)[:1] != shape_of(x):
@@ -192,6 +192,6 @@ def polyfit(x: Any, y: Any, deg: int, rcond: float | None = None, full: bool = F
         powers = powers * reshape(w, (-1, 1))
         y = y * (reshape(w, (-1,) + (1,) * (ndim_of(y) - 1)))
     sizes = np.sqrt(np.sum(np.square(data_of(powers)), axis=0))
-    scale = in_dtype_of(x, np.where(sizes == 0.0, 1.0, sizes))                # keeps the columns of one size
+    scale = in_dtype_of(x, np.where(sizes == 0.0, 1.0, sizes))                # brings the columns to one size
     found = lstsq(powers / scale, y, len(data_of(x)) * np.finfo(np.float64).eps if rcond is None else rcond)[0]
     return found / reshape(scale, (-1,) + (1,) * (ndim_of(y) - 1))

@@ -22,13 +22,13 @@ __all__: list[str] = []
 def reshape(x: Any, shape: Any, order: str = "C") -> Any:
     """The same elements in another shape; one side may be −1. With order "F" the first axis runs fastest, "A" is the order of the memory."""
     sides = wholes(shape, "reshape", "shape")
-    if not _runs_backwards(x, order, "reshape"):
+    if not _first_axis_fastest(x, order, "reshape"):
         return record_op("reshape", x, shape=sides)
     return record_op("transpose", record_op("reshape", record_op("transpose", x), shape=sides[::-1]))
 
 
-def _runs_backwards(x: Any, order: str, who: str) -> bool:
-    """Whether an order means that the first axis runs fastest."""
+def _first_axis_fastest(x: Any, order: str, who: str) -> bool:
+    """Whether an order, resolved for x, means that the first axis runs fastest (as in Fortran)."""
     if order not in ("C", "F", "A", "K"):
         raise OperandError(f"{who}: received order={order!r:.60}, expected 'C', 'F', 'A' or 'K'.")
     if order in ("C", "F"):

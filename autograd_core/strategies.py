@@ -30,17 +30,17 @@ FAR = 1e3
 
 
 class _Absent:
-    """In the place of hypothesis where it is not installed: whatever is asked of it says what to install."""
+    """Stands in for hypothesis where that is not installed: using it raises an error that says what to install."""
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
-            raise AttributeError(name)         # help() and doctest look everywhere, and a wrapped function has one
+            raise AttributeError(name)         # help(), doctest and functools.wraps look for such names everywhere
         raise MissingExtraError(
             f'autograd_core.strategies needs hypothesis (for {name}); install it with: pip install "autograd-core[test]"'
         )
 
     def composite(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """A strategy that cannot be had."""
+        """A strategy that raises when it is used."""
         return wraps(function)(lambda *_, **__: self.__getattr__(function.__name__))
 
 
@@ -107,7 +107,7 @@ def _digits(domain: Interval) -> int:
 
 
 def _many(rng: np.random.Generator, size: int, domain: Interval, margin: float, known: float) -> np.ndarray:
-    """Random numbers of a domain; where it is nearly all to be avoided, a number that is known to lie in it."""
+    """Random numbers of a domain; `known`, which lies in it, stands where nearly all of the domain is to be avoided and none was found."""
     low = domain.low if math.isfinite(domain.low) else min(domain.high, 0.0) - FAR
     high = domain.high if math.isfinite(domain.high) else max(low, 0.0) + FAR
     numbers = np.full(size, known)
@@ -182,7 +182,7 @@ class Program:
     steps: tuple[tuple[str, tuple[int, ...]], ...]
 
     def __post_init__(self) -> None:
-        """Raise at steps that are none."""
+        """Raise for anything in `steps` that is not a step."""
         for step in self.steps if isinstance(self.steps, (tuple, list)) else (None,):
             if not isinstance(step, tuple) or len(step) != 2 or step[0] not in TABLE or not isinstance(step[1], tuple):
                 raise OperandError(f"Program: received the step {step!r:.60}, expected (the name of an operation, indices of its operands).")

@@ -47,7 +47,7 @@ def along(axis: int, key: Any) -> tuple[Any, ...]:
 
 @lru_cache(maxsize=64)
 def _ones(n: int, dtype: Any) -> np.ndarray | None:
-    """A row of ones to add up n rows with, which starts quicker than the reduction; None where that is no gain."""
+    """A row of ones to add up n rows with, which starts quicker than the reduction; None where that gains nothing."""
     return np.ones(n, dtype) if n <= 4096 and dtype.char in "fd" else None
 
 
@@ -67,7 +67,7 @@ def sum_to(x: Any, *, shape: Shape) -> Any:
     if axes:
         x = x.sum(axis=axes, keepdims=True)
     if lead < 0 or x.shape[lead:] != shape:
-        raise ValueError(f"an array of shape {x.shape} is no broadcast of shape {shape}")
+        raise ValueError(f"an array of shape {x.shape} is not a broadcast of shape {shape}")
     return x.reshape(shape) if lead else x
 
 
@@ -90,7 +90,7 @@ def _spread(m: Any, g: Any, x: Any, axis: Any) -> Any:
 
 
 def _finite(m: Any, out: Any) -> Any:
-    """`out` with 0 for infinities, to subtract without making inf − inf."""
+    """`out` with 0 in place of infinities, so that subtracting it does not give inf − inf."""
     return m.where(abs(out) == math.inf, 0.0, out)
 
 
@@ -196,7 +196,7 @@ def _degrees(m: Any, x: Any, out: Any, ddof: float) -> float:
 
 
 def _mean(x: Any, axis: Any, keepdims: bool) -> Any:
-    """np.mean, without its bookkeeping where there is something to divide by."""
+    """np.mean, without its overhead where there is something to divide by."""
     x = np.asarray(x)
     total: Any = np.add.reduce(x, axis=axis, keepdims=keepdims)  # type: ignore[call-overload]
     if not total.size or not x.size or x.dtype == np.float16:
@@ -253,7 +253,7 @@ def _permutation(order: Any, axis: int) -> tuple[Any, ...]:
 
 
 def _one(axis: Any) -> int:
-    """One axis: an operation has no flattened case, its function flattens first."""
+    """An axis as an integer; flattening, where `axis` is None, is the business of the function around the operation."""
     return operator.index(axis)
 
 

@@ -55,7 +55,7 @@ class Tensor(Node, ArrayMethods, Questions):
     _UNREACHED: ClassVar[None] = None
     is_array: ClassVar[bool] = True
     requires_grad: bool
-    _age: int                                  # of a result; in a leaf that somebody has made, 0 if it was to get gradients, else 1
+    _age: int                                  # when a result was made; of a leaf that the user made, 0 if it was made to get gradients, else 1
 
     def __init__(self, data: Any, *, requires_grad: bool = True, dtype: Any = None, label: str = "") -> None:
         """A leaf. Raises DTypeError for what cannot hold a gradient, ShapeError for a ragged list."""
@@ -90,7 +90,7 @@ class Tensor(Node, ArrayMethods, Questions):
         array = as_array(data_of(data), "Tensor.data")
         if array.shape != self._value.shape:
             raise OperandError(f"Tensor.data: received shape {array.shape}, expected {self._value.shape}; make a new Tensor for another shape.")
-        if self.op is not None:                # the result of an operation no more: `backward` must notice
+        if self.op is not None:                # no longer the result of an operation: `backward` must notice
             self._x = (OVERWRITTEN,) * len(self._x)
         array = array.astype(self._value.dtype, copy=False)
         # `t.data -= step` assigns the array that it has written into: a new view makes that visible to `backward` too.
@@ -153,7 +153,7 @@ class Tensor(Node, ArrayMethods, Questions):
 
         Args:
             gradient: ∂L/∂self of the same shape; may be left out where self has one element.
-            theirs: Nothing; `retain_graph=` and `create_graph=` are answered with what is written here.
+            theirs: Must be empty; for PyTorch's `retain_graph=` and `create_graph=` the error says what is written here.
 
         Raises:
             NotScalarError: several elements and no gradient.
@@ -224,7 +224,7 @@ class Tensor(Node, ArrayMethods, Questions):
         return indexing.getitem(self, key)  # type: ignore[no-any-return]
 
     def __setitem__(self, key: Any, value: Any) -> None:
-        """Under `no_grad()` the elements of a leaf, and of what was computed there; refused where a graph needs the old ones."""
+        """Write elements of a leaf, or of a result of `no_grad()`, under `no_grad()`; refused where a graph needs the old ones."""
         if self.op is not None or recording() or (self.requires_grad and self._is_computed):
             raise ItemAssignmentError(
                 "a Tensor cannot be written into, since the graph needs the old elements; make a new one with where, concatenate or stack, "
@@ -306,7 +306,7 @@ _ROUTINES = [
     "dot", "inner", "outer", "trace", "diagonal", "ravel", "swapaxes", "squeeze", "repeat", "take", "clip", "round",
 ]  # fmt: skip
 for _name in _ROUTINES:
-    setattr(Tensor, _name, next(getattr(room, _name) for room in (routines, linear_algebra, shaping, indexing, numerics) if hasattr(room, _name)))
+    setattr(Tensor, _name, next(getattr(module, _name) for module in (routines, linear_algebra, shaping, indexing, numerics) if hasattr(module, _name)))
 
 
 _RESERVED = (frozenset(dir(Tensor)) | {"where", "weighted_sum"}) - METHODS.keys()

@@ -23,7 +23,7 @@ from .record import joined
 from .tree import flatten
 from .value import Value
 
-__all__ = ["Argnums", "Function", "Trace", "constant", "traced", "whole"]
+__all__ = ["Argnums", "Function", "Trace", "constant", "tensor_of_nodes", "traced"]
 
 Function = Callable[..., Any]
 Argnums = int | Sequence[int]
@@ -33,7 +33,7 @@ class Trace:
     """One run of a function on fresh nodes.
 
     Attributes:
-        nested: Whether the caller works with nodes itself, inside another transform or with arguments that are some.
+        nested: Whether the caller works with nodes itself: inside another transform, or with nodes among the arguments.
         wrt, rebuild: For each argument its leaves as nodes, and what builds its structure around new leaves.
         nodes: All those leaves, one after another.
         out: The result, in which arrays of nodes have become `Tensor`s.
@@ -52,7 +52,7 @@ class Trace:
             self.wrt = [[_fresh(who, leaf, linked) for leaf in leaves] for leaves, _ in split]
             self.rebuild = [build for _, build in split]
             leaves, self.rebuild_out = flatten(rest([build(nodes) for build, nodes in zip(self.rebuild, self.wrt, strict=True)]))
-            self.leaves = [whole(leaf) for leaf in leaves]
+            self.leaves = [tensor_of_nodes(leaf) for leaf in leaves]
         self.out = self.rebuild_out(self.leaves)
         self.nodes = [node for nodes in self.wrt for node in nodes]
 
@@ -109,7 +109,7 @@ def _filled(node: Any, g: Any, graph: bool) -> Any:
     return np.asarray(g, dtype=node._value.dtype) if node.is_array else float(data_of(g))
 
 
-def whole(leaf: Any) -> Any:
+def tensor_of_nodes(leaf: Any) -> Any:
     """An array of nodes, as `np.array([x * y, x + y])` makes one, becomes a `Tensor`; anything else stays what it is."""
     if isinstance(leaf, np.ndarray) and leaf.dtype == object and any(isinstance(item, Node) for item in leaf.flat):
         return joined(leaf)
@@ -124,7 +124,7 @@ def constant(data: Any) -> Any:
 def _fresh(who: str, leaf: Any, linked: bool) -> Any:
     if linked and isinstance(leaf, Node) and leaf.requires_grad:
         return TABLE["identity"](leaf)
-    if isinstance(leaf, Node):                 # a constant, which is differentiated by all the same: that is what was asked
+    if isinstance(leaf, Node):                 # a constant, but to differentiate with respect to it is what was asked
         leaf = leaf._value
     if isinstance(leaf, (bool, np.bool_, str, bytes, complex)) or not isinstance(leaf, (int, float, np.ndarray, np.generic)):
         raise OperandError(

@@ -21,7 +21,7 @@ from .modes import recording, tracing, transform
 from .node import Node
 from .op import TABLE
 from .operands import data_of
-from .trace import Argnums, Function, Trace, constant, traced, whole
+from .trace import Argnums, Function, Trace, constant, tensor_of_nodes, traced
 from .tree import flatten, same_structure
 
 __all__ = ["grad", "hessian", "hvp", "jacobian", "jvp", "value_and_grad", "vjp"]
@@ -32,7 +32,7 @@ def _seed(root: Any) -> Any:
 
 
 class _Aux:
-    """A function that gives a pair, as one that gives the first of it; the second is kept for the caller of the transform."""
+    """Wraps a function that returns a pair: calls give the first part, and the second is kept for the caller of the transform."""
 
     def __init__(self, who: str, f: Function) -> None:
         self.who, self.f, self.kept = who, f, None
@@ -47,7 +47,7 @@ class _Aux:
     def plain(self, trace: Trace) -> Any:
         """What was kept, as the caller gets to see it."""
         leaves, build = flatten(self.kept)
-        return build([trace.plain(whole(leaf)) for leaf in leaves])
+        return build([trace.plain(tensor_of_nodes(leaf)) for leaf in leaves])
 
 
 @checked
@@ -128,8 +128,8 @@ def vjp(f: Function, *primals: Any, has_aux: bool = False) -> tuple[Any, ...]:
     With `has_aux` f gives a pair (result, anything else), and this (result, pull-back, anything else).
 
     Raises:
-        StructureError: the cotangent is not of the structure of the result.
-        ShapeError: a part of it has another shape.
+        StructureError: the structure of the cotangent is not that of the result.
+        ShapeError: the shape of a part of it is not that of the same part of the result.
 
     Example:
         >>> out, pull = vjp(lambda x, y: x * y, 2.0, 3.0)
@@ -165,8 +165,8 @@ def jvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any], *, has_aux
     pair (result, anything else), and this (result, its derivative, anything else).
 
     Raises:
-        StructureError: they are no tuples, or of different structures.
-        ShapeError: a tangent has another shape than its primal.
+        StructureError: they are not tuples, or differ in structure.
+        ShapeError: the shape of a tangent is not that of its primal.
 
     Example:
         >>> jvp(lambda x, y: x * y, (2.0, 3.0), (1.0, 0.0))
@@ -302,6 +302,10 @@ def hvp(f: Function, primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
 
     `primals` and `tangents` are tuples, as in `jvp`; with one primal the product has its structure, with several it is
     a tuple.
+
+    Raises:
+        StructureError: they are not tuples, or differ in structure.
+        ShapeError: the shape of a tangent is not that of its primal.
 
     Example:
         >>> hvp(lambda x: (x**3).sum(), (np.array([1.0, 2.0]),), (np.array([1.0, 0.0]),))

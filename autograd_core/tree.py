@@ -16,8 +16,9 @@ Rebuild = Callable[[Iterator[Any]], Any]
 def flatten(tree: Any) -> tuple[list[Any], Callable[[list[Any]], Any]]:
     """The leaves of a structure from left to right, and a function that builds the same structure around new leaves.
 
-    Lists, tuples, named tuples and dicts are structure, also those of a kind of their own; None is an empty one; anything else is a leaf. The leaves
-    of a dict come by sorted key, so that those of two dicts with the same keys match; what is built has the order of the dict that was taken apart.
+    Lists, tuples, named tuples and dicts are structure, and so are their subclasses; None is an empty structure; anything else is a leaf. The
+    leaves of a dict come in the order of its sorted keys, so that those of two dicts with equal keys correspond; the dict that is rebuilt keeps
+    the order of the original.
 
     >>> leaves, rebuild = flatten({"w": [1.0, 2.0], "b": 3.0})
     >>> leaves, rebuild([10.0, 20.0, 30.0])
@@ -43,7 +44,7 @@ def _flatten(tree: Any, leaves: list[Any]) -> Rebuild:
         except TypeError:                      # keys of several kinds: any order that does not depend on which came first
             keys = sorted(tree, key=lambda key: (type(key).__qualname__, repr(key)))
         entries = [(key, _flatten(tree[key], leaves)) for key in keys]
-        like = dict.fromkeys(tree) if type(tree) is dict else copy.copy(tree)  # an OrderedDict, a defaultdict, …: with all that it is beside its items
+        like = dict.fromkeys(tree) if type(tree) is dict else copy.copy(tree)  # an OrderedDict, a defaultdict, …: with all that it has besides its items
         return lambda new: _filled(copy.copy(like), {key: part(new) for key, part in entries})
     if isinstance(tree, (list, tuple)):
         parts = [_flatten(item, leaves) for item in tree]
@@ -69,7 +70,7 @@ def same_structure(who: str, received: Any, expected: Any) -> tuple[list[Any], l
 
 
 def _shape_of(tree: Any) -> Any:
-    """The structure with a point in the place of every leaf."""
+    """The structure with a dot in place of every leaf."""
     if isinstance(tree, dict):
         return {key: _shape_of(value) for key, value in tree.items()}
     if isinstance(tree, (list, tuple)):

@@ -83,7 +83,7 @@ class Value(Node, ScalarMethods):
     @data.setter
     def data(self, data: Any) -> None:
         number = data if data.__class__ is float else as_float(data, "Value.data")
-        if self.op is not None:                # the result of an operation no more: `backward` must notice
+        if self.op is not None:                # no longer the result of an operation: `backward` must notice
             self._x = (OVERWRITTEN,) * len(self._x) if self._x.__class__ is tuple else OVERWRITTEN
             self._y = None if self._y is None else OVERWRITTEN
         self._value = number
@@ -196,7 +196,7 @@ def _unary(op: Op) -> Callable[..., Any]:
 
 
 def _binary(op: Op, general: Callable[..., Any] = apply) -> tuple[Callable[..., Any], Callable[..., Any]]:
-    """The method of an operation with two operands, and the reflected one; `general` does what is out of the ordinary in the first."""
+    """The method of an operation with two operands, and the reflected one; `general` handles the unusual cases of the first."""
     kernel = getattr(NUMBERS, op.name)
 
     def method(self: Value, other: Any) -> Any:
@@ -260,7 +260,7 @@ def _binary(op: Op, general: Callable[..., Any] = apply) -> tuple[Callable[..., 
 
 
 def _no_update(op: Op, operands: tuple[Any, ...]) -> Any:
-    """The result, a new node as with numbers; a warning where an update of a parameter is meant, as it is written for a `Tensor`."""
+    """The result as a new node, as with numbers; warns where an update in place, as a `Tensor` has it, is probably what was meant."""
     leaf = operands[0]
     if leaf.op is None and leaf._flowed and not recording():
         warned("p -= step makes a new Value, as with numbers, and leaves the parameter as it is, also under no_grad(); p.data -= step updates it.")

@@ -1,4 +1,4 @@
-"""A warning that names the line of the program that called, however deep in here something was noticed."""
+"""Warnings that name the calling line of the user's program, however deep in the package something was noticed."""
 
 from __future__ import annotations
 

@@ -76,7 +76,7 @@ __all__ = [
 if not TYPE_CHECKING:                          # type checkers see mistyped names by themselves
 
     def __getattr__(name: str) -> Any:
-        """Never anything: an error that says what is probably meant, torch's class of a loss or a slip of the pen."""
+        """Raise an AttributeError that says what is probably meant: one of torch's names, or a misspelt one of ours."""
         from .elsewhere import of_a_package
 
         raise of_a_package("nn", name, __all__)

@@ -1,17 +1,17 @@
 """How names that PyTorch and Keras have are written here: the end of the errors for those who know them.
 
-Nothing here computes. `of_a_package` answers for names that a module of Python does not have, `Absent` for methods that a class does not have.
+Nothing here computes. `of_a_package` answers for names that a module of Python does not have, `Answers` for methods that a class does not have.
 """
 
 from __future__ import annotations
 
 from difflib import get_close_matches
 from inspect import getattr_static
-from typing import Any
 
 import autograd_core
+from autograd_core.elsewhere import Absent
 
-__all__ = ["METHODS", "NAMES", "OF_OPTIMIZERS", "OF_SCHEDULES", "Absent", "Answers", "of_a_package", "of_an_initialiser"]
+__all__ = ["METHODS", "NAMES", "OF_OPTIMIZERS", "OF_SCHEDULES", "Answers", "of_a_package", "of_an_initialiser"]
 
 NAMES = {
     "BCELoss": "nn.binary_cross_entropy", "BCEWithLogitsLoss": "nn.binary_cross_entropy_with_logits", "CrossEntropyLoss": "nn.cross_entropy",
@@ -79,21 +79,8 @@ OF_SCHEDULES = {"last_epoch": "epoch", "get_lr": "get_last_lr()", "print_lr": "g
 """Names of schedules → what is written in their place."""
 
 
-class Absent:
-    """A name that a class of another library has: reading it raises an AttributeError that says how it is written here."""
-
-    def __init__(self, name: str, written: str) -> None:
-        """The name, and what is written in its place."""
-        self.name, self.written = name, written
-
-    def __get__(self, owner: Any, kind: type) -> Any:
-        """Never anything."""
-        text = f"{kind.__name__!r} object has no attribute {self.name!r}; here it is written {self.written}"
-        raise AttributeError(text, name=self.name, obj=kind if owner is None else owner)
-
-
 class Answers:
-    """The base of classes whose `Absent` names are set from a table, and stand in no list of what an object has."""
+    """The base of classes with `Absent` names, which are set from a table and do not appear in `dir()`."""
 
     def __dir__(self) -> list[str]:
         """Without the names that are only there to say what is written in their place."""
@@ -106,7 +93,7 @@ class Answers:
 
 
 def of_a_package(package: str, name: str, ours: list[str]) -> AttributeError:
-    """The error for a name that a package does not have: what is written instead, or which of `ours` it is a slip of the pen for."""
+    """The error for a name that a package does not have: what is written instead, or which of `ours` it may be a misspelling of."""
     hint = ""
     if not name.startswith("_"):               # those are what tools ask of every module
         known = {one.lower(): one for one in ours}

@@ -185,7 +185,7 @@ def _with(value: Any, replaced: dict[int, Any]) -> Any:
 if not TYPE_CHECKING:
 
     def __getattr__(name: str) -> Any:
-        """Never anything: an error that says how the functions of torch.nn.functional are written here."""
+        """Raise an AttributeError that says how the functions of torch.nn.functional are written here."""
         import nn
 
         from .elsewhere import of_a_package

@@ -211,7 +211,7 @@ def resolve(init: str | Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
 if not TYPE_CHECKING:
 
     def __getattr__(name: str) -> Any:
-        """Never anything: an error that says how torch's initialisers are written here."""
+        """Raise an AttributeError that says how torch's initialisers are written here."""
         from .elsewhere import of_an_initialiser
 
         raise of_an_initialiser(name, __all__)

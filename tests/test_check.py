@@ -58,9 +58,9 @@ SPECIAL = {
     "a jump": (lambda x: ag.step(x) + x * x, 0.0, "jump"),
     "a jump between equal slopes": (lambda x: np.sign(x), 0.0, "a jump"),
     "a floor": (lambda x: np.floor(x) + x, 1.0, "jump"),
-    "an upright tangent": (lambda x: np.cbrt(x), 0.0, "upright"),
-    "an edge": (lambda x: ag.sqrt(x), 0.0, "upright tangent at the edge"),
-    "an arcsine at its edge": (lambda x: ag.arcsin(x), 1.0, "upright tangent at the edge"),
+    "a vertical tangent": (lambda x: np.cbrt(x), 0.0, "vertical"),
+    "an edge": (lambda x: ag.sqrt(x), 0.0, "vertical tangent at the edge"),
+    "an arcsine at its edge": (lambda x: ag.arcsin(x), 1.0, "vertical tangent at the edge"),
     "nan": (lambda x: ag.log(x), -1.0, "nan here"),
     "infinity": (lambda x: ag.exp(x), 1000.0, "inf here"),
 }

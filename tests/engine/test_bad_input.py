@@ -212,7 +212,7 @@ CASES: dict[str, tuple[Callable[[], Any], type[Exception], list[str]]] = {
         DTypeError,
         ["astype", "complex128", "cannot hold a gradient"],
     ),
-    "masked array": (lambda: Tensor(np.ma.array([1.0], mask=[True])), DTypeError, ["masked", "filled"]),
+    "masked array": (lambda: Tensor(np.ma.array([1.0], mask=[True])), OperandError, ["masked", "filled"]),
     # -------------------------------------------------------------------------- numbers out of tensors
     "float of a vector": (lambda: float(ones(2)), NotScalarError, ["float", "(2,)", "one element", "reduce"]),
     "int of a vector": (lambda: int(ones(2)), NotScalarError, ["(2,)"]),
