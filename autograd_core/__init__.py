@@ -32,7 +32,6 @@ from .functions import __all__ as _functions
 from .modes import detect_anomaly, no_grad
 from .op import TABLE, Interval, Op, freeze, operation
 from .tensor import Tensor, linear
-from .transforms import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
 from .value import Value, weighted_sum
 
 if TYPE_CHECKING:
@@ -41,6 +40,7 @@ if TYPE_CHECKING:
     from .check_entries import check_op
     from .lifting import Program, lift
     from .scope import record_call, record_innermost
+    from .transforms import grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp
     from .viz.draw import draw
     from .viz.explain import explain
 
@@ -87,6 +87,7 @@ _LAZY = {
     "record_call": "scope",
     "record_innermost": "scope",
     "strategies": "strategies",
+    **dict.fromkeys(("grad", "hessian", "hvp", "jacobian", "jvp", "value_and_grad", "vjp"), "transforms"),
 }
 freeze()
 
@@ -94,7 +95,7 @@ freeze()
 if not TYPE_CHECKING:                          # type checkers see the imports above, and mistyped names
 
     def __getattr__(name: str) -> Any:
-        """Rooms that are not needed for computing are opened when they are first asked for."""
+        """Rooms that recording and going backwards can do without are opened when they are first asked for."""
         if name not in _LAZY:
             raise AttributeError(f"module 'autograd_core' has no attribute {name!r}{_instead_of(name)}", name=name)
         module = importlib.import_module(f"{__name__}.{_LAZY[name]}")

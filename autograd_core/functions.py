@@ -5,6 +5,7 @@ Each is made from its entry in the table. What they are is in `functions.pyi`, m
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from inspect import Parameter, Signature
 from typing import Any
@@ -22,18 +23,19 @@ def _function(op: Op) -> Callable[..., Any]:
 
     function.__name__ = function.__qualname__ = op.name
     function.__doc__ = op.doc
-    function.__signature__ = _signature(op)  # type: ignore[attr-defined]
-    return function
-
-
-def _signature(op: Op) -> Signature:
-    """Operands under the names that the rules give them, then parameters with their defaults: (x, /, slope=0.01)."""
     rule: Any = next(rule for rule in op.d if rule is not None)
     names = rule.__code__.co_varnames[2 : 2 + len(op.d)]      # after m and out
     options = getattr(op.array, "__kwdefaults__", None) or {}
+    function.__signature__ = _signature(names, tuple(options.items()))  # type: ignore[attr-defined]
+    return function
+
+
+@functools.cache
+def _signature(names: tuple[str, ...], options: tuple[tuple[str, Any], ...]) -> Signature:
+    """Operands under the names that the rules give them, then parameters with their defaults: (x, /, slope=0.01)."""
     return Signature([
         *(Parameter(name, Parameter.POSITIONAL_ONLY) for name in names),
-        *(Parameter(name, Parameter.POSITIONAL_OR_KEYWORD, default=value) for name, value in options.items()),
+        *(Parameter(name, Parameter.POSITIONAL_OR_KEYWORD, default=value) for name, value in options),
     ])
 
 

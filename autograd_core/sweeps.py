@@ -27,8 +27,8 @@ from .structural import sum_to
 from .walk import EPOCHS, OVERWRITTEN, describe, operands, stale, topological
 
 __all__ = [
-    "CONSTANT", "OTHER", "QUIET", "Step", "accumulate", "as_ieee", "contributions", "partial_of", "sweep_carefully", "sweep_tensors",
-    "sweep_values", "times",
+    "CONSTANT", "OTHER", "QUIET", "Step", "accumulate", "as_ieee", "contributions", "partial_of", "read_rules", "sweep_carefully",
+    "sweep_tensors", "sweep_values", "times",
 ]  # fmt: skip
 
 QUIET = np.errstate(all="ignore")
@@ -60,27 +60,34 @@ class Step(NamedTuple):
 CALL, CONSTANT, OTHER = 0, 1, 2
 
 
+_UNREAD: list[Op] = list(TABLE.values())
+"""Entries whose rules have not been read yet; an unread one is right too, only slower."""
+INSTALLERS.append(_UNREAD.append)
+
+
+def read_rules() -> None:
+    """Read the rules of every new entry once, with symbols: one that is a number, or the other operand, need not be called."""
+    while _UNREAD:
+        _read(_UNREAD.pop())
+
+
 def _read(op: Op) -> None:
-    """Read the rules of an entry once, with symbols: a rule that is a number, or the other operand, need not be called."""
     if op.d and not op.variadic and None not in op.d and not getattr(op.array, "__kwdefaults__", None):
         try:
             partials = [symbolic_partial(op, slot, "out", ("x", "y")[: len(op.d)]) for slot in range(len(op.d))]
         except Exception:
             return                             # whatever is wrong with the rule will show where it is used
         if all(isinstance(p, (int, float)) for p in partials):
-            object.__setattr__(op, "reading", CONSTANT)
             object.__setattr__(op, "constants", tuple(map(float, partials)))
+            object.__setattr__(op, "reading", CONSTANT)
         elif all(isinstance(p, Symbol) for p in partials) and [str(p) for p in partials] == ["y", "x"]:
             object.__setattr__(op, "reading", OTHER)
 
 
-for _op in TABLE.values():
-    _read(_op)
-INSTALLERS.append(_read)
-
-
 def sweep_values(order: list[Any]) -> None:
     """The chain rule over `Value`s, on Python floats, with nothing in the loop that is not needed."""
+    if _UNREAD:
+        read_rules()
     m = NUMBERS
     try:
         for node in reversed(order):
@@ -221,6 +228,8 @@ def sweep_tensors(roots: Sequence[Any], seeds: Sequence[Any], edge: Sequence[Any
     has all of its own. Every leaf that is reached goes into `leaves`, and what its `.grad` was into `before`; a node of
     `edge` counts as a leaf. Quick, and so without care for NumPy's warnings: call it under `QUIET`.
     """
+    if _UNREAD:
+        read_rules()
     m, array, epoch = ARRAYS, ndarray, next(EPOCHS)
     summed: set[int] = set()                   # nodes whose gradient is a buffer of our own, to be added into
     young: list[tuple[int, Any]] = []

@@ -23,7 +23,7 @@ import numpy as np
 from autograd_core.algebra import ARRAYS, NUMBERS
 from autograd_core.errors import LiftError, OperandError
 from autograd_core.op import Op
-from autograd_core.sweeps import CONSTANT, OTHER
+from autograd_core.sweeps import CONSTANT, OTHER, read_rules
 from autograd_core.value import Value
 
 __all__ = ["Tape", "leaves_of", "record", "reference_adjoints"]
@@ -207,6 +207,7 @@ def _local(op: Op, slot: int, out: float, values: tuple[float, ...], options: di
 
 def reference_adjoints(tape: Tape) -> list[float]:
     """The adjoint of every position by the plain chain rule, one number at a time: what a program is checked against."""
+    read_rules()
     all_values = tape.values
     for careful in (False, True):
         adjoint = [0.0] * len(tape)
