@@ -18,7 +18,7 @@ from .expression import Symbol, apply_symbolically
 from .ieee import as_numpy
 from .op import INSTALLERS, TABLE, Op
 
-__all__ = ["ARRAYS", "NODES", "NUMBERS", "SYMBOLS", "Algebra", "symbolic_partial", "symbolic_value"]
+__all__ = ["ARRAYS", "NODES", "NUMBERS", "SYMBOLS", "Algebra", "on_floats", "symbolic_partial", "symbolic_value"]
 
 
 class Algebra:
@@ -60,7 +60,8 @@ class Algebra:
         return make()
 
 
-def _on_floats(op: Op) -> Callable[..., Any]:
+def on_floats(op: Op) -> Callable[..., Any]:
+    """The kernel of an entry on Python floats: its own, also where its name belongs to another entry by now."""
     return op.scalar if op.scalar is not None else partial(as_numpy, op.array)
 
 
@@ -102,7 +103,7 @@ class _Arrays(Algebra):
         return condition.astype(x.dtype) if x.size <= 4096 else condition.view(np.int8)
 
 
-NUMBERS = Algebra("NUMBERS", _on_floats, lambda x: x)
+NUMBERS = Algebra("NUMBERS", on_floats, lambda x: x)
 ARRAYS = _Arrays("ARRAYS", lambda op: op.array, lambda x: x)
 NODES = Algebra("NODES", _on_nodes, lambda x: getattr(x, "_value", x))
 SYMBOLS = _Symbols("SYMBOLS", _on_symbols, lambda x: x)

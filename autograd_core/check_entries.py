@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import numpy as np
 
-from .algebra import ARRAYS, NUMBERS, SYMBOLS, symbolic_partial
+from .algebra import ARRAYS, SYMBOLS, on_floats, symbolic_partial
 from .arguments import Count, checked, shown
 from .blame import answers_of, complaint
 from .check import MOST_ORDERS, CheckReport, GradientCheckError, check_grads
@@ -52,7 +52,7 @@ def check_op(op: Op, *, order: Count = 2, seed: Annotated[int, 0] = 0) -> CheckR
             full = list(operands)
             for i, x in zip(differentiable, chosen, strict=True):
                 full[i] = x
-            return apply(op, tuple(full), dict(params))
+            return apply(op, tuple(full), _fresh(params))
 
         _check_array_kernel(op, operands, params)
         _check_rules(op, operands, params, differentiable)
@@ -89,7 +89,19 @@ def _rules(op: Op, operands: Sequence[Any]) -> Sequence[Any]:
     return (op.d or op.vjp) if not op.variadic else (op.d or op.vjp) * len(operands)
 
 
+def _fresh(params: dict[str, Any]) -> dict[str, Any]:
+    """The parameters of one application: what a kernel may put aside for its rule is a dictionary that no other has seen."""
+    return {name: {} if name == "saved" else option for name, option in params.items()}
+
+
 def _cases(op: Op, rng: Any) -> list[tuple[tuple[Any, ...], dict[str, Any], int]]:
+    """(operands, parameters, the highest order that is checked there); where the kernel can put something aside, once more with that."""
+    cases = _plain_cases(op, rng)
+    saves = "saved" in (getattr(op.array, "__kwdefaults__", None) or {})
+    return [*cases, *((operands, params | {"saved": {}}, up_to) for operands, params, up_to in cases if saves and "saved" not in params)]
+
+
+def _plain_cases(op: Op, rng: Any) -> list[tuple[tuple[Any, ...], dict[str, Any], int]]:
     """(operands, parameters, the highest order that is checked there)."""
     if op.samples is not None:
         return [(operands, params, MOST_ORDERS) for operands, params in op.samples(rng)]
@@ -178,7 +190,7 @@ def _check_array_kernel(op: Op, operands: tuple[Any, ...], params: dict[str, Any
 
 def _run(op: Op, given: list[Any], params: dict[str, Any]) -> Any:
     try:
-        return op.array(*given, **params)
+        return op.array(*given, **_fresh(params))
     except Exception as error:
         shapes = ", ".join(str(np.shape(x)) for x in given)
         all_shapes = ", arrays of any shape, also without axes: np.sin(x), not math.sin(x) or x[0]" if op.elementwise else ""
@@ -200,7 +212,7 @@ def _in_steps(x: Any) -> Any:
 def _check_rules(op: Op, operands: tuple[Any, ...], params: dict[str, Any], differentiable: list[int]) -> None:
     """Rules give real numbers in shapes that fit, and leave alone what they are handed, and what they gave before."""
     tensors = [Tensor(np.array(x)) if i in differentiable else x for i, x in enumerate(operands)]
-    node = apply(op, tuple(tensors), dict(params))
+    node = apply(op, tuple(tensors), _fresh(params))
     handed = {**{f"its operand {i}": x for i, x in enumerate(node._x)}, "its result": node._value, "the incoming gradient": np.ones_like(node._value)}
     before = {what: np.array(x) for what, x in handed.items()}
     given = []
@@ -225,7 +237,7 @@ def _check_promise(op: Op, operands: tuple[Any, ...], params: dict[str, Any], di
     """Where an entry promises that its contributions fit, they have the shape and dtype of the operand, and memory of their own."""
     for dtype in (np.float64, np.float32) if op.fits else ():
         tensors = [Tensor(np.array(x, dtype)) if i in differentiable else x for i, x in enumerate(operands)]
-        node = apply(op, tuple(tensors), dict(params))
+        node = apply(op, tuple(tensors), _fresh(params))
         g = np.ones_like(node._value)
         for slot, operand, _, contribution in contributions(node, g):
             c, expected = np.asarray(contribution), operand._value
@@ -241,8 +253,8 @@ def _check_promise(op: Op, operands: tuple[Any, ...], params: dict[str, Any], di
 def _check_kernels(op: Op, operands: tuple[Any, ...], params: dict[str, Any]) -> None:
     if any(np.ndim(x) for x in operands) or op.scalar is None:
         return
-    scalar = getattr(NUMBERS, op.name)(*operands, **params)
-    array = float(getattr(ARRAYS, op.name)(*map(np.asarray, operands), **params))
+    scalar = on_floats(op)(*operands, **_fresh(params))
+    array = float(op.array(*map(np.asarray, operands), **_fresh(params)))
     if not math.isclose(scalar, array, rel_tol=1e-12, abs_tol=1e-300):
         raise GradientCheckError(f"check_op: the kernels of {op.name} disagree at {operands}: scalar {scalar!r}, array {array!r}.")
 
@@ -251,6 +263,6 @@ def _check_float32(op: Op, operands: tuple[Any, ...], params: dict[str, Any]) ->
     if not any(np.ndim(x) for x in operands):
         return
     single = tuple(np.asarray(x, np.float32) if np.asarray(x).dtype.kind == "f" else x for x in operands)
-    dtype = np.asarray(op.array(*single, **params)).dtype
+    dtype = np.asarray(op.array(*single, **_fresh(params))).dtype
     if dtype != np.float32:
         raise GradientCheckError(f"check_op: the array kernel of {op.name} turns float32 into {dtype}; keep the dtype of its operands.")

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
-from .algebra import NUMBERS
+from .algebra import on_floats
 from .anomaly import check_forward, origin
 from .errors import DTypeError, OperandError
 from .modes import WATCHED, anomaly_detected, recording
@@ -62,7 +62,7 @@ def apply(op: Op, operands: tuple[Any, ...], params: dict[str, Any] | None = Non
     if scalar:
         return record_value(op, operands, params)
     try:
-        return getattr(NUMBERS, op.name)(*map(_plain, operands), **params)
+        return on_floats(op)(*map(_plain, operands), **params)
     except KERNEL_ERRORS as error:
         raise translated(op, operands, params, error) from error
 
@@ -171,7 +171,7 @@ def record_value(op: Op, operands: tuple[Any, ...], params: dict[str, Any]) -> A
         for x in operands
     )
     try:
-        data = getattr(NUMBERS, op.name)(*values, **params)
+        data = on_floats(op)(*values, **params)
     except KERNEL_ERRORS as error:
         raise translated(op, operands, params, error) from error
     out = Node.SCALAR._of(data if data.__class__ is float else float(data))

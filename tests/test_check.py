@@ -235,7 +235,15 @@ def declared(**entry):
     return Op(name="users_own", replace=True, numpy=(len,), **entry)
 
 
+def putting_aside(x, *, saved=None):
+    if saved is not None:
+        saved["kept"] = x, 2.0 * x
+    return x * x
+
+
 GOOD = {
+    "what was put aside, for the operand that the kernel saw": lambda: declared(
+        array=putting_aside, d=(lambda m, out, x, *, saved=None: saved["kept"][1] if saved and saved["kept"][0] is x else 2.0 * x,)),
     "structural, with parameters": lambda: declared(
         array=lambda x, *, axis=0: np.flip(x, axis), vjp=(lambda m, g, out, x, *, axis=0: m.index(g, key=(slice(None),) * axis + (slice(None, None, -1),)),),
         samples=lambda rng: [((rng.normal(size=(2, 3)),), {"axis": axis}) for axis in (0, 1)]),
@@ -253,6 +261,10 @@ GOOD = {
     "by a decorator": lambda: ag.operation(d=lambda m, out, x: 1.0 / m.square(1.0 + m.abs(x)))(softsign),
 }
 BAD = {
+    "what was put aside, whatever is asked": (lambda: declared(
+        array=putting_aside, d=(lambda m, out, x, *, saved=None: saved["kept"][1] if saved else 2.0 * x,)), GradientCheckError, "reverse, then reverse"),
+    "a wrong number put aside": (lambda: declared(
+        array=putting_aside, d=(lambda m, out, x, *, saved=None: 1.01 * saved["kept"][1] if saved and saved["kept"][0] is x else 2.0 * x,)), GradientCheckError, "by rule"),
     "a parameter forgotten in the rule": (lambda: declared(
         array=lambda x, *, k=2.0: np.tanh(k * x), d=(lambda m, out, x, *, k=2.0: 1.0 - out * out,)), GradientCheckError, "by rule"),
     "a parameter forgotten by a pull-back": (lambda: declared(

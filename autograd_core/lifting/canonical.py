@@ -22,6 +22,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from autograd_core.errors import LiftError
 from autograd_core.op import Op
 
@@ -54,8 +56,18 @@ class Application(NamedTuple):
     def key(self) -> tuple[Any, ...]:
         """Applications of equal keys can run as one array operation."""
         if not self.numbers and not self.options:
-            return (self.op.name,)
-        return (self.op.name, self.numbers, tuple(sorted((k, repr(v)) for k, v in self.options.items())))
+            return (self.op,)
+        return (self.op, self.numbers, tuple(sorted((k, _told(v)) for k, v in self.options.items())))
+
+
+def _told(option: Any) -> str:
+    """An option as a text that is that of equal ones alone: an array tells every number, and a thing of any other kind who it is."""
+    if isinstance(option, np.ndarray) and not option.dtype.hasobject:
+        return f"{option.dtype.str} {option.shape} {option.tobytes()!r}"
+    if isinstance(option, tuple):
+        return f"({', '.join(map(_told, option))})"
+    plain = option is None or isinstance(option, (str, bool, int, float, np.generic))
+    return repr(option) if plain else f"{type(option).__name__} {id(option)}"
 
 
 class Survey(NamedTuple):

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from autograd_core.algebra import ARRAYS, NUMBERS, SYMBOLS
+from autograd_core.algebra import ARRAYS, NUMBERS, SYMBOLS, on_floats
 from autograd_core.expression import Expression, Symbol
 from autograd_core.op import Op
 
@@ -211,7 +211,7 @@ def write_array(
 
 def scalar_kernel(op: Op, numbers: tuple[float, ...], options: dict[str, Any]) -> Callable[..., Any]:
     """The entry's kernel on floats, as a function of the operands alone."""
-    kernel: Callable[..., Any] = getattr(NUMBERS, op.name)
+    kernel = on_floats(op)
     if options:
         kernel = functools.partial(kernel, **options)
     if numbers:

@@ -26,9 +26,14 @@ from autograd_core.op import Op
 from autograd_core.sweeps import CONSTANT, OTHER, read_rules
 from autograd_core.value import Value
 
-__all__ = ["Tape", "leaves_of", "record", "reference_adjoints"]
+__all__ = ["Tape", "leaves_of", "options_of", "record", "reference_adjoints"]
 
 _NONE: dict[str, Any] = {}
+
+
+def options_of(node: Any) -> dict[str, Any]:
+    """The parameters of a node; what its kernel has put aside for its rule belongs to the recorded graph alone."""
+    return {name: option for name, option in node._params.items() if name != "saved"} if node._params else _NONE
 
 
 @dataclass(slots=True)
@@ -161,7 +166,7 @@ def record(
             places = tuple(
                 [leaf_place(n, x) if n is None or n.op is None else index[id(n)] for n, x in zip(first, node._x, strict=True)]
             )
-            options.append(node._params or _NONE)
+            options.append(options_of(node))
         else:
             # One or two operands, the usual case, written out: −1 is a leaf to be placed now, None a result to wait for.
             value, second = node._y, node._b

@@ -23,8 +23,9 @@ from autograd_core.walk import operands, walk
 from .lecture import Line
 from .rules import kernel_call
 from .script import Array, Script
+from .tape import options_of
 
-__all__ = ["TensorForward", "given", "into", "options_of", "plain_exponent"]
+__all__ = ["TensorForward", "given", "into", "plain_exponent"]
 
 _SPEAKING, _TAKEN = re.compile(r"[^\W\d]\w{0,30}"), re.compile(r"t\d+|c\d*|loss|nan|inf")
 """Labels that can stand in a line as a name; names that mean something else there."""
@@ -207,11 +208,6 @@ class TensorForward:
 def given(node: Any) -> list[tuple[Any, Any]]:
     """The operands in order: (the node, or None for a constant, also one that somebody has looked at as a leaf; its data when recorded)."""
     return [(None if operand is None or operand._is_constant else operand, value) for operand, value in operands(node)]
-
-
-def options_of(node: Any) -> dict[str, Any]:
-    """The parameters of a node; what its kernel has put aside for its rule belongs to the recorded graph alone."""
-    return {name: option for name, option in (node._params or {}).items() if name != "saved"}
 
 
 def into(out: Array, function: Callable[..., Any], *arguments: Any) -> None:

@@ -23,7 +23,8 @@ from autograd_core.tensor import Tensor
 from .compiled import CALL, Compiled
 from .rules import LocalDerivative, write_array
 from .script import Array, strong_multiply, strong_select
-from .tensor_forward import TensorForward, given, into, options_of, plain_exponent
+from .tape import options_of
+from .tensor_forward import TensorForward, given, into, plain_exponent
 
 __all__ = ["compile_tensors"]
 

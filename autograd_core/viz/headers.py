@@ -77,7 +77,7 @@ def formula_of(op: Op, names: list[str], params: dict[str, Any] | None = None) -
         return f"{words[0]} {symbol} {_bracketed(words[1])}"
     if len(words) == 1 and op.dunder:
         return f"{symbol}{words[0]}"
-    settings = params or {}
+    settings = {key: value for key, value in params.items() if key != "saved"} if params else {}
     if symbol == "[ ]":
         return clean(f"{join_limited(words)}[{setting(settings.get('key', '…'))}]", 36)
     if not symbol.replace(" ", "").isalpha() or op.name == "transpose":

@@ -322,3 +322,46 @@ def test_numpys_function_has_the_rule_of_the_entry_that_was_declared_last(functi
         finally:
             if name == "users_other" or slope == 5.0:
                 op.forget()
+
+
+# --------------------------------------------------------------------------------------- declared again
+def powers(n: float, **entry: Any) -> Op:
+    """x ↦ xⁿ under a name that others have, too."""
+    return Op(name="users_own", array=lambda x: x**n, d=(lambda m, out, x: n * x ** (n - 1.0),), text=f"{{0}} to the {n:g}", **entry)
+
+
+@pytest.mark.parametrize("fate", ["declared again", "forgotten", "forgotten and declared again"])
+@pytest.mark.parametrize("make", [float, np.asarray, Value, Tensor], ids=["float", "array", "Value", "Tensor"])
+def test_an_operation_that_somebody_holds_stays_what_it_is_whoever_has_its_name(make: Callable[[float], Any], fate: str) -> None:
+    """As a model made before a cell of a notebook was run again holds its activation: kernel and rule are those of one entry."""
+    held = powers(3.0)
+    if fate.startswith("forgotten"):
+        held.forget()
+    other = powers(5.0, replace=True) if fate.endswith("again") else None
+    try:
+        for op, n in ((held, 3.0), *([(other, 5.0)] if other is not None else [])):
+            x = make(2.0)
+            y = op(x)
+            assert float(y.data if isinstance(y, (Value, Tensor)) else y) == 2.0**n
+            if isinstance(y, (Value, Tensor)):
+                y.backward()
+                assert float(x.grad) == n * 2.0 ** (n - 1.0)
+                assert f"to the {n:g}" in str(ag.explain(op(x))) and f"to the {n:g}" in ag.draw(op(x)).svg
+        assert grad(grad(held))(2.0) == 12.0 and jvp(held, (2.0,), (1.0,)) == (8.0, 12.0)
+    finally:
+        held.forget()
+        if other is not None:
+            other.forget()
+
+
+def test_pictures_say_nothing_of_what_a_kernel_has_put_aside() -> None:
+    def kernel(x: Any, *, k: float = 1.0, saved: Any = None) -> Any:
+        if saved is not None:
+            saved["twice"] = 2.0 * x
+        return k * x * x
+
+    with declared(array=kernel, d=(lambda m, out, x, *, k=1.0, saved=None: 2.0 * k * x,)) as op:
+        for x in (Value(3.0, label="x"), Tensor([3.0], label="x")):
+            y = op(x, k=2.0, saved={})
+            texts = (str(ag.explain(y)), ag.explain(y).html, ag.draw(y).svg, ag.draw(y).source)
+            assert all("users_own(x, k=2.0)" in text and "saved" not in text for text in texts)

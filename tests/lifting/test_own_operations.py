@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from autograd_core import Op, Value, lift
+from autograd_core import Op, Tensor, Value, lift
 from autograd_core.errors import LiftError
 from autograd_core.lifting import lift_with_origins
 from autograd_core.lifting.choose import WAYS
@@ -25,19 +25,28 @@ ENTRIES: dict[str, tuple[int, dict[str, Any]]] = {
         "array": lambda *x: np.sum(np.stack(np.broadcast_arrays(*(np.square(v) for v in x))), axis=0), "variadic": True,
         "d": (lambda m, out, *x: tuple(2.0 * v for v in x),)}),
     "a step in a formula": (1, {"array": lambda x: np.square(np.maximum(x, 0.0)), "d": (lambda m, out, x: 2.0 * x * m.step(x),)}),
+    "something put aside": (1, {"array": lambda x, *, saved=None: _put_aside(x, saved), "d": (lambda m, out, x, *, saved=None: saved["twice"] if saved else 2.0 * x,)}),
     "a parameter": (1, {"array": lambda x, *, k=3.0: k * x * x, "d": (lambda m, out, x, *, k=3.0: 2.0 * k * x,)}),
 }  # fmt: skip
+OPTIONS: dict[str, Callable[[], dict[str, Any]]] = {"a parameter": lambda: {"k": 2.5}, "something put aside": lambda: {"saved": {}}}
+"""What an entry is applied with: what is put aside, in a dictionary of every application's own."""
 
 
-def loss_of(op: Op, arity: int, w: list[Value], options: dict[str, Any]) -> Value:
+def _put_aside(x: Any, saved: dict[str, Any] | None) -> Any:
+    if saved is not None:
+        saved["twice"] = 2.0 * x
+    return x * x
+
+
+def loss_of(op: Op, arity: int, w: list[Value], options: Callable[[], dict[str, Any]]) -> Value:
     """Σ over neighbours, with numbers and inner nodes among the operands."""
     n, total = len(w), Value(0.0)
     for i in range(n):
         operands = [w[(i + j) % n] * (1.0 + 0.1 * j) for j in range(arity)]
-        total = total + op(*operands, **options) * (0.5 + 0.01 * i)
+        total = total + op(*operands, **options()) * (0.5 + 0.01 * i)
     if arity > 1:
-        total = total + op(w[0], *[0.3] * (arity - 1), **options) + op(*[0.7] * (arity - 1), w[1], **options)
-    return total + op(*[w[0]] * arity, **options)
+        total = total + op(w[0], *[0.3] * (arity - 1), **options()) + op(*[0.7] * (arity - 1), w[1], **options())
+    return total + op(*[w[0]] * arity, **options())
 
 
 @pytest.mark.parametrize("kind", [None, *WAYS])
@@ -46,15 +55,14 @@ def test_every_kind_of_program_has_the_gradients_of_backward(name: str, kind: st
     """Also at other parameters than those that were recorded."""
     arity, entry = ENTRIES[name]
     op = Op(name="users_own", **entry)
-    options = {"k": 2.5} if name == "a parameter" else {}
     try:
         rng = np.random.default_rng(0)
         w = [Value(v) for v in rng.normal(size=12)]
-        program = lift(loss_of(op, arity, w, options), params=w) if kind is None else lift_with_origins(loss_of(op, arity, w, options), params=w, kind=kind)[0]
+        program = lift(loss_of(op, arity, w, OPTIONS.get(name, dict)), params=w) if kind is None else lift_with_origins(loss_of(op, arity, w, OPTIONS.get(name, dict)), params=w, kind=kind)[0]
         for _ in range(2):
             for v in w:
                 v.grad = 0.0
-            loss = loss_of(op, arity, w, options)
+            loss = loss_of(op, arity, w, OPTIONS.get(name, dict))
             loss.backward()
             assert program() == pytest.approx(loss.data, rel=1e-12)
             program.backward()
@@ -86,3 +94,42 @@ def test_a_kind_of_program_that_there_is_not_is_refused() -> None:
     w = Value(1.0)
     with pytest.raises(LiftError, match="kind='fast', expected one of"):
         lift_with_origins(w * w, params=[w], kind="fast")
+
+
+@pytest.mark.parametrize("kind", [None, *WAYS, "tensors"])
+def test_entries_of_one_name_are_told_apart(kind: str | None) -> None:
+    """A graph may hold what was recorded before an operation was declared again, and what was recorded after."""
+    old = Op(name="users_own", array=lambda x: x**3, d=(lambda m, out, x: 3.0 * m.square(x),))
+    new = Op(name="users_own", array=lambda x: x**5, d=(lambda m, out, x: 5.0 * x**4,), replace=True)
+    try:
+        leaves: Any = [Value(v) for v in np.linspace(0.5, 1.5, 9)] if kind != "tensors" else Tensor(np.linspace(0.5, 1.5, 9))
+        loss = sum(old(v) + new(v) for v in leaves) if kind != "tensors" else (old(leaves) + new(leaves)).sum()
+        program = lift(loss, params=leaves) if kind in (None, "tensors") else lift_with_origins(loss, params=leaves, kind=kind)[0]
+        for x in (np.linspace(0.5, 1.5, 9), np.linspace(-1.0, 1.0, 9)):
+            program.theta.data[:] = x
+            assert program() == pytest.approx(np.sum(x**3 + x**5), rel=1e-12)
+            program.backward()
+            np.testing.assert_allclose(program.theta.grad, 3.0 * x**2 + 5.0 * x**4, rtol=1e-12)
+    finally:
+        new.forget()
+
+
+@pytest.mark.parametrize("kind", [None, *WAYS])
+@pytest.mark.parametrize("make", [np.asarray, tuple, lambda row: type("Own", (), {"row": row, "__repr__": lambda self: "Own"})()], ids=["arrays", "tuples", "objects"])
+def test_options_are_one_where_they_are_equal_and_not_where_they_look_alike(make: Callable[[Any], Any], kind: str | None) -> None:
+    """A long array is printed with its middle left out, and an object as its class likes."""
+    def row_of(k: Any) -> Any:
+        return getattr(k, "row", k)
+
+    op = Op(name="users_own", array=lambda x, *, k: x * x * row_of(k)[1000], d=(lambda m, out, x, *, k: 2.0 * x * row_of(k)[1000],))
+    rows = [np.where(np.arange(2001) == 1000, float(i), 0.0) for i in range(9)]
+    try:
+        leaves = [Value(v) for v in np.linspace(0.5, 1.5, 9)]
+        loss = sum(op(v, k=make(row)) for v, row in zip(leaves, rows))
+        program = lift(loss, params=leaves) if kind is None else lift_with_origins(loss, params=leaves, kind=kind)[0]
+        program.theta.data[:] = 2.0
+        program()
+        program.backward()
+        np.testing.assert_allclose(program.theta.grad, 4.0 * np.arange(9.0), rtol=1e-12)
+    finally:
+        op.forget()
