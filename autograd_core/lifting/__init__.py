@@ -1,4 +1,4 @@
-"""Lifting: a recorded graph becomes a short array program (see `verified` and `program`, and each room for its idea)."""
+"""Lifting: a recorded graph becomes a short array program (see `verified` and `program`; each module explains its own idea)."""
 
 from .lecture import Line
 from .program import Program, TensorProgram

@@ -85,10 +85,9 @@ class Survey(NamedTuple):
 class Canonical:
     """The nodes that remain, in topological order, by their positions on the tape.
 
-    `constants` are the positions that hold a plain number and occur as an operand. `replaced[i]` is how many
-    recorded operations node i stands for, `owner` which kept node an
-    absorbed one went into. `input_shape` is that in which the caller
-    listed the inputs, `labels` what parameters and inputs are called.
+    `constants` holds the plain numbers that occur as operands, by position. `replaced[i]` is how many recorded operations node i
+    stands for, and `owner` maps an absorbed node to the kept one that it went into. `input_shape` is the shape in which the caller
+    listed the inputs, and `labels` are the labels of parameters and inputs.
     """
 
     size: int

@@ -21,7 +21,7 @@ __all__ = ["WAYS", "compilations"]
 Compiler = Callable[[Canonical], Compiled]
 
 FEW_LINES, CALLS_PER_LEVEL = 150, 4
-"""Lines of scalar Python below which nothing else is tried; NumPy calls that a level takes at the least."""
+"""Lines of scalar Python below which nothing else is tried; the least number of NumPy calls that a level takes."""
 
 
 WAYS: dict[str, Compiler] = {"matrix": compile_matrices, "level batching": compile_levels, "scalar source": compile_scalars}

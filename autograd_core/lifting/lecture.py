@@ -7,8 +7,9 @@ number, θ for all parameters together.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -56,6 +57,12 @@ class _Writer:
         self.grouping, self.names = grouping, Names(grouping)
         self.told: dict[int, tuple[str, tuple[int, ...], int, list[int]]] = {}  # step (id) → expression, …
         self.operand, self.numbers = self.names.operand, self.names.numbers
+        self._describe: dict[type[Step], Callable[[Any], tuple[str, tuple[int, ...]]]] = {
+            MatrixProduct: self._matrix_product,
+            PairProducts: self._pair_products,
+            RowSums: self._row_sums,
+            Segments: self._segments,
+        }
 
     def scaled(self, text: str, scale: Array) -> str:
         if (scale == 1.0).all():
@@ -66,50 +73,52 @@ class _Writer:
             return self.scaled(text[1:], -scale)
         return f"{self.numbers(scale)} * {_grouped(text)}"
 
-    def describe(self, step: Step) -> tuple[str, tuple[int, ...]]:
-        """Expression and shape of a step on its own."""
-        if isinstance(step, MatrixProduct):
-            batch, rows, columns = step.shape
-            ones, numbers = self.names.column_of_ones(step), self.names.constant(step.right[0]) if batch == 1 else None
-            if numbers is not None and min(numbers.shape) > 1 and np.ptp(numbers):
-                samples = self.names.samples(numbers, ones)
-            if ones is not None:
-                weights, bias = self.factor(np.delete(step.left, ones, 2), "W"), self.operand(step.left[:, :, ones], "b")
-                return f"{weights} @ {samples}ᵀ + {bias}", (rows, columns) if rows > 1 else (columns,)
-            text = f"{self.factor(step.left, 'W')} @ {self.factor(step.right.transpose(0, 2, 1), 'p')}"
-            if step.augmented is not None and step.bias is not None:
-                text += f" + {self.operand(step.bias, 'b')}"
-            return text, (batch, rows, columns) if batch > 1 else (rows, columns) if rows > 1 else (columns,)
-        if isinstance(step, PairProducts):
-            n, k = step.left.shape
-            left, right = self.operand(step.left), self.operand(step.right)
-            if k == 1:
-                shape = max((self.names.shape(index[:, 0]) for index in (step.left, step.right)), key=len)
-                return self.scaled(f"{left}²" if left == right else f"{left} * {right}", step.scale), shape
-            text = f"{left} · {right}" if (step.scale == 1.0).all() else f"({self.numbers(step.scale)} * {left}) · {right}"
-            return (text, ()) if n == 1 else (f"rows({text})", (n,))
-        if isinstance(step, RowSums):
-            name = self.operand(step.index)
-            if step.size == 1:
-                return f"sum({self.scaled(name, step.scale)})", ()
-            turned = step.index.shape == self.names.shapes.get(name, ())[::-1] and self.names.stands_turned(name, step.index)
-            if not (step.scale == step.scale.flat[0]).all():  # the same numbers for all rows
-                return f"{name}{'ᵀ' * turned} @ {self.numbers(step.scale[0])}", (step.size,)
-            return f"{'column' if turned else 'row'}_sums({self.scaled(name, step.scale)})", (step.size,)
-        if isinstance(step, Segments):
-            return f"irregular_sums({len(step.left):,} terms)", (step.size,) if step.size > 1 else ()
-        raise TypeError(step)
+    # -- expression and shape of a step on its own, for each kind of step
+
+    def _matrix_product(self, step: MatrixProduct) -> tuple[str, tuple[int, ...]]:
+        batch, rows, columns = step.shape
+        ones, numbers = self.names.column_of_ones(step), self.names.constant(step.right[0]) if batch == 1 else None
+        if numbers is not None and min(numbers.shape) > 1 and np.ptp(numbers):
+            samples = self.names.samples(numbers, ones)
+        if ones is not None:
+            weights, bias = self.factor(np.delete(step.left, ones, 2), "W"), self.operand(step.left[:, :, ones], "b")
+            return f"{weights} @ {samples}ᵀ + {bias}", (rows, columns) if rows > 1 else (columns,)
+        text = f"{self.factor(step.left, 'W')} @ {self.factor(step.right.transpose(0, 2, 1), 'p')}"
+        if step.augmented is not None and step.bias is not None:
+            text += f" + {self.operand(step.bias, 'b')}"
+        return text, (batch, rows, columns) if batch > 1 else (rows, columns) if rows > 1 else (columns,)
+
+    def _pair_products(self, step: PairProducts) -> tuple[str, tuple[int, ...]]:
+        n, k = step.left.shape
+        left, right = self.operand(step.left), self.operand(step.right)
+        if k == 1:
+            shape = max((self.names.shape(index[:, 0]) for index in (step.left, step.right)), key=len)
+            return self.scaled(f"{left}²" if left == right else f"{left} * {right}", step.scale), shape
+        text = f"{left} · {right}" if (step.scale == 1.0).all() else f"({self.numbers(step.scale)} * {left}) · {right}"
+        return (text, ()) if n == 1 else (f"rows({text})", (n,))
+
+    def _row_sums(self, step: RowSums) -> tuple[str, tuple[int, ...]]:
+        name = self.operand(step.index)
+        if step.size == 1:
+            return f"sum({self.scaled(name, step.scale)})", ()
+        transposed = step.index.shape == self.names.shapes.get(name, ())[::-1] and self.names.is_transposed(name, step.index)
+        if not (step.scale == step.scale.flat[0]).all():  # the same numbers for all rows
+            return f"{name}{'ᵀ' * transposed} @ {self.numbers(step.scale[0])}", (step.size,)
+        return f"{'column' if transposed else 'row'}_sums({self.scaled(name, step.scale)})", (step.size,)
+
+    def _segments(self, step: Segments) -> tuple[str, tuple[int, ...]]:
+        return f"irregular_sums({len(step.left):,} terms)", (step.size,) if step.size > 1 else ()
 
     def factor(self, index: Array, letter: str) -> str:
-        """A factor of a (batched) product: ᵀ where it stands turned; leaves learn there how their matrix stands."""
+        """A factor of a (batched) product, with ᵀ where it is transposed; the first product that a matrix of leaves is in fixes its shape."""
         name, matrix = self.operand(index, letter), index[0]
         if name in self.names.places:
             self.names.matrix(name, matrix)
         cast = self.names.recast(name, matrix.shape) if len(index) == 1 else ""
         if cast:
             return name + cast
-        turned = self.names.stands_turned(name, matrix)
-        return f"{name}ᵀ" if turned and not name.startswith("(") else name
+        transposed = self.names.is_transposed(name, matrix)
+        return f"{name}ᵀ" if transposed and not name.startswith("(") else name
 
     def tell(self, step: Step) -> tuple[str, tuple[int, ...], int, list[int]]:
         """Expression, shape, replaced nodes and positions of a step and the sources it runs in place on."""
@@ -137,7 +146,7 @@ class _Writer:
             application = step.application
             told = called(application.op.name, map(term_of, operands), application.numbers, application.options)
             return told.text, shape, replaced, nodes
-        text, shape = self.describe(step)
+        text, shape = self._describe[type(step)](step)
         return text, shape, replaced, nodes
 
     def lines(self, root: int) -> Iterator[Line]:

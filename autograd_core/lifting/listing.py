@@ -1,6 +1,6 @@
 """The calls of a program, read back: `dH1 = dH1 * (1 - H1²)`.
 
-A compiled program is a list of prebound calls on views and buffers, which nobody could read. This room reads it back into
+A compiled program is a list of prebound calls on views and buffers, which nobody could read. This module reads it back into
 formulas, from the calls themselves, so that what is printed as the backward pass is what runs. Every array is
 looked up by its memory: places in the arena have their name from the lecture (d before it for an adjoint), a buffer stands
 for the expression that was last written into it, so that
@@ -146,7 +146,7 @@ class Listing:
         if place is not None and place[1][0] == 0 and source.ndim == 1 and len(source) == len(self.names.owner):
             name = self.names.operand(index)
             term = Term(place[0] + name)
-            return term.transposed() if index.ndim == 2 and self.names.stands_turned(name, index) else term
+            return term.transposed() if index.ndim == 2 and self.names.is_transposed(name, index) else term
         if place is None and _root(source) not in self._buffers and len(source) == self.names.parameters:
             return Term("θ, in the order of use")
         term = self._array(source)
@@ -185,7 +185,7 @@ class Listing:
             turned = turned or (array.ndim == 2 and array.shape == whole[::-1] != whole)
             return term.transposed() if turned else term
         term = Term(self.names.numbers(array) if array.size else "0", flat=bool(array.size and (array == array.flat[0]).all()))
-        return term.transposed() if self.names.turned_constant(term.text, array) else term
+        return term.transposed() if self.names.constant_is_transposed(term.text, array) else term
 
     def _place(self, prefix: str, places: Array, array: Array) -> Term:
         """The name of places in an arena; a row of ones behind a matrix is named beside it."""
@@ -204,7 +204,7 @@ class Listing:
         spread = array.ndim == 2 and (1 in array.shape or 0 in array.strides)
         if spread and len(self.names.shapes.get(first, ())) == 1:  # a vector, as a row or column or spread over a matrix
             return Term(text, flat=True)
-        turned = self.names.turned(name if name in self.names.constants else first, array)
+        turned = self.names.view_is_transposed(name if name in self.names.constants else first, array)
         return Term(f"{text}ᵀ" if turned else text)
 
     def _write(self, out: Array, term: Term, function: str) -> Iterator[Statement]:

@@ -1,6 +1,6 @@
 """The matrix lifter: tape → canonical form → parts → groups → layout → calls.
 
-This room runs the others in order, and decides whose order the leaves have inside the program: if some step could not read
+This module runs the others in order, and decides in which order the leaves stand inside the program: if some step could not read
 the parameters (or inputs) as a view because the caller listed them in another order, they are laid out by first use and the
 graph is grouped once more.
 """

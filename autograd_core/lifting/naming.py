@@ -21,7 +21,7 @@ __all__ = ["Names", "number_text", "stem"]
 _TRAILING = "0123456789₀₁₂₃₄₅₆₇₈₉[](){},. _:;'"
 _TAKEN = ("loss", "sum", "row_sums", "where", "grad")
 _LONGEST = 12
-"""Names that mean something else in a lecture; characters that a user's label may have to be taken for one."""
+"""Names that already have a meaning in a lecture; the longest label of a user's that serves as a name."""
 
 
 def number_text(x: float) -> str:
@@ -41,7 +41,7 @@ def stem(labels: list[str]) -> str:
 
 
 def _places(index: Array) -> Array:
-    """The places of an index, each once; of one dtype on every machine, since names are found by their bytes."""
+    """The distinct places of an index; of the same dtype on every machine, since names are looked up by their bytes."""
     return np.unique(index).astype(np.int64, copy=False)
 
 
@@ -99,7 +99,7 @@ class Names:
                 self._rename(f"{letter}1", letter)
 
     def column_of_ones(self, step: MatrixProduct) -> int | None:
-        """Where parameters are multiplied by constants that are all 1 (their biases), if one column of many is such and no other."""
+        """The one column, of several, in which parameters are multiplied by constants that are all 1 (so they are biases); None if there is not exactly one."""
         if len(step.left) > 1 or step.left.shape[2] < 2 or len(step.right[0]) < 2 or step.left.max() >= self.parameters:
             return None
         numbers = self.constant(step.right[0])
@@ -113,7 +113,7 @@ class Names:
         return np.array([self.numbers_at[cell] for cell in cells]).reshape(index.shape) if known else None
 
     def samples(self, numbers: Array, ones: int | None = None) -> str:
-        """The name of a matrix of constants, a row a sample; with a column of ones, that of the others: where it is the last, all are `[c 1]`."""
+        """The name of a matrix of constants, one sample a row; the column `ones` is not part of it: if that is the last one, the whole is `[c 1]`."""
         data = numbers if ones is None else np.delete(numbers, ones, 1)
         name = self.numbers(data.T)
         names = {name: data}
@@ -135,7 +135,7 @@ class Names:
             self.columnwise.add(new)
 
     def matrix(self, name: str, index: Array) -> None:
-        """Remember how a matrix of leaves stands, as the lecture writes it."""
+        """Remember the shape of a matrix of leaves as the lecture writes it, and whether it is stored column by column."""
         if name not in self.shapes:
             self.shapes[name] = index.shape
             if min(index.shape) > 1 and index[1, 0] - index[0, 0] < index[0, 1] - index[0, 0]:
@@ -165,7 +165,7 @@ class Names:
         return self.leaves[key]
 
     def leaf_names(self) -> list[str]:
-        """For every parameter and input the array that it is in, the smallest if there are several; "" if it has no name."""
+        """The name of the array that each parameter, then each input, is in: the smallest if there are several; "" if it has none."""
         name_at = np.full(len(self.owner), "", dtype=object)
         for name, places in sorted(self.places.items(), key=lambda item: -len(item[1])):
             name_at[places] = name
@@ -267,10 +267,10 @@ class Names:
         other = len(told) == len(shape) == 2 and shape not in (told, told[::-1]) and int(np.prod(told)) == int(np.prod(shape))
         return f"[as {shape[0]}×{shape[1]}]" if other else ""
 
-    def stands_turned(self, name: str, index: Array) -> bool:
+    def is_transposed(self, name: str, index: Array) -> bool:
         """Whether a matrix of places is the transpose of what the lecture calls by this name."""
         if name in self.constants and index.ndim == 2 and (numbers := self.constant(index)) is not None:
-            return self.turned_constant(name, numbers)
+            return self.constant_is_transposed(name, numbers)
         shape = self.shapes.get(name, ())
         if len(shape) == 2 and shape[0] != shape[1] and index.shape in (shape, shape[::-1]):
             return index.shape != shape
@@ -278,17 +278,17 @@ class Names:
             return False
         return bool((index[1, 0] - index[0, 0] < index[0, 1] - index[0, 0]) != (name in self.columnwise))
 
-    def turned_constant(self, name: str, numbers: Array) -> bool:
+    def constant_is_transposed(self, name: str, numbers: Array) -> bool:
         """Whether a matrix of constants is the transpose of what the lecture calls by this name."""
         told = self.constants.get(name)
         return told is not None and numbers.shape == told.shape[::-1] and not np.array_equal(numbers, told)
 
-    def turned(self, name: str, view: Any) -> bool:
+    def view_is_transposed(self, name: str, view: Any) -> bool:
         """Whether a two-dimensional view shows the transpose of what the lecture calls by this name."""
         shape = self.shapes.get(name, ())
         view = view[0] if view.ndim == 3 else view
         if name in self.constants:
-            return self.turned_constant(name, view)
+            return self.constant_is_transposed(name, view)
         if view.ndim != 2:
             return False
         if len(shape) != 2:
@@ -299,7 +299,7 @@ class Names:
 
 
 def _slice(axis: Array, length: int) -> str:
-    """An index along one axis as a slice; … if it is none."""
+    """An index along one axis as a slice; … if it is not one."""
     start, stop = int(axis[0]), int(axis[-1]) + 1
     if len(axis) == 1:
         return str(start)

@@ -52,36 +52,36 @@ def split(graph: Canonical) -> Parts:
     work = Parts({}, {}, uses)
     levels = work.levels
     for node in graph.kept:
-        if node not in graph.sums:
-            operands = graph.applications[node].operands
-            for p in operands:
-                uses[p] += 1
-            height[node] = 1 + max(height[p] for p in operands)
-            levels.setdefault(height[node], Level()).applications.append(node)
+        for p in graph.operands(node):
+            uses[p] += 1
+        if node in graph.sums:
+            height[node] = 1 + _split_sum(node, graph.sums[node].terms, rank, work)
+            levels.setdefault(height[node], Level()).sums.append(node)
         else:
-            by_class: dict[tuple[int, int], list[Term]] = {}
-            for term in graph.sums[node].terms:
-                k, x, y = term
-                uses[x] += 1
-                if y < 0:
-                    key = (rank[x], -1)
-                else:
-                    uses[y] += 1
-                    key = (rank[x], rank[y])
-                    if key[0] > key[1]:
-                        key, term = (key[1], key[0]), (k, y, x)
-                by_class.setdefault(key, []).append(term)
-            highest = 0
-            for (one, other), terms in by_class.items():
-                above = max(one, other, 1) - 1  # the height of the operands
-                if other >= 0 or len(terms) > 1:
-                    above += 1
-                    levels.setdefault(above, Level()).parts.append((node, terms))
-                else:
-                    k, x, _ = terms[0]
-                    work.direct.setdefault(node, []).append((x, k))
-                highest = max(highest, above)
-            height[node] = highest + 1
-            levels.setdefault(highest + 1, Level()).sums.append(node)
+            height[node] = 1 + max(height[p] for p in graph.applications[node].operands)
+            levels.setdefault(height[node], Level()).applications.append(node)
         rank[node] = height[node] + 1
     return work
+
+
+def _split_sum(node: int, terms: list[Term], rank: list[int], work: Parts) -> int:
+    """Enter the parts of one sum into `work`, terms split by the classes (`rank`) of their factors; the height of the highest part."""
+    by_class: dict[tuple[int, int], list[Term]] = {}
+    for k, x, y in terms:
+        if y < 0:
+            by_class.setdefault((rank[x], -1), []).append((k, x, y))
+        elif rank[x] <= rank[y]:
+            by_class.setdefault((rank[x], rank[y]), []).append((k, x, y))
+        else:
+            by_class.setdefault((rank[y], rank[x]), []).append((k, y, x))
+    highest = 0
+    for (one, other), part in by_class.items():
+        height = max(one, other, 1) - 1        # that of the operands
+        if other >= 0 or len(part) > 1:
+            height += 1
+            work.levels.setdefault(height, Level()).parts.append((node, part))
+        else:
+            k, x, _ = part[0]
+            work.direct.setdefault(node, []).append((x, k))
+        highest = max(highest, height)
+    return highest

@@ -6,7 +6,7 @@ distinct right lists, the m dots realise nA·nB different pairs. Nothing about l
 
 The terms of a dot may stand in any order, and orders may differ from dot to dot, so rows are brought to a common order
 first: by left place, by right place, or by *column*: the connected component of the relation "place a is multiplied by
-place b", which survives any shuffling. Where the whole is no product, the connected components of "left list meets
+place b", which survives any shuffling. Where the whole is not a product, the connected components of "left list meets
 right list" may be: components of equal shape together make a batched product (attention does).
 """
 

@@ -83,7 +83,7 @@ class Program:
 
     @property
     def theta(self) -> Tensor:
-        """The parameters, one tensor for good, which optimisers can hold; numbers that are assigned go into it."""
+        """The parameters: always the same tensor, so that optimisers can hold it; numbers that are assigned are written into it."""
         return self._theta
 
     @theta.setter
@@ -118,6 +118,7 @@ class Program:
         )
 
     def _load(self) -> None:
+        """Take over parameters that were assigned, and run the prelude where the inputs have changed."""
         data = self._theta._value
         if data is not self._store:
             if _same_memory(data, self._store):  # `theta.data -= step` leaves a new view of the same memory
@@ -179,7 +180,7 @@ class Program:
     def statements(self, section: str = "backward") -> list[Statement]:
         """What the calls of the "forward" or "backward" pass compute, read back from the calls themselves.
 
-        Empty for a program that is no array program of matrices.
+        Empty for programs that have no listing: level batching, long scalar source, and graphs of tensors.
         """
         if not isinstance(section, str) or section not in ("forward", "backward"):
             raise LiftError(f"statements: received {section!r}, expected 'forward' or 'backward'.")
@@ -187,7 +188,7 @@ class Program:
         return [] if listing is None else listing.statements(section)
 
     def leaf_names(self) -> list[str]:
-        """For every parameter and then every input the name that it, or the array it is in, has in the lines; or ""."""
+        """The name that each parameter, then each input, or the array that it is in, has in the lines; "" where it has none."""
         listing = self._compiled.listing
         return [""] * (self._store.size + self._inputs.size) if listing is None else listing.leaf_names()
 
@@ -210,7 +211,7 @@ class Program:
 
 
 def _plain(numbers: Any, name: str) -> Array:
-    """The numbers of a batch, or of parameters; inside a transform one that has a gradient is refused, which would be lost."""
+    """The numbers of a batch, or of parameters; inside a transform a differentiable node is refused, whose gradient would be lost."""
     if tracing() and isinstance(numbers, Node) and numbers.requires_grad:
         raise LiftError(
             f"program.{name}: received a differentiable {type(numbers).__name__} inside a transform, expected plain numbers: a program gives no "
@@ -252,7 +253,7 @@ class TensorProgram(Program):
 
     @property
     def outputs(self) -> Any:
-        """The array of the one output that was asked for, or a list where several were; written anew by every call, and not by you."""
+        """The array of the one output that was asked for, or a list of arrays where several were; rewritten by every call, and read-only."""
         return self._results[0] if len(self._results) == 1 else self._results
 
     @property
@@ -273,7 +274,7 @@ class TensorProgram(Program):
             array[...] = new
 
     def leaf_names(self) -> list[str]:
-        """For every parameter and then every input the name that it has in the lines."""
+        """The name that each parameter, then each input, has in the lines."""
         return list(self._compiled.details["leaves"])
 
     def write_back(self) -> None:

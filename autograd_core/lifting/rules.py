@@ -117,7 +117,7 @@ class _ArrayWriter:
             return float(e)
         if not e.args:
             return self.symbols[str(e.op)]
-        if id(e) not in self.known and _is_mask(e):  # the bytes 1 and 0 of a truth value: no array of floats is written
+        if id(e) not in self.known and _is_mask(e):  # the bytes 1 and 0 of booleans serve as they are: no array of floats is written
             self.known[id(e)] = self.truth(e.args[0]).view(np.int8)
         if id(e) not in self.known:
             if out is None:
@@ -129,7 +129,7 @@ class _ArrayWriter:
         return self.known[id(e)]
 
     def truth(self, condition: Any) -> Array:
-        """A condition as an array of truth values; a number counts as true unless it is 0."""
+        """A condition as an array of booleans; a number counts as true unless it is 0."""
         value: Array = self.value(condition)
         if value.dtype != np.bool_:
             self.slot += 1
@@ -194,7 +194,7 @@ def kernel_call(
 def write_array(
     script: Script, rule: LocalDerivative, out: Array, operands: Sequence[Array], into: Array, slot: int
 ) -> Any:
-    """Append what computes a partial derivative; gives the array that then holds it, or a number.
+    """Append the calls that compute a partial derivative; returns the array that will hold it, or a number.
 
     `into` may serve for the result; scratch buffers from `slot` upwards serve in between.
     """

@@ -146,11 +146,11 @@ def _groups(graph: Canonical, *, coarse: bool) -> dict[str, tuple[str, list[int]
     The operands of an expression are called by their groups; coarsely, any result is v.
     """
     called = dict.fromkeys(range(graph.parameters), "p") | dict.fromkeys(range(graph.parameters, graph.live), "x")
-    name_of: dict[str, str] = {}
+    name_of: dict[str | None, str] = {}
     groups: dict[str, tuple[str, list[int]]] = {}
     for node in graph.kept:
         text = _sum_text(graph.sums[node], called, coarse=coarse) if node in graph.sums else _application_text(graph, node, called)
-        key = text if node != graph.root else "the root stands alone"
+        key = text if node != graph.root else None  # the root is a group of its own
         name = name_of.setdefault(key, "loss" if node == graph.root else f"v{len(name_of) + 1}")
         groups.setdefault(name, (text, []))[1].append(node)
         called[node] = "v" if coarse else name

@@ -1,7 +1,7 @@
 """A script: prebound NumPy calls in a straight line.
 
 A lifted program is a fixed list of calls on fixed arrays, so everything that can be decided beforehand is: which
-function, which arrays, which buffer takes the result. At 20 µs a training step even a loop over that list is felt
+function, which arrays, which buffer takes the result. At 20 µs a training step even a loop over that list is noticeable
 (about 50 ns a call for unpacking arguments), so the list is written out as Python source, `f3(a1, a2, a7)` a line, and
 compiled once. The source is made of names that this module invents and of numbers; nothing a user wrote (labels,
 operation names, strings) ever enters it.

@@ -9,7 +9,7 @@ from typing import NamedTuple, Protocol
 __all__ = ["Cost", "Readable", "Statement", "format_statements", "joined", "outside"]
 
 _JOINED = 60
-"""How long an expression may be that another one goes on with."""
+"""The longest expression that the next statement is joined to."""
 
 _RECIPROCAL = re.compile(r"1 / \w+")
 
@@ -56,7 +56,7 @@ def format_statements(statements: list[Statement]) -> list[str]:
 
 
 def joined(statements: list[Statement]) -> list[Statement]:
-    """Statements that go on with what the one before wrote, as one: dH = Wᵀ @ dv, then dH = dH * (1 - H²)."""
+    """Statements that continue with what the one before wrote, joined into one: dH = Wᵀ @ dv, then dH = dH * (1 - H²)."""
     found: list[Statement] = []
     for statement in statements:
         before = found[-1] if found else statement

@@ -36,7 +36,7 @@ class Step:
         raise NotImplementedError
 
     def views(self) -> Iterator[Array]:
-        """The index arrays that one would like to be affine."""
+        """The index arrays that had better be affine, so that the step reads views."""
         yield from self.operands()
 
 

@@ -191,7 +191,7 @@ class TensorForward:
             self.names[id(node)] = told        # a view of something, which has no line of its own
 
     def name_of(self, given: Any) -> str:
-        """What a result, a leaf or the array of a constant is called in the lecture: no two by the same name."""
+        """The name of a result, a leaf or the array of a constant in the lecture; no two have the same."""
         if id(given) not in self.names:
             label = str(getattr(given, "label", "")).rsplit(".", 1)[-1]
             spoken = _SPEAKING.fullmatch(label) is not None and _TAKEN.fullmatch(label) is None
@@ -206,10 +206,10 @@ class TensorForward:
 
 
 def given(node: Any) -> list[tuple[Any, Any]]:
-    """The operands in order: (the node, or None for a constant, also one that somebody has looked at as a leaf; its data when recorded)."""
+    """The operands in order: (the node, or None for a constant, even if `parents` has made a leaf of it; its data when recorded)."""
     return [(None if operand is None or operand._is_constant else operand, value) for operand, value in operands(node)]
 
 
 def into(out: Array, function: Callable[..., Any], *arguments: Any) -> None:
-    """What a function gives, copied into a buffer."""
+    """Copy what a function returns into a buffer."""
     out[...] = function(*arguments)

@@ -40,18 +40,18 @@ def lift(root: Any, *, params: Any = None, inputs: Any = None, outputs: Any = No
 
     Args:
         root: A `Value`, usually the loss of a whole batch; or a `Tensor` of one element, whose graph is replayed call by call.
-        params: The leaf Values, or Tensors, whose gradient is wanted; of a frozen parameter of a model among them the numbers are kept.
+        params: The leaf Values, or Tensors, whose gradient is wanted; a frozen parameter among them keeps its numbers.
         inputs: The leaf Values that change from batch to batch, in lists or arrays of any nesting. Where only one of
             the two is given, the other is all the remaining leaves in the order of the graph; where none is given, every
             leaf is a parameter.
-        outputs: Of a graph of tensors, those whose numbers are wanted beside the loss, such as the predictions (`program.outputs`).
+        outputs: In a graph of tensors, those whose numbers are wanted besides the loss, such as the predictions (`program.outputs`).
 
     Returns:
         A `Program`: `program()` → loss, `program.backward()`, `program.theta`, `program.inputs`, `program.write_back()`.
 
     Raises:
-        LiftError: A transform is running. A leaf is listed twice, is the result of an operation, or is a constant of which something was
-            computed that no node remembers. Or the program failed its check: before it is handed out it is replayed once, and compared
+        LiftError: A transform is running; a leaf is listed twice, is the result of an operation, or is a constant from which something was
+            computed that no node remembers; or the program failed its check: before it is handed out it is replayed once, and compared
             with the recorded loss and with one backward pass over the graph.
 
     What stays as it was recorded: plain numbers, what was taken out of the graph (`.data`, `detach`, `no_grad`), and the branches that
@@ -91,7 +91,7 @@ def lift(root: Any, *, params: Any = None, inputs: Any = None, outputs: Any = No
 def lift_with_origins(
     root: Value, *, params: Any = None, inputs: Any = None, kind: str | None = None
 ) -> tuple[Program, list[tuple[Line, tuple[Value, ...]]]]:
-    """`lift`, and for every line of the lecture the recorded nodes that it replaced: what a picture of a lift needs.
+    """`lift`, together with the recorded nodes that each line of the lecture replaced: what a picture of a lift needs.
 
     A sum that was split into parts belongs to the line of each part. With `kind` ("matrix", "level batching" or "scalar
     source") the program is of that kind, even where another is faster: to see the matrix product in four samples.
@@ -216,9 +216,9 @@ def _tensor_list(name: str, tensors: Any) -> list[Tensor]:
 
 
 def _check_recorded(root: Tensor, listed: dict[str, list[Tensor]]) -> None:
-    """Refuse constants of which something was computed that no node remembers: a replay would keep it as it was.
+    """Refuse constants from which something was computed that no node remembers: a replay would keep it as it was.
 
-    An operation on constants alone is not recorded. Its result is met in the graph as a leaf that nobody has made.
+    An operation on constants alone is not recorded: its result appears in the graph as a leaf that the user did not make.
     """
     constants = {f"{name}[{i}]": x for name, tensors in listed.items() for i, x in enumerate(tensors) if not x.requires_grad}
     if not constants:
@@ -255,19 +255,24 @@ def _lift_tensors(root: Tensor, params: Any, inputs: Any, outputs: Any) -> Progr
             raise LiftError(f"lift: outputs[{position}] ({type(x).__name__}) is not in the graph, expected a Tensor that the root was computed of.")
     compiled, arrays, results = compile_tensors(root, chosen, given, wanted)
     program = TensorProgram(compiled, chosen, arrays, results)
-    precise = all(node._value.dtype == np.float64 for node in walk(root) if node.is_array)
-    tolerance = 1e-9 if precise else 1e-3      # what is rounded to float32 on the way may be rounded elsewhere in a program
-    expected = gradients([root], [np.ones_like(root._value)], chosen, graph=False)
-    flat = [np.zeros(p._value.size) if g is None else np.ravel(g) for p, g in zip(chosen, expected, strict=True)]
-    reference = np.concatenate([*flat, np.zeros(0)])
-    loss = program()
-    program.backward()
-    scale = float(np.max(np.abs(reference), initial=0.0, where=np.isfinite(reference)))
-    if not (
-        np.isclose(loss, root.item(), rtol=tolerance, atol=tolerance, equal_nan=True)
-        and np.isclose(compiled.gradient, reference, rtol=tolerance, atol=tolerance * scale, equal_nan=True).all()
-    ):
+    if not _reproduces(program, root, chosen):
         raise LiftError("lift: the program does not reproduce its graph. Please report this graph.")
     program._loss = None
     program.theta.grad = None
     return program
+
+
+def _reproduces(program: Program, root: Tensor, parameters: list[Tensor]) -> bool:
+    """Whether a replay gives the recorded loss, and the gradient of a backward pass over the graph."""
+    precise = all(node._value.dtype == np.float64 for node in walk(root) if node.is_array)
+    tolerance = TOLERANCE if precise else 1e-3      # what is rounded to float32 on the way may be rounded elsewhere in a program
+    expected = gradients([root], [np.ones_like(root._value)], parameters, graph=False)
+    flat = [np.zeros(p._value.size) if g is None else np.ravel(g) for p, g in zip(parameters, expected, strict=True)]
+    reference = np.concatenate([*flat, np.zeros(0)])
+    loss = program()
+    program.backward()
+    scale = float(np.max(np.abs(reference), initial=0.0, where=np.isfinite(reference)))
+    return bool(
+        np.isclose(loss, root.item(), rtol=tolerance, atol=tolerance, equal_nan=True)
+        and np.isclose(program._compiled.gradient, reference, rtol=tolerance, atol=tolerance * scale, equal_nan=True).all()
+    )
