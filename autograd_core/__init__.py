@@ -95,7 +95,7 @@ freeze()
 if not TYPE_CHECKING:                          # type checkers see the imports above, and mistyped names
 
     def __getattr__(name: str) -> Any:
-        """Rooms that recording and going backwards can do without are opened when they are first asked for."""
+        """Import a module that recording and backward passes do without, when something of it is first asked for."""
         if name not in _LAZY:
             raise AttributeError(f"module 'autograd_core' has no attribute {name!r}{_instead_of(name)}", name=name)
         module = importlib.import_module(f"{__name__}.{_LAZY[name]}")
@@ -103,7 +103,7 @@ if not TYPE_CHECKING:                          # type checkers see the imports a
         return value
 
     def _instead_of(name: str) -> str:
-        """What is probably meant by a name that is not here: NumPy's function of that name, or a slip of the pen."""
+        """What is probably meant by a name that is not here: NumPy's function of that name, or a misspelt name of ours."""
         if name.startswith("_"):
             return ""                          # what tools ask of every module
         from difflib import get_close_matches

@@ -171,7 +171,7 @@ def _assignment(text: str) -> tuple[str, float]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; gives the exit status."""
+    """Run the command; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m autograd_core", description="The chain rule of an expression, in steps.")
     commands = parser.add_subparsers(dest="command", required=True)
     explainer = commands.add_parser("explain", help="print the chain rule of an expression in steps")
@@ -188,30 +188,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
         say(catalogue(markdown=given.markdown, width=shutil.get_terminal_size((0, 24)).columns or None))  # in a pipe a line each
         return 0
     try:
-        pairs = [_assignment(text) for text in given.values]
-        for name, count in Counter(name for name, _ in pairs).items():
-            if count > 1:
-                raise ExpressionError(f"{name}= was received {count} times, expected once.")
-        root = compute(given.expression.strip(), dict(pairs))
-        from .viz import explain
-
-        root.label = root.label or "out"
-        explanation = explain(root)
-        say(explanation.table(width=shutil.get_terminal_size((200, 24)).columns))
-        leaves = [name for name, _ in pairs]
-        final = explanation.gradients()
-        say("")
-        for name in leaves:
-            say(f"∂{root.label}/∂{name} = {final.get(name, 0.0)!r}")
-        for ending, path in (("html", given.html), ("svg", given.svg)):
-            if path:
-                if not path.lower().endswith(f".{ending}"):
-                    raise ExpressionError(f"--{ending} received {path!r}, expected a name ending in .{ending}.")
-                say(f"wrote {explanation.save(path)}")
+        _explain(given)
     except (AutogradError, OSError) as problem:
         print(f"error: {problem}", file=sys.stderr)
         return 2
     return 0
+
+
+def _explain(given: argparse.Namespace) -> None:
+    """Print the chain rule of an expression and its gradients, and write the files that were asked for."""
+    from .viz import explain
+
+    pairs = [_assignment(text) for text in given.values]
+    for name, count in Counter(name for name, _ in pairs).items():
+        if count > 1:
+            raise ExpressionError(f"{name}= was received {count} times, expected once.")
+    root = compute(given.expression.strip(), dict(pairs))
+    root.label = root.label or "out"
+    explanation = explain(root)
+    say(explanation.table(width=shutil.get_terminal_size((200, 24)).columns))
+    say("")
+    final = explanation.gradients()
+    for name, _ in pairs:
+        say(f"∂{root.label}/∂{name} = {final.get(name, 0.0)!r}")
+    for ending, path in (("html", given.html), ("svg", given.svg)):
+        if path:
+            if not path.lower().endswith(f".{ending}"):
+                raise ExpressionError(f"--{ending} received {path!r}, expected a name ending in .{ending}.")
+            say(f"wrote {explanation.save(path)}")
 
 
 def _parsed(parser: argparse.ArgumentParser, arguments: Sequence[str] | None) -> argparse.Namespace:

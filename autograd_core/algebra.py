@@ -2,7 +2,7 @@
 
 A rule calls `m.exp(x)` or `m.where(c, a, b)`, and uses Python's operators. Which `m` it is handed decides what comes
 out: a float, an array, a graph, or a formula. Each algebra gets a function for every entry of the table as the entry
-is declared, beside the few questions about shape that no derivative flows through.
+is declared, besides a few questions about shapes, through which no derivative flows.
 """
 
 from __future__ import annotations

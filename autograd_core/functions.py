@@ -1,6 +1,6 @@
 """The elementwise operations as functions, by NumPy's name or the field's, on numbers, arrays, `Value`s and `Tensor`s.
 
-Each is made from its entry in the table. What they are is in `functions.pyi`, made from the table too.
+Each is made from its entry in the table. `functions.pyi`, made from the table too, shows them to type checkers.
 """
 
 from __future__ import annotations

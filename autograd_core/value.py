@@ -1,7 +1,7 @@
 """`Value`: a Python float that remembers how it was computed.
 
 The methods are made from the table, one short function per operation: it computes the float, makes a node, and stores
-the operands and their floats in slots. A node is one object, with no closure, set or tuple beside it: most of the time
+the operands and their floats in slots. A node is one object, with no closure, set or tuple besides: most of the time
 of a scalar graph goes into making objects and into the garbage collector walking them.
 """
 

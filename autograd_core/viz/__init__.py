@@ -1,7 +1,7 @@
 """Pictures: the graph (`draw`) and the chain rule in steps (`explain`). Nothing to install; see `graph` and `svg`.
 
-The rest is what other pictures in the style of the house are made with: a page, its display in a notebook, safe text, colours;
-and `as_command`, `say` and `adapt`, for programs that print to a terminal that has no ∂, or to a reader that has gone.
+The other names are what further pictures in the same style are made of: a page, its display in a notebook, safe text, colours;
+and `as_command`, `say` and `adapt`, for programs that print to a terminal without ∂, or to a reader that has gone away.
 """
 
 from .console import adapt, as_command, say

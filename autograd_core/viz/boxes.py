@@ -49,7 +49,7 @@ def brief(value: Any, most: int = 16) -> str:
 
 
 def unsigned(value: Any, most: int = 16) -> str:
-    """The same for data, which is no more positive than a number in a book: without a plus sign."""
+    """The same without a plus sign: data is written as in a book, where only changes have one."""
     return brief(value, most).removeprefix("+")
 
 
@@ -60,7 +60,7 @@ def _full(array: NDArray[Any]) -> str:
 
 
 def laid_out(value: Any) -> str:
-    """The same with the rows of a small matrix under each other.
+    """As `brief`, but with the rows of a small matrix one below the other.
 
     >>> print(laid_out(np.array([[1.0, -20.0], [0.5, 3.0]])))
       1  −20

@@ -202,23 +202,26 @@ def coordinates(
         forward = turn % 2 == 0
         for c in range(len(columns)) if forward else range(len(columns) - 1, -1, -1):
             column = columns[c]
-            wishes: list[float] = []
-            weights: list[float] = []
-            for key in column:
-                near = before[key] + after[key] if turn > 3 else (before if forward else after)[key]
-                lane = key[0] == "l"
-                pull = total = 0.0
-                for other, there, here in near:  # long wires are kept straight (Gansner et al., 1993); leaves give way
-                    force = (8.0 if lane else 3.0) if other[0] == "l" else 3.0 if lane else 1.0
-                    if key in leaves or other in leaves:
-                        force *= 0.1
-                    pull += force
-                    total += force * (across[other] + there - here)
-                wishes.append(total / pull if pull else across[key])
-                weights.append(pull or 0.1)
+            pulls = [
+                _pull(key, before[key] + after[key] if turn > 3 else (before if forward else after)[key], across, leaves) for key in column
+            ]
+            wishes, weights = [wish for wish, _ in pulls], [weight for _, weight in pulls]
             across.update(zip(column, _monotone(wishes, weights, offsets[c]), strict=True))
     _straighten(columns, size, across, after, gap)
     return across
+
+
+def _pull(key: Key, near: list[tuple[Key, float, float]], across: Mapping[Key, float], leaves: set[Key]) -> tuple[float, float]:
+    """(where an item's neighbours want it, how strongly): long wires are kept straight (Gansner et al., 1993), and leaves give way."""
+    lane = key[0] == "l"
+    pull = total = 0.0
+    for other, there, here in near:
+        force = (8.0 if lane else 3.0) if other[0] == "l" else 3.0 if lane else 1.0
+        if key in leaves or other in leaves:
+            force *= 0.1
+        pull += force
+        total += force * (across[other] + there - here)
+    return (total / pull, pull) if pull else (across[key], 0.1)
 
 
 def _straighten(

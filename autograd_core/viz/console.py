@@ -25,7 +25,7 @@ _HANDLER = "autograd_core.plain"
 
 
 def _in_plain_words(error: UnicodeError) -> tuple[str | bytes, int]:
-    """What stands for a character that an encoding does not have; a byte of a file name that was no text stays that byte."""
+    """The replacement for a character that an encoding lacks; a byte of a file name that could not be decoded stays that byte."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
     character = error.object[error.start]
@@ -40,7 +40,7 @@ codecs.register_error(_HANDLER, _in_plain_words)
 
 
 def plain(text: str, encoding: str) -> str:
-    """The text with what `encoding` does not have in other words.
+    """The text, with other words for the characters that `encoding` lacks.
 
     >>> print(plain("∂out/∂x = −2·10⁻³", "ascii"))
     dout/dx = -2*10^-^3
@@ -58,7 +58,7 @@ def adapt() -> None:
 
 
 def say(text: str, end: str = "\n") -> None:
-    """Print a line, also where the terminal cannot write a ∂; where nobody listens any more, what follows goes nowhere."""
+    """Print a line, also to a terminal that cannot write a ∂; once the reader has gone away, all further output is discarded."""
     try:
         try:
             print(text, end=end, flush=True)
@@ -66,14 +66,14 @@ def say(text: str, end: str = "\n") -> None:
             print(plain(text, getattr(sys.stdout, "encoding", None) or "ascii"), end=end, flush=True)
     except OSError as problem:
         with contextlib.suppress(OSError, AttributeError):
-            sys.stdout.close()                 # with what it still holds, which would be tried, and told, once more at the end of the program
+            sys.stdout.close()                 # with what it still holds: the interpreter would try to write that at its end, and report the failure again
         sys.stdout = None                      # to which print prints nothing
         if not isinstance(problem, BrokenPipeError) and problem.errno != errno.EINVAL:
-            raise                              # the reader has not just seen enough, as `head` has; Windows calls that EINVAL
+            raise                              # not a reader that has seen enough, as `head` has (EINVAL on Windows)
 
 
 def as_command(main: Callable[[], int]) -> int:
-    """The exit status of a program that prints: what it says is complete, or left out because nobody listens, or a line tells why it is not."""
+    """Run a program that prints, and return its exit status. If output was lost, and not because the reader has gone away, a line says so."""
     adapt()
     try:
         try:

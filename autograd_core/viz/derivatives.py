@@ -59,7 +59,7 @@ def pulled_shapes(network: Network, use: Use) -> str:
 
 
 def _formula(network: Network, use: Use, *, by_name: bool) -> Any:
-    """What the rule makes of symbols for its operands, by their names or by their shapes."""
+    """The formula that the rule gives for symbols in place of its operands, called by their names or by their shapes."""
     node = network.nodes[use.node]
     incoming = network.incoming[use.node]
     if isinstance(node, Constant) or node.op is None or len(incoming) > _MANY:
@@ -119,7 +119,7 @@ def summed_axes(full: tuple[int, ...], shape: tuple[int, ...]) -> tuple[int, ...
 
 
 def tidy(formula: Any) -> Any:
-    """A formula without what only changes shapes (the step says that in words), what cannot be, and arrays as parameters."""
+    """A formula without what only changes shapes (the step says that in words), branches that cannot be taken, and arrays as parameters."""
     if isinstance(formula, np.ndarray):
         unit = formula.ndim == 2 and np.array_equal(formula, np.eye(*formula.shape))
         return Symbol("I" if unit else "1" if np.all(formula == 1.0) else "[…]")
@@ -168,7 +168,7 @@ def _is_told(key: str, value: Any) -> bool:
 
 
 def derivative_value(network: Network, use: Use) -> float | None:
-    """The local derivative as a number, from the same rule at the numbers that were recorded; None where it is an array or cannot be had."""
+    """The local derivative as a number, from the same rule at the numbers that were recorded; None where it is an array or cannot be computed."""
     node = network.nodes[use.node]
     if isinstance(node, Constant) or node.op is None or not node.op.d or np.ndim(node._value):
         return None

@@ -51,14 +51,14 @@ def draw(
         theme: "light", "dark", or "auto" for what the reader's system asks for.
         layout: "builtin" needs nothing; "dot" asks Graphviz where it can be reached, else falls back; "auto" is "builtin",
             which is as fast, gives every operand a place of its own on the border, and looks the same everywhere.
-        parameters: Leaves to show as parameters, beside those of modules and those with a parameter's label.
+        parameters: Leaves to show as parameters, besides those of modules and those with a parameter's label.
         limit: How many boxes a picture may have before it is folded.
 
     Returns:
         A `Drawing`, which shows itself in a notebook.
 
     Raises:
-        OperandError: `root` is no node, or an option is not one of those above.
+        OperandError: `root` is not a node, or an option is not one of those above.
 
     Example:
         >>> from autograd_core import Value, draw

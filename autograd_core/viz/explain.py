@@ -107,7 +107,7 @@ def explain(
         An `Explanation`: iterate over its steps, print it, save it as a page, or let a notebook show it.
 
     Raises:
-        OperandError: `root` is no node, or an option is not one of those above.
+        OperandError: `root` is not a node, or an option is not one of those above.
         NotScalarError: The root has several elements, and there is no `seed`.
 
     Example:

@@ -21,7 +21,7 @@ __all__ = ["Rest", "Unit", "View", "view_of"]
 
 Kind = Literal["node", "module", "sum", "stack", "rest"]
 _OPEN, _MOST, _WALK = 60, 1000, 10_000
-"""Boxes of a picture; boxes above which it is cut to a neighbourhood; boxes that can be walked to from there."""
+"""Boxes of a picture; boxes above which it is cut to a neighbourhood; boxes of the larger neighbourhood that a page can walk through."""
 
 
 @dataclass(slots=True, eq=False)

@@ -120,7 +120,7 @@ class Formulas:
         return f"({text})" if is_sum or text.startswith("−") else text
 
     def _sum(self, terms: list[tuple[bool, str]], exact: bool) -> str:
-        """Terms with their signs; equal ones are counted, or, told exactly, the many in the middle left out."""
+        """Terms with their signs; equal ones are counted or, if `exact`, the many in the middle left out."""
         terms = [term for term in terms if term[1] != "0"] or terms[:1]
         if exact:
             left = len(terms) - 3

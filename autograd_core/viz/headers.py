@@ -29,7 +29,7 @@ def header_of(network: Network, i: int) -> str:
 
 
 def _weighted_sum(network: Network, operands: list[int]) -> str:
-    """Σ wᵢxᵢ + b, or what it comes to: a mean has equal numbers for weights and no bias, a penalty multiplies each by itself."""
+    """Σ wᵢxᵢ + b, or what that amounts to: a mean has equal numbers as weights and no bias, a penalty multiplies each number by itself."""
     half = len(operands) // 2
     weights, terms, bias = operands[:half], operands[half:-1], operands[-1]
     plain = all(map(network.plain, weights))
@@ -44,7 +44,7 @@ def _weighted_sum(network: Network, operands: list[int]) -> str:
 
 
 def told_constants(network: Network, i: int) -> list[int]:
-    """The numbers that the header of a sum tells in full, as the 0.25 of a mean of four, and that need no box of their own."""
+    """The numbers that the header of a sum gives in full, such as the 0.25 of a mean of four, and that need no box of their own."""
     op, operands = network.op(i), [network.uses[k].operand for k in network.incoming[i]]
     if op is None or op.name != "weighted_sum":
         return []

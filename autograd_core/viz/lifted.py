@@ -112,7 +112,7 @@ class LiftedDrawing(Drawing):
         """Without a side, the array program itself is shown as boxes beside its lines."""
         count = len(getattr(program, "_tensors", program._parameters))
         roles: dict[str, Role] = {name: "parameter" if i < count else "input" for i, name in reversed(list(enumerate(program.leaf_names()))) if name}
-        if program.kind == "tensor":           # every word that is no result is an array, also one that was not listed
+        if program.kind == "tensor":           # every word that is not a result is an array, even if nobody listed it
             words = {word: None for line in program.lines for word in _NAME.findall(line.expression)}
             results = {line.name for line in program.lines} | {"nan", "inf"}
             roles |= {word: "constant" for word in words if word not in results and word not in roles}
@@ -169,7 +169,7 @@ class LiftedDrawing(Drawing):
         return self.side.texts[box] + (f" Computed {'; '.join(words)}." if words else "")
 
     def _headline(self) -> str:
-        """What became of what, in a line."""
+        """What the program replaces, and by how many calls, in one line."""
         program = self._program
         total = sum(self.side.sizes) if self._given else 0
         replaced = f"{total:,} scalar nodes" if total else _plural(sum(line.replaced for line in program.lines), "recorded operation")
@@ -366,8 +366,8 @@ def _stacked(network: Network, lines_of: dict[int, list[int]], arrays: dict[int,
             f"{'are' if numbers > 1 else 'is'} not drawn. Nothing else is left out."
         )
         side.sizes.append(numbers)
-    if stacks.circles:
-        side.note += f" Wires of {_plural(stacks.circles, 'use')} between kinds of nodes that depend on each other in turn are not drawn."
+    if stacks.cyclic_uses:
+        side.note += f" Wires of {_plural(stacks.cyclic_uses, 'use')} between kinds of nodes that depend on each other in turn are not drawn."
     return side
 
 

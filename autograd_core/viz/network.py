@@ -30,7 +30,7 @@ _LOWERED = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 
 class Constant(NamedTuple):
-    """A plain number or array in an expression: it has no node of its own. Not `known` is one that was not kept."""
+    """A plain number or array in an expression: it has no node of its own. One whose data was not kept is not `known`."""
 
     data: Any
     known: bool = True
@@ -117,12 +117,12 @@ class Network:
         return not isinstance(node, Constant) and node._is_frozen
 
     def lost(self, k: int) -> bool:
-        """Whether what the operand held when use k was computed is not known any more: something was written in its place."""
+        """Whether it is no longer known what the operand held when use k was computed, since that was overwritten."""
         old, data = self.recorded[k], self.data(self.uses[k].operand)
         return old is OVERWRITTEN or (isinstance(old, np.ndarray) and old is not data and np.may_share_memory(old, data))
 
     def overwritten(self, i: int) -> bool:
-        """Whether a node is the result of an operation no more, since its data was assigned."""
+        """Whether a node is no longer the result of its operation, since its data was assigned."""
         return any(self.recorded[k] is OVERWRITTEN for k in self.incoming[i])
 
     def held(self, i: int) -> list[Any]:
@@ -337,5 +337,5 @@ def _names(network: Network) -> list[str]:
 
 
 def _numbered(name: str, n: int) -> str:
-    """A name with an index, which the first goes without."""
+    """A name with an index; the first has none."""
     return name + str(n).translate(_LOWERED) if n > 1 else name

@@ -1,4 +1,4 @@
-"""What a page holds beside its first picture, compressed: pictures that open, and the boxes of graphs too large for one.
+"""What a page holds besides its first picture, compressed: pictures that open, and the boxes of graphs too large for one.
 
 The parts of a stack resemble one another, so that a hundred take little more room than three; a page unpacks them with
 what browsers have for that (`DecompressionStream`), and without it shows its first picture.

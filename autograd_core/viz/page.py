@@ -83,7 +83,7 @@ def page(
 def _packed(
     scenes: Sequence[Scene], pack: Pack, direction: Direction, theme: Theme, inside: Any, steps: bool
 ) -> list[tuple[Scene, dict[str, Any]]]:
-    """The pictures that have room, each with its place: in the pack, and among them by what it is opened from."""
+    """The pictures that fit into the pack, each with its place there, and with the picture and the box that it is opened from."""
     stacks: dict[object, list[int]] = {}
     for k, scene in enumerate(scenes):
         stacks.setdefault(-k if scene.stack is None else (scene.stack, scene.parent), []).append(k)
@@ -113,7 +113,7 @@ def _packed(
 
 
 def _walk(scene: Scene, whole: Graph, pack: Pack, direction: Direction, inside: Any, steps: bool) -> int | None:
-    """What a picture was cut from, as far around its middle as there is room for: its place in the pack."""
+    """The place in the pack of what a picture was cut from: as much of it around the middle of the picture as fits."""
     about = scene.graph.boxes[scene.middle or 0].members[:1]
     middle = next((box.id for box in whole.boxes if about and about[0] in box.members), whole.boxes[-1].id)
 

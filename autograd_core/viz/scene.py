@@ -274,34 +274,33 @@ def _edges(
     slots: dict[int, int] = {}
     for (source, target, single), members in bundles.items():
         slots[target] = slots.get(target, -1) + 1
-        symbol = value = hint = ""
-        sign = 0
+        edge = Edge(id=len(edges), source=source, target=target, slot=slots[target], members=tuple(members))
         if single >= 0 or (len(members) == 1 and view.units[target].kind == "node"):
-            use = network.uses[members[0]]
-            if "derivatives" in show and network.differentiable(use.operand):
-                symbol, number_ = derivative_symbol(network, use), derivative_value(network, use)
-                value, sign = ("", 0) if number_ is None else (signed(number_), sign_of(number_))
-                op = network.op(use.node)
-                what = partial_of(network, members[0]) if op is not None and op.d else f"gradient of {network.names[use.operand]}"
-                hint = " = ".join(part for part in (what, symbol, value) if part)
-            if view.units[target].kind == "sum":
-                symbol = value = ""
+            if "derivatives" in show and network.differentiable(network.uses[members[0]].operand):
+                edge = _with_derivative(network, edge, told=view.units[target].kind != "sum")
         elif len(members) > 1:
-            value, hint = f"×{len(members):,}", f"{len(members):,} uses"
+            edge = replace(edge, value=f"×{len(members):,}", hint=f"{len(members):,} uses")
         for k in members:
             edge_of[k] = len(edges)
-        edges.append(
-            Edge(
-                id=len(edges), source=source, target=target, slot=slots[target], symbol=symbol, value=value, sign=sign,
-                members=tuple(members), hint=hint,
-            )
-        )
+        edges.append(edge)
     for rest in view.rests:
         ends = number_of[id(rest.stub)], number_of[id(rest.host)]
         source, target = ends if rest.before else ends[::-1]
         slots[target] = slots.get(target, -1) + 1
         edges.append(Edge(id=len(edges), source=source, target=target, slot=slots[target]))
     return tuple(edges), edge_of
+
+
+def _with_derivative(network: Network, edge: Edge, *, told: bool) -> Edge:
+    """An edge that stands for one use, with the local derivative: in the tooltip, and where it is to be `told` on the edge as well."""
+    k = edge.members[0]
+    use = network.uses[k]
+    symbol, number = derivative_symbol(network, use), derivative_value(network, use)
+    value, sign = ("", 0) if number is None else (signed(number), sign_of(number))
+    op = network.op(use.node)
+    what = partial_of(network, k) if op is not None and op.d else f"gradient of {network.names[use.operand]}"
+    hint = " = ".join(part for part in (what, symbol, value) if part)
+    return replace(edge, symbol=symbol if told else "", value=value if told else "", sign=sign, hint=hint)
 
 
 def scenes(network: Network, view: View, show: frozenset[str] = SHOW, *, limit: int = 60, most: int = 2500) -> list[Scene]:

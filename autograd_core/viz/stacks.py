@@ -225,12 +225,12 @@ class Stacks:
         number = {s: k for k, s in enumerate(order)}
         modules, chain_of = self._modules(weight)
         boxes = tuple(self._box(self.stacks[s], k, chain_of[s][-1] if chain_of[s] else None) for k, s in enumerate(order))
-        self.order, self.circles = order, 0
+        self.order, self.cyclic_uses = order, 0
         slots: Counter[int] = Counter()
         edges: list[Edge] = []
         for (a, b), n in sorted(weight.items(), key=lambda item: (number[item[0][1]], number[item[0][0]])):
-            if number[a] > number[b]:  # a circle of stacks of mixed members
-                self.circles += n
+            if number[a] > number[b]:  # a cycle of stacks of mixed members
+                self.cyclic_uses += n
                 continue
             edges.append(
                 Edge(id=len(edges), source=number[a], target=number[b], slot=slots[b], hint=f"{n:,} use{'s' * (n != 1)}")
@@ -317,7 +317,7 @@ def _element(name: str) -> str:
 
 
 def _sorted(n: int, edges: Iterable[tuple[int, int]]) -> list[int]:
-    """Stacks, sources before targets; where stacks depend on each other in a circle, by number."""
+    """Stacks, sources before targets; where stacks depend on each other in a cycle, by number."""
     after: list[set[int]] = [set() for _ in range(n)]
     waiting = [0] * n
     for a, b in edges:

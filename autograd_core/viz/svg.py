@@ -286,12 +286,9 @@ def _path(knots: Sequence[tuple[float, float]], upright: bool) -> str:
 
 
 def _box(box: Box, x: int, y: int, width: int, height: int, direction: Direction) -> str:
-    """Border, header, rows, grids; of a mere number the number."""
+    """A box: border, header, rows, grids."""
     if _is_plain(box):
-        place_ = f'x="{x + width / 2:g}" y="{y + height // 2 + 4}"'
-        rim = f'<rect class="o" x="{x}" y="{y}" width="{width}" height="{height}" rx="9"/>'
-        kind = f"b constant plain{' faded' if box.faded else ''}"
-        return f'<g class="{kind}" id="b{box.id}">{rim}<text {place_}><tspan class="n">{escape(box.name)}</tspan></text></g>'
+        return _plain_box(box, x, y, width, height)
     radius = 0 if box.role in ("input", "constant") else 9
     kind = f"b {box.role}" + (" root" if box.root else "") + (" faded" if box.faded else "")
     kind += " opens" if box.opens else ""
@@ -299,11 +296,7 @@ def _box(box: Box, x: int, y: int, width: int, height: int, direction: Direction
     if box.hint:
         out.append(f"<title>{escape(box.hint)}</title>")
     if box.count > 1:
-        for shift in (8, 4):                   # the boxes behind look out where no wire comes or goes: it would end behind them
-            place_ = f'x="{x + shift}" y="{y - shift}" width="{width - 2 * shift}" height="{height}"'
-            if direction in ("down", "up"):
-                place_ = f'x="{x + shift}" y="{y + shift}" width="{width}" height="{height - 2 * shift}"'
-            out.append(f'<rect class="o" {place_} rx="{radius}"/>')
+        out.append(_behind(x, y, width, height, radius, direction))
     out.append(f'<rect class="o" x="{x}" y="{y}" width="{width}" height="{height}" rx="{radius}"/>')
     if box.rows or box.grids:
         inner = max(radius - 1, 0)
@@ -321,17 +314,43 @@ def _box(box: Box, x: int, y: int, width: int, height: int, direction: Direction
     if box.count > 1:
         out.append(f'<text class="v" x="{right - (18 if box.opens else 0)}" y="{base}">×{box.count:,}</text>')
     y += _HEADER + _ROW - 3
-    for row in box.rows:
+    out.append(_rows(box.rows, x + _PAD, right, y))
+    if box.grids:
+        out.append(_grids(box.grids, x + _PAD, y + len(box.rows) * _ROW))
+    return "".join(out) + "</g>"
+
+
+def _plain_box(box: Box, x: int, y: int, width: int, height: int) -> str:
+    """A mere number, without border and header."""
+    place_ = f'x="{x + width / 2:g}" y="{y + height // 2 + 4}"'
+    rim = f'<rect class="o" x="{x}" y="{y}" width="{width}" height="{height}" rx="9"/>'
+    kind = f"b constant plain{' faded' if box.faded else ''}"
+    return f'<g class="{kind}" id="b{box.id}">{rim}<text {place_}><tspan class="n">{escape(box.name)}</tspan></text></g>'
+
+
+def _behind(x: int, y: int, width: int, height: int, radius: int, direction: Direction) -> str:
+    """The boxes behind the first of a stack; they look out on a side where no wire comes or goes, since it would end behind them."""
+    out = ""
+    for shift in (8, 4):
+        place_ = f'x="{x + shift}" y="{y - shift}" width="{width - 2 * shift}" height="{height}"'
+        if direction in ("down", "up"):
+            place_ = f'x="{x + shift}" y="{y + shift}" width="{width}" height="{height - 2 * shift}"'
+        out += f'<rect class="o" {place_} rx="{radius}"/>'
+    return out
+
+
+def _rows(rows: Sequence[Row], left: int, right: int, y: int) -> str:
+    """The lines of a box, keys at the left and values at the right; `y` is the base line of the first."""
+    out = ""
+    for row in rows:
         colour = {1: " p", -1: " m", 0: ""}[row.sign]
         live = " live" if row.live else ""
-        out.append(
-            f'<text class="k" x="{x + _PAD}" y="{y}">{escape(row.key)}</text>'
+        out += (
+            f'<text class="k" x="{left}" y="{y}">{escape(row.key)}</text>'
             f'<text class="v{colour}{live}" x="{right}" y="{y}">{escape(row.value)}</text>'
         )
         y += _ROW
-    if box.grids:
-        out.append(_grids(box.grids, x + _PAD, y))
-    return "".join(out) + "</g>"
+    return out
 
 
 def _grids(grids: Sequence[Grid], x: float, y: float) -> str:

@@ -44,7 +44,7 @@ def clean(text: object, limit: int = 40) -> str:
 
 
 def isolated(text: str) -> str:
-    """`text` in which words that run from right to left keep to themselves: what stands beside them is not turned round.
+    """`text` with its right-to-left words isolated, so that what stands next to them is not reordered.
 
     Without that a wire labelled with an Arabic name would say 0.5+ for +0.5, and a ÷ b would be drawn as b ÷ a.
 

@@ -65,7 +65,7 @@ def variables(theme: Theme = "auto") -> str:
 
 
 def themed(light: str, dark: str, theme: Theme) -> str:
-    """Rules for a theme: what a program that knows no media takes comes first, and what is printed is never dark."""
+    """Rules for a theme: those for programs without media queries come first, and paper is never dark."""
     if theme == "auto":
         return f"{light}@media screen and (prefers-color-scheme:dark){{{dark}}}"
     return f"{dark}@media print{{{light}}}" if theme == "dark" else light
