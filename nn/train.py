@@ -149,7 +149,7 @@ def fit(
             if checkpoint is not None and (training.epoch % checkpoint_every == 0 or training.epoch == epochs or training.stopped):
                 save_checkpoint(checkpoint, training)
     except KeyboardInterrupt:
-        history.stopped = "interrupted"
+        _interrupted(history)
         restore_modes()                        # it may have come on the way out of a no_grad(), or of an errstate()
         np.seterr(**errors)
         if epoch is not None and epoch.program is not None:
@@ -159,16 +159,23 @@ def fit(
     except BaseException:                      # a model that could not be trained is left in the mode it was in
         for module, mode in modes:
             module.training = mode
-        raise
-    finally:
         if bar is not None:
             bar.close()
+        raise
     try:
+        if bar is not None:
+            bar.close()
         _finish(training, picture)
     except KeyboardInterrupt:                  # once more, so that the model has its best weights, or its last ones, and no mixture
-        history.stopped = "interrupted"
+        _interrupted(history)
         _finish(training, None)
     return history
+
+
+def _interrupted(history: History) -> None:
+    """Why a run ended that was interrupted, unless it had come to its end before."""
+    if history.stopped == "finished":
+        history.stopped = "interrupted"
 
 
 def _validate(model: Module, loss: Callable[..., Any], measures: dict[str, Metric], held: Held) -> dict[str, float]:

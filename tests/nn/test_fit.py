@@ -257,6 +257,62 @@ def test_ctrl_c_while_numbers_are_handed_back(monkeypatch):
     assert all((model.state_dict()[k] == v).all() for k, v in other.state_dict().items())
 
 
+def test_ctrl_c_while_the_progress_bar_is_taken_away(monkeypatch):
+    """What has been learnt is returned, and the best weights are there."""
+    x, y = moons(40, rng=0)
+    closed = []
+
+    class Bar:
+        def close(self):
+            closed.append(1)
+            if len(closed) == 1:
+                raise KeyboardInterrupt
+
+        update = set_description_str = set_postfix_str = lambda self, *_, **__: None
+
+    monkeypatch.setattr("nn.train.bar_of", lambda *_, **__: Bar())
+    model = tensor_model()
+    history = nn.fit(model, x, y, loss="cross_entropy", epochs=8, lr=3.0, validation=0.25, early_stopping=2, rng=0)
+    assert closed and not model.training and len(history) == len(history["val_loss"])
+    monkeypatch.undo()
+    other = tensor_model()
+    expected = nn.fit(other, x, y, loss="cross_entropy", epochs=8, lr=3.0, validation=0.25, early_stopping=2, rng=0, progress=False)
+    assert history.best_epoch == expected.best_epoch and history["loss"] == expected["loss"]
+    assert all((model.state_dict()[k] == v).all() for k, v in other.state_dict().items())
+
+
+@pytest.mark.parametrize("where", ["callback", "written"])
+def test_a_run_that_had_stopped_early_when_the_interrupt_came_says_so(tmp_path, monkeypatch, where):
+    x, y = moons(40, rng=0)
+    path = tmp_path / "run.safetensors"
+
+    def run(**options):
+        return nn.fit(tensor_model(), x, y, loss="cross_entropy", epochs=30, lr=3.0, early_stopping=1, rng=0, progress=False, checkpoint=path, **options)
+
+    expected = run()
+    assert expected.stopped == "early stopping" and len(expected) < 30
+    path.unlink()
+
+    def once(*arguments, write=nn.files.put_in_place):
+        if len(writes := [*writes_so_far, 1]) == len(expected):
+            monkeypatch.undo()
+            raise KeyboardInterrupt
+        writes_so_far[:] = writes
+        return write(*arguments)
+
+    def follow(training):
+        if training.epoch == len(expected):
+            raise KeyboardInterrupt
+
+    writes_so_far = []
+    if where == "written":
+        monkeypatch.setattr(nn.files, "put_in_place", once)
+    history = run(callbacks=[follow] if where == "callback" else [])
+    assert history.stopped == "early stopping" and history["loss"] == expected["loss"]
+    resumed = run(resume=True)
+    assert resumed.stopped == "early stopping" and resumed["loss"] == expected["loss"] and resumed.best_epoch == expected.best_epoch
+
+
 def test_ctrl_c_on_the_way_out_of_no_grad(monkeypatch):
     x, y = moons(40, rng=0)
     leave, calls = no_grad.__exit__, []
