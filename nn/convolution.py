@@ -1,7 +1,8 @@
-"""`Conv2d`, `MaxPool2d` and `AvgPool2d`: every window of an image laid out as a row (im2col), then one matrix product.
+"""`Conv2d`, `MaxPool2d` and `AvgPool2d`: every window of an image laid out as a column (im2col), then one matrix product.
 
-`windows` is a view of the image (`sliding_window_view`) and costs nothing; its adjoint `fold` adds every window back to where
-it came from. Both are entries of the rule book, each the other's derivative, so convolution has derivatives of any order.
+`windows` cuts the windows out, and its adjoint `fold` adds every window back to where it came from. Both are entries of the rule
+book, each the other's derivative, so convolution has derivatives of any order. The place within a window comes before the place
+of the window: so memory is gone through along the rows of the image, in both directions.
 """
 
 from __future__ import annotations
@@ -26,18 +27,18 @@ Pair = tuple[int, int]
 
 
 def _windows(x: Any, *, size: Pair, stride: Pair) -> Any:
-    """(…, h, w) as (…, rows, columns, size[0], size[1])."""
-    view = np.lib.stride_tricks.sliding_window_view(x, size, axis=(-2, -1))
-    return view[..., :: stride[0], :: stride[1], :, :]
+    """(…, h, w) as (…, size[0], size[1], rows, columns)."""
+    view = np.lib.stride_tricks.sliding_window_view(x, size, axis=(-2, -1))[..., :: stride[0], :: stride[1], :, :]
+    return np.ascontiguousarray(view.swapaxes(-4, -2).swapaxes(-3, -1))
 
 
 def _fold(g: Any, *, shape: tuple[int, ...], size: Pair, stride: Pair) -> Any:
     """Every window added back to its place in an image of a shape."""
     out = np.zeros(shape, g.dtype)
-    rows, columns = g.shape[-4:-2]
+    rows, columns = g.shape[-2:]
     for i in range(size[0]):
         for j in range(size[1]):
-            out[..., i : i + stride[0] * rows : stride[0], j : j + stride[1] * columns : stride[1]] += g[..., i, j]
+            out[..., i : i + stride[0] * rows : stride[0], j : j + stride[1] * columns : stride[1]] += g[..., i, j, :, :]
     return out
 
 
@@ -52,7 +53,7 @@ def _fold_samples(rng: Any) -> list[Any]:
 
 
 if "windows" not in TABLE:
-    Op(name="windows", array=_windows, linear=True, samples=_samples, doc="Every window of an image, along two new axes.",
+    Op(name="windows", array=_windows, linear=True, samples=_samples, doc="Every window of an image: the places in it along two new axes, the windows along the last two.",
        vjp=(lambda m, g, out, x, *, size, stride: m.fold(g, shape=m.shape(x), size=size, stride=stride),))  # fmt: skip
     Op(name="fold", array=_fold, linear=True, samples=_fold_samples, doc="Windows added back to where they came from.",
        vjp=(lambda m, g, out, x, *, shape, size, stride: m.windows(g, size=size, stride=stride),))  # fmt: skip
@@ -119,13 +120,12 @@ class Conv2d(Module):
         """Images of shape (n, nout, rows, columns), or one of (nout, rows, columns)."""
         nout, nin = self.weight.shape[:2]
         x = _padded(_image(x, nin, self.size, self.padding, "Conv2d"), self.padding)
-        windows = np.moveaxis(_WINDOWS(x, size=self.size, stride=self.stride), -5, -3)       # the channels beside the window
-        places = windows.shape[:-3]
-        patches = windows.reshape(math.prod(places), math.prod(self.weight.shape[1:]))
-        out = patches @ self.weight.reshape(nout, -1).T
+        windows = _WINDOWS(x, size=self.size, stride=self.stride)
+        batch, places = windows.shape[:-5], windows.shape[-2:]
+        out = self.weight.reshape(nout, -1) @ windows.reshape(*batch, math.prod(windows.shape[-5:-2]), math.prod(places))
         if self.bias is not None:
-            out = out + self.bias
-        return np.moveaxis(out.reshape(*places, nout), -1, -3)  # type: ignore[no-any-return]
+            out = out + self.bias.reshape(nout, 1)
+        return out.reshape(*batch, nout, *places)  # type: ignore[no-any-return]
 
     def config(self) -> dict[str, Any]:
         """The arguments that make an equal module."""
@@ -159,7 +159,7 @@ class _Pool2d(Module):
             )
 
     def _windows(self, x: Any) -> Any:
-        """Every window, along the last two axes."""
+        """Every window: the places in it along the third and the fourth axis from the end."""
         x = _image(x, None, self.size, self.padding, type(self).__name__)
         return _WINDOWS(_padded(x, self.padding, self.border), size=self.size, stride=self.stride)
 
@@ -184,7 +184,7 @@ class MaxPool2d(_Pool2d):
 
     def forward(self, x: Any) -> Tensor:
         """Images of shape (n, channels, rows, columns), or one of (channels, rows, columns)."""
-        return self._windows(x).max(axis=(-2, -1))  # type: ignore[no-any-return]
+        return self._windows(x).max(axis=(-4, -3))  # type: ignore[no-any-return]
 
 
 class AvgPool2d(_Pool2d):
@@ -199,4 +199,4 @@ class AvgPool2d(_Pool2d):
 
     def forward(self, x: Any) -> Tensor:
         """Images of shape (n, channels, rows, columns), or one of (channels, rows, columns)."""
-        return self._windows(x).mean(axis=(-2, -1))  # type: ignore[no-any-return]
+        return self._windows(x).mean(axis=(-4, -3))  # type: ignore[no-any-return]

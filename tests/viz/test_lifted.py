@@ -373,7 +373,7 @@ def test_a_tensor_program_tells_its_leaves_apart():
     assert len(draw(program).graph.edges) == 8
     images = nn.Sequential(nn.Conv2d(1, 2, 3, rng=0), nn.Flatten(), nn.Linear(8, 2, rng=1))
     lines = [line.expression for line in lift(images(np.ones((3, 1, 4, 4))).sum(), params=images.parameters()).lines]
-    assert lines[0] == "matmul(x, transpose(reshape(weight)))" and lines[1] == "add(t1, bias)"
+    assert lines[:2] == ["matmul(reshape(weight), x)", "add(t1, reshape(bias))"]
     tau, odd, other = (Tensor([1.0, 2.0], label=label) for label in ("tau", "my <weight>", "tau"))
     program = lift((tau * odd * other * np.ones(2)).sum(), params=tau, inputs=odd)
     assert [line.expression for line in program.lines] == ["mul(tau, x)", "mul(t1, tau2)", "mul(t2, c)", "sum(t3)"]
