@@ -53,7 +53,7 @@ def _fold_samples(rng: Any) -> list[Any]:
 
 
 if "windows" not in TABLE:
-    Op(name="windows", array=_windows, linear=True, samples=_samples, doc="Every window of an image: the places in it along two new axes, the windows along the last two.",
+    Op(name="windows", array=_windows, linear=True, samples=_samples, doc="Every window of an image, cut out along two new axes.",
        vjp=(lambda m, g, out, x, *, size, stride: m.fold(g, shape=m.shape(x), size=size, stride=stride),))  # fmt: skip
     Op(name="fold", array=_fold, linear=True, samples=_fold_samples, doc="Windows added back to where they came from.",
        vjp=(lambda m, g, out, x, *, shape, size, stride: m.windows(g, size=size, stride=stride),))  # fmt: skip

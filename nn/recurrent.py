@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 import autograd_core as ag
-from autograd_core import Tensor
+from autograd_core import Tensor, linear
 from autograd_core.arguments import Count, DType, checked
 from autograd_core.errors import OperandError, ShapeError
 
@@ -29,12 +29,12 @@ def _weights(module: Any, suffix: str, nin: int, nhid: int, gates: int, dtype: D
 
 def _rnn_step(x: Any, h: Any, w: Any, u: Any, b: Any, c: Any, activation: Any = ag.tanh) -> Any:
     """h' = tanh(W x + b + U h + c)."""
-    return activation(x @ w.T + b + (h @ u.T + c))
+    return activation(linear(x, w, b) + linear(h, u, c))
 
 
 def _gru_step(x: Any, h: Any, w: Any, u: Any, b: Any, c: Any) -> Any:
     """The gates r, z and the candidate n (Cho et al. 2014): n = tanh(W x + b + r·(U h + c)), h' = (1 − z)·n + z·h."""
-    new, old = x @ w.T + b, h @ u.T + c
+    new, old = linear(x, w, b), linear(h, u, c)
     k = new.shape[-1] // 3
     gates = (new[..., : 2 * k] + old[..., : 2 * k]).sigmoid()
     candidate = (new[..., 2 * k :] + gates[..., :k] * old[..., 2 * k :]).tanh()
@@ -43,7 +43,7 @@ def _gru_step(x: Any, h: Any, w: Any, u: Any, b: Any, c: Any) -> Any:
 
 def _lstm_step(x: Any, h: Any, memory: Any, w: Any, u: Any, b: Any, c: Any) -> tuple[Any, Any]:
     """The gates i, f, o and the candidate g (Hochreiter & Schmidhuber 1997): c' = f·c + i·g, h' = o·tanh(c')."""
-    z = x @ w.T + b + (h @ u.T + c)
+    z = linear(x, w, b) + linear(h, u, c)
     n = z.shape[-1] // 4
     i, f, g, o = (z[..., k * n : (k + 1) * n] for k in range(4))
     memory = f.sigmoid() * memory + i.sigmoid() * g.tanh()
