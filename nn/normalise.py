@@ -19,6 +19,13 @@ from .optimizer import bounded
 __all__ = ["BatchNorm1d", "BatchNorm2d", "LayerNorm"]
 
 
+def _moments(x: Tensor, axes: Any) -> tuple[Tensor, Tensor, Tensor]:
+    """The mean μ over axes, x − μ, and the variance, which is the mean of (x − μ)²."""
+    mean = x.mean(axis=axes, keepdims=True)
+    centred = x - mean
+    return mean, centred, ag.square(centred).mean(axis=axes, keepdims=True)
+
+
 class BatchNorm1d(Module):
     """γ·(x − μ) / √(σ² + ε) + β per feature, with μ, σ² of the batch in training and running averages in `eval()`.
 
@@ -63,11 +70,11 @@ class BatchNorm1d(Module):
                     f"{who}: received {count} value per feature in training, expected at least 2; use eval() for single samples, "
                     "and fit(drop_last=True) where the last batch is one."
                 )
-            mean, var = x.mean(axis=axes, keepdims=True), x.var(axis=axes, keepdims=True)
+            mean, centred, var = _moments(x, axes)
             self._follow(mean.data.reshape(-1), var.data.reshape(-1) * (count / (count - 1)))
         else:
-            mean, var = self.running_mean.reshape(side), self.running_var.reshape(side)
-        out = (x - mean) / ag.sqrt(var + self.eps)
+            centred, var = x - self.running_mean.reshape(side), self.running_var.reshape(side)
+        out = centred / ag.sqrt(var + self.eps)
         if self.weight is None or self.bias is None:
             return out
         weight, bias = (self.weight, self.bias) if len(shape) == 2 else (self.weight.reshape(side), self.bias.reshape(side))
@@ -129,7 +136,8 @@ class LayerNorm(Module):
             raise ShapeError(f"LayerNorm: received shape {given}, expected the last axes to be {self.shape}.")
         axes = tuple(range(-len(self.shape), 0))
         x = x if isinstance(x, Tensor) else Tensor(x, requires_grad=False)
-        out = (x - x.mean(axis=axes, keepdims=True)) / ag.sqrt(x.var(axis=axes, keepdims=True) + self.eps)
+        _, centred, var = _moments(x, axes)
+        out = centred / ag.sqrt(var + self.eps)
         return out * self.weight + self.bias
 
     def config(self) -> dict[str, Any]:
