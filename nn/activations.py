@@ -1,4 +1,4 @@
-"""Activation functions, on numbers, arrays, `Value`s and `Tensor`s alike, and as modules; each with what a course says of it.
+"""Activation functions, on numbers, arrays, `Value`s and `Tensor`s alike, and as modules; each with what a course says about it.
 
 `ACTIVATIONS` is the table: formula, derivative, range, where the function is used, and its fault. The docstrings of the
 functions and of the modules are made from it.
@@ -28,7 +28,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Activation:
-    """One activation function with what there is to know of it."""
+    """One activation function, with what there is to know about it."""
 
     name: str
     function: Callable[..., Any]
@@ -99,16 +99,16 @@ elu = _declare(
 )  # fmt: skip
 softplus = _declare(
     "softplus", "softplus(x) = ln(1 + eˣ)", "σ(x)", "(0, ∞)", "a smooth ReLU; positive outputs such as a scale",
-    "dearer than ReLU, and not zero-centred",
+    "more expensive than ReLU, and not zero-centred",
 )  # fmt: skip
 silu = _declare(
     "silu", "silu(x) = x·σ(x), also called swish", "σ(x) + x·σ(x)·(1 − σ(x))", "[−0.278…, ∞)",
-    "deep networks; smooth, and not monotonic", "dearer than ReLU",
+    "deep networks; smooth, and not monotonic", "more expensive than ReLU",
 )  # fmt: skip
 swish = silu
 gelu = _declare(
     "gelu", "gelu(x) = x·Φ(x), with Φ the distribution function of the standard normal", "Φ(x) + x·φ(x), with φ the density",
-    "[−0.170…, ∞)", "transformers", "dearer than ReLU",
+    "[−0.170…, ∞)", "transformers", "more expensive than ReLU",
 )  # fmt: skip
 
 
@@ -170,7 +170,7 @@ class _Elementwise(Module):
         """No arguments."""
 
     def config(self) -> dict[str, Any]:
-        """The arguments that make an equal module."""
+        """The constructor arguments of an equivalent module."""
         return {}
 
     def forward(self, x: Any) -> Any:
@@ -245,7 +245,7 @@ class LeakyReLU(_Elementwise):
         return leaky_relu(x, slope=self.slope)
 
     def config(self) -> dict[str, Any]:
-        """The arguments that make an equal module."""
+        """The constructor arguments of an equivalent module."""
         return {"slope": self.slope}
 
     def extra_repr(self) -> str:
@@ -268,7 +268,7 @@ class ELU(_Elementwise):
         return elu(x, alpha=self.alpha)
 
     def config(self) -> dict[str, Any]:
-        """The arguments that make an equal module."""
+        """The constructor arguments of an equivalent module."""
         return {"alpha": self.alpha}
 
     def extra_repr(self) -> str:
@@ -297,7 +297,7 @@ class PReLU(_Elementwise):
         return prelu(x, self.weight.reshape((count,) + (1,) * (len(shape) - 2)))
 
     def config(self) -> dict[str, Any]:
-        """The arguments that make an equal module."""
+        """The constructor arguments of an equivalent module."""
         return {"count": self.weight.size, "dtype": self.weight.dtype.name}
 
     def extra_repr(self) -> str:
@@ -320,7 +320,7 @@ class Softmax(_Elementwise):
         return softmax(x, self.axis)
 
     def config(self) -> dict[str, Any]:
-        """The arguments that make an equal module."""
+        """The constructor arguments of an equivalent module."""
         return {"axis": self.axis}
 
     def extra_repr(self) -> str:

@@ -37,10 +37,10 @@ def _plain(x: Any) -> Any:
 
 
 def load_checkpoint(path: str | Path, training: Training) -> None:
-    """Bring a run to where a checkpoint was written; if the file does not fit, everything stays as it was."""
+    """Bring a run to the point where a checkpoint was written; if the file does not fit, everything stays as it was."""
     arrays, header = read_arrays(path)
     if "checkpoint" not in header:
-        raise FileError(f"{path}: this is no checkpoint (a model, perhaps: use load); nothing was changed.")
+        raise FileError(f"{path}: this is not a checkpoint (perhaps a model: use load); nothing was changed.")
     run = parsed(header["checkpoint"], path, "the state of the run")
     before = _snapshot(training)
     try:
@@ -84,10 +84,10 @@ def _apply(run: dict[str, Any], arrays: dict[str, np.ndarray], training: Trainin
         raise FileError(f"it was written with {run['optimizer']['kind']}, this run has {kind}")
     for name, mine in (("schedule", training.schedule), ("stopping", training.stopping)):
         if (run[name] is None) != (mine is None):
-            raise FileError(f"one of the two runs has {name}, the other has not")
+            raise FileError(f"one of the two runs has {name}, the other does not")
     generators = dict(_generators(training))
     if set(generators) != set(run["generators"]):
-        raise FileError("its random generators are others")
+        raise FileError("its random generators are different ones")
     history = History.from_dict(run["history"])
     training.model.load_state_dict(_part(arrays, "model/"))
     state = [[_part(arrays, f"optimizer/{g}/{s}/") for s in range(n)] for g, n in enumerate(run["slots"])]

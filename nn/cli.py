@@ -130,7 +130,7 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--activation", choices=sorted(MODULES), default="tanh", help="activation of the hidden layers")
     train.add_argument("--optimizer", choices=sorted(OPTIMIZERS), default="adam", help="how the parameters are updated")
     train.add_argument("--lr", type=float, default=None, help="learning rate; None takes one that suits the optimizer")
-    train.add_argument("--epochs", type=int, default=100, help="how often all samples are gone through")
+    train.add_argument("--epochs", type=int, default=100, help="number of passes over all samples")
     train.add_argument("--batch-size", type=int, default=32, help="samples per update; 0 takes all at once")
     train.add_argument("--scalar", action="store_true", help="compute on Value, one number at a time (slow, and can be drawn)")
     train.add_argument("--samples", type=int, default=400, help="number of samples of a generated set")
@@ -213,7 +213,7 @@ def _model(args: argparse.Namespace, nin: int, nout: int) -> Module:
 def _train(args: argparse.Namespace) -> int:
     _checked(args)
     if not args.no_plots:
-        pyplot()                          # missing, it is told before the work and not after it
+        pyplot()                          # if it is missing, say so before the work and not after it
     x, y, notes = _data(args)
     if len(x) < 5:
         raise UsageError(f"{args.data}: there are {len(x)} samples, expected at least 5.")

@@ -24,7 +24,7 @@ def _gradients(params: Any) -> list[Any]:
     """The parameters that a gradient has reached."""
     try:
         given = [params] if isinstance(params, (Value, Tensor)) else list(params)
-    except TypeError:                          # nothing to go through
+    except TypeError:                          # not iterable
         given = [params]
     if not all(isinstance(p, (Value, Tensor)) for p in given):
         raise OperandError(f"clip_grad: received {type(params).__name__} as params, expected parameters such as model.parameters().")
@@ -58,13 +58,13 @@ def clip_grad_norm_(params: Any, max_norm: float, norm_type: float = 2.0) -> flo
     chosen = _gradients(params)
     arrays = [np.asarray(p.grad, dtype=float).ravel() for p in chosen]
     largest = float(np.max([np.abs(a).max(initial=0.0) for a in arrays], initial=0.0))
-    with np.errstate(over="ignore"):           # told by an infinite sum
+    with np.errstate(over="ignore"):           # an overflow shows as an infinite norm
         total = largest if norm_type == math.inf else _norm(arrays, norm_type)
     if math.isinf(total) and math.isfinite(largest):
         total = largest * _norm([a / largest for a in arrays], norm_type)
     factor = max_norm / (total + 1e-6)
     if not factor >= 1.0:                      # nan spreads to all, as in torch
-        with np.errstate(invalid="ignore"):    # inf / inf is nan, and said by the norm
+        with np.errstate(invalid="ignore"):    # inf / inf is nan; the norm that is returned tells of it
             for p in chosen:
                 p.grad = p.grad * factor
     return total

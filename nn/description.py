@@ -1,4 +1,4 @@
-"""Models as plain data: what `save` writes beside the arrays, and how `load` makes a model of it.
+"""Models as plain data: what `save` writes besides the arrays, and how `load` makes a model of it.
 
 A description can only name the modules of this package, so nothing of a stranger's runs when a file is read.
 """
@@ -24,7 +24,7 @@ _KINDS = {name: kind for room in _ROOMS for name in room.__all__ if isinstance(k
 """The modules that a description may name."""
 _MOST_PARAMETERS = 10**9
 _AGAIN, _MOST_PLACES = "again", 100_000
-"""The kind of a module that stands in a second place; how many places there may be in all."""
+"""The kind of a module that occurs for the second time; the largest number of places in a model."""
 
 
 def describe(model: Module) -> dict[str, Any]:
@@ -44,7 +44,7 @@ def describe(model: Module) -> dict[str, Any]:
 
 
 def _described(model: Module, place: str, places: dict[int, str]) -> dict[str, Any]:
-    """The description of a module at a place such as "2.0"; of one that is met again, the place where it was met first."""
+    """The description of a module at a place such as "2.0"; for a module that occurs again, the place where it first occurred."""
     if id(model) in places:
         return {"kind": _AGAIN, "place": places[id(model)]}
     places[id(model)] = place
@@ -64,7 +64,7 @@ def build(description: Any, *, limit: int = _MOST_PARAMETERS) -> Module:
 
 
 def _built(description: Any, limit: int, place: str, places: dict[str, tuple[Module, int]]) -> tuple[Module, int]:
-    """The module at a place, and how many places it has in it; noted in `places`."""
+    """The module at a place, and the number of places in it, itself included; both are noted in `places`."""
     if not isinstance(description, dict) or not isinstance(description.get("kind"), str):
         raise FileError(f"the description of the model is damaged: received {str(description)[:60]!r}.")
     settings = {k: v for k, v in description.items() if k != "kind"}

@@ -53,7 +53,7 @@ NAMES = {
         ("ConstantLR",): "nn.LambdaLR(optimizer, lambda epoch: factor if epoch < n else 1)",
         ("PolynomialLR",): "nn.LambdaLR(optimizer, lambda epoch: (1 - min(epoch, n) / n) ** power)",
         ("CosineAnnealingWarmRestarts",): "nn.LambdaLR(optimizer, lambda epoch: 0.5 + 0.5 * math.cos(math.pi * (epoch % n) / n))",
-        ("CyclicLR", "OneCycleLR", "SequentialLR"): "nn.LambdaLR(optimizer, f), with the factor f(epoch) on the first rate",
+        ("CyclicLR", "OneCycleLR", "SequentialLR"): "nn.LambdaLR(optimizer, f), with the factor f(epoch) on the initial rate",
     }.items() for name in names
 }  # fmt: skip
 """Names of packages → what is written in their place."""

@@ -1,4 +1,4 @@
-"""An epoch of `fit`: all samples gone through once, in batches.
+"""An epoch of `fit`: one pass over all samples, in batches.
 
     for each batch: prediction → loss → backward → (clip) → step
 
@@ -51,7 +51,7 @@ class Epoch:
         self, training: Training, x: Array, y: Array, *, loss: Callable[..., Any], penalty: Callable[[Module], Any] | None,
         metrics: dict[str, Metric], batch_size: int | None, drop_last: bool, clip_norm: float | None, lift: bool | None, epochs: int, resumable: bool = False,
     ) -> None:  # fmt: skip
-        """The arguments of `fit`, made sure of."""
+        """The arguments of `fit`, already checked; records the steps at once where they are to be lifted from the start."""
         self.training, self.x, self.y = training, x, y
         self.loss, self.penalty, self.metrics, self.clip_norm, self.epochs = loss, penalty, metrics, clip_norm, epochs
         self.size, self.shuffle, self.drop_last = min(batch_size or len(x), len(x)), batch_size is not None, drop_last
@@ -74,7 +74,7 @@ class Epoch:
             ) from failure
 
     def _lift(self) -> Exception | None:
-        """Make the steps of the model a program, where that is wanted and works; what was raised where it does not."""
+        """Record the steps of the model as a program, where that is wanted and possible; returns the exception where it is not."""
         training, asked = self.training, bool(self.lift)
         self._tried, self._steps = True, 0
         liftable, lifted = (liftable_values, lifted_values) if self.scalar else (liftable_tensors, partial(lifted_tensors, asked=asked))
@@ -86,7 +86,7 @@ class Epoch:
         except Exception as error:
             if not asked and not isinstance(error, (AutogradError, NotImplementedError, MemoryError)):
                 raise
-            return error                       # of a model or a loss of the user's own, perhaps, which the nodes of a recording do not suit
+            return error                       # perhaps of a model or a loss of the user's own that does not work on the nodes of a recording
         if self.program is not None:
             self._unseen, training.history.lifted = False, self.program.program.kind
         return None

@@ -40,7 +40,7 @@ def functional_call(module: Module, parameters: Mapping[str, Any], args: Any = (
 
     Raises:
         StructureError: A name that the module does not have, or one parameter by two names.
-        ShapeError: An array of another shape than the parameter.
+        ShapeError: An array does not have the shape of the parameter.
         OperandError: Inputs that `forward` does not take; a Tensor for the matrix of a layer that computes on `Value`s, of which each has
             a name of its own in `named_parameters()`.
 
@@ -145,7 +145,7 @@ def _misfit(name: str, received: tuple[int, ...], expected: tuple[int, ...]) -> 
 
 @contextmanager
 def _in_place(module: Module, replaced: dict[int, Any], buffers: list[Buffer]) -> Iterator[None]:
-    """Put everything in its place, and back at the end."""
+    """Put the replacements in place, and what was there back at the end."""
     with ExitStack() as back:
         for one in list(module.modules()):
             for name, value in list(vars(one).items()):

@@ -85,7 +85,7 @@ class History:
 
     @checked
     def best(self, name: str = "val_loss") -> float:
-        """The smallest number of a loss, the largest of a metric; nan of an epoch that has none does not count."""
+        """The smallest number of a loss, the largest of a metric; nan, for epochs without one, does not count."""
         return (min if "loss" in name else max)((v for v in self[name] if v == v), default=math.nan)
 
     def to_dict(self) -> dict[str, Any]:
@@ -134,7 +134,7 @@ class EarlyStopping:
     """Ends training when a number has not improved for `patience` epochs, and brings the best weights back.
 
     Args:
-        patience: How many epochs without improvement are borne.
+        patience: How many epochs without improvement are tolerated.
         min_delta: What counts as an improvement.
         monitor: The column to watch; "val_loss", or "loss" where there is no validation set.
         restore_best: Whether the model gets the weights of its best epoch back.

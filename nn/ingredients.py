@@ -1,4 +1,4 @@
-"""What a recorded program relies on beside numbers that it is given anew: the objects that a run is made of, and their settings.
+"""What a recorded program relies on besides the numbers that it is fed: the objects that a run is made of, and their settings.
 
 A program goes on doing what was recorded, whatever becomes of the model. So it must be seen when a callback exchanges a module, a
 parameter or the optimiser, changes a setting, or puts a function in the place of a method. Everything that could be exchanged is noted
@@ -119,7 +119,7 @@ class Ingredients:
         return [*map(len, self._containers)], found
 
     def _uncovered(self) -> bool:
-        """Whether none of the attributes that have come since stands in the place of a method."""
+        """Whether no attribute that was added since stands in the place of a method."""
         return all(set(shadowed(thing)) <= set(names) for thing, _, names in self._things)
 
     def same(self) -> bool:

@@ -1,6 +1,6 @@
 """`save` and `load`: models as safetensors files.
 
-A file holds arrays under the names of `state_dict` (those of the equal `torch.nn.Sequential`, so torch reads it, and its files are
+A file holds arrays under the names of `state_dict` (those of the equivalent `torch.nn.Sequential`, so torch reads it, and its files are
 read here) and a JSON text that describes the model. A file is checked in full before anything is changed.
 """
 
@@ -25,7 +25,7 @@ __all__ = ["FileError", "load", "notes_of", "save"]
 def save(model: Module, path: str | Path, *, notes: dict[str, Any] | None = None) -> Path:
     """Write a model to a safetensors file.
 
-    `safetensors.torch.load_file(path)` gives a dictionary that the equal `torch.nn.Sequential` takes with `load_state_dict`.
+    `safetensors.torch.load_file(path)` gives a dictionary that the equivalent `torch.nn.Sequential` takes with `load_state_dict`.
 
     Args:
         model: A model; its description goes into the header if it is made of modules of this package.

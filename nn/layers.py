@@ -67,7 +67,7 @@ class Linear(Module):
     __call__ = record_innermost
 
     def config(self) -> dict[str, Any]:
-        """The arguments that make an equal module."""
+        """The constructor arguments of an equivalent module."""
         return {"nin": self.weight.shape[1], "nout": self.weight.shape[0], "bias": self.bias is not None, "dtype": self.weight.dtype.name}
 
     def extra_repr(self) -> str:
@@ -124,7 +124,7 @@ class Sequential(Module):
 
 
 def _part(place: int, module: Any) -> Any:
-    """What stands in a place of a sequence, checked."""
+    """A part of a sequence, checked to be a module or a function."""
     if not callable(module) or isinstance(module, type):
         hint = "; make one with brackets, as in ReLU()" if isinstance(module, type) else ""
         hint = "; without the brackets of a list, or as Sequential(*modules)" if isinstance(module, (list, tuple)) else hint
@@ -145,7 +145,7 @@ class Flatten(Module):
         """No arguments: the batch is always the first axis."""
 
     def config(self) -> dict[str, Any]:
-        """The arguments that make an equal module."""
+        """The constructor arguments of an equivalent module."""
         return {}
 
     def forward(self, x: Any) -> Any:
@@ -157,7 +157,7 @@ class Flatten(Module):
 
 
 class Dropout(Module):
-    """In training each element is 0 with probability p, and the others are divided by 1 − p; nothing in `eval()`.
+    """In training each element is 0 with probability p, and the others are divided by 1 − p; in `eval()` nothing is changed.
 
     The scaling keeps the mean of every unit, so that evaluation needs no correction (inverted dropout; Srivastava et al. 2014).
 
@@ -191,7 +191,7 @@ class Dropout(Module):
         return (kept / (1.0 - self.p) if self.p < 1.0 else kept * 0.0).astype(dtype)
 
     def config(self) -> dict[str, Any]:
-        """The arguments that make an equal module."""
+        """The constructor arguments of an equivalent module."""
         return {"p": self.p}
 
     def extra_repr(self) -> str:
@@ -223,7 +223,7 @@ class Embedding(Module):
         return self.weight[at]
 
     def config(self) -> dict[str, Any]:
-        """The arguments that make an equal module."""
+        """The constructor arguments of an equivalent module."""
         return {"count": self.weight.shape[0], "width": self.weight.shape[1], "dtype": self.weight.dtype.name}
 
     def extra_repr(self) -> str:

@@ -50,7 +50,7 @@ _ELEMENTWISE = (SGD, Adam, AdamW, RMSprop, Adagrad, Adadelta)
 
 
 class _Part:
-    """A slot of an optimiser that stands for a part of the program's vector: for one of its slots, or for neighbours that go in step."""
+    """A part of the program's vector as a slot of the optimiser: it stands in for one of the slots, or for neighbours that go in step."""
 
     def __init__(self, step: LiftedStep, start: int, members: Sequence[Slot]) -> None:
         """`start` is where the part begins in the vector."""
@@ -71,7 +71,7 @@ class _Part:
         return True
 
     def advance(self, update: Update, group: dict[str, Any]) -> None:
-        """The update of all numbers of the part."""
+        """Update all numbers of the part."""
         theta = self.step.program.theta
         if theta.grad is None:
             return
@@ -82,7 +82,7 @@ class _Part:
             update(data, gradient, self.state, group)
 
     def give_back(self) -> None:
-        """The running averages, to the slots that they belong to."""
+        """Give the running averages back to the slots that they belong to."""
         if not self.joined:
             return
         start = 0
@@ -101,7 +101,7 @@ def _kept(slot: Slot) -> dict[str, Any]:
 
 
 def _in_step(slots: Sequence[Slot]) -> bool:
-    """Whether slots have as many updates behind them, and averages of the same names."""
+    """Whether slots have been updated equally often, and have averages of the same names."""
     if any(counted_apart(slot.state) for slot in slots):
         return False
     kept = [_kept(slot) for slot in slots]
@@ -119,8 +119,8 @@ def _joined(slots: Sequence[Slot]) -> State:
 class LiftedStep:
     """Forward and backward of a batch by a program; one program for each shape of batch."""
 
-    kinds: tuple[type, ...] = ()               # classes of modules whose attributes say all that there is to know about them
-    tolerance = 1e-6, 1e-12                    # relative and absolute, of two losses that are one
+    kinds: tuple[type, ...] = ()               # classes of modules that compute nothing but what their attributes say
+    tolerance = 1e-6, 1e-12                    # relative and absolute, within which two losses are equal
 
     def __init__(self, training: Training, loss: Callable[..., Any], penalty: Callable[[Module], Any] | None, *, known: bool) -> None:
         """Nothing is recorded yet. `known` says that all modules are of these kinds, and the loss is ours."""
@@ -174,7 +174,7 @@ class LiftedStep:
             return equal_losses(self._penalty(), self.penalty(self.model), self.tolerance)
 
     def holds_at(self, others: Iterable[Sequence[Any]], holds: Callable[[], bool]) -> bool:
-        """Whether something holds with each of other data for the parameters, which have their own back afterwards."""
+        """Whether `holds()` is true with each of these other values of the parameters, which get their own back afterwards."""
         own = [p.data for p in self.parameters]
         try:
             try:
@@ -186,10 +186,10 @@ class LiftedStep:
             finally:
                 self._put(own)
                 self.gather(self.program.theta.data)
-        except KeyboardInterrupt:              # once more, if it was that which was interrupted
+        except KeyboardInterrupt:              # again, in case it was this that was interrupted
             self._put(own)
             raise
-        except Exception:                      # what a loss of the user's own raises at numbers that it was not made for
+        except Exception:                      # a loss of the user's own may raise at numbers that it was not made for
             return False
 
     def _put(self, arrays: Sequence[Any]) -> None:
@@ -211,7 +211,7 @@ class LiftedStep:
         self._take_over()
 
     def end(self) -> None:
-        """Give data and gradients back to the parameters, and the optimiser its slots; nothing if that is done."""
+        """Give data and gradients back to the parameters, and the optimiser its slots; does nothing the second time."""
         if self.optimizer._slots is self._own:
             return
         self.scatter(self.program.theta.data, self.program.theta.grad)
@@ -221,7 +221,7 @@ class LiftedStep:
         self.optimizer._slots = self._own
 
     def _take_over(self) -> None:
-        """Parts of the vector in the place of the optimiser's slots; of a group whose slots go in step, one for all of them, and none of frozen ones."""
+        """Put parts of the vector in place of the optimiser's slots: one part for all slots of a group that go in step, and none for frozen ones."""
         start, taken = 0, []
         for all_slots in self._own:
             slots = [slot for slot in all_slots if not isinstance(slot, TensorSlot) or slot.parameter.requires_grad]
@@ -252,7 +252,7 @@ class LiftedStep:
 
 
 def equal_losses(replayed: Any, computed: Any, tolerance: tuple[float, float]) -> bool:
-    """Whether two losses are one number, to rounding (relative, absolute); where both are no number they are alike."""
+    """Whether two losses are equal up to rounding (relative, absolute); nan equals nan."""
     both = float(replayed), number_of(computed)
     return math.isclose(*both, rel_tol=tolerance[0], abs_tol=tolerance[1]) or all(map(math.isnan, both))
 

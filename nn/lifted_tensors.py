@@ -33,7 +33,7 @@ from .training import Training
 
 __all__ = ["LiftedTensors", "liftable_tensors", "lifted_tensors"]
 
-_LARGE = 2**18                                 # numbers in all nodes of a batch from which on the arithmetic takes the time
+_LARGE = 2**18                                 # numbers in all nodes of a batch, above which recording takes no noticeable part of the time
 
 
 class LiftedTensors(LiftedStep):
@@ -95,7 +95,7 @@ class LiftedTensors(LiftedStep):
                 yield
             finally:
                 draw_again()
-        except BaseException:                  # once more, if it was that which was interrupted
+        except BaseException:                  # again, in case it was this that was interrupted
             draw_again()
             raise
 
@@ -115,12 +115,12 @@ class LiftedTensors(LiftedStep):
             with self.masked(give), no_grad(), np.errstate(all="ignore"):
                 prediction = self.model(x)
                 computed = self.penalized(self.loss(prediction, target_for(y, prediction.data)))
-        except AutogradError:                  # another function, or one that is told to fail where it is computed
+        except AutogradError:                  # another function now, or one that refuses these numbers
             return False
         return drawing == self._droppers[len(x)] and equal_losses(self.program(), computed, self.tolerance)
 
     def agrees(self) -> bool:
-        """Whether the program gives what is computed anew at other parameters than those recorded."""
+        """Whether the program gives what is computed anew, at parameters other than those recorded."""
         own, rng = [p.data for p in self.parameters], np.random.default_rng(0)
         drawn = [rng.normal(size=data.shape) for data in own]
 
@@ -208,7 +208,7 @@ def _suits(step: LiftedTensors, *, asked: bool) -> bool:
     if step.loss is cross_entropy and prediction.ndim != 2:
         return False
     if step.loss is binary_cross_entropy and getattr(prediction.op, "name", "") not in ("sigmoid", "softmax"):
-        return False                           # predictions that may leave [0, 1], which is to be told
+        return False                           # predictions that may leave [0, 1], which must raise
     return asked or sum(node.size for node in nodes) <= _LARGE
 
 

@@ -60,7 +60,7 @@ class LiftedValues(LiftedStep):
         return self._same(self._few, x, y)
 
     def look_for_unreached(self) -> None:
-        """Find out which parameters have no part in the loss: theirs is a gradient of 0 in a program, and none at all in a step without one."""
+        """Find the parameters that have no part in the loss: a program gives them the gradient 0, a step without a program none at all."""
         before = [p.grad for p in self.parameters]
         try:
             forget_gradients(self.parameters, True, "fit")
@@ -146,7 +146,7 @@ def liftable_values(model: Module, loss: Callable[..., Any]) -> bool:
     neurons: list[Any] = [m for m in modules if isinstance(m, Neuron)]
     if not all(n.by_name and n.activation in ACTIVATIONS and n.activation != "prelu" for n in neurons):
         return False
-    return loss is not binary_cross_entropy or neurons[-1].activation == "sigmoid"   # others may leave [0, 1], which is to be told
+    return loss is not binary_cross_entropy or neurons[-1].activation == "sigmoid"   # others may leave [0, 1], which must raise
 
 
 def lifted_values(

@@ -44,15 +44,14 @@ def _bounded_log(p: Any) -> Any:
         return np.maximum(np.log(p), -100.0)
 
 
-def _softplus(z: float) -> float:
-    return (z if z > 0.0 else 0.0) + math.log1p(math.exp(-abs(z)))
+_softplus: Any = TABLE["softplus"].scalar
 
 
 def _logits_array(z: Any, t: Any, *, pos_weight: Any = 1.0) -> Any:
     if np.iscomplexobj(t) or np.iscomplexobj(z):
         raise TypeError("scores and targets are real numbers")
     tail = np.log1p(np.exp(-np.abs(z)))
-    with np.errstate(invalid="ignore"):        # 0 · ∞ is 0 here: a class that is not there costs nothing
+    with np.errstate(invalid="ignore"):        # 0 · ∞ is 0 here: a label with the share 0 costs nothing
         yes = np.where(t == 0.0, 0.0, pos_weight * t * (np.maximum(-z, 0.0) + tail))
         no = np.where(t == 1.0, 0.0, (1.0 - t) * (np.maximum(z, 0.0) + tail))
     return (yes + no).astype(np.result_type(z if isinstance(z, np.ndarray) else t, np.float16))
@@ -132,7 +131,7 @@ def _mean_of_classes(z: Any, *, labels: Any, saved: Any = None) -> Any:
 
 
 def _error(m: Any, z: Any, labels: Any, saved: Any) -> Any:
-    """softmax(z) − 1_y: from what the kernel has computed on its way, if these are the scores that it saw."""
+    """softmax(z) − 1_y: from what the kernel computed along the way, if these are the scores that it saw."""
     seen, powers, totals, at_labels = (saved or {}).get("error", (None, None, None, None))
     if seen is not z:                          # nodes, whose derivative may be taken again, or other scores
         return m.softmax(z, axis=-1) - m.named("1_y", lambda: _truth(m.data(z), labels))

@@ -58,7 +58,7 @@ def squared_error(prediction: Any, target: Any, *, reduction: str = "mean", weig
 
 @checked
 def l1_loss(prediction: Any, target: Any, *, reduction: str = "mean", weight: Numbers | None = None) -> Any:
-    """Mean absolute error |ŷ − y|: less moved by outliers than the square. With a `weight` the mean is Σ w·|ŷ − y| / Σ w.
+    """Mean absolute error |ŷ − y|: less affected by outliers than the square. With a `weight` the mean is Σ w·|ŷ − y| / Σ w.
 
     >>> l1_loss(Tensor([1.0, 2.0]), [0.0, 4.0]).item()
     1.5
@@ -80,7 +80,7 @@ def huber_loss(prediction: Any, target: Any, *, delta: float = 1.0, reduction: s
 
     def formula(p: Any, t: Any) -> Any:
         difference = p - t
-        held = ag.clip(difference, -delta, delta)  # no branch that a lifted program would have to remember
+        held = ag.clip(difference, -delta, delta)  # without a branch, which a lifted program would replay as it was recorded
         return held * (difference - 0.5 * held)
 
     return elementwise("huber_loss", formula, prediction, target, reduction, weight)
@@ -121,7 +121,7 @@ def binary_cross_entropy_with_logits(
 ) -> Any:
     """Binary cross-entropy of σ(z), from the score z itself: exact however large |z| is.
 
-    Targets may be several independent yes-or-no labels (multi-label); `pos_weight` is what a yes counts for each.
+    Targets may be several independent yes-or-no labels (multi-label); `pos_weight` is the weight of a yes, one number or one for each label.
 
     >>> binary_cross_entropy_with_logits(Tensor([1000.0, -1000.0]), [1, 1]).item()
     500.0
@@ -201,24 +201,18 @@ def cross_entropy(
     learnt = isinstance(target, Tensor) and target.requires_grad and not on_values(prediction)  # probabilities
     if weight is None and not learnt and prediction.__class__ is Tensor and reduction == "mean" and label_smoothing == 0.0:
         numbers = target if target.__class__ is ndarray else as_numbers(target, "cross_entropy", "target")
-        plain = _plain_classes(numbers, prediction.shape, ignore_index)
-        if plain is not None:                  # one node, and no more work than by hand
-            return CROSS_ENTROPY_OF_CLASSES(prediction, labels=plain, saved={})
+        labels = _plain_classes(numbers, prediction.shape, ignore_index)
+        if labels is not None:                 # one node, and no more work than by hand
+            return CROSS_ENTROPY_OF_CLASSES(prediction, labels=labels, saved={})
     _check_cross_entropy(prediction, ignore_index, label_smoothing, reduction)
     shape = shape_of(prediction)
     many = len(shape) > 1
     classes = shape[1] if many else shape[0]
     dtype = prediction.dtype if isinstance(prediction, (Tensor, np.ndarray)) else np.float64
     given = target if learnt else as_numbers(target, "cross_entropy", "target")
+    simple = True                              # whether all samples have the weight 1 in a mean
     if given.shape == shape and given.dtype.kind == "f":
-        if not learnt:
-            check_shares("cross_entropy", given, 1 if many else 0)
-        matrix = given * (1.0 - label_smoothing) + label_smoothing / classes
-        matrix = np.moveaxis(matrix, 1, -1) if many else matrix
-        if weight is not None:
-            matrix = matrix * weights_for("cross_entropy", weight, matrix.shape)
-        matrix, total = matrix.astype(dtype), float(np.prod(matrix.shape[:-1]))
-        simple = True
+        matrix, total = _target_shares(given, weight, label_smoothing, dtype)
     elif learnt:
         raise ShapeError(
             f"cross_entropy: received a target of shape {given.shape}, expected probabilities of the shape {shape} of the scores, or "
@@ -231,20 +225,39 @@ def cross_entropy(
         if not simple and not on_values(prediction):
             prediction = _without_ignored(prediction, labels == ignore_index)
     if on_values(prediction):
-        losses: Any = [_value_cross_entropy(z, t) for z, t in zip(prediction if many else [prediction], matrix.reshape(-1, classes).tolist(), strict=True)]
-        if reduction == "mean":
-            if len(losses) == 1 and total == 1.0:
-                return losses[0]
-            return weighted_sum([1.0 / total if total else 0.0] * len(losses), losses, 0.0 if total else math.nan)
-        return losses[0] if not many else reduced(losses, reduction)
+        rows = zip(prediction if many else [prediction], matrix.reshape(-1, classes).tolist(), strict=True)
+        return _reduced_values([_value_cross_entropy(z, t) for z, t in rows], total, reduction, many=many)
     losses = CROSS_ENTROPY(prediction if len(shape) <= 2 else np.moveaxis(prediction, 1, -1), matrix)
-    if reduction == "mean":
-        return losses.mean() if simple else losses.sum() * (1.0 / total) if total else losses.sum() * 0.0 + math.nan   # of nothing: nan, and no gradient
-    return reduced(losses, reduction)
+    if reduction != "mean":
+        return reduced(losses, reduction)
+    if simple:
+        return losses.mean()
+    return losses.sum() * (1.0 / total) if total else losses.sum() * 0.0 + math.nan     # the mean of nothing is nan, with no gradient
+
+
+def _target_shares(given: Any, weight: Any, smoothing: float, dtype: Any) -> tuple[Any, float]:
+    """(weights of ln p for each sample and class along the last axis, the number of samples), of targets that are probabilities."""
+    many = given.ndim > 1
+    if not isinstance(given, Tensor):
+        check_shares("cross_entropy", given, 1 if many else 0)
+    matrix = given * (1.0 - smoothing) + smoothing / given.shape[1 if many else 0]
+    matrix = np.moveaxis(matrix, 1, -1) if many else matrix
+    if weight is not None:
+        matrix = matrix * weights_for("cross_entropy", weight, matrix.shape)
+    return matrix.astype(dtype), float(np.prod(matrix.shape[:-1]))
+
+
+def _reduced_values(losses: list[Any], total: float, reduction: str, *, many: bool) -> Any:
+    """Losses of a scalar model, reduced; a mean is over the `total` weight of the samples, and `many` says whether there is an axis of them."""
+    if reduction != "mean":
+        return reduced(losses, reduction) if many else losses[0]
+    if len(losses) == 1 and total == 1.0:
+        return losses[0]
+    return weighted_sum([1.0 / total if total else 0.0] * len(losses), losses, 0.0 if total else math.nan)
 
 
 def _without_ignored(prediction: Any, ignored: np.ndarray) -> Any:
-    """Scores with 0 in the samples that do not count: where all of theirs are -inf, no nan may come of them."""
+    """Scores with 0 in the samples that do not count: scores that are all -inf would give nan."""
     data = prediction.data if isinstance(prediction, Tensor) else prediction
     if not ignored.any() or np.isfinite(data).all():
         return prediction
@@ -326,7 +339,7 @@ def l2_penalty(model: Module, strength: float, *, half: bool = False, biases: bo
     Args:
         model: A scalar or a tensor model.
         strength: λ.
-        half: The second of the lectures' two forms.
+        half: Whether there is a factor of ½, as in the second of the lectures' two forms.
         biases: Whether biases count too; by default only weights do (parameters whose name does not begin with b).
 
     Example:

@@ -1,4 +1,4 @@
-"""The metrics that a run reports beside its loss: `accuracy`, `r2_score`, and functions of your own."""
+"""The metrics that a run reports besides its loss: `accuracy`, `r2_score`, and functions of your own."""
 
 from __future__ import annotations
 
@@ -28,11 +28,12 @@ def _arrays(prediction: Any, target: Any, who: str) -> tuple[np.ndarray, np.ndar
 
 
 def are_logits(scores: np.ndarray, labels: np.ndarray) -> bool:
-    """Whether scores of samples with labels 0 and 1 read better as logits, whose class changes at 0, than as the labels themselves, at ½.
+    """Whether scores z of samples with labels 0 and 1 are logits, whose class changes at 0, rather than estimates of the labels, with ½.
 
-    Answers with the labels themselves are nearer to them than a constant ½ is, in the mean square; what is farther away is a logit. So may be
-    what is near, in a network that has hardly begun. But training makes answers right in the mean (the gradient at the bias of the output is
-    answer minus truth): that of the labels is the mean of σ(z) for logits, and of z for the labels. Scores from 0 to 1 are no logits.
+    Estimates of the labels are closer to them, in the mean square, than a constant ½ is; scores that are farther away are logits. Closer
+    ones may be logits too, of a network that has hardly begun to learn. But training makes the mean right first (the gradient at the bias
+    of the output is estimate minus label): the mean of the labels is that of σ(z) for logits, and that of z for estimates. Scores that all
+    lie from 0 to 1 are not logits.
 
     >>> are_logits(np.array([-3.0, 4.0]), np.array([0, 1])), are_logits(np.array([-0.1, 1.2]), np.array([0, 1]))
     (True, False)
@@ -72,7 +73,7 @@ def _one_of_many(p: np.ndarray, t: np.ndarray) -> bool:
 
 
 def _share_right(prediction: Any, target: Any, threshold: float | None) -> float:
-    """The share of samples whose class is right, or of labels; nan is no answer, and never right."""
+    """The share of samples, or of labels, whose class is right; nan is never right."""
     p, t = _arrays(prediction, target, "accuracy")
     p = p.astype(float)
     if _one_of_many(p, t):
@@ -130,7 +131,7 @@ def metrics_of(metrics: Any, threshold: float | None) -> dict[str, Metric]:
 
 
 def _giving_a_number(name: str, metric: Metric) -> Metric:
-    """A metric that says so where what it gives is no number."""
+    """The metric, with its result checked to be one number."""
 
     def measured(prediction: np.ndarray, target: np.ndarray) -> float:
         number = as_numbers(metric(prediction, target), "metrics", f"{name}(prediction, target)")

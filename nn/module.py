@@ -3,7 +3,7 @@
 A parameter is a leaf `Value`, or a leaf `Tensor` with `requires_grad`, that is kept in an attribute of a module (in a list or a
 dictionary too). Nothing has to be registered: assign it, and it is found, in the order of assignment. One that is frozen
 (`p.requires_grad = False`) is not trained, and is a parameter, and part of the state, all the same, so that it can be thawed; a `Tensor` made
-with `requires_grad=False`, and one that `detach` gave, is no parameter at all.
+with `requires_grad=False`, and one that `detach` gave, is not a parameter at all.
 """
 
 from __future__ import annotations
@@ -72,14 +72,14 @@ class Module(Answers):
             cls.__call__ = record_call  # type: ignore[method-assign]
 
     def __setattr__(self, name: str, value: Any) -> None:
-        """Assign an attribute; a parameter may be replaced by another, and not by accident by what cannot be trained."""
-        lost = [] if name.startswith("_") else _no_parameters(self.__dict__.get(name), value)
+        """Assign an attribute; a parameter may be replaced by another one, but not, by accident, by something that cannot be trained."""
+        lost = [] if name.startswith("_") else _unfit_replacements(self.__dict__.get(name), value)
         if lost:
             made = getattr(lost[0], "op", None)
             what = shown(lost[0]) if made is None else f"the result of an operation ({made.name})"
             raise OperandError(
                 f"{type(self).__name__}.{name} is a parameter: received {what}, expected a leaf Value or Tensor; to give it new numbers assign "
-                f"its data, as in module.{name}.data = …; what changes while a model runs is no parameter if its name begins with _."
+                f"its data, as in module.{name}.data = …; what changes while a model runs is not taken for a parameter if its name begins with _."
             )
         super().__setattr__(name, value)
 
@@ -109,7 +109,7 @@ class Module(Answers):
 
     @checked
     def apply(self, f: Callable[[Module], Any]) -> Self:
-        """Call f with every module, those inside before the one around them, as for starting weights of one's own; returns self.
+        """Call f with every module, children before their parents, for instance to set initial weights; returns self.
 
         Example:
             >>> from nn import Linear, Sequential, Tanh
@@ -229,19 +229,19 @@ class Module(Answers):
             stack.extend(reversed(below))
 
     def state_dict(self) -> dict[str, np.ndarray]:
-        """Copies of all parameters and buffers by name; names and layouts are those of the equal `torch.nn.Sequential`."""
+        """Copies of all parameters and buffers by name; names and layouts are those of the equivalent `torch.nn.Sequential`."""
         return {entry.name: np.array(entry.read()) for entry in self.all_entries()}
 
     @checked
     def load_state_dict(self, state: dict[str, Any], strict: bool = True) -> Self:
         """Take the parameters and buffers from a dictionary as `state_dict` gives; returns self.
 
-        Everything is checked before anything is changed. With `strict` False names that only one of the two has are passed over, as for
-        taking over the layers of another model; what both have must fit all the same.
+        Everything is checked before anything is changed. With `strict` False names that only one of the two has are skipped, as when
+        layers are taken over from another model; what both have must still fit.
 
         Raises:
             StructureError: names are missing, or there are names that the model does not have.
-            ShapeError: an array has another shape, or is no array of numbers.
+            ShapeError: an array has another shape, or does not hold numbers.
         """
         entries = list(self.all_entries())
         names = {entry.name for entry in entries}
@@ -265,12 +265,12 @@ class Module(Answers):
         return self
 
     def config(self) -> dict[str, Any]:
-        """The arguments that make an equal module; a file can describe a model whose modules all have it."""
+        """The constructor arguments of an equivalent module; a file can describe a model if all its modules define this."""
         raise OperandError(f"{type(self).__name__} defines no config(), so a file cannot describe it; its state can be saved all the same.")
 
     # ------------------------------------------------------------------------------------------------ pictures
     def extra_repr(self) -> str:
-        """What stands between the brackets of the repr of a module without children."""
+        """What stands between the parentheses in the repr of a module without children."""
         return ""
 
     def _shown_parts(self) -> list[tuple[str, str]]:
@@ -338,8 +338,8 @@ def _is_parameter(value: Any) -> bool:
     return isinstance(value, (Value, Tensor)) and value.op is None and (bool(value.requires_grad) or value._is_frozen)
 
 
-def _no_parameters(old: Any, new: Any) -> list[Any]:
-    """What comes where parameters stood and can be none: results of operations anywhere, and in their very places anything but leaves."""
+def _unfit_replacements(old: Any, new: Any) -> list[Any]:
+    """What cannot replace parameters in an attribute: results of operations anywhere, and anything but leaves where a parameter stood."""
     if not isinstance(old, (Value, Tensor, list, tuple, dict)):
         return []
     places = {at for at, leaf in _items("", old) if _is_parameter(leaf)}

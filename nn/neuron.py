@@ -1,4 +1,4 @@
-"""The scalar teaching stack: `Neuron`, `Layer` and `MLP` on `Value`, one number at a time (and `Perceptron`, in its own room).
+"""The scalar teaching stack: `Neuron`, `Layer` and `MLP` on `Value`, one number at a time (`Perceptron` has a module of its own).
 
 A neuron computes z = Σ wᵢ·xᵢ + b and y = activation(z). A layer is neurons side by side, an MLP layers one after the
 other. Everything can be drawn: `autograd_core.draw(model(x))`.
@@ -26,7 +26,7 @@ Name = str | Callable[[Any], Any]
 
 
 def inputs_of(x: Any, expected: int, who: str) -> tuple[Any, ...]:
-    """The inputs of a neuron as a tuple of numbers and Values, counted."""
+    """The inputs of a neuron as a tuple of numbers and Values, checked to be as many as `expected`."""
     if isinstance(x, np.ndarray):
         x = x.tolist()
     elif isinstance(x, (Value, float, int)):
@@ -87,7 +87,7 @@ class Neuron(Module):
         self._expected = int(nin)
 
     def _choose(self) -> None:
-        """The function of the activation, and the method of a Value that is the shortest way to it."""
+        """Look up the function of the activation, and the method of `Value` that computes it most quickly."""
         self._function = activation_of(self.activation if self._own is None else self._own)
         method = getattr(Value, "silu" if self.activation == "swish" else self.activation, None)
         self._method = method if self._own is None and callable(method) else self._function
@@ -119,7 +119,7 @@ class Neuron(Module):
 
     @property
     def by_name(self) -> bool:
-        """Whether the activation is ours, and not a function of the user's that has the name of one."""
+        """Whether the activation is one of ours, and not a function of the user's with the same name."""
         return self._own is None or (self.activation in ACTIVATIONS and ACTIVATIONS[self.activation].function is self._own)
 
     def entries(self) -> Iterator[Entry]:
@@ -127,7 +127,7 @@ class Neuron(Module):
         return weight_entries([self])
 
     def config(self) -> dict[str, Any]:
-        """The arguments that make an equal module."""
+        """The constructor arguments of an equivalent module."""
         if not self.by_name:
             raise OperandError(
                 f"the activation {self.activation!r} is a function of your own, which a file cannot describe; the state can be saved all the same."
@@ -144,7 +144,7 @@ class Neuron(Module):
 
 
 class Layer(Module):
-    """`nout` neurons that see the same `nin` inputs; gives a list of `nout` Values (a Value where `nout` is 1). Options as of `Neuron`.
+    """`nout` neurons that see the same `nin` inputs; gives a list of `nout` Values (one Value where `nout` is 1). The options are those of `Neuron`.
 
     Example:
         >>> layer = Layer(3, 2, activation="relu", rng=0)
@@ -183,7 +183,7 @@ class Layer(Module):
         return weight_entries(self.neurons)
 
     def config(self) -> dict[str, Any]:
-        """The arguments that make an equal module."""
+        """The constructor arguments of an equivalent module."""
         return {**self.neurons[0].config(), "nout": self.nout}
 
     def state_children(self) -> Iterator[tuple[str, Module]]:
@@ -201,10 +201,10 @@ class MLP(Module):
     Args:
         nin: The number of inputs.
         nouts: The number of neurons of each layer.
-        activation: Of the hidden layers: a name, or a list with one name for each.
-        output: Of the last layer; "identity" gives scores, or logits.
+        activation: That of the hidden layers: a name, or a list with one name for each.
+        output: The activation of the last layer; "identity" gives scores, or logits.
         bias: Whether there are biases.
-        init: First weights, as of a `Neuron`.
+        init: The initial weights, as for `Neuron`.
         rng: A generator or a seed.
 
     The state has the names of `torch.nn.Sequential(Linear, Tanh, Linear, …)`: "0.weight", "0.bias", "2.weight", …
@@ -258,7 +258,7 @@ class MLP(Module):
         return all(n.by_name for layer in self.layers for n in layer.neurons)
 
     def state_children(self) -> Iterator[tuple[str, Module]]:
-        """The layers under the places they have in the equal `torch.nn.Sequential`: 0, 2, 4 and so on."""
+        """The layers under the places they have in the equivalent `torch.nn.Sequential`: 0, 2, 4 and so on."""
         return ((str(2 * i), layer) for i, layer in enumerate(self.layers))
 
     @property
@@ -272,7 +272,7 @@ class MLP(Module):
         return [self.nin, *(layer.nout for layer in self.layers)]
 
     def config(self) -> dict[str, Any]:
-        """The arguments that make an equal module."""
+        """The constructor arguments of an equivalent module."""
         *hidden, output = (layer.config() for layer in self.layers)
         return {
             "nin": self.nin, "nouts": self.sizes[1:], "activation": [layer["activation"] for layer in hidden],

@@ -88,7 +88,7 @@ class BatchNorm1d(Module):
         self.num_batches_tracked = self.num_batches_tracked + 1
 
     def config(self) -> dict[str, Any]:
-        """The arguments that make an equal module."""
+        """The constructor arguments of an equivalent module."""
         return {
             "features": self.features, "eps": self.eps, "momentum": self.momentum, "affine": self.weight is not None,
             "dtype": self.running_mean.dtype.name,
@@ -141,7 +141,7 @@ class LayerNorm(Module):
         return out * self.weight + self.bias
 
     def config(self) -> dict[str, Any]:
-        """The arguments that make an equal module."""
+        """The constructor arguments of an equivalent module."""
         return {"shape": list(self.shape), "eps": self.eps, "dtype": self.weight.dtype.name}
 
     def extra_repr(self) -> str:

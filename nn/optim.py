@@ -95,7 +95,7 @@ class SGD(Optimizer):
         _descend(data, gradient, state, group)
 
     def _rule(self, group: dict[str, Any]) -> Update:
-        """Plain gradient descent needs to look at its settings but once a step."""
+        """Plain gradient descent looks at its settings only once a step."""
         plain = not (group["momentum"] or group["weight_decay"] or group["maximize"]) and type(self).update is SGD.update
         return _descend if plain else super()._rule(group)
 
@@ -110,7 +110,7 @@ def _descend(data: Array, gradient: Array, state: State, group: dict[str, Any]) 
 
 
 class Adam(Optimizer):
-    """m ← β₁m + (1 − β₁)g, v ← β₂v + (1 − β₂)g², θ ← θ − η·m̂ / (√v̂ + ε), with m̂, v̂ freed from the bias of the start.
+    """m ← β₁m + (1 − β₁)g, v ← β₂v + (1 − β₂)g², θ ← θ − η·m̂ / (√v̂ + ε), with m̂, v̂ corrected for the bias of their start at 0.
 
     Example:
         >>> from autograd_core import Value
@@ -170,7 +170,7 @@ class Adam(Optimizer):
 
 
 class AdamW(Adam):
-    """Adam with weight decay apart from the gradient: θ ← θ − η·λ·θ before the step.
+    """Adam with decoupled weight decay: θ ← θ − η·λ·θ before the step, apart from the gradient.
 
     Example:
         >>> from autograd_core import Value
@@ -243,7 +243,7 @@ class RMSprop(Optimizer):
 
 
 class Adagrad(Optimizer):
-    """s ← s + g², θ ← θ − η·g / (√s + ε): the rate of a parameter falls with what it has moved.
+    """s ← s + g², θ ← θ − η·g / (√s + ε): the rate of a parameter falls with the sum of its squared gradients.
 
     Example:
         >>> from autograd_core import Value
@@ -281,7 +281,7 @@ class Adagrad(Optimizer):
 
 
 class Adadelta(Optimizer):
-    """s ← ρs + (1 − ρ)g², Δ ← g·√(u + ε) / √(s + ε), u ← ρu + (1 − ρ)Δ², θ ← θ − η·Δ: steps as long as those before, in units of θ.
+    """s ← ρs + (1 − ρ)g², Δ ← g·√(u + ε) / √(s + ε), u ← ρu + (1 − ρ)Δ², θ ← θ − η·Δ: steps take their scale from the steps before, in the units of θ.
 
     Example:
         >>> from autograd_core import Value

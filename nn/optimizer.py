@@ -29,7 +29,7 @@ def bounded(name: str, value: Any, low: float = 0.0, high: float = math.inf) -> 
 
 
 def _slots_in(group: Any) -> int:
-    """How many slots the saved state of a group has; −1 where it is no list of dictionaries."""
+    """How many slots the saved state of a group has; −1 where it is not a list of dictionaries."""
     return len(group) if isinstance(group, list) and all(isinstance(slot, dict) for slot in group) else -1
 
 
@@ -62,7 +62,7 @@ class Optimizer(Answers):
 
     @checked
     def __init__(self, params: Any, **settings: Any) -> None:
-        """Check parameters and settings; nothing is changed by that."""
+        """Check parameters and settings; no parameter is changed."""
         who = type(self).__name__
         if isinstance(params, (Value, Tensor, np.ndarray, str, bytes)) or hasattr(params, "parameters") or not isinstance(params, Iterable):
             raise OperandError(f"{who}: received {type(params).__name__}, expected a list of parameters such as model.parameters().")
@@ -136,7 +136,7 @@ class Optimizer(Answers):
 
     @np.errstate(all="ignore")
     def step(self) -> None:
-        """One update of every parameter that has a gradient; of none where a gradient has another shape than its parameter."""
+        """Update every parameter that has a gradient; no parameter is changed where the shape of a gradient is not that of its parameter."""
         for slots in self._slots:
             for slot in slots:
                 slot.check()
@@ -173,33 +173,43 @@ class Optimizer(Answers):
 
     @checked
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take over what `state_dict` gave, of an optimiser with the same parameters; checked before anything is changed."""
-        who = type(self).__name__
-        same = set(state) == {"steps", "groups", "state"} and all(isinstance(state[part], list) for part in ("groups", "state"))
-        if not same or len(state["groups"]) != len(self._slots) or [_slots_in(group) for group in state["state"]] != list(map(len, self._slots)):
-            raise StructureError(
-                f"{who}.load_state_dict: received the state of an optimiser with other parameters or groups, expected what state_dict() "
-                "of an equal one gave."
-            )
-        for group, saved in zip(self.param_groups, state["groups"], strict=True):
-            if not isinstance(saved, dict) or set(saved) != set(group) - {"params"}:
-                raise StructureError(f"{who}.load_state_dict: received the settings {shown(saved)}, expected {sorted(set(group) - {'params'})}.")
-            self.check(saved)
-        for slots, saved in zip(self._slots, state["state"], strict=True):
-            for slot, arrays in zip(slots, saved, strict=True):
-                for name, array in arrays.items():
-                    array = as_numbers(array, f"{who}.load_state_dict", name)
-                    if np.shape(array) not in (slot.shape, ()):
-                        raise ShapeError(f"{who}.load_state_dict: {name!r} has shape {np.shape(array)}, expected {slot.shape}.")
-        steps = state["steps"]
-        if not isinstance(steps, (int, np.integer)) or isinstance(steps, bool) or steps < 0:
-            raise OperandError(f"{who}.load_state_dict: received steps={shown(steps)}, expected an integer of at least 0.")
-        self.steps = int(steps)
+        """Take over what `state_dict` gave, of an optimiser with the same parameters; checked before anything is changed.
+
+        Raises:
+            StructureError: the state is that of an optimiser with other parameters, groups or settings.
+            ShapeError: a running average has another shape than its parameters.
+            OperandError: a setting is out of bounds, or the number of steps is not one.
+        """
+        self._check_state(state)
+        self.steps = int(state["steps"])
         for group, saved in zip(self.param_groups, state["groups"], strict=True):
             group.update({k: tuple(v) if isinstance(v, list) else v for k, v in saved.items()})
         for slots, saved in zip(self._slots, state["state"], strict=True):
             for slot, arrays in zip(slots, saved, strict=True):
                 slot.state = {k: np.array(v) for k, v in arrays.items()}
+
+    def _check_state(self, state: dict[str, Any]) -> None:
+        """Raise unless a saved state fits this optimiser."""
+        who = type(self).__name__
+        same = set(state) == {"steps", "groups", "state"} and all(isinstance(state[part], list) for part in ("groups", "state"))
+        if not same or len(state["groups"]) != len(self._slots) or [_slots_in(group) for group in state["state"]] != list(map(len, self._slots)):
+            raise StructureError(
+                f"{who}.load_state_dict: received the state of an optimiser with other parameters or groups, expected what state_dict() "
+                "of an equivalent one gave."
+            )
+        for group, saved in zip(self.param_groups, state["groups"], strict=True):
+            if not isinstance(saved, dict) or set(saved) != set(group) - {"params"}:
+                raise StructureError(f"{who}.load_state_dict: received the settings {shown(saved)}, expected {sorted(set(group) - {'params'})}.")
+            self.check(saved)
+        pairs = [pair for slots, saved in zip(self._slots, state["state"], strict=True) for pair in zip(slots, saved, strict=True)]
+        for slot, arrays in pairs:
+            for name, array in arrays.items():
+                shape = as_numbers(array, f"{who}.load_state_dict", name).shape
+                if shape not in (slot.shape, ()):
+                    raise ShapeError(f"{who}.load_state_dict: {name!r} has shape {shape}, expected {slot.shape}.")
+        steps = state["steps"]
+        if not isinstance(steps, (int, np.integer)) or isinstance(steps, bool) or steps < 0:
+            raise OperandError(f"{who}.load_state_dict: received steps={shown(steps)}, expected an integer of at least 0.")
 
     def __repr__(self) -> str:
         """The settings of the first group."""

@@ -1,4 +1,4 @@
-"""Predictions and targets as the losses take them: of one shape, as lists of `Value`s or as arrays; and what becomes of many losses."""
+"""Predictions and targets as the losses take them: of one shape, as lists of `Value`s or as arrays; and how many losses are reduced to one."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def elementwise(
 
 
 def plain(x: Any, name: str, argument: str) -> np.ndarray:
-    """The numbers of an argument that is a constant of a loss; inside a transform one that has a gradient is refused, which would be lost."""
+    """An argument of a loss that is a constant, as numbers; inside a transform a differentiable one is refused, whose gradient would be lost."""
     array = as_numbers(x, name, argument)
     if array.dtype == object or (tracing() and isinstance(x, (Tensor, Value)) and x.requires_grad):
         raise OperandError(

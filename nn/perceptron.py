@@ -54,11 +54,11 @@ class Perceptron(Module):
         return weighted_sum(self.w, inputs_of(x, len(self.w), "Perceptron"), self.b).step()
 
     def entries(self) -> Iterator[Entry]:
-        """As of a neuron."""
+        """`weight` of shape (1, nin) and `bias` of shape (1,), as for a neuron."""
         return weight_entries([self])
 
     def config(self) -> dict[str, Any]:
-        """The arguments that make an equal module."""
+        """The constructor arguments of an equivalent module."""
         return {"nin": len(self.w)}
 
     @checked
@@ -76,8 +76,8 @@ class Perceptron(Module):
     def fit(self, x: Numbers, y: Numbers, *, lr: float = 1.0, epochs: Annotated[int, 0] = 100) -> Perceptron:
         """Rosenblatt's rule, sample by sample, until an epoch goes by without a mistake; returns self.
 
-        Afterwards `mistakes` has their number for each epoch. If no epoch was without (XOR has no separating line), `converged`
-        is False, and a `RuntimeWarning` says so; not after a single epoch, which is a step on the way, to be looked at.
+        Afterwards `mistakes` holds their number for each epoch. If every epoch had some (no line separates XOR), `converged` is False,
+        and a `RuntimeWarning` says so, except after a single epoch, which is taken for one step of a longer training.
         """
         return self._train(x, y, lr, epochs, delta=False)
 
@@ -112,7 +112,7 @@ class Perceptron(Module):
                 wrong += error != 0.0
                 move = lr * ((2.0 * target - 1.0 - z) if delta else error)
                 w, b = w + move * row, b + move
-            if delta:                          # every sample moves the line: count with the line as it is now
+            if delta:                          # every sample has moved the line: count with the line as it is now
                 wrong = int(np.sum((rows @ w + b > 0.0) != (targets == 1.0)))
             self.mistakes.append(int(wrong))
             if not wrong:

@@ -92,7 +92,7 @@ def _answers(model: Any, x: np.ndarray) -> Any:
 
 
 def _threshold(said: np.ndarray, labels: np.ndarray) -> float:
-    """Where one score changes its class, from what was said everywhere and, last, of the samples with the labels."""
+    """The score at which the class changes; `said` is what the model said everywhere and, last, of the samples that have the labels."""
     if ((said >= 0) & (said <= 1)).all():
         return 0.5
     truth = labels.astype(float) if labels.dtype.kind in "fiub" else np.full(len(labels), np.nan)
@@ -109,7 +109,7 @@ def _shade_sides(ax: Any, u: np.ndarray, v: np.ndarray, z: np.ndarray) -> None:
 
 
 def _shade_score(ax: Any, u: np.ndarray, v: np.ndarray, z: np.ndarray, cut: float) -> None:
-    """One score over the plane; a line at the threshold, dashed ones at a distance of 1 from it where it is no probability and no label."""
+    """One score over the plane; a line at the threshold, dashed ones at a distance of 1 from it where the score is neither a probability nor a label."""
     from matplotlib.colors import LinearSegmentedColormap
 
     inside = bool((z >= 0).all() and (z <= 1).all())

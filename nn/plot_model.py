@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
@@ -49,7 +50,7 @@ def _matrices(model: Any, gradients: bool) -> tuple[list[np.ndarray], list[np.nd
 
 
 def _free(ax: Any, start: tuple[float, float], end: tuple[float, float], first: float, written: list[Any]) -> tuple[float, float]:
-    """A place for a number on an edge, clear of the numbers that are `written`: at the share `first` of the way, or else where there is most room."""
+    """A place for a number on an edge, away from those `written` already: at the fraction `first` of its length, or where there is most room."""
     best, most = (0.0, 0.0), -np.inf
     for share in (first, 0.5, 0.38, 0.72, 0.22, 0.8, 0.44, 0.56, 0.66, 0.3):
         place = (start[0] + share * (end[0] - start[0]), start[1] + share * (end[1] - start[1]))
@@ -78,60 +79,73 @@ def network(model: Module, *, by: str = "weight", ax: Any = None, title: str | N
     ax.set_axis_off()
     limit = max(float(np.abs(w).max()) for w in weights) or 1.0
     shown = [list(range(n)) if n <= most else [*range(most - 2), n - 1] for n in sizes]
-    height = max(len(s) for s in shown)
-    places = []
-    for column, indices in enumerate(shown):
-        step = max(height - 1, 2) / (len(indices) - 1) if len(indices) > 1 else 0.0
-        gap = min(step, 1.6) if step else 1.0
-        rows = [k + (0.8 if k == len(indices) - 1 and len(indices) < sizes[column] else 0.0) for k in range(len(indices))]
-        places.append({i: (float(column), -(k - rows[-1] / 2) * gap) for i, k in zip(indices, rows, strict=True)})
+    places = _places(shown, sizes)
     numbers = values if values is not None else sum(w.size for w in weights) <= 20
     last = len(sizes) - 1
     top = max(y for p in places for _, y in p.values())
     low = min(y for p in places for _, y in p.values())
     ax.set_xlim(-0.45, last + 0.45)
     ax.set_ylim(low - 1.25, top + 1.8)
-    written: list[Any] = []
-
-    def written_as(number: Any) -> str:
-        return f"{float(number):+{'.2f' if limit >= 0.05 else '.2g'}}".replace("-", "−")
-
-    for column, w in enumerate(weights):
-        for j in shown[column + 1]:
-            for i in shown[column]:
-                size = abs(float(w[j, i])) / limit
-                (x0, y0), (x1, y1) = places[column][i], places[column + 1][j]
-                positive = w[j, i] >= 0
-                ax.plot(
-                    (x0, x1), (y0, y1), color=COLOURS[0] if positive else COLOURS[1], linestyle="-" if positive else (0, (4, 2)),
-                    linewidth=0.3 + 3.2 * size, alpha=0.25 + 0.7 * size, zorder=1, solid_capstyle="round",
-                )  # fmt: skip
-                if numbers:
-                    ax.text(
-                        *_free(ax, (x0, y0), (x1, y1), 0.30 if (i + j) % 2 else 0.62, written), written_as(w[j, i]),
-                        fontsize="small", ha="center", va="center", zorder=3,
-                        bbox={"facecolor": paper(ax), "edgecolor": "none", "pad": 0.8, "alpha": 0.85},
-                    )  # fmt: skip
-    for column, (indices, n) in enumerate(zip(shown, sizes, strict=True)):
-        face = ("#eeeeee", "white", "#fff3c4")[0 if column == 0 else 2 if column == last else 1]
-        xs, ys = zip(*(places[column][i] for i in indices), strict=True)
-        ax.scatter(xs, ys, s=min(260.0, 3600.0 / height), c=face, edgecolors=ink(), linewidths=1.2, zorder=4)
-        if len(indices) < n:
-            (x0, y0), (_, y1) = places[column][indices[-2]], places[column][indices[-1]]
-            box = {"facecolor": paper(ax), "edgecolor": "none", "pad": 0.2}
-            ax.text(x0, (y0 + y1) / 2, "⋮", ha="center", va="center", zorder=5, fontsize="large", bbox=box)
-        name = "input" if column == 0 else "output" if column == last else "hidden" if last == 2 else f"hidden {column}"
-        bias = biases[column - 1] if column and numbers else None
-        for i in () if bias is None else indices:
+    _draw_edges(ax, weights, places, limit, numbers=numbers)
+    _draw_neurons(ax, places, sizes, top)
+    for column, bias in enumerate(biases if numbers else [], 1):
+        for i in () if bias is None else shown[column]:
             ax.annotate(
-                "b " + written_as(np.asarray(bias)[i]), places[column][i], xytext=(0, -11), textcoords="offset points",
+                "b " + _signed(np.asarray(bias)[i], limit), places[column][i], xytext=(0, -11), textcoords="offset points",
                 fontsize="x-small", ha="center", va="top", zorder=3, bbox={"facecolor": paper(ax), "edgecolor": "none", "pad": 0.6, "alpha": 0.85},
             )  # fmt: skip
-        ax.text(float(column), top + 0.9, f"{name}\n{n}" + (f" ({len(indices)} shown)" if len(indices) < n else ""), ha="center", va="bottom", fontsize="small")
     what = "weight" if by == "weight" else "gradient ∂L/∂w"
     ax.text(last / 2, low - 0.8, f"blue: positive {what}, orange dashed: negative; widest {limit:.3g}", ha="center", va="top", fontsize="small")
     ax.set_title(f"Network, edges by {by}" if title is None else title)
     return ax
+
+
+def _places(shown: list[list[int]], sizes: list[int]) -> list[dict[int, tuple[float, float]]]:
+    """Where the neurons that are shown stand, column by column; a column that is cut has a gap before its last neuron."""
+    height = max(map(len, shown))
+    places = []
+    for column, (indices, n) in enumerate(zip(shown, sizes, strict=True)):
+        step = max(height - 1, 2) / (len(indices) - 1) if len(indices) > 1 else 0.0
+        gap = min(step, 1.6) if step else 1.0
+        rows = [k + (0.8 if k == len(indices) - 1 and len(indices) < n else 0.0) for k in range(len(indices))]
+        places.append({i: (float(column), -(k - rows[-1] / 2) * gap) for i, k in zip(indices, rows, strict=True)})
+    return places
+
+
+def _signed(number: Any, limit: float) -> str:
+    """A number with its sign, as short as the largest of its kind allows."""
+    return f"{float(number):+{'.2f' if limit >= 0.05 else '.2g'}}".replace("-", "−")
+
+
+def _draw_edges(ax: Any, weights: list[np.ndarray], places: list[dict[int, tuple[float, float]]], limit: float, *, numbers: bool) -> None:
+    """An edge for each weight, as wide as the weight is large compared with `limit`."""
+    written: list[Any] = []
+    for w, before, after in zip(weights, places, places[1:], strict=False):
+        for (j, end), (i, start) in itertools.product(after.items(), before.items()):
+            size, positive = abs(float(w[j, i])) / limit, w[j, i] >= 0
+            ax.plot(
+                (start[0], end[0]), (start[1], end[1]), color=COLOURS[0] if positive else COLOURS[1], linestyle="-" if positive else (0, (4, 2)),
+                linewidth=0.3 + 3.2 * size, alpha=0.25 + 0.7 * size, zorder=1, solid_capstyle="round",
+            )  # fmt: skip
+            if numbers:
+                ax.text(
+                    *_free(ax, start, end, 0.30 if (i + j) % 2 else 0.62, written), _signed(w[j, i], limit), fontsize="small", ha="center",
+                    va="center", zorder=3, bbox={"facecolor": paper(ax), "edgecolor": "none", "pad": 0.8, "alpha": 0.85},
+                )  # fmt: skip
+
+
+def _draw_neurons(ax: Any, places: list[dict[int, tuple[float, float]]], sizes: list[int], top: float) -> None:
+    """A circle for each neuron, and above each column its name and size."""
+    last, height = len(sizes) - 1, max(map(len, places))
+    for column, (spots, n) in enumerate(zip(places, sizes, strict=True)):
+        face = ("#eeeeee", "white", "#fff3c4")[0 if column == 0 else 2 if column == last else 1]
+        xs, ys = zip(*spots.values(), strict=True)
+        ax.scatter(xs, ys, s=min(260.0, 3600.0 / height), c=face, edgecolors=ink(), linewidths=1.2, zorder=4)
+        if len(spots) < n:
+            box = {"facecolor": paper(ax), "edgecolor": "none", "pad": 0.2}
+            ax.text(xs[-1], (ys[-2] + ys[-1]) / 2, "⋮", ha="center", va="center", zorder=5, fontsize="large", bbox=box)
+        name = "input" if column == 0 else "output" if column == last else "hidden" if last == 2 else f"hidden {column}"
+        ax.text(float(column), top + 0.9, f"{name}\n{n}" + (f" ({len(spots)} shown)" if len(spots) < n else ""), ha="center", va="bottom", fontsize="small")
 
 
 # ------------------------------------------------------------------------------- activations and gradients
@@ -273,7 +287,7 @@ def loss_surface(
 
     a, b = np.meshgrid(u, v)
     z = height(np.column_stack([a.ravel(), b.ravel()])).reshape(a.shape)
-    if ax is None:                             # not before the function has been asked: where that raises, no empty picture remains
+    if ax is None:                             # only after f has been computed: where that raises, no empty picture is left behind
         ax = pyplot().subplots(figsize=(7.4, 5.6), layout="constrained", subplot_kw={"projection": "3d"})[1]
     ax.computed_zorder = False
     ax.plot_surface(a, b, z, cmap="cividis", alpha=0.6, linewidth=0, antialiased=True, rcount=resolution, ccount=resolution, zorder=1)

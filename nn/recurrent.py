@@ -78,7 +78,7 @@ class _Cell(Module):
     bias_hh: Tensor
 
     def config(self) -> dict[str, Any]:
-        """The arguments that make an equal module."""
+        """The constructor arguments of an equivalent module."""
         return {"nin": self.nin, "nhid": self.nhid, "dtype": self.weight_hh.dtype.name}
 
     def extra_repr(self) -> str:
@@ -110,7 +110,7 @@ class RNNCell(_Cell):
         return _rnn_step(x, h, self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh, getattr(ag, self.activation))
 
     def config(self) -> dict[str, Any]:
-        """The arguments that make an equal module."""
+        """The constructor arguments of an equivalent module."""
         return {"nin": self.nin, "nhid": self.nhid, "activation": self.activation, "dtype": self.weight_hh.dtype.name}
 
 
@@ -187,7 +187,7 @@ class _Recurrent(Module):
         return steps, (*shape[:time], *shape[time + 1 : -1], self.nhid), time
 
     def config(self) -> dict[str, Any]:
-        """The arguments that make an equal module."""
+        """The constructor arguments of an equivalent module."""
         return {
             "nin": self.nin, "nhid": self.nhid, "num_layers": self.num_layers, "batch_first": self.batch_first,
             "dtype": self._parameters_of(0)[0].dtype.name,

@@ -26,11 +26,11 @@ def _alike(value: Any, now: Any) -> bool:
 
 
 class Schedule(Answers):
-    """The base: `step()` after each epoch sets the rate of every group to what `rate` makes of its first rate and the epoch.
+    """The base: after each epoch `step()` sets the rate of every group to `rate(its initial rate, the epoch)`.
 
-    The first rates are those from before the first schedule of the optimiser (`optimizer.initial_lrs`), for all schedules, as in torch. Where
-    something else has set a rate since, the schedule goes on from there: several schedules of an optimiser, stepped one after the
-    other, are multiplied, and a rate that was halved by hand stays halved. (`LambdaLR` sets its own whatever was there.)
+    The initial rates are those from before the first schedule of the optimiser (`optimizer.initial_lrs`), for all its schedules, as in torch.
+    Where something else has set a rate since, the schedule goes on from there: several schedules of one optimiser, stepped one after the
+    other, multiply, and a rate that was halved by hand stays halved. (`LambdaLR` sets its own rate whatever was there.)
 
     To go on with a run, make optimiser and schedule as at its start, and load the states of both, in either order; torch's
     `last_epoch` is part of the state.
@@ -46,11 +46,11 @@ class Schedule(Answers):
         [0.8, 0.8, 0.4, 0.4, 0.2]
     """
 
-    _absolute: ClassVar[bool] = True           # whether rates are made of the first ones, and not only of those that there are
+    _absolute: ClassVar[bool] = True           # whether rates are computed from the initial ones, and not only from the present ones
 
     @checked
     def __init__(self, optimizer: Optimizer) -> None:
-        """Remember the first rates, and set those of epoch 0."""
+        """Remember the initial rates, and set those of epoch 0."""
         self.optimizer = optimizer
         self.base_lrs: list[float] = list((self._absolute and optimizer.initial_lrs) or self.get_last_lr())
         self.epoch = 0
@@ -61,7 +61,7 @@ class Schedule(Answers):
 
     @checked
     def rate(self, base: float, epoch: int) -> float:
-        """The rate of a group whose first rate was `base`."""
+        """The rate of a group whose initial rate was `base`."""
         raise NotImplementedError
 
     def _rates(self) -> list[float]:
@@ -72,13 +72,13 @@ class Schedule(Answers):
         return planned
 
     def _write(self, rates: list[float]) -> None:
-        """Hand out the rates, all of them checked before the first."""
+        """Write the rates into the groups, after all of them have been checked."""
         rates = [bounded(f"{type(self).__name__}: the rate of epoch {self.epoch}", rate) for rate in rates]
         for group, rate in zip(self.optimizer.param_groups, rates, strict=True):
             group["lr"] = rate
 
     def _go_on(self) -> None:
-        """Hand out the rates of this epoch, after those that there are."""
+        """Set the rates of this epoch, going on from the present ones where something else has set them."""
         planned = self._rates()
         found = zip(planned, self.get_last_lr(), self._planned, self.base_lrs, strict=True)
         self._write([rate if lr == before else self._following(lr, base, rate) for rate, lr, before, base in found])
@@ -98,7 +98,7 @@ class Schedule(Answers):
         return [float(group["lr"]) for group in self.optimizer.param_groups]
 
     def state_dict(self) -> dict[str, Any]:
-        """What must be known to go on: plain numbers."""
+        """What is needed to go on, as plain numbers."""
         return {"epoch": self.epoch, "base_lrs": list(self.base_lrs), "lrs": self.get_last_lr()}
 
     @checked
@@ -107,8 +107,8 @@ class Schedule(Answers):
         now = self.state_dict()
         if set(state) != set(now) or not all(_alike(value, now[name]) for name, value in state.items()):
             raise StructureError(
-                f"{type(self).__name__}.load_state_dict: received the state of another schedule, expected what state_dict() of an equal "
-                "one gave."
+                f"{type(self).__name__}.load_state_dict: received the state of another schedule, expected what state_dict() of an "
+                "equivalent one gave."
             )
         try:
             self._take(state)
@@ -155,7 +155,7 @@ class StepLR(Schedule):
 
 
 class MultiStepLR(Schedule):
-    """η · γ^(how many milestones have been reached): down by a factor at epochs of your own; one that stands twice counts twice.
+    """η · γ^(how many milestones have been reached): down by a factor at epochs of your choice; one that is listed twice counts twice.
 
     Example:
         >>> from nn import SGD, Linear
@@ -225,7 +225,7 @@ class CosineAnnealingLR(Schedule):
 
     @checked
     def __init__(self, optimizer: Optimizer, T_max: Count, eta_min: float = 0.0) -> None:
-        """`T_max` epochs from the first rate to `eta_min`."""
+        """`T_max` epochs from the initial rate to `eta_min`."""
         self.T_max, self.eta_min = T_max, float(bounded("CosineAnnealingLR: eta_min", eta_min))
         super().__init__(optimizer)
 
@@ -257,7 +257,7 @@ class LambdaLR(Schedule):
 
     @checked
     def __init__(self, optimizer: Optimizer, lr_lambda: Callable[[int], float] | list[Callable[[int], float]]) -> None:
-        """`lr_lambda(epoch)` is the factor on the first rate."""
+        """`lr_lambda(epoch)` is the factor on the initial rate."""
         count = len(optimizer.param_groups)
         self._factors = list(lr_lambda) if isinstance(lr_lambda, (list, tuple)) else [lr_lambda] * count
         if len(self._factors) != count or not all(map(callable, self._factors)):
@@ -331,5 +331,5 @@ class ReduceLROnPlateau(Schedule):
         super().step()
 
     def state_dict(self) -> dict[str, Any]:
-        """What must be known to go on."""
+        """What is needed to go on."""
         return {**super().state_dict(), "best": self.best, "bad": self.bad, "reductions": self.reductions}

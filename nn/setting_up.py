@@ -1,4 +1,4 @@
-"""What `fit` makes of its arguments: objects in place of names and numbers, everything looked at before anything is changed."""
+"""What `fit` makes of its arguments: objects in place of names and numbers, all of them checked before anything is changed."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from .perceptron import Perceptron
 from .schedules import ReduceLROnPlateau, Schedule
 from .training import Training
 
-__all__ = ["OPTIMIZERS", "Held", "begun", "check_arguments", "check_monitor", "go_on_from", "held_out", "optimizer_of", "picture_of"]
+__all__ = ["OPTIMIZERS", "Held", "check_arguments", "check_monitor", "go_on_from", "held_out", "new_training", "optimizer_of", "picture_of"]
 
 Held = tuple[np.ndarray, np.ndarray] | None
 """(x, y) of the samples that are not trained on."""
@@ -61,7 +61,7 @@ def check_arguments(model: Module, x: np.ndarray, y: np.ndarray, clip_norm: floa
     if checkpoint is not None:
         if not Path(checkpoint).name or Path(checkpoint).is_dir():
             raise OperandError(f"fit: received checkpoint={str(checkpoint)!r}, expected the name of a file.")
-        safetensors_library()                  # missing, it is told now and not after hours
+        safetensors_library()                  # if it is missing, say so now and not after hours
     if flat := _step_in_the_way(model):
         warned(
             f"fit: {flat} stands behind parameters, and its derivative is 0 everywhere: no gradient reaches them, and they do not learn; "
@@ -113,7 +113,7 @@ def held_out(
     return x, y, (x_held, y_held)
 
 
-def begun(
+def new_training(
     model: Module, optimizer: str | Optimizer, lr: float | None, schedule: Schedule | Callable[[Optimizer], Schedule] | None,
     early_stopping: EarlyStopping | int | None, rng: np.random.Generator,
 ) -> Training:  # fmt: skip
@@ -139,7 +139,7 @@ def begun(
 
 
 def _plan(schedule: Schedule | Callable[[Optimizer], Schedule] | None, optimizer: Optimizer, lr: float | None) -> Schedule | None:
-    """The schedule of a run, which has the optimiser of that run."""
+    """The schedule of a run, checked to belong to the optimiser of the run."""
     if schedule is None:
         return None
     plan = schedule if isinstance(schedule, Schedule) else schedule(optimizer)
@@ -163,7 +163,7 @@ def _plan(schedule: Schedule | Callable[[Optimizer], Schedule] | None, optimizer
 
 
 def check_monitor(monitor: str | None, columns: list[str]) -> None:
-    """What early stopping watches is there, and is told now and not after an epoch."""
+    """Raise, now and not after an epoch, if there is no column of the name that early stopping is to watch."""
     if monitor is not None and monitor not in columns:
         raise OperandError(f"early stopping: there is no {monitor!r} to watch; there are {', '.join(columns)}.")
 

@@ -25,7 +25,7 @@ Update = Callable[[Array, Array, State, dict[str, Any]], None]
 
 
 def forget_gradients(parameters: Iterable[Any], to_none: bool, who: str) -> None:
-    """Make the gradients of parameters what they were before anything had flowed, or, without `to_none`, what has flowed to 0."""
+    """Reset the gradients of parameters to what they are before any pass; without `to_none`, set those that a pass has reached to 0."""
     if to_none is True or truth(to_none, who, "set_to_none"):
         for parameter in parameters:
             parameter.grad = parameter._UNREACHED
@@ -36,11 +36,11 @@ def forget_gradients(parameters: Iterable[Any], to_none: bool, who: str) -> None
 
 
 def settle(parameter: Any, who: str) -> None:
-    """Make the gradient of a parameter, which anybody may have assigned, what a pass leaves: an array like the data, or a float.
+    """Turn the gradient of a parameter, which may have been assigned by hand, into what a pass leaves: an array like the data, or a float.
 
     Raises:
         ShapeError: It has another shape.
-        OperandError: It is made of anything but real numbers.
+        OperandError: It holds anything but real numbers.
     """
     gradient, shape = parameter.grad, np.shape(parameter._value)
     name = f"the .grad of {type(parameter).__name__}" + (f" {parameter.label!r}" if parameter.label else "")
@@ -87,7 +87,7 @@ class TensorSlot:
         self.state: State = {}
 
     def check(self) -> None:
-        """One that was assigned by hand may have any shape, and would be broadcast, or be anything at all."""
+        """Settle a gradient that was assigned by hand: it may have any shape, and would broadcast, or hold no numbers at all."""
         gradient = self.parameter.grad
         if gradient is not None and (gradient.__class__ is not Array or gradient.dtype is not self.dtype or gradient.shape != self.shape):
             settle(self.parameter, "step")
@@ -122,7 +122,7 @@ class ValuesSlot:
         return (len(self.parameters),)
 
     def check(self) -> None:
-        """One that was assigned by hand may be anything."""
+        """Settle gradients that were assigned by hand: they may be anything."""
         for parameter in self.parameters:
             if parameter.grad.__class__ is not float and parameter.grad is not None:
                 settle(parameter, "step")
@@ -149,12 +149,12 @@ class ValuesSlot:
 
 
 def counted_apart(state: State) -> bool:
-    """Whether the numbers of a slot have different numbers of updates behind them."""
+    """Whether the numbers of a slot have been updated different numbers of times."""
     return "step" in state and state["step"].ndim > 0
 
 
 def advance_some(update: Update, data: Array, gradient: Array, state: State, group: dict[str, Any], reached: Array) -> None:
-    """The update of those numbers of a vector that are `reached`: as many at a time as have equally many updates behind them."""
+    """Update the numbers of a vector that are `reached`: together those that have been updated equally often."""
     averages = [name for name in state if name not in ("step", "work")]
     counts = np.broadcast_to(state.get("step", 1 if averages else 0), data.shape)
     for count in np.unique(counts[reached]):

@@ -31,7 +31,7 @@ def check_plus_or_minus(name: str, labels: np.ndarray) -> None:
 
 
 def check_yes_or_no(name: str, target: Any) -> None:
-    """Refuse plain targets outside of 0 … 1, such as labels −1 and +1: with them the loss has no least value, and sinks for ever.
+    """Refuse plain targets outside of 0 … 1, such as labels −1 and +1: with them the loss has no minimum, and falls for ever.
 
     Raises:
         OperandError: With the range that was received.

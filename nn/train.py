@@ -33,7 +33,7 @@ from .metrics import Metric, metrics_of
 from .module import Module
 from .optimizer import Optimizer
 from .schedules import ReduceLROnPlateau, Schedule
-from .setting_up import Held, begun, check_arguments, check_monitor, go_on_from, held_out, picture_of
+from .setting_up import Held, check_arguments, check_monitor, go_on_from, held_out, new_training, picture_of
 from .training import Training
 
 __all__ = ["Training", "fit"]
@@ -77,7 +77,7 @@ def fit(
         loss: A name ("mse", "hinge", "cross_entropy", "bce_with_logits", …) or a function loss(prediction, target).
         optimizer: A name ("sgd", "adam", "adamw", "rmsprop", "adagrad", "adadelta") or an optimiser.
         lr: The learning rate; a default that suits the optimiser where it is None.
-        epochs: How often all samples are gone through (with `resume`, counted from the very first).
+        epochs: The number of passes over all samples (with `resume`, counted from the start of the first run).
         batch_size: None for batch gradient descent, 1 for stochastic, anything between for mini-batches.
         drop_last: Leave out the last batch of an epoch where it is smaller than the others.
         validation: (x, y) that is not trained on, or a share of the samples to be split off.
@@ -92,14 +92,14 @@ def fit(
         checkpoint: A file to which model, optimiser, schedule, generators and history are written after epochs.
         checkpoint_every: How many epochs lie between two checkpoints.
         resume: A checkpoint to go on from; True takes that of `checkpoint` if it exists.
-        lift: Whether the steps are recorded once and replayed at array speed (see `nn.lifted`); None does so where nothing in model,
-            loss and penalty decides by the numbers: a scalar model in a run of some steps or with checkpoints, a tensor model after its
-            first fifty steps unless its arrays are so large that it gains nothing. True does so at once and for models and functions of
-            your own, too, and raises where a replay would not be the same. What a callback changes is seen before the next epoch: the
-            steps are recorded anew, or else not replayed any more; `history.lifted` says which kind of program ran last. Metrics of the
-            training set are, for a lifted scalar model, those after the epoch, instead of while it was trained on.
+        lift: Whether the steps are recorded once and replayed at array speed (see `nn.lifted`). None does so where nothing in model,
+            loss and penalty makes Python decide by the numbers: a scalar model in a run of some steps or with checkpoints, a tensor
+            model after its first fifty steps unless its arrays are so large that nothing is gained. True does so at once, for models
+            and functions of your own too, and raises where a replay would not be the same. Changes that a callback makes are noticed
+            before the next epoch: the steps are then recorded anew, or no longer replayed. `history.lifted` says which kind of program
+            ran last. For a lifted scalar model the metrics of the training set are those after the epoch, not those during it.
         live: Draw loss and decision boundary while the model learns: True in a notebook or a window, or a file to be rewritten.
-            In a notebook, and in a file such as "run.html", a page remains in which the epochs can be gone through.
+            In a notebook, and in a file such as "run.html", what remains is a page with a slider over the epochs.
 
     Example:
         >>> from nn import MLP
@@ -116,7 +116,7 @@ def fit(
     if drop_last and batch_size is not None and batch_size > len(x):
         raise OperandError(f"fit: drop_last=True leaves no batch of {batch_size} among {len(x)} samples, expected a smaller batch_size.")
     measures = metrics_of(metrics, threshold_of(function))
-    training = begun(model, optimizer, lr, schedule, early_stopping, generator)
+    training = new_training(model, optimizer, lr, schedule, early_stopping, generator)
     if training.stopping is not None:
         seen = ["loss", *measures]
         check_monitor(training.stopping.monitor, [*seen, *([] if held is None else [f"val_{name}" for name in seen]), "lr", "seconds"])
@@ -153,7 +153,7 @@ def fit(
         restore_modes()                        # it may have come on the way out of a no_grad(), or of an errstate()
         np.seterr(**errors)
         if epoch is not None and epoch.program is not None:
-            epoch.program.end()                # once more, if it was that which was interrupted
+            epoch.program.end()                # again, in case it was this that was interrupted
         if over and checkpoint is not None:    # by a callback, or while it was written: what has been learnt is not to be lost
             save_checkpoint(checkpoint, training)
     except BaseException:                      # a model that could not be trained is left in the mode it was in
@@ -166,14 +166,14 @@ def fit(
         if bar is not None:
             bar.close()
         _finish(training, picture)
-    except KeyboardInterrupt:                  # once more, so that the model has its best weights, or its last ones, and no mixture
+    except KeyboardInterrupt:                  # again, so that the model has its best weights, or its last ones, and not a mixture
         _interrupted(history)
         _finish(training, None)
     return history
 
 
 def _interrupted(history: History) -> None:
-    """Why a run ended that was interrupted, unless it had come to its end before."""
+    """Note that the run was interrupted, unless it had come to its end before."""
     if history.stopped == "finished":
         history.stopped = "interrupted"
 
@@ -196,7 +196,7 @@ def _adapt(schedule: Schedule | None, row: dict[str, float]) -> None:
 
 
 def _judge(training: Training, row: dict[str, float]) -> bool:
-    """Whether to go on after an epoch; the answer is whether there is anything to tell the callbacks."""
+    """Decide after an epoch whether the run goes on; returns whether the callbacks are to be called."""
     history, stopping = training.history, training.stopping
     if not math.isfinite(row["loss"]):
         history.stopped, training.stopped = "the loss is not finite", True

@@ -433,7 +433,7 @@ def test_a_checkpoint_of_another_run_changes_nothing(tmp_path):
     with pytest.raises(FileError, match="no such file"):
         nn.fit(network(), x, y, resume=tmp_path / "none", loss="cross_entropy")
     model_file = nn.save(network(), tmp_path / "model.safetensors")
-    with pytest.raises(FileError, match="this is no checkpoint"):
+    with pytest.raises(FileError, match="this is not a checkpoint"):
         nn.fit(network(), x, y, resume=model_file, loss="cross_entropy")
 
 
@@ -528,9 +528,9 @@ def test_a_checkpoint_of_which_a_part_does_not_fit_changes_nothing(tmp_path):
 @pytest.mark.parametrize(
     ("mine", "message"),
     [
-        ({"schedule": True}, "one of the two runs has schedule, the other has not"),
-        ({"stopping": True}, "one of the two runs has stopping, the other has not"),
-        ({"modules": [nn.Dropout(0.5, rng=0)]}, "its random generators are others"),
+        ({"schedule": True}, "one of the two runs has schedule, the other does not"),
+        ({"stopping": True}, "one of the two runs has stopping, the other does not"),
+        ({"modules": [nn.Dropout(0.5, rng=0)]}, "its random generators are different ones"),
     ],
 )
 def test_a_checkpoint_of_a_run_made_of_other_parts_changes_nothing(tmp_path, mine, message):

@@ -41,7 +41,7 @@ def assert_alike(runs, rtol=1e-7):
     for p, q in zip(a.parameters(), b.parameters(), strict=True):
         np.testing.assert_allclose(p.data, q.data, rtol=100 * rtol, atol=1e-8)
         assert type(p) is type(q)
-    for p, q in zip(one.parameters, other.parameters, strict=True):  # of those that are not trained, gradients add up where steps are recorded
+    for p, q in zip(one.parameters, other.parameters, strict=True):
         assert (p.grad is None) == (q.grad is None)
         np.testing.assert_allclose(0.0 if p.grad is None else p.grad, 0.0 if q.grad is None else q.grad, rtol=100 * rtol, atol=1e-8)
     mine, theirs = one.state_dict(), other.state_dict()
@@ -59,12 +59,15 @@ def train(make, lift, optimizer=lambda p: nn.Adam(p, lr=0.02), changes=(), **opt
     plan, kept = dict(changes), []
 
     def follow(training):
-        kept[:] = [training]
+        kept[:] = [training, training.optimizer.parameters]    # those that this epoch has trained, before the change
         plan.get(training.epoch, lambda _: None)(training)
 
     settings = {"loss": "cross_entropy", "batch_size": 5, "epochs": 16, "rng": 3, "progress": False, **options}
     y = settings.pop("y", CLASSES)
     history = nn.fit(model, X, y.copy(), optimizer=optimizer(model.parameters()), lift=lift, callbacks=[follow], **settings)
+    trained = set(map(id, kept[1]))
+    for p in kept[0].optimizer.parameters:         # of those that it did not train, gradients add up where steps are recorded
+        p.grad = p.grad if id(p) in trained else p._UNREACHED
     return history, kept[0].model, kept[0].optimizer
 
 
