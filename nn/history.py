@@ -126,7 +126,9 @@ class History:
 
     def __repr__(self) -> str:
         """The newest numbers."""
-        numbers = ", ".join(f"{name}={column[-1]:.4g}" for name, column in self.columns.items() if name != "seconds")
+        from autograd_core.viz import clean
+
+        numbers = ", ".join(f"{name if name.isprintable() else clean(name)}={column[-1]:.4g}" for name, column in self.columns.items() if name != "seconds")
         return f"History({len(self)} epochs, {self.stopped or 'running'}: {numbers})"
 
 

@@ -312,11 +312,13 @@ class Module(Answers):
 
     def _repr_html_(self) -> str:
         """The table of modules for a notebook."""
+        from autograd_core.viz import clean
+
         body = "".join(
-            f"<tr><td>{escape(p)}</td><td style='text-align:left'>{escape(d)}</td><td>{n:,}</td></tr>" for p, d, n in self.rows()
+            f"<tr><td>{escape(clean(p, 200))}</td><td style='text-align:left'>{escape(clean(d, 200))}</td><td>{n:,}</td></tr>" for p, d, n in self.rows()
         )
         return (
-            f"<table><caption>{escape(type(self).__name__)}</caption><thead><tr><th>name</th><th>module</th><th>parameters</th>"
+            f"<table><caption>{escape(clean(type(self).__name__, 200))}</caption><thead><tr><th>name</th><th>module</th><th>parameters</th>"
             f"</tr></thead><tbody>{body}</tbody><tfoot><tr><th></th><th>total</th><th>{self.number_of_parameters():,}</th></tr>"
             "</tfoot></table>"
         )

@@ -305,3 +305,16 @@ def test_a_run_that_was_drawn_live_is_not_drawn_twice_in_its_cell(monkeypatch):
     assert list(history._repr_mimebundle_()) == ["text/plain"]
     shell.execution_count = 8
     assert "text/html" in history._repr_mimebundle_(), "in another cell it is asked for"
+
+
+def test_names_that_cannot_be_printed_leave_what_a_notebook_stores_readable():
+    """A metric and a part of a model may be called anything; a lone surrogate could not be written into a file, and an escape moves a terminal's cursor."""
+    evil = "a\x00\x1b[31m\ud800\x85b\ufffe<i>"
+    model = type(evil.replace("\x00", "").replace("\ud800", ""), (nn.Module,), {"__call__": lambda self, x: self.lin(x)})()
+    model.lin = nn.Linear(2, 1, rng=0)
+    setattr(model, evil, nn.Linear(2, 1, rng=0))
+    history = nn.fit(nn.Linear(2, 1, rng=0), np.ones((4, 2)), np.ones((4, 1)), epochs=2, metrics={evil: lambda p, t: 0.5}, progress=False)
+    for text in (model._repr_html_(), *history._repr_mimebundle_().values(), repr(history)):
+        text.encode("utf-8")
+        assert all(c.isprintable() or c == "\n" for c in text)
+    assert "<i>" not in model._repr_html_() and evil in history
