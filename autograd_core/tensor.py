@@ -14,7 +14,7 @@ from .arguments import as_numbers, text, truth, unexpected
 from .backward import backpropagate, one_step
 from .elsewhere import METHODS
 from .errors import GraphError, ItemAssignmentError, NotScalarError, OperandError, ShapeError
-from .leaving import taken_out
+from .leaving import plain_numbers, taken_out
 from .modes import recording, tracing
 from .node import Node
 from .op import INSTALLERS, TABLE, Op
@@ -87,6 +87,8 @@ class Tensor(Node, ArrayMethods, Questions):
         if data is self._value and self.op is None:  # `t.data -= step`: see below
             self._value = data.view()
             return
+        if isinstance(data, Node):
+            data = plain_numbers(data, "Tensor.data", data.__class__.__name__, "use it in the place of the parameter, as functional_call does with a model's")
         array = as_array(data_of(data), "Tensor.data")
         if array.shape != self._value.shape:
             raise OperandError(f"Tensor.data: received shape {array.shape}, expected {self._value.shape}; make a new Tensor for another shape.")

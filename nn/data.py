@@ -12,6 +12,7 @@ import numpy as np
 
 from autograd_core.arguments import Count, Numbers, as_numbers, checked
 from autograd_core.errors import MissingExtraError, OperandError, ShapeError
+from autograd_core.leaving import plain_numbers
 
 from .init import Generator, rng_of
 
@@ -272,7 +273,10 @@ class Scaler(NamedTuple):
         return np.asarray(self._features(x) * self.scale + self.mean)
 
     def _features(self, x: Any) -> np.ndarray:
-        array, mean, scale = (as_numbers(v, "Scaler", name).astype(float) for v, name in ((x, "x"), (self.mean, "mean"), (self.scale, "scale")))
+        instead = "write (x - mean) / scale with NumPy"
+        array, mean, scale = (
+            plain_numbers(v, "Scaler", name, instead).astype(float) for v, name in ((x, "x"), (self.mean, "mean"), (self.scale, "scale"))
+        )
         if mean.shape != scale.shape or array.shape[array.ndim - mean.ndim :] != mean.shape:
             count = mean.shape[0] if mean.ndim else "any number of"
             raise ShapeError(f"Scaler: received x of shape {array.shape}, expected {count} features along the last axis.")
@@ -287,7 +291,7 @@ def standardize(x: Numbers, *others: Any) -> tuple[Any, ...]:
     >>> train.ravel(), test.ravel()
     (array([-1.,  1.]), array([3.]))
     """
-    data = as_numbers(x, "standardize", "x").astype(float)
+    data = plain_numbers(x, "standardize", "x", "write it with np.mean and np.std").astype(float)
     if data.ndim != 2 or not len(data):
         raise ShapeError(f"standardize: received shape {data.shape}, expected (samples, features).")
     scale = data.std(axis=0)

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from autograd_core import Tensor, Value, no_grad
-from autograd_core.arguments import Count, Numbers, as_numbers, checked
+from autograd_core.arguments import Count, Numbers, checked
 from autograd_core.errors import ShapeError
+from autograd_core.leaving import plain_numbers
 
 from .data import batches
 from .losses import loss_of
@@ -42,11 +43,14 @@ def as_plain(prediction: Any) -> np.ndarray:
 def predict(model: Module, x: Numbers, *, batch_size: Count = 1024) -> np.ndarray:
     """The model's output for every sample, as a plain array, in evaluation mode.
 
+    Raises:
+        GraphError: Inside a transform x has a gradient; there the model itself is to be called.
+
     >>> from nn import Linear
     >>> predict(Linear(2, 3, rng=0), np.zeros((5, 2))).shape
     (5, 3)
     """
-    x, scalar = as_numbers(x, "predict", "x"), is_scalar(model)
+    x, scalar = plain_numbers(x, "predict", "x", "call the model itself"), is_scalar(model)
     if not x.ndim or not len(x):
         raise ShapeError(f"predict: received x of shape {x.shape}, expected at least one sample along the first axis.")
     modes = [(m, m.training) for m in model.modules()]

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 import numpy as np
 
 from autograd_core import Tensor, Value, record_call
-from autograd_core.arguments import as_numbers, checked, shown
+from autograd_core.arguments import checked, shown
 from autograd_core.errors import OperandError, ShapeError, StructureError
+from autograd_core.leaving import plain_numbers
 
 from .elsewhere import METHODS, Answers
 from .slots import forget_gradients
@@ -253,7 +254,8 @@ class Module(Answers):
             )
         entries, arrays = [entry for entry in entries if entry.name in state], []
         for entry in entries:
-            array, expected = as_numbers(state[entry.name], "load_state_dict", entry.name), np.shape(entry.read())
+            instead = "hand the state to functional_call(model, state, x)"
+            array, expected = plain_numbers(state[entry.name], "load_state_dict", entry.name, instead), np.shape(entry.read())
             if array.shape != expected or array.dtype.kind not in "fiub":
                 raise ShapeError(
                     f"load_state_dict: {entry.name!r} is an array of {array.dtype} of shape {array.shape}, "

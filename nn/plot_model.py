@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Annotated, Any
 
 import numpy as np
@@ -185,12 +186,14 @@ _NO_ACTIVATIONS = {"Linear", "Flatten", "Dropout", "Conv2d", "BatchNorm1d", "Bat
 
 
 @checked
-def layer_histograms(model: Module, x: Numbers, y: Numbers, *, loss: str | Callable[..., Any] = "mse", only_activations: bool = True) -> Any:
+def layer_histograms(
+    model: Module, x: Numbers, y: Numbers, *, loss: str | Callable[..., Any] = "mse", only_activations: bool = True, ax: Any = None
+) -> Any:
     """Histograms of what each layer puts out (top) and of ∂L/∂output (bottom), with the share that is saturated or dead.
 
     Saturated: an output of tanh or sigmoid within 3 % of its bounds, where hardly any gradient passes. Dead: a ReLU unit
     that is 0 for every sample. Vanishing gradients show as histograms that narrow from right to left.
-    Returns the array of axes, of shape (2, layers).
+    Returns the array of axes, of shape (2, layers); `ax` may be such an array, or one axes within which they are to stand.
     """
     rows = _inside(model, x, y, loss)
     if not all(np.isfinite(outputs).all() and np.isfinite(gradients).all() for *_, outputs, gradients in rows):
@@ -198,7 +201,7 @@ def layer_histograms(model: Module, x: Numbers, y: Numbers, *, loss: str | Calla
     if only_activations and isinstance(model, Sequential):
         chosen = [r for r in rows if r[1] not in _NO_ACTIVATIONS]
         rows = chosen or rows
-    figure, axes = pyplot().subplots(2, len(rows), figsize=(2.7 * len(rows) + 0.8, 4.8), layout="constrained", squeeze=False)
+    axes, entitle = _two_rows_of_axes(ax, len(rows))
     widest = max(float(np.abs(g).max(initial=0.0)) for *_, g in rows) or 1.0
     for k, (name, kind, outputs, gradients) in enumerate(rows):
         top, bottom = axes[0, k], axes[1, k]
@@ -217,8 +220,25 @@ def layer_histograms(model: Module, x: Numbers, y: Numbers, *, loss: str | Calla
         tidy(bottom, f"std {gradients.std():.2g}", "∂L/∂output", "number (log)" if k == 0 else "")
         bottom.title.set_fontsize("small")
         bottom.ticklabel_format(axis="x", style="sci", scilimits=(-2, 3))
-    figure.suptitle("Activations (top) and gradients (bottom) of each layer")
+    entitle("Activations (top) and gradients (bottom) of each layer")
     return axes
+
+
+def _two_rows_of_axes(ax: Any, columns: int) -> tuple[Any, Callable[[str], Any]]:
+    """Axes in two rows, new ones where `ax` is None; and what puts a title above them."""
+    if ax is None:
+        figure, axes = pyplot().subplots(2, columns, figsize=(2.7 * columns + 0.8, 4.8), layout="constrained", squeeze=False)
+        return axes, figure.suptitle
+    if hasattr(ax, "inset_axes"):
+        ax.set_axis_off()
+        width, inner = 1.0 / columns, np.empty((2, columns), dtype=object)
+        for row, column in np.ndindex(2, columns):
+            inner[row, column] = ax.inset_axes(((column + 0.12) * width, 0.56 - 0.52 * row, 0.82 * width, 0.3))
+        return inner, partial(ax.set_title, pad=16.0)
+    axes = np.asarray(ax, dtype=object)
+    if axes.shape != (2, columns) or not all(hasattr(one, "hist") for one in axes.flat):
+        raise ShapeError(f"layer_histograms: received ax= of shape {axes.shape}, expected one axes, or an array of them of shape (2, {columns}).")
+    return axes, axes[0, 0].figure.suptitle
 
 
 # --------------------------------------------------------------------------------------- the loss surface

@@ -17,8 +17,9 @@ from typing import Annotated, Any
 import numpy as np
 
 from autograd_core import Tensor, no_grad
-from autograd_core.arguments import Count, Numbers, as_numbers, checked
+from autograd_core.arguments import Count, Numbers, checked
 from autograd_core.errors import OperandError
+from autograd_core.leaving import plain_numbers
 from autograd_core.modes import snapshot
 from autograd_core.progress import bar_of
 from autograd_core.warn import warned
@@ -108,7 +109,8 @@ def fit(
         >>> history.last("loss") < 0.05
         True
     """
-    x, y = as_numbers(x, "fit", "x"), as_numbers(y, "fit", "y")
+    instead = "write the steps of training out, with functional_call"
+    x, y = plain_numbers(x, "fit", "x", instead), plain_numbers(y, "fit", "y", instead)
     followers = list(callbacks)
     check_arguments(model, x, y, clip_norm, followers, checkpoint)
     generator, function = rng_of(rng), loss_of(loss)

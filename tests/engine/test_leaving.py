@@ -8,7 +8,8 @@ from math import exp
 import numpy as np
 import pytest
 
-from autograd_core import TABLE, Tensor, Value, grad, no_grad
+import nn
+from autograd_core import TABLE, Tensor, Value, grad, jvp, no_grad, value_and_grad
 from autograd_core.errors import GraphError
 from autograd_core.leaving import _ELSEWHERE, _SMOOTH
 
@@ -139,3 +140,36 @@ def test_no_graph_no_word():
 def test_inside_a_transform_it_is_refused():
     with pytest.raises(GraphError, match="instead of math's"):
         grad(lambda x: math.sin(x))(1.0)
+
+
+MODEL, X, Y = nn.Sequential(nn.Linear(2, 1, rng=0)), np.ones((3, 2)), np.ones((3, 1))
+PLAIN = {
+    "predict: received a differentiable x.*call the model itself": lambda x: np.sum(nn.predict(MODEL, x)),
+    "predict: received a differentiable x": lambda x: nn.evaluate(MODEL, x, Y)["loss"],
+    "fit: received a differentiable x.*functional_call": lambda x: nn.fit(MODEL, x, Y, epochs=1, progress=False).last("loss"),
+    "fit: received a differentiable y": lambda x: nn.fit(MODEL, X, x[:, :1], epochs=1, progress=False).last("loss"),
+    "load_state_dict: received a differentiable 0.weight.*functional_call": lambda x: np.sum(MODEL.load_state_dict({"0.weight": x[:1], "0.bias": np.zeros(1)})(X)),
+    "standardize: received a differentiable x.*np.mean": lambda x: np.sum(nn.data.standardize(x)[0]),
+    "Scaler: received a differentiable x.*NumPy": lambda x: np.sum(nn.data.standardize(X)[1](x)),
+    "Tensor.data: received a differentiable Tensor.*in the place of the parameter": lambda x: setattr(MODEL[0].weight, "data", x[:1]),
+}
+
+
+@pytest.mark.parametrize("transform", [lambda f: grad(f)(X), lambda f: value_and_grad(grad(lambda x: f(x)))(X), lambda f: jvp(f, (X,), (X,))], ids=["grad", "twice", "jvp"])
+@pytest.mark.parametrize("said", PLAIN)
+def test_what_looks_at_numbers_alone_refuses_a_gradient_inside_a_transform(said, transform):
+    """It would come out as 0; outside of one, plain numbers are what is asked for."""
+    f, before = PLAIN[said], MODEL.state_dict()
+    with pytest.raises(GraphError, match=f"{said}.* its \\.data where a constant"):
+        transform(f)
+    assert all(np.array_equal(MODEL.state_dict()[name], array) for name, array in before.items())
+    copy = nn.Sequential(nn.Linear(2, 1, rng=0))
+    f(Tensor(X))
+    MODEL.load_state_dict(copy.state_dict())
+    assert grad(lambda x: (f(x.data if isinstance(x, Tensor) else x), np.sum(x))[1])(X).tolist() == X.tolist()
+    MODEL.load_state_dict(copy.state_dict())
+
+
+def test_metrics_beside_a_loss_are_numbers():
+    (loss, found), _ = value_and_grad(lambda x: (np.sum(x * x), nn.accuracy(x[:, 0], np.ones(3))), has_aux=True)(X)
+    assert loss == 6.0 and found == 1.0

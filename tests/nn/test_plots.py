@@ -1,5 +1,6 @@
 """Pictures: each is drawn, returns its axes, takes `ax=`, and says what it should; the drawings of the demo are written."""
 
+import inspect
 import sys
 
 import numpy as np
@@ -101,6 +102,25 @@ def test_histograms(tmp_path):
     said = drawn(axes[0, 0], tmp_path)
     assert axes.shape == (2, 2) and "saturated: 9" in said and "dead units: 100%" in said
     assert plot_model.layer_histograms(nn.MLP(2, [3, 1], rng=0), x, y).shape == (2, 2)
+
+
+def test_histograms_stand_where_they_are_told_to(tmp_path):
+    x, y = moons(50, rng=0)
+    model = nn.MLP(2, [3, 1], rng=0)
+    ax = plt.subplots()[1]
+    inner = plot_model.layer_histograms(model, x, y, ax=ax)
+    assert inner.shape == (2, 2) and list(inner.flat) == ax.child_axes and all(one.figure is ax.figure for one in inner.flat)
+    assert "Activations (top)" in ax.get_title() and "std" in inner[1, 1].get_title() and inner[0, 0].patches
+    given = plt.subplots(2, 2)[1]
+    assert list(plot_model.layer_histograms(model, x, y, ax=given).flat) == list(given.flat)
+    for wrong, shape in ((given[0], r"\(2,\)"), (given.T[:1], r"\(1, 2\)"), ("left", r"\(\)")):
+        with pytest.raises(ShapeError, match=rf"received ax= of shape {shape}, expected one axes, or an array of them of shape \(2, 2\)"):
+            plot_model.layer_histograms(model, x, y, ax=wrong)
+
+
+def test_every_picture_takes_the_axes_that_it_is_given():
+    no_pictures = {"COLOURS", "MARKERS", "new_axes", "optimizer_paths"}
+    assert [name for name in plot.__all__ if name not in no_pictures and "ax" not in inspect.signature(getattr(plot, name)).parameters] == []
 
 
 def test_a_surface_names_the_paths_over_it(tmp_path):
