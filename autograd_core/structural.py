@@ -298,8 +298,13 @@ Op(name="log_softmax", array=lambda x, *, axis=-1: x - _logsumexp(x, axis, True)
 def _scatter(x: Any, *, key: Any, shape: Shape) -> Any:
     x = np.asarray(x)
     out = np.zeros(shape, x.dtype)
-    if _is_basic(key):
-        out[key] = x
+    kind = key.dtype.kind if key.__class__ is ndarray else ""
+    if _is_basic(key) or kind == "b":
+        out[key] = x                           # no element occurs twice
+    elif kind in ("i", "u") and x.size > key.size > 64:     # rows: NumPy adds numbers several times as quickly
+        width = math.prod(shape[1:])
+        places = key.astype(np.intp).reshape(-1, 1) % shape[0] * width + np.arange(width)
+        np.add.at(out.reshape(-1), places.reshape(-1), x.reshape(-1))
     else:
         np.add.at(out, key, x)                 # an index that occurs twice adds up
     return out

@@ -576,3 +576,32 @@ def test_a_tree_may_have_keys_of_several_kinds() -> None:
 def test_modules_list_their_public_names() -> None:
     assert {"explain", "grad", "lift", "Tensor"} <= set(dir(ag)) and dir(ag) == sorted(ag.__all__)
     assert all(hasattr(ag, name) for name in dir(ag))
+
+
+# ----------------------------------------------------------------------------------------------- rows that are taken
+@settings(deadline=None)
+@given(
+    data=st.data(), count=st.integers(1, 300), width=st.lists(st.integers(0, 5), max_size=2).map(tuple),
+    kind=st.sampled_from(["int8", "uint8", "int16", "int64", "uint64"]),
+)  # fmt: skip
+def test_rows_give_back_what_each_of_them_got(data: st.DataObject, count: int, width: tuple[int, ...], kind: str) -> None:
+    """Few rows and many, chosen by integers of every kind, from the end too, as often as one likes."""
+    low, high = np.iinfo(kind).min, np.iinfo(kind).max
+    shape = data.draw(st.sampled_from([(200,), (20, 10), (3,), (0,), (66,)]))
+    rows = data.draw(arrays(kind, shape, elements=st.integers(max(-count, low), min(count - 1, high))))
+    table = Tensor(np.zeros((count, *width)))
+    incoming = np.random.default_rng(0).normal(size=(*shape, *width))
+    table[rows].backward(incoming)
+    expected = np.zeros(table.shape)
+    for row, g in zip(rows.ravel().tolist(), incoming.reshape(rows.size, *width), strict=True):
+        expected[row] += g
+    np.testing.assert_allclose(table.grad, expected, rtol=1e-14, atol=0)
+
+
+def test_a_mask_gives_back_where_it_is_true() -> None:
+    x = Tensor(np.arange(6.0).reshape(2, 3))
+    x[np.array([[True, False, True], [False, True, False]])].backward(np.array([1.0, 2.0, 3.0]))
+    assert x.grad.tolist() == [[1.0, 0.0, 2.0], [0.0, 3.0, 0.0]]
+    x.grad = None
+    x[np.array([False, True])].sum().backward()
+    assert x.grad.tolist() == [[0.0, 0.0, 0.0], [1.0, 1.0, 1.0]]
