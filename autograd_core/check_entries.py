@@ -57,6 +57,7 @@ def check_op(op: Op, *, order: Count = 2, seed: Annotated[int, 0] = 0) -> CheckR
         _check_array_kernel(op, operands, params)
         _check_rules(op, operands, params, differentiable)
         _check_promise(op, operands, params, differentiable)
+        _check_adding(op, operands, params)
         if op.elementwise:
             _check_kernels(op, operands, params)
             _check_float32(op, operands, params)
@@ -248,6 +249,23 @@ def _check_promise(op: Op, operands: tuple[Any, ...], params: dict[str, Any], di
                     f"check_op: {op.name} promises with fits=True that what its rules give fits, and the one for operand {slot} gave {received}, "
                     f"expected a new array of shape {expected.shape}, {expected.dtype}; leave fits out."
                 )
+
+
+def _check_adding(op: Op, operands: tuple[Any, ...], params: dict[str, Any]) -> None:
+    """What an entry adds into a buffer is what its pull-back gives, as an array of its own."""
+    if op.adds is None:
+        return
+    node = apply(op, tuple(Tensor(np.array(x, float)) for x in operands), _fresh(params))
+    rng = np.random.default_rng(0)
+    g = rng.normal(size=node.shape)
+    for _, operand, _, contribution in contributions(node, g):
+        buffer = rng.normal(size=operand.shape)
+        expected = buffer + contribution
+        op.adds(buffer, g, **_fresh(params))
+        shared = np.shares_memory(contribution, g)
+        if shared or not np.allclose(buffer, expected, rtol=1e-12, atol=1e-12):
+            received = "memory that is not its own" if shared else f"{contribution!r:.60}, which made {expected!r:.60} of the buffer and adds= {buffer!r:.60}"
+            raise GradientCheckError(f"check_op: the pull-back of {op.name} gave {received}; expected a new array of what adds= adds to a buffer.")
 
 
 def _check_kernels(op: Op, operands: tuple[Any, ...], params: dict[str, Any]) -> None:

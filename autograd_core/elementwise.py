@@ -281,7 +281,7 @@ def _zeros(x: Any, y: Any) -> Any:
 
 def _sigmoid(x: Any) -> Any:
     e = np.exp(-np.abs(x))
-    return np.where(np.less(x, 0.0), e, 1.0) / (1.0 + e)
+    return np.maximum(e, np.greater_equal(x, 0.0)) / (1.0 + e)      # e where x is negative, else 1: quicker than `where`
 
 
 def _erf(x: Any, name: str = "erf") -> Any:

@@ -103,6 +103,8 @@ class Op:
         selects: A partial of 0 means "this branch was not taken": it contributes 0 whatever comes in.
         fits: A promise that what comes to an operand is the incoming gradient as it stands, or a new array of the operand's shape, and of its
             dtype where all operands have the same, so that the backward pass need not look. Our own functions of one number give it.
+        adds: For an entry of one operand that hands most of it nothing, as an index does: `adds(buffer, g, **params)` adds what the
+            pull-back would give into an array, with less work than making it. The pull-back then gives new arrays.
         dunder: The operator, without underscores: "add" gives `__add__` and `__radd__`.
         symbol: The header of a node in a picture; the name where it is empty.
         text: How the operation is written in a line of text, "{0}²"; "name(x, y)" where it is empty.
@@ -144,6 +146,7 @@ class Op:
     symbol: str = ""
     text: str = ""
     latex: str = ""
+    adds: Callable[..., None] | None = None
     domain: tuple[Interval, ...] = ()
     kinks: Callable[..., Any] | None = None
     samples: Callable[[Any], list[tuple[tuple[Any, ...], dict[str, Any]]]] | None = None
@@ -215,9 +218,13 @@ class Op:
             raise RuleError(f"Op {name!r}: received numpy={shown(self.numpy)}, expected a tuple of NumPy's functions.")
         if not isinstance(self.domain, (tuple, list)) or not all(isinstance(part, Interval) for part in self.domain):
             raise RuleError(f"Op {name!r}: received domain={shown(self.domain)}, expected a tuple of Intervals, one per operand.")
-        for which, wanted in (("samples", "a function of a generator of random numbers"), ("kinks", "a function of the operands")):
+        wanted_of = (("samples", "a function of a generator of random numbers"), ("kinks", "a function of the operands"),
+                     ("adds", "a function of a buffer and the incoming gradient"))  # fmt: skip
+        for which, wanted in wanted_of:
             if not (getattr(self, which) is None or callable(getattr(self, which))):
                 raise RuleError(f"Op {name!r}: received {which}={shown(getattr(self, which))}, expected {wanted}.")
+        if self.adds is not None and (self.variadic or len(self.vjp) != 1):
+            raise RuleError(f"Op {name!r}: received adds= for {len(self.d or self.vjp)} rules{' of d=' if self.d else ''}, expected one pull-back, vjp=.")
         if not callable(self.array) or not (self.scalar is None or callable(self.scalar)):
             raise RuleError(f"Op {name!r}: array= and scalar= must be functions.")
         if self.dunder and not hasattr(operator, f"__{self.dunder}__"):

@@ -310,6 +310,13 @@ def _scatter(x: Any, *, key: Any, shape: Shape) -> Any:
     return out
 
 
+def _add_at(buffer: Any, g: Any, *, key: Any) -> None:
+    if _is_basic(key):
+        buffer[key] += g
+    else:
+        buffer += _scatter(g, key=key, shape=buffer.shape)
+
+
 def _is_basic(key: Any) -> bool:
     parts = key if isinstance(key, tuple) else (key,)
     return all(p is None or p is Ellipsis or (isinstance(p, (int, slice, np.integer)) and not isinstance(p, bool)) for p in parts)
@@ -323,7 +330,7 @@ def _index_samples(rng: Any) -> list[Any]:
 
 Op(name="index", symbol="[ ]", array=lambda x, *, key: np.asarray(x)[key], linear=True, samples=_index_samples,
    doc="x[key] for every kind of NumPy index; an index that occurs twice accumulates.",
-   vjp=(lambda m, g, out, x, *, key: m.scatter(g, key=key, shape=m.shape(x)),))
+   vjp=(lambda m, g, out, x, *, key: m.scatter(g, key=key, shape=m.shape(x)),), adds=_add_at)
 Op(name="scatter", array=_scatter, linear=True, doc="Zeros of a shape, with x added at an index: the adjoint of indexing.",
    vjp=(lambda m, g, out, x, *, key, shape: m.index(g, key=key),),
    samples=lambda rng: [((x[params["key"]],), {**params, "shape": x.shape}) for (x,), params in _index_samples(rng)])

@@ -306,6 +306,12 @@ BAD = {
         GradientCheckError, "gave memory that is not its own"),
     "a promise to fit, of a rule that forgets the dtype": (lambda: declared(
         array=np.square, d=(lambda m, out, x: np.float64(2.0) * x,), fits=True), GradientCheckError, "gave shape .*, float64, expected .* float32"),
+    "a way to add that adds something else": (lambda: declared(
+        array=lambda x: x[1:], vjp=(lambda m, g, out, x: m.scatter(g, key=slice(1, None), shape=m.shape(x)),), samples=lambda rng: [((rng.normal(size=3),), {})],
+        adds=lambda buffer, g: buffer.__setitem__(slice(1, None), g)), GradientCheckError, "expected a new array of what adds= adds to a buffer"),
+    "a way to add, and a pull-back that hands out a view": (lambda: declared(
+        array=lambda x: x[::-1] + 0.0, vjp=(lambda m, g, out, x: g[::-1],), samples=lambda rng: [((rng.normal(size=3),), {})],
+        adds=lambda buffer, g: np.add(buffer, g[::-1], out=buffer)), GradientCheckError, "gave memory that is not its own"),
     "a kernel with one array for all results": (lambda: declared(array=in_a_buffer(np.square), d=(lambda m, out, x: 2.0 * x,)), GradientCheckError, "the result of the call before"),
     "a structural kernel with one": (lambda: declared(
         array=in_a_buffer(lambda x: x[::-1]), vjp=(lambda m, g, out, x: m.index(g, key=slice(None, None, -1)),), samples=lambda rng: [((rng.normal(size=3),), {})]),

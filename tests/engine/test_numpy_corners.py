@@ -13,6 +13,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 
 import autograd_core as ag
 from autograd_core import TABLE, Tensor, Value, check_grads, grad, jacobian
+from autograd_core.algebra import ARRAYS
 from autograd_core.check import GradientCheckError
 from autograd_core.errors import (
     AutogradError,
@@ -21,6 +22,7 @@ from autograd_core.errors import (
     MissingRuleError,
     OperandError,
     ShapeError,
+    StaleDataError,
 )
 
 rng = np.random.default_rng(0)
@@ -605,3 +607,50 @@ def test_a_mask_gives_back_where_it_is_true() -> None:
     x.grad = None
     x[np.array([False, True])].sum().backward()
     assert x.grad.tolist() == [[0.0, 0.0, 0.0], [1.0, 1.0, 1.0]]
+
+
+KEYS: tuple[Any, ...] = (
+    0, -1, slice(1, 3), (slice(None), 1), (Ellipsis, slice(None, None, -2)), None, (2, 3), [0, 0, 2], (slice(None), [1, 1]), np.arange(12).reshape(3, 4) % 3 == 0,
+)  # fmt: skip
+
+
+@given(
+    keys=st.lists(st.tuples(st.sampled_from(KEYS), st.integers(1, 3)), min_size=1, max_size=6), inner=st.booleans(), other_first=st.booleans(),
+    dtype=st.sampled_from([np.float64, np.float32]),
+)  # fmt: skip
+def test_parts_of_one_tensor_add_up(keys: list[tuple[Any, int]], inner: bool, other_first: bool, dtype: Any) -> None:
+    """In whatever order parts and other uses of a leaf, or of a result, come; a second pass adds the same again to a leaf."""
+    leaf = Tensor(np.arange(12.0).reshape(3, 4), dtype=dtype)
+    x = leaf * 1.0 if inner else leaf
+    parts = [(x[key] * factor).sum() for key, factor in keys]
+    whole = (x * 2.0).sum()
+    loss = sum(parts, whole) if other_first else sum(parts) + whole
+    expected = np.full((3, 4), 2.0)
+    for key, factor in keys:
+        np.add.at(expected, key, factor)
+    loss.backward()
+    assert leaf.grad.dtype == dtype
+    assert leaf.grad.tolist() == expected.tolist()
+    loss.backward()
+    assert leaf.grad.tolist() == (2.0 * expected).tolist()
+
+
+def test_parts_of_a_tensor_are_not_spread_out_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A loop over n rows costs n rows, not n matrices."""
+    spread = []
+    scatter = ARRAYS.scatter
+    monkeypatch.setattr(ARRAYS, "scatter", lambda g, **options: spread.append(g) or scatter(g, **options))
+    x = Tensor(np.ones((50, 3)))
+    sum((row * row).sum() for row in x).backward()
+    np.stack([x[:, i] for i in range(3)]).sum().backward()
+    assert x.grad.tolist() == np.full((50, 3), 3.0).tolist()
+    assert len(spread) == 2                    # the first part of each pass
+
+
+def test_a_part_whose_tensor_was_assigned_to_is_noticed() -> None:
+    x = Tensor(np.ones(3))
+    y = x * 1.0
+    loss = y[0] + y[1] + y[2]
+    y.data = np.zeros(3)
+    with pytest.raises(StaleDataError):
+        loss.backward()

@@ -298,6 +298,8 @@ def test_an_operation_is_one_of_a_kind() -> None:
         ({"latex": "{0"}, "latex="),
         ({"samples": 5}, "samples=5, expected a function"),
         ({"kinks": (0.0,)}, "kinks=.*expected a function"),
+        ({"adds": 1}, "adds=1, expected a function"),
+        ({"adds": lambda buffer, g: None}, "adds= for 1 rules of d=, expected one pull-back"),
         ({"dunder": "foo"}, "dunder='foo', expected the name of an operator"),
         ({"numpy": (np.sin,)}, "np.sin, which the operation sin answers for"),
         ({"numpy": (np.where,)}, "np.where, which .* answers for"),
