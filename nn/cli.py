@@ -226,10 +226,11 @@ def _train(args: argparse.Namespace) -> int:
         y_train, y_test = (y_train[:, None] - middle) / width, (y_test[:, None] - middle) / width
         notes["y_mean"], notes["y_scale"] = middle, width
     model = _model(args, x.shape[1], len(classes) if classes else 1)
+    folder = Path(args.output)
+    folder.mkdir(parents=True, exist_ok=True)  # a folder that cannot be there is no folder to train for
     goal = f"{len(classes)} classes" if classes else "numbers to be fitted"
     say(f"{args.data}: {len(x_train)} samples to train on, {len(x_test)} held out, {x.shape[1]} features, {goal}")
     say(f"{model!r}\n{model.number_of_parameters():,} parameters" if is_scalar(model) else model.summary())
-    folder = Path(args.output)
     metric = "accuracy" if classes else "r2"
     history = fit(
         model, x_train, y_train, loss="cross_entropy" if classes else "mse", optimizer=args.optimizer, lr=args.lr, epochs=args.epochs,

@@ -226,6 +226,16 @@ def test_digits_are_learnt_with_a_picture_of_the_wrong_ones(tmp_path, capsys):
     assert "1438 samples to train on, 359 held out, 64 features, 10 classes" in said and "misclassified.png" in files(tmp_path)
 
 
+@pytest.mark.parametrize("at", ["taken", "taken/below"])
+def test_a_folder_that_cannot_be_made_is_named_before_the_training(tmp_path, capsys, monkeypatch, at):
+    (tmp_path / "taken").write_text("a file", encoding="utf-8")
+    monkeypatch.setattr("nn.cli.fit", lambda *_, **__: pytest.fail("it was trained for"))
+    assert run(["train", "moons", "--epochs", "2", "--output", str(tmp_path / at)]) == 2
+    out, err = capsys.readouterr()
+    assert not out and err.startswith(f"python -m nn: {tmp_path / at}: ") and err.count("\n") == 1
+    assert (tmp_path / "taken").read_text(encoding="utf-8") == "a file"
+
+
 def test_ctrl_c_before_the_first_epoch_is_over_writes_nothing(tmp_path, capsys, monkeypatch):
     def interrupted(*_):
         raise KeyboardInterrupt
