@@ -108,8 +108,9 @@ def held_out(
     if not x_held.ndim or not y_held.ndim or len(x_held) != len(y_held) or not len(x_held):
         raise ShapeError(f"fit: received validation of shapes {x_held.shape} and {y_held.shape}, expected as many samples of each, and at least one.")
     _check_samples("validation[0]", x_held, "validation[1]", y_held)
-    prediction = predict(model, x_held[:1])
-    loss(prediction, target_for(y_held[:1], prediction))  # raises before anything is changed
+    with np.errstate(all="ignore"):
+        prediction = predict(model, x_held[:1])
+        loss(prediction, target_for(y_held[:1], prediction))  # raises before anything is changed
     return x, y, (x_held, y_held)
 
 

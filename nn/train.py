@@ -132,16 +132,17 @@ def fit(
     restore_modes, errors, epoch, bar, over = snapshot(), np.geterr(), None, None, False
     try:
         model.train()
-        epoch = Epoch(
-            training, x, y, loss=function, penalty=penalty, metrics=measures, batch_size=batch_size, drop_last=bool(drop_last),
-            clip_norm=None if clip_norm is None else float(clip_norm), lift=lift, epochs=epochs, resumable=checkpoint is not None or training.epoch > 0,
-        )  # fmt: skip
+        with np.errstate(all="ignore"):        # a loss that overflows is reported below, once
+            epoch = Epoch(
+                training, x, y, loss=function, penalty=penalty, metrics=measures, batch_size=batch_size, drop_last=bool(drop_last),
+                clip_norm=None if clip_norm is None else float(clip_norm), lift=lift, epochs=epochs, resumable=checkpoint is not None or training.epoch > 0,
+            )  # fmt: skip
         bar = bar_of(progress, epochs * epoch.batches, unit="step", initial=training.epoch * epoch.batches)
         while training.epoch < epochs and not training.stopped:
             started, over = time.perf_counter(), False
-            with np.errstate(all="ignore"):    # a loss that overflows is reported below, once
+            with np.errstate(all="ignore"):
                 row = epoch(bar)
-            row |= _validate(model, function, measures, held)
+                row |= _validate(model, function, measures, held)
             row |= {"lr": training.optimizer.lr, "seconds": time.perf_counter() - started}
             training.epoch += 1
             history.append(row)
@@ -232,5 +233,9 @@ def _finish(training: Training, picture: Any) -> None:
     losses = training.history["loss"] if len(training.history) else []
     if losses and math.isfinite(losses[-1]) and losses[-1] > _FAR * max(losses[0], 1.0):
         warned(f"fit: the loss has grown from {losses[0]:.3g} to {losses[-1]:.3g}; a smaller learning rate, clip_norm= or scaled inputs may help.")
+    lost = [] if "val_loss" not in training.history else [k for k, v in enumerate(training.history["val_loss"], 1) if not math.isfinite(v)]
+    if lost and math.isfinite(losses[-1]):
+        value = training.history["val_loss"][lost[0] - 1]
+        warned(f"fit: the loss of the samples held out is {value} in epoch {lost[0]}; are their inputs scaled as the others are?")
     if picture is not None:
         picture.finish(training)

@@ -1,6 +1,7 @@
 """`fit`: scalar and tensor models, every option, the same numbers from the same seed, and what it refuses."""
 
 import math
+import warnings
 
 import numpy as np
 import pytest
@@ -255,6 +256,28 @@ def test_ctrl_c_while_numbers_are_handed_back(monkeypatch):
     other = nn.MLP(2, [4, 1], rng=0)
     nn.fit(other, x, y.astype(float), optimizer="sgd", lr=0.1, epochs=2, batch_size=20, lift=True, rng=0)
     assert all((model.state_dict()[k] == v).all() for k, v in other.state_dict().items())
+
+
+@pytest.mark.parametrize("lift", [None, True, False])
+@pytest.mark.parametrize("held", [None, 0.25, "pair"])
+@pytest.mark.parametrize("scale", [1.0, 1e200])
+def test_a_run_that_diverges_says_so_once_and_numpy_nothing(scale, held, lift):
+    x = scale * np.random.default_rng(0).normal(size=(12, 3))
+    model = nn.Sequential(nn.Linear(3, 4, rng=0), nn.Linear(4, 1, rng=1))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        history = nn.fit(
+            model, x, x[:, :1], optimizer="sgd", lr=1e5, epochs=60, lift=lift, rng=0, progress=False, validation=(x, x[:, :1]) if held == "pair" else held,
+        )  # fmt: skip
+    assert history.stopped == "the loss is not finite"
+    assert [str(w.message)[:16] for w in caught] == ["fit: the loss is"] and caught[0].filename == __file__
+
+
+def test_held_out_samples_whose_loss_is_not_finite_are_told_of_once():
+    x = np.random.default_rng(0).normal(size=(12, 3))
+    with pytest.warns(RuntimeWarning, match=r"fit: the loss of the samples held out is inf in epoch 1; are their inputs scaled") as caught:
+        history = nn.fit(nn.Linear(3, 1, rng=0), x, x[:, :1], epochs=4, rng=0, progress=False, validation=(1e200 * x, x[:, :1]))
+    assert len(caught) == 1 and history.stopped == "finished" and np.isinf(history["val_loss"]).all()
 
 
 def test_ctrl_c_while_the_progress_bar_is_taken_away(monkeypatch):
