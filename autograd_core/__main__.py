@@ -17,6 +17,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .errors import AutogradError
+from .functions import INTERNAL
 from .op import TABLE
 from .viz.console import as_command, say
 
@@ -156,7 +157,7 @@ _KINDS = {
 
 def functions() -> list[str]:
     """The functions that an expression may use."""
-    return sorted(name for name, op in TABLE.items() if op.d and not op.variadic and not op.dunder)
+    return sorted(name for name, op in TABLE.items() if op.d and not op.variadic and not op.dunder and name not in INTERNAL)
 
 
 def _assignment(text: str) -> tuple[str, float]:

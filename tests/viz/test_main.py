@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+import autograd_core
 from autograd_core.__main__ import ExpressionError, compute, main
 
 
@@ -134,3 +135,10 @@ def test_a_reader_may_stop_listening():
     from_table = subprocess.Popen([sys.executable, "-X", "dev", "-m", "autograd_core", "operations"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     from_table.stdout.close()
     assert from_table.communicate()[1] == b""
+
+
+def test_the_functions_that_are_named_are_public_ones():
+    with pytest.raises(ExpressionError, match="no function 'gap2' on numbers; there are") as caught:
+        compute("gap2(x)", {"x": 1.0})
+    named = str(caught.value).split("there are ")[1].rstrip(".").split(", ")
+    assert len(named) > 40 and [name for name in named if name not in autograd_core.__all__] == []
