@@ -17,8 +17,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .errors import AutogradError
-from .functions import INTERNAL
-from .op import TABLE
+from .functions import __all__ as named
+from .op import TABLE, built_in
 from .viz.console import as_command, say
 
 __all__ = ["ExpressionError", "compute", "main"]
@@ -157,7 +157,7 @@ _KINDS = {
 
 def functions() -> list[str]:
     """The functions that an expression may use."""
-    return sorted(name for name, op in TABLE.items() if op.d and not op.variadic and not op.dunder and name not in INTERNAL)
+    return sorted(name for name, op in TABLE.items() if op.d and not op.variadic and (name in named or not built_in(name)))
 
 
 def _assignment(text: str) -> tuple[str, float]:

@@ -18,9 +18,10 @@ from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 import numpy as np
 
 from .elsewhere import ARGUMENTS
-from .errors import OperandError
+from .errors import GraphError, OperandError
+from .modes import tracing
 
-__all__ = ["Count", "DType", "Numbers", "as_numbers", "checked", "is_table", "shown", "text", "truth", "unexpected", "way_out"]
+__all__ = ["Count", "DType", "Numbers", "as_numbers", "checked", "is_table", "plain_numbers", "shown", "text", "truth", "unexpected", "way_out"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 Numbers = Annotated[Any, "numbers"]
@@ -93,6 +94,21 @@ def as_numbers(x: Any, who: str, name: str) -> np.ndarray:
     array = _array(x)
     if array is None:
         raise OperandError(f"{who}: received {name}={shown(x)}, expected real numbers: an array, or nested lists of one length{way_out(x)}.")
+    return array
+
+
+def plain_numbers(x: Any, who: str, name: str, instead: str) -> np.ndarray:
+    """Real numbers as an array, for a function that looks at the numbers alone; `instead` says what keeps the graph.
+
+    Raises:
+        GraphError: A transform is running its function, and x has a gradient, which would be lost.
+    """
+    array = as_numbers(x, who, name)
+    if tracing() and any(getattr(v, "requires_grad", False) for v in (array.ravel() if array.dtype == object else (x,))):
+        raise GraphError(
+            f"{who}: received a differentiable {name} inside a transform, expected plain numbers: its gradient would be lost without a word; {instead}, "
+            "or hand over its .data where a constant is meant."
+        )
     return array
 
 

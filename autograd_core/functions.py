@@ -14,7 +14,7 @@ from . import indexing, routines
 from .op import TABLE, Op
 from .record import apply
 
-INTERNAL = frozenset({"add", "sub", "mul", "div", "neg", "gap", "strong_mul", "identity", "weighted_sum"})
+_INTERNAL = frozenset({"add", "sub", "mul", "div", "neg", "gap", "strong_mul", "identity", "weighted_sum"})
 
 
 def _function(op: Op) -> Callable[..., Any]:
@@ -39,7 +39,7 @@ def _signature(names: tuple[str, ...], options: tuple[tuple[str, Any], ...]) -> 
     ])
 
 
-_FUNCTIONS = {op.name: getattr(indexing, op.name, None) or _function(op) for op in TABLE.values() if op.elementwise and op.name not in INTERNAL}
+_FUNCTIONS = {op.name: getattr(indexing, op.name, None) or _function(op) for op in TABLE.values() if op.elementwise and op.name not in _INTERNAL}
 _FUNCTIONS |= {name: getattr(routines, name) for name in ("softmax", "log_softmax", "logsumexp")}
 globals().update(_FUNCTIONS)
 __all__ = list(_FUNCTIONS)

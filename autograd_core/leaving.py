@@ -13,16 +13,12 @@ import warnings
 from functools import lru_cache
 from itertools import islice
 from types import CodeType, FrameType
-from typing import Any
 
-import numpy as np
-
-from .arguments import as_numbers
 from .errors import GraphError
 from .modes import recording, tracing
 from .op import TABLE
 
-__all__ = ["plain_numbers", "taken_out"]
+__all__ = ["taken_out"]
 
 _ELSEWHERE = {
     "acos": "arccos", "acosh": "arccosh", "asin": "arcsin", "asinh": "arcsinh", "atan": "arctan", "atan2": "arctan2", "atanh": "arctanh",
@@ -32,21 +28,6 @@ _SMOOTH = frozenset({
     *_ELSEWHERE, "cbrt", "cos", "cosh", "degrees", "dist", "erf", "erfc", "exp", "exp2", "expm1", "fmod", "fsum", "gamma", "hypot", "lgamma",
     "log", "log10", "log1p", "log2", "radians", "sin", "sinh", "sqrt", "tan", "tanh",
 })  # fmt: skip
-
-
-def plain_numbers(x: Any, who: str, name: str, instead: str) -> np.ndarray:
-    """Real numbers as an array, for a function that looks at the numbers alone; `instead` says what keeps the graph.
-
-    Raises:
-        GraphError: A transform is running its function, and x has a gradient, which would be lost.
-    """
-    array = as_numbers(x, who, name)
-    if tracing() and any(getattr(v, "requires_grad", False) for v in (array.ravel() if array.dtype == object else (x,))):
-        raise GraphError(
-            f"{who}: received a differentiable {name} inside a transform, expected plain numbers: its gradient would be lost without a word; {instead}, "
-            "or hand over its .data where a constant is meant."
-        )
-    return array
 
 
 def taken_out(kind: str) -> None:

@@ -10,11 +10,11 @@ import numpy as np
 
 from . import indexing, linear_algebra, numerics, routines, shaping
 from ._methods import ArrayMethods
-from .arguments import as_numbers, text, truth, unexpected
+from .arguments import as_numbers, plain_numbers, text, truth, unexpected
 from .backward import backpropagate, one_step
 from .elsewhere import METHODS
 from .errors import GraphError, ItemAssignmentError, NotScalarError, OperandError, ShapeError
-from .leaving import plain_numbers, taken_out
+from .leaving import taken_out
 from .modes import recording, tracing
 from .node import Node
 from .op import INSTALLERS, TABLE, Op

@@ -10,9 +10,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from autograd_core.arguments import Count, Numbers, as_numbers, checked
+from autograd_core.arguments import Count, Numbers, as_numbers, checked, plain_numbers
 from autograd_core.errors import MissingExtraError, OperandError, ShapeError
-from autograd_core.leaving import plain_numbers
 
 from .init import Generator, rng_of
 

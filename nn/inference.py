@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 
 from autograd_core import Tensor, Value, no_grad
-from autograd_core.arguments import Count, Numbers, checked
+from autograd_core.arguments import Count, Numbers, checked, plain_numbers
 from autograd_core.errors import ShapeError
-from autograd_core.leaving import plain_numbers
 
 from .data import batches
 from .losses import loss_of

@@ -16,9 +16,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 import numpy as np
 
 from autograd_core import Tensor, Value, record_call
-from autograd_core.arguments import checked, shown
+from autograd_core.arguments import checked, plain_numbers, shown
 from autograd_core.errors import OperandError, ShapeError, StructureError
-from autograd_core.leaving import plain_numbers
 
 from .elsewhere import METHODS, Answers
 from .slots import forget_gradients

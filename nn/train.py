@@ -17,9 +17,8 @@ from typing import Annotated, Any
 import numpy as np
 
 from autograd_core import Tensor, no_grad
-from autograd_core.arguments import Count, Numbers, checked
+from autograd_core.arguments import Count, Numbers, checked, plain_numbers
 from autograd_core.errors import OperandError
-from autograd_core.leaving import plain_numbers
 from autograd_core.modes import snapshot
 from autograd_core.progress import bar_of
 from autograd_core.warn import warned
