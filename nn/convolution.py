@@ -1,8 +1,8 @@
 """`Conv2d`, `MaxPool2d` and `AvgPool2d`: every window of an image laid out as a column (im2col), then one matrix product.
 
 `windows` cuts the windows out, and its adjoint `fold` adds every window back to where it came from. Both are entries of the rule
-book, each the other's derivative, so convolution has derivatives of any order. The place within a window comes before the place
-of the window: so memory is gone through along the rows of the image, in both directions.
+book, each the other's derivative, so convolution has derivatives of any order. The axes within a window come before those that
+count the windows, so that both run along the rows of the image, in the order of memory.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def _windows(x: Any, *, size: Pair, stride: Pair) -> Any:
 
 
 def _fold(g: Any, *, shape: tuple[int, ...], size: Pair, stride: Pair) -> Any:
-    """Every window added back to its place in an image of a shape."""
+    """Every window added back to its place in an image of the given shape."""
     out = np.zeros(shape, g.dtype)
     rows, columns = g.shape[-2:]
     for i in range(size[0]):
@@ -74,7 +74,7 @@ def _padded(x: Any, padding: Pair, fill: float = 0.0) -> Any:
 
 
 def _image(x: Any, channels: int | None, size: Pair, padding: Pair, who: str) -> Any:
-    """A batch of images, or one image, checked."""
+    """A batch of images, or one image, as a tensor, after its shape has been checked."""
     shape = shape_of(x)
     if len(shape) not in (3, 4) or (channels is not None and shape[-3] != channels):
         one = f"({'channels' if channels is None else channels}, height, width)"
@@ -94,7 +94,8 @@ class Conv2d(Module):
         stride: How far the window moves.
         padding: The border of zeros.
         bias: Whether there is a bias.
-        init: An initialiser; torch's default ±1/√(nin·height·width) where it is None.
+        dtype: The dtype of weights and bias.
+        init: An initialiser, or its name; None is torch's default, uniform within ±1/√(nin·height·width).
         rng: A generator or a seed.
 
     Example:
@@ -107,7 +108,7 @@ class Conv2d(Module):
         self, nin: Count, nout: Count, size: int | Pair, *, stride: int | Pair = 1, padding: int | Pair = 0, bias: bool = True,
         dtype: DType = np.float64, init: str | Callable[..., np.ndarray] | None = None, rng: Generator = None,
     ) -> None:  # fmt: skip
-        """Random kernels of shape (nout, nin, height, width), and a bias from ±1/√(nin·height·width) as torch has it (0 where an `init` is given)."""
+        """Random kernels of shape (nout, nin, height, width); the bias is drawn from the same range by default, and 0 where an `init` is given."""
         self.size, self.stride = _pair(size, "Conv2d: size"), _pair(stride, "Conv2d: stride")
         self.padding = _pair(padding, "Conv2d: padding", 0)
         shape = (nout, nin, *self.size)
@@ -128,7 +129,7 @@ class Conv2d(Module):
         return out.reshape(*batch, nout, *places)  # type: ignore[no-any-return]
 
     def config(self) -> dict[str, Any]:
-        """The arguments that make an equal module."""
+        """The constructor arguments of an equivalent module."""
         nout, nin = self.weight.shape[:2]
         return {
             "nin": nin, "nout": nout, "size": list(self.size), "stride": list(self.stride), "padding": list(self.padding),
@@ -136,35 +137,35 @@ class Conv2d(Module):
         }  # fmt: skip
 
     def extra_repr(self) -> str:
-        """Channels and window."""
+        """Channels in and out, and the window; stride and padding where they are not the defaults."""
         extra = (f", stride={self.stride}" if self.stride != (1, 1) else "") + (f", padding={self.padding}" if self.padding != (0, 0) else "")
         return f"{self.weight.shape[1]}, {self.weight.shape[0]}, {self.size}{extra}"
 
 
 class _Pool2d(Module):
-    """A number made of every window of each channel."""
+    """Base of the pooling layers: one number from every window of each channel."""
 
     border: ClassVar[float]
 
     @checked
     def __init__(self, size: int | Pair, *, stride: int | Pair | None = None, padding: int | Pair = 0) -> None:
-        """`stride` is the size of the window where it is None."""
+        """The windows: their size, the step from one to the next (None: their size, so that they tile the image), and the border."""
         who = type(self).__name__
         self.size = _pair(size, f"{who}: size")
         self.stride = self.size if stride is None else _pair(stride, f"{who}: stride")
         self.padding = _pair(padding, f"{who}: padding", 0)
         if 2 * self.padding[0] > self.size[0] or 2 * self.padding[1] > self.size[1]:
             raise OperandError(
-                f"{who}: received padding={padding!r}, expected at most half of the window {self.size}; others would lie in the border alone."
+                f"{who}: received padding={padding!r}, expected at most half of the window {self.size}; a larger border would hold whole windows."
             )
 
     def _windows(self, x: Any) -> Any:
-        """Every window: the places in it along the third and the fourth axis from the end."""
+        """Every window, its elements along the axes −4 and −3."""
         x = _image(x, None, self.size, self.padding, type(self).__name__)
         return _WINDOWS(_padded(x, self.padding, self.border), size=self.size, stride=self.stride)
 
     def config(self) -> dict[str, Any]:
-        """The arguments that make an equal module."""
+        """The constructor arguments of an equivalent module."""
         return {"size": list(self.size), "stride": list(self.stride), "padding": list(self.padding)}
 
     def extra_repr(self) -> str:
@@ -173,7 +174,7 @@ class _Pool2d(Module):
 
 
 class MaxPool2d(_Pool2d):
-    """The largest number of every window of each channel; windows do not overlap unless `stride` says so.
+    """The largest number in every window of each channel; windows do not overlap unless `stride` is smaller than they are.
 
     Example:
         >>> MaxPool2d(2)(np.arange(16.0).reshape(1, 1, 4, 4)).tolist()
@@ -188,7 +189,7 @@ class MaxPool2d(_Pool2d):
 
 
 class AvgPool2d(_Pool2d):
-    """The mean of every window of each channel, with the zeros of the border among its numbers, as torch has it.
+    """The mean of every window of each channel; the zeros of the border count, as in torch.
 
     Example:
         >>> AvgPool2d(2)(np.arange(16.0).reshape(1, 1, 4, 4)).tolist()
