@@ -14,7 +14,7 @@ from .errors import OperandError, ShapeError
 from .indexing import concatenate, flip, getitem, split, stack, take, take_along_axis, where
 from .node import Node
 from .operands import data_of, floating, refuse_mask, unwrapped
-from .registry import NUMPY, answers, axis_of, ndim_of, record_op, shape_of, whole, wholes
+from .registry import NUMPY, answers, axis_of, integer, integers, ndim_of, record_op, shape_of
 from .shaping import atleast_1d, atleast_2d, broadcast_to, moveaxis, ravel, reshape, swapaxes
 from .structural import along
 
@@ -38,7 +38,7 @@ def array(x: Any, dtype: Any = None, *, copy: bool | None = True, ndmin: int = 0
         3.0
     """
     out: Any = _joined(x)
-    ndmin, copy = whole(ndmin, "array", "ndmin"), None if copy is None else truth(copy, "array", "copy")
+    ndmin, copy = integer(ndmin, "array", "ndmin"), None if copy is None else truth(copy, "array", "copy")
     if isinstance(out, Node):
         out = reshape(out, (1,) * (ndmin - ndim_of(out)) + shape_of(out)) if ndmin > ndim_of(out) or not out.is_array else out
         return out.astype(dtype) if dtype is not None else out if not copy or out is not x else record_op("identity", out)
@@ -76,7 +76,7 @@ def _joined(x: Any) -> Any:
 def full_like(x: Any, fill_value: Any, dtype: Any = None, *, shape: Any = None) -> Any:
     """A plain array of the shape and dtype of x that holds a number throughout; of a node, a Tensor that holds it."""
     if isinstance(fill_value, Node):
-        sides = shape_of(x) if shape is None else wholes(shape, "full_like", "shape")
+        sides = shape_of(x) if shape is None else integers(shape, "full_like", "shape")
         kind = floating(data_of(x).dtype if dtype is None and isinstance(x, Node) and x.is_array else dtype or np.float64, "full_like")
         return record_op("cast", record_op("broadcast_to", fill_value, shape=sides), dtype=kind)
     return np.full_like(data_of(x), as_numbers(fill_value, "full_like", "fill_value"), dtype=dtype, shape=shape)
@@ -283,7 +283,7 @@ def unique(
 def bincount(x: Any, weights: Any = None, minlength: int = 0) -> Any:
     """How often each of 0, 1, 2, … occurs in x; with weights, the sum of the weights where it occurs."""
     numbers = _reals(x, "bincount", "biu")
-    counts = np.bincount(numbers, None if isinstance(weights, Node) else weights, whole(minlength, "bincount", "minlength"))
+    counts = np.bincount(numbers, None if isinstance(weights, Node) else weights, integer(minlength, "bincount", "minlength"))
     if not isinstance(weights, Node):
         return counts
     if shape_of(weights) != numbers.shape:

@@ -13,7 +13,18 @@ from .errors import MissingRuleError, OperandError, ShapeError
 from .node import Node
 from .op import TABLE
 from .operands import data_of, refuse_mask, unwrapped
-from .registry import NUMPY, answers, axis_of, in_dtype_of, ndim_of, record_op, shape_of, whole, wholes
+from .registry import (
+    NUMPY,
+    answers,
+    axes_of,
+    axis_of,
+    in_dtype_of,
+    integer,
+    integers,
+    ndim_of,
+    record_op,
+    shape_of,
+)
 from .shaping import atleast_1d, atleast_2d, copy, moveaxis, ravel, reshape
 from .structural import along
 
@@ -68,7 +79,7 @@ def take_along_axis(x: Any, indices: Any, axis: int | None = -1) -> Any:
 def flip(x: Any, axis: Any = None) -> Any:
     """Reversed along the given axes, or all."""
     n = ndim_of(x)
-    axes = set(range(n)) if axis is None else {axis_of(a, n, "flip") for a in wholes(axis, "flip", "axis")}
+    axes = axes_of(axis, n, "flip")
     return getitem(x, tuple(slice(None, None, -1) if i in axes else slice(None) for i in range(n)))
 
 
@@ -77,7 +88,7 @@ def roll(x: Any, shift: Any, axis: Any = None) -> Any:
     """Shifted around along axes; what leaves at one end enters at the other."""
     if axis is None:
         return reshape(roll(ravel(x), shift, 0), shape_of(x))
-    shifts, axes = wholes(shift, "roll", "shift"), wholes(axis, "roll", "axis")
+    shifts, axes = integers(shift, "roll", "shift"), integers(axis, "roll", "axis")
     if len(shifts) != len(axes) and 1 not in (len(shifts), len(axes)):
         raise ShapeError(f"roll: received {len(shifts)} shifts for {len(axes)} axes, expected as many of each.")
     for by, at in zip(shifts * (len(axes) if len(shifts) == 1 else 1), axes * (len(shifts) if len(axes) == 1 else 1), strict=True):
@@ -92,7 +103,7 @@ def repeat(x: Any, repeats: Any, axis: int | None = None) -> Any:
     if axis is None:
         return repeat(ravel(x), repeats, 0)
     at = axis_of(axis, ndim_of(x), "repeat")
-    counts, length = wholes(repeats, "repeat", "repeats"), shape_of(x)[at]
+    counts, length = integers(repeats, "repeat", "repeats"), shape_of(x)[at]
     if any(count < 0 for count in counts) or len(counts) not in (1, length):
         raise ShapeError(f"repeat: received repeats={repeats!r:.60} for {length} elements, expected a count of 0 or more, or one for each.")
     return getitem(x, along(at, np.repeat(np.arange(length), counts)))
@@ -137,7 +148,7 @@ def diagonal(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
         raise ShapeError(f"diagonal: received shape {shape_of(x)}, expected at least two axes.")
     i, j = axis_of(axis1, n, "diagonal"), axis_of(axis2, n, "diagonal")
     moved = moveaxis(x, (i, j), (-2, -1))
-    rows, columns = np.nonzero(np.eye(shape_of(moved)[-2], shape_of(moved)[-1], k=whole(offset, "diagonal", "offset")))
+    rows, columns = np.nonzero(np.eye(shape_of(moved)[-2], shape_of(moved)[-1], k=integer(offset, "diagonal", "offset")))
     return getitem(moved, (Ellipsis, rows, columns))
 
 
@@ -148,7 +159,7 @@ def diag(x: Any, k: int = 0) -> Any:
         return diagonal(x, k)
     if ndim_of(x) != 1:
         raise ShapeError(f"diag: received shape {shape_of(x)}, expected a vector or a matrix.")
-    n, k = shape_of(x)[0], whole(k, "diag", "k")
+    n, k = shape_of(x)[0], integer(k, "diag", "k")
     rows = np.arange(n) + builtins.max(-k, 0)
     return record_op("scatter", x, key=(rows, rows + k), shape=(n + abs(k), n + abs(k)))
 
@@ -156,7 +167,7 @@ def diag(x: Any, k: int = 0) -> Any:
 def _triangle(x: Any, k: int) -> np.ndarray:
     if ndim_of(x) < 2:
         raise ShapeError(f"tril, triu: received shape {shape_of(x)}, expected at least two axes.")
-    return np.tri(shape_of(x)[-2], shape_of(x)[-1], k=whole(k, "tril, triu", "k")).astype(bool)
+    return np.tri(shape_of(x)[-2], shape_of(x)[-1], k=integer(k, "tril, triu", "k")).astype(bool)
 
 
 @answers(np.tril)
@@ -168,7 +179,7 @@ def tril(x: Any, k: int = 0) -> Any:
 @answers(np.triu)
 def triu(x: Any, k: int = 0) -> Any:
     """The upper triangle, zeros below."""
-    return record_op("where", ~_triangle(x, whole(k, "triu", "k") - 1), x, 0.0)
+    return record_op("where", ~_triangle(x, integer(k, "triu", "k") - 1), x, 0.0)
 
 
 @answers(np.concatenate, np.concat)
@@ -176,7 +187,7 @@ def concatenate(arrays: Sequence[Any], axis: int | None = 0) -> Any:
     """Arrays joined along an axis they have; flattened first where `axis` is None."""
     if axis is None:
         return concatenate([ravel(a) for a in arrays], 0)
-    return record_op("concatenate", *arrays, axis=whole(axis, "concatenate", "axis"))
+    return record_op("concatenate", *arrays, axis=integer(axis, "concatenate", "axis"))
 
 
 @answers(np.stack)
@@ -184,7 +195,7 @@ def stack(arrays: Sequence[Any], axis: int = 0) -> Any:
     """Arrays of one shape joined along a new axis."""
     if len({shape_of(a) for a in arrays}) != 1:
         raise ShapeError(f"stack: received shapes {[shape_of(a) for a in arrays]}, expected at least one array and all of one shape.")
-    return record_op("stack", *arrays, axis=whole(axis, "stack", "axis"))
+    return record_op("stack", *arrays, axis=integer(axis, "stack", "axis"))
 
 
 @answers(np.vstack)
@@ -210,7 +221,7 @@ def column_stack(arrays: Sequence[Any]) -> Any:
 def array_split(x: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
     """Parts along an axis: a number of parts as equal as can be, or split at the given places."""
     at = axis_of(axis, ndim_of(x), "split")
-    places, length = wholes(indices_or_sections, "split", "indices_or_sections"), shape_of(x)[at]
+    places, length = integers(indices_or_sections, "split", "indices_or_sections"), shape_of(x)[at]
     if np.ndim(indices_or_sections):
         edges = [0, *places, length]
     elif places[0] < 1:
@@ -224,7 +235,7 @@ def array_split(x: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
 def split(x: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
     """Equal parts along an axis, or parts split at the given places."""
     length = shape_of(x)[axis_of(axis, ndim_of(x), "split")]
-    parts = wholes(indices_or_sections, "split", "indices_or_sections")
+    parts = integers(indices_or_sections, "split", "indices_or_sections")
     if np.ndim(indices_or_sections) == 0 and parts[0] > 0 and length % parts[0]:
         raise ShapeError(f"split: an axis of length {length} does not divide into {indices_or_sections} equal parts; see array_split.")
     return list(array_split(x, indices_or_sections, axis))

@@ -20,14 +20,15 @@ from .products import LETTERS
 from .registry import (
     answers,
     axes_of,
+    axis_argument,
     axis_of,
     in_dtype_of,
+    integer,
+    integers,
     ndim_of,
     record_op,
     shape_of,
     square_matrix,
-    whole,
-    wholes,
 )
 from .shaping import expand_dims, moveaxis, ravel, reshape, squeeze, transpose
 
@@ -70,12 +71,12 @@ def tensordot(x: Any, y: Any, axes: Any = 2) -> Any:
     """Sums of products over the given axes of x and y."""
     nx, ny = ndim_of(x), ndim_of(y)
     if not isinstance(axes, Iterable):
-        count = whole(axes, "tensordot", "axes")
+        count = integer(axes, "tensordot", "axes")
         if not 0 <= count <= builtins.min(nx, ny):
             raise ShapeError(f"tensordot: received axes={count} for {nx} and {ny} axes, expected at most as many as both have.")
         left, right = list(range(nx - count, nx)), list(range(count))
     elif isinstance(axes, (tuple, list)) and len(axes) == 2:
-        left, right = (list(wholes(a, "tensordot", "axes")) for a in axes)
+        left, right = (list(integers(a, "tensordot", "axes")) for a in axes)
     else:
         raise OperandError(f"tensordot: received axes={axes!r:.60}, expected a number of axes, or those of the first and those of the second.")
     if len(left) != len(right):
@@ -101,18 +102,18 @@ def kron(x: Any, y: Any) -> Any:
 
 
 def _letter(label: Any) -> str:
-    """A label of an axis as a letter, in NumPy's order: without an explicit result the axes are sorted by it."""
-    if not 0 <= (at := whole(label, "einsum", "a label")) < 52:
+    """The letter that stands for the label of an axis, 0 to 51 as in NumPy: without an explicit result the axes come in this order."""
+    if not 0 <= (at := integer(label, "einsum", "a label")) < 52:
         raise OperandError(f"einsum: received the label {at}, expected one from 0 to 51.")
     return LETTERS[at - 26]
 
 
-def _as_text(*mixed: Any) -> tuple[str, tuple[Any, ...]]:
-    """The subscripts as a text and the operands, from operands each followed by a list of its labels."""
+def _as_string(*mixed: Any) -> tuple[str, tuple[Any, ...]]:
+    """(subscripts, operands) from operands each followed by a list of its labels."""
 
     def term(labels: Any) -> str:
         if not isinstance(labels, (list, tuple)):
-            raise OperandError("einsum: expected a text such as 'ij,jk->ik' and the operands, or each operand with a list of its labels.")
+            raise OperandError("einsum: expected a string such as 'ij,jk->ik' and the operands, or each operand with a list of its labels.")
         return "".join("..." if at is Ellipsis else _letter(at) for at in labels)
 
     pairs = len(mixed) // 2
@@ -124,7 +125,7 @@ def _as_text(*mixed: Any) -> tuple[str, tuple[Any, ...]]:
 def einsum(subscripts: Any, *operands: Any, optimize: Any = None) -> Any:
     """Einstein summation, `einsum("ij,jk->ik", x, y)` or `einsum(x, [0, 1], y, [1, 2], [0, 2])`, with "..." for the axes that broadcast."""
     if not isinstance(subscripts, str):
-        subscripts, operands = _as_text(subscripts, *operands)
+        subscripts, operands = _as_string(subscripts, *operands)
     text = subscripts.replace(" ", "")
     terms = text.split("->")[0].split(",")
     if len(terms) != len(operands):
@@ -154,7 +155,7 @@ def trace(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
 
 @answers(np.cross)
 def cross(x: Any, y: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: int | None = None) -> Any:
-    """The vector product of vectors of three elements that stand along an axis."""
+    """The vector product x × y of vectors of three elements that lie along an axis."""
     if axis is not None:
         axisa = axisb = axisc = axis
     x, y = moveaxis(x, axisa, -1), moveaxis(y, axisb, -1)
@@ -179,7 +180,7 @@ def vdot(x: Any, y: Any) -> Any:
 
 @answers(np.vecdot, np.linalg.vecdot)
 def vecdot(x: Any, y: Any, *, axis: int = -1) -> Any:
-    """Sums of products along an axis that both have; the other axes broadcast."""
+    """Σ x·y along an axis of both; the other axes broadcast."""
     x, y = moveaxis(x, axis, -1), moveaxis(y, axis, -1)
     if shape_of(x)[-1] != shape_of(y)[-1]:
         raise ShapeError(f"vecdot: received vectors of {shape_of(x)[-1]} and {shape_of(y)[-1]} elements, expected as many of each.")
@@ -193,7 +194,7 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
 
     Of a matrix also the spectral norm (2, or -2 for the smallest singular value) and the nuclear norm ("nuc").
     """
-    axis, ndim = axes_of(axis, "norm"), ndim_of(x)
+    axis, ndim = axis_argument(axis, "norm"), ndim_of(x)
     if not (ord is None or isinstance(ord, (str, int, float, np.number))) or (isinstance(ord, int) and abs(ord) >= 2**63):
         raise OperandError(f"norm: received ord={ord!r:.60}, expected a number, 'fro' or None.")
     truth(keepdims, "norm", "keepdims")
@@ -211,10 +212,10 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
 
 
 def _matrix_norm(x: Any, ord: Any, axes: tuple[int, int], keepdims: bool) -> Any:
-    """From the singular values, or the largest (or smallest) sum of a row or a column."""
-    first, second = axes
+    """The norm from the singular values, or as the largest (or smallest) sum over a row or a column."""
+    first, second = axes_of(axes, ndim_of(x), "norm")
     best = _largest if ord in (2, 1, np.inf) else routines.min
-    places = tuple(sorted((first % ndim_of(x), second % ndim_of(x))))
+    places = tuple(sorted((first, second)))
     if ord in (2, -2, "nuc"):
         values = getitem(record_op("svd", moveaxis(x, (first, second), (-2, -1))), (..., 0, slice(None)))
         out = routines.sum(values, -1) if ord == "nuc" else best(values, -1)
@@ -227,10 +228,9 @@ def _matrix_norm(x: Any, ord: Any, axes: tuple[int, int], keepdims: bool) -> Any
 
 
 def _largest(x: Any, axis: Any, *, keepdims: bool = False) -> Any:
-    """The largest of numbers that are not negative; of none at all it is 0."""
-    axes = range(ndim_of(x)) if axis is None else axis if isinstance(axis, tuple) else (axis,)
-    none = any(shape_of(x)[axis_of(a, ndim_of(x), "norm")] == 0 for a in axes)
-    return (routines.sum if none else routines.max)(x, axis, keepdims=keepdims)
+    """The largest of numbers that are not negative; 0 where there are none."""
+    empty = any(shape_of(x)[a] == 0 for a in axes_of(axis, ndim_of(x), "norm"))
+    return (routines.sum if empty else routines.max)(x, axis, keepdims=keepdims)
 
 
 def _vector_norm(x: Any, ord: Any, axis: Any, keepdims: bool) -> Any:
@@ -292,8 +292,8 @@ def multi_dot(arrays: Sequence[Any]) -> Any:
 
 @answers(np.linalg.matrix_power)
 def matrix_power(x: Any, n: int) -> Any:
-    """A square matrix multiplied with itself n times; its inverse where n is negative."""
-    x, n = square_matrix(x, "matrix_power"), whole(n, "matrix_power", "n")
+    """The nth power xⁿ of a square matrix; for negative n that of its inverse."""
+    x, n = square_matrix(x, "matrix_power"), integer(n, "matrix_power", "n")
     if n < 0:
         return matrix_power(inv(x), -n)
     if n == 0:
@@ -305,30 +305,30 @@ def matrix_power(x: Any, n: int) -> Any:
 
 @answers(np.linalg.vector_norm)
 def vector_norm(x: Any, *, axis: Any = None, keepdims: bool = False, ord: Any = 2) -> Any:
-    """The norm of vectors along an axis, of all elements along several, or of all there are where `axis` is None; orders as in norm."""
-    ndim, axis = ndim_of(x), axes_of(axis, "vector_norm")
-    if isinstance(axis, int):
-        return norm(x, ord, axis, keepdims=keepdims)
-    along = list(range(ndim)) if axis is None else [axis_of(a, ndim, "vector_norm") for a in axis]
+    """The norm over one axis, over several at once, or over all where `axis` is None, of elements read as a vector; orders as in norm."""
+    ndim = ndim_of(x)
+    along = axes_of(axis, ndim, "vector_norm")
+    if len(along) == 1:
+        return norm(x, ord, along[0], keepdims=keepdims)
     rest = [i for i in range(ndim) if i not in along]
-    flat = reshape(transpose(x, along + rest), (math.prod(shape_of(x)[i] for i in along), *(shape_of(x)[i] for i in rest)))
+    flat = reshape(transpose(x, (*along, *rest)), (math.prod(shape_of(x)[i] for i in along), *(shape_of(x)[i] for i in rest)))
     out = norm(flat, ord, 0)
     return expand_dims(out, tuple(sorted(along))) if truth(keepdims, "vector_norm", "keepdims") else out
 
 
 @answers(np.linalg.matrix_norm)
 def matrix_norm(x: Any, *, keepdims: bool = False, ord: Any = "fro") -> Any:
-    """The norm of matrices that stand along the last two axes; orders as in norm."""
+    """The norm of the matrices in the last two axes; orders as in norm."""
     return norm(x, ord, (-2, -1), keepdims=keepdims)
 
 
 @answers(np.linalg.diagonal)
 def linalg_diagonal(x: Any, *, offset: int = 0) -> Any:
-    """The diagonals of matrices that stand along the last two axes."""
+    """The diagonals of the matrices in the last two axes."""
     return diagonal(x, offset, -2, -1)
 
 
 @answers(np.linalg.trace)
 def linalg_trace(x: Any, *, offset: int = 0) -> Any:
-    """The sums of those diagonals."""
+    """The traces of the matrices in the last two axes."""
     return trace(x, offset, -2, -1)

@@ -16,7 +16,7 @@ from .errors import OperandError, ShapeError
 from .indexing import concatenate, diag, getitem, stack, where
 from .node import Node
 from .operands import data_of
-from .registry import answers, axis_of, in_dtype_of, ndim_of, record_op, shape_of, wholes
+from .registry import answers, axis_of, in_dtype_of, integers, ndim_of, record_op, shape_of
 from .shaping import moveaxis, ravel, reshape
 
 __all__ = ["RUNNING"]
@@ -41,8 +41,8 @@ def sliding_window_view(x: Any, window_shape: Any, axis: Any = None, *, subok: b
 
     They are copies here, of as many elements as they have.
     """
-    sides = wholes(window_shape, "sliding_window_view", "window_shape")
-    along = None if axis is None else wholes(axis, "sliding_window_view", "axis")
+    sides = integers(window_shape, "sliding_window_view", "window_shape")
+    along = None if axis is None else integers(axis, "sliding_window_view", "axis")
     return _moved(lambda at: np.lib.stride_tricks.sliding_window_view(at, sides, along), x)
 
 
@@ -51,7 +51,7 @@ def resize(x: Any, new_shape: Any) -> Any:
     """Another shape, filled with the elements again and again."""
     if not np.prod(shape_of(x)):
         raise ShapeError(f"resize: received shape {shape_of(x)}, expected an element at least to fill the new shape with.")
-    sides = wholes(new_shape, "resize", "new_shape")
+    sides = integers(new_shape, "resize", "new_shape")
     return _moved(lambda at: np.resize(at, sides), x)
 
 

@@ -20,7 +20,7 @@ from .linear_algebra import matmul
 from .node import Node
 from .op import TABLE
 from .operands import data_of
-from .registry import answers, axes_of, axis_of, in_dtype_of, ndim_of, record_op, shape_of, whole
+from .registry import answers, axes_of, axis_of, in_dtype_of, integer, ndim_of, record_op, shape_of
 from .routines import diff
 from .shaping import matrix_transpose, moveaxis, ravel, reshape
 from .structural import along
@@ -76,7 +76,7 @@ def divmod(x: Any, y: Any) -> tuple[Any, Any]:
 @answers(np.round, np.around)
 def round(x: Any, decimals: int = 0) -> Any:
     """Rounded to a number of decimals; its derivative is 0."""
-    decimals = whole(decimals, "round", "decimals")
+    decimals = integer(decimals, "round", "decimals")
     return record_op("rint", x) if decimals == 0 else record_op("rint", x * 10.0**decimals) / 10.0**decimals
 
 
@@ -190,8 +190,8 @@ def quantile(x: Any, q: Any, axis: Any = None, *, method: str = "linear", keepdi
     share = as_numbers(q, "quantile", "q").astype(np.float64)
     if np.any((share < 0.0) | (share > 1.0)):
         raise OperandError(f"quantile: received q={q!r}, expected shares from 0 to 1.")
-    ndim, axis = ndim_of(x), axes_of(axis, "quantile")
-    axes = range(ndim) if axis is None else [axis_of(a, ndim, "quantile") for a in (axis if isinstance(axis, tuple) else (axis,))]
+    ndim = ndim_of(x)
+    axes = axes_of(axis, ndim, "quantile")
     rest = [i for i in range(ndim) if i not in axes]
     front = record_op("transpose", x, axes=(*axes, *rest)) if ndim else reshape(x, (1,))
     kept = tuple(shape_of(x)[i] for i in rest)
@@ -219,9 +219,7 @@ def percentile(x: Any, q: Any, axis: Any = None, *, method: str = "linear", keep
 @answers(np.median)
 def median(x: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
     """The element in the middle, or the mean of the two in the middle; nan for no elements, as their mean is."""
-    axis = axes_of(axis, "median")
-    axes = range(ndim_of(x)) if axis is None else axis if isinstance(axis, tuple) else (axis,)
-    if any(shape_of(x)[axis_of(a, ndim_of(x), "median")] == 0 for a in axes):
+    if any(shape_of(x)[a] == 0 for a in axes_of(axis, ndim_of(x), "median")):
         return routines.mean(x, axis, keepdims=keepdims)
     return quantile(x, 0.5, axis, keepdims=keepdims)
 
@@ -237,7 +235,7 @@ def cov(x: Any, y: Any = None, rowvar: bool = True, bias: bool = False, ddof: in
         more = matrix_transpose(more) if shape_of(more)[0] != 1 else more
     both = rows if y is None else concatenate([rows, more], 0)
     centred = both - routines.mean(both, 1, keepdims=True)
-    degrees = shape_of(both)[1] - (whole(ddof, "cov", "ddof") if ddof is not None else 0 if bias else 1)
+    degrees = shape_of(both)[1] - (integer(ddof, "cov", "ddof") if ddof is not None else 0 if bias else 1)
     out = matmul(centred, matrix_transpose(centred)) / float(max(degrees, 0))
     return reshape(out, tuple(n for n in shape_of(out) if n != 1))
 
@@ -263,7 +261,7 @@ def ediff1d(x: Any) -> Any:
 def gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> Any:
     """Derivatives from samples along each axis, by central differences; `varargs` are spacings or coordinates."""
     ndim = ndim_of(f)
-    axes = [axis_of(a, ndim, "gradient") for a in (range(ndim) if axis is None else axis if isinstance(axis, (tuple, list)) else (axis,))]
+    axes = axes_of(axis, ndim, "gradient")
     spacings = list(varargs) if len(varargs) == len(axes) else [varargs[0] if varargs else 1.0] * len(axes)
     if len(varargs) not in (0, 1, len(axes)):
         raise ShapeError(f"gradient: received {len(varargs)} spacings for {len(axes)} axes, expected one for all, or one each.")

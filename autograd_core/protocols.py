@@ -15,13 +15,13 @@ from typing import Any
 import numpy as np
 
 from . import arranging, decompositions, sequences  # noqa: F401  (importing them fills NUMPY)
-from .errors import AutogradError, OperandError, RuleError
+from .errors import AutogradError, RuleError
 from .modes import recording
 from .moving import RUNNING
 from .node import Node
 from .numerics import SCIPY
 from .op import INSTALLERS, TABLE, Op
-from .operands import KERNEL_ERRORS, data_of, missing, refused
+from .operands import KERNEL_ERRORS, data_of, missing, refuse_mask, refused
 from .questions import QUESTIONS
 from .record import apply
 from .registry import NUMPY, cast
@@ -35,7 +35,7 @@ UFUNCS: dict[Any, Op] = {np.positive: TABLE["identity"], np.fabs: TABLE["abs"]}
 
 
 def _register(op: Op) -> None:
-    """Let an entry answer for the ufuncs it names, or for the one that is its kernel; one that has been replaced or forgotten does so no more."""
+    """Let an entry answer for the functions it names, or for the one that is its kernel; an entry replaced or forgotten answers no longer."""
     theirs = op.numpy or ((op.array,) if isinstance(op.array, np.ufunc) else (getattr(np, op.name, None),))
     for function in theirs:
         ufunc = isinstance(function, np.ufunc)
@@ -59,7 +59,7 @@ _WITHOUT_EFFECT = {"where": (True,), "keepdims": (False,), "subok": (True, False
 
 
 def _options(function: Any, kwargs: dict[str, Any], allowed: tuple[str, ...] = ()) -> dict[str, Any]:
-    """The keyword arguments without those at their default; an option without a rule raises."""
+    """The keyword arguments, without those that change nothing; any other option that is not `allowed` raises."""
     kept = {}
     for key, value in kwargs.items():
         if key in allowed:
@@ -99,7 +99,7 @@ def array_ufunc(self: Any, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs:
     _options(ufunc, kwargs)
     if ufunc in NUMPY:
         try:
-            return NUMPY[ufunc](*map(_bare, inputs))
+            return NUMPY[ufunc](*[_bare(x, ufunc.__name__) for x in inputs])
         except KERNEL_ERRORS as error:
             raise refused(ufunc.__name__, inputs, error) from error
     if ufunc in UFUNCS:
@@ -120,7 +120,7 @@ _ACCUMULATIONS = {np.add: NUMPY[np.cumsum], np.multiply: NUMPY[np.cumprod], **RU
 
 
 def array_function(self: Any, function: Callable[..., Any], types: Any, args: Any, kwargs: dict[str, Any]) -> Any:
-    """NumPy's protocol for everything that is no ufunc: `np.sum(t, axis=1)`, `np.linalg.norm(t)`."""
+    """NumPy's protocol for the functions that are not ufuncs: `np.sum(t, axis=1)`, `np.linalg.norm(t)`."""
     if function in QUESTIONS:
         try:
             return function(*map(_plain, args), **_plain_options(function, kwargs))
@@ -131,30 +131,28 @@ def array_function(self: Any, function: Callable[..., Any], types: Any, args: An
         raise missing(function)
     names, positional = _parameters(ours)
     try:
-        if not kwargs:
-            return ours(*map(_bare, args))
-        return ours(*map(_bare, args), **_options(function, _renamed(function, kwargs, names, positional), names))
+        operands = [_bare(x, function.__name__) for x in args]
+        return ours(*operands, **_options(function, _renamed(function, kwargs, names, positional), names)) if kwargs else ours(*operands)
     except KERNEL_ERRORS as error:
         more = len(args) > positional and isinstance(error, TypeError) and "positional argument" in str(error)
         if more and not isinstance(error, AutogradError):
             named = dict(zip(_signature(function)[positional:], args[positional:], strict=False))
-            if named and not named.keys() & kwargs.keys():    # more of them by position than here: by their names
+            if named and not named.keys() & kwargs.keys():    # NumPy takes more by position: pass those by name
                 return array_function(self, function, types, args[:positional], {**named, **kwargs})
             raise missing(function, " with these positional arguments") from error
         raise refused(function.__name__, (*args, *kwargs.values()), error) from error
 
 
-def _bare(x: Any) -> Any:
-    """A constant as a plain array: a subclass such as np.matrix would multiply in its own way."""
+def _bare(x: Any, who: str) -> Any:
+    """The argument, with a constant as a plain array: a subclass such as np.matrix would multiply in its own way."""
     if not isinstance(x, np.ndarray) or x.__class__ is np.ndarray:
         return x
-    if isinstance(x, np.ma.MaskedArray):
-        raise OperandError("received a masked array, whose mask would be lost, expected a plain one; fill it first with .filled(value).")
+    refuse_mask(x, who)
     return np.asarray(x)
 
 
 def _renamed(function: Any, kwargs: dict[str, Any], names: tuple[str, ...], positional: int) -> dict[str, Any]:
-    """Arguments that NumPy names otherwise (`a`, `m`, `ary`, `b`), under the names that they have here in the same places."""
+    """The keyword arguments, those that NumPy names differently (`a`, `m`, `ary`, `b`) under the name of our parameter in the same place."""
     unknown = [key for key in kwargs if key not in names]
     if not unknown:
         return kwargs
@@ -167,7 +165,7 @@ def _renamed(function: Any, kwargs: dict[str, Any], names: tuple[str, ...], posi
 def _signature(function: Any) -> tuple[str, ...]:
     try:
         return tuple(inspect.signature(function).parameters)
-    except ValueError:                         # a function written in C that does not tell, as np.dot in NumPy 2.0
+    except ValueError:                         # a function written in C without a signature, as np.dot in NumPy 2.0
         return ("a", "b")
 
 
@@ -181,7 +179,7 @@ def _parameters(function: Any) -> tuple[tuple[str, ...], int]:
 
 
 def _plain_options(function: Any, kwargs: dict[str, Any]) -> dict[str, Any]:
-    """The keyword arguments of a question; a node that the answer would be written into raises."""
+    """The keyword arguments of a question about values, with plain data for nodes; a node as out= raises."""
     out = kwargs.get("out")
     if any(isinstance(x, Node) for x in (out if isinstance(out, tuple) else (out,))):
         raise missing(function, " with the option out=")

@@ -12,13 +12,16 @@ from typing import Any
 
 import numpy as np
 
-from .errors import AxisError, LinAlgError, OperandError
+from .errors import AxisError, LinAlgError, OperandError, ShapeError
 from .node import Node
 from .op import TABLE
 from .operands import data_of, floating, unwrapped
 from .record import apply
 
-__all__ = ["NUMPY", "answers", "axes_of", "axis_of", "cast", "in_dtype_of", "matrix", "ndim_of", "record_op", "shape_of", "square_matrix", "whole", "wholes"]
+__all__ = [
+    "NUMPY", "answers", "axes_of", "axis_argument", "axis_of", "cast", "in_dtype_of", "integer", "integers", "matrix", "ndim_of", "record_op",
+    "shape_of", "square_matrix",
+]  # fmt: skip
 
 NUMPY: dict[Any, Callable[..., Any]] = {}
 """NumPy function → the function here that answers for it."""
@@ -49,19 +52,19 @@ def ndim_of(x: Any) -> int:
 
 
 def in_dtype_of(x: Any, constants: Any) -> Any:
-    """Constants that go with x in a formula, as floats of its kind: float64 numbers would widen float32 ones."""
+    """Constants of a formula as floats of the dtype of x: in float64 they would widen a float32 result."""
     dtype = getattr(data_of(x), "dtype", np.dtype(np.float64))
     return np.asarray(constants, dtype if dtype.kind == "f" else np.float64)
 
 
 def cast(x: Any, dtype: Any, who: str) -> Any:
-    """x in the floating dtype that is asked for with dtype=; a number has none, and goes with the others."""
+    """x in the floating dtype that dtype= asks for; a number has no dtype and takes that of the other operands."""
     kind = floating(dtype, who)
     return record_op("cast", x, dtype=kind) if isinstance(x, Node) else x if isinstance(x, (float, int)) else np.asarray(x, kind)
 
 
 def axis_of(axis: Any, ndim: int, who: str) -> int:
-    """An axis counted from the front; a clear error where there is none such."""
+    """The axis, counted from the front; an AxisError if there is none of that number."""
     try:
         at = operator.index(axis)
     except TypeError:
@@ -72,24 +75,34 @@ def axis_of(axis: Any, ndim: int, who: str) -> int:
     return at % ndim
 
 
-def axes_of(axis: Any, who: str) -> Any:
-    """An axis, a tuple of them, or None; as Python integers."""
+def axes_of(axis: Any, ndim: int, who: str) -> tuple[int, ...]:
+    """The axes that an argument stands for, counted from the front: one, several, or all of them for None; each once."""
+    if axis is None:
+        return tuple(range(ndim))
+    found = tuple(axis_of(a, ndim, who) for a in integers(axis, who, "axis"))
+    if len(set(found)) < len(found):
+        raise ShapeError(f"{who}: received axis={axis}, expected each axis once.")
+    return found
+
+
+def axis_argument(axis: Any, who: str) -> Any:
+    """The argument `axis` of an entry, in Python integers: None, one, or a tuple of them."""
     try:
         return tuple(map(operator.index, axis)) if isinstance(axis, (tuple, list)) else None if axis is None else operator.index(axis)
     except TypeError:
         raise OperandError(f"{who}: received axis={axis!r}, expected an integer, a tuple of integers or None.") from None
 
 
-def whole(x: Any, who: str, name: str) -> int:
-    """An integer; a clear error for anything else."""
-    found = wholes(x, who, name)
+def integer(x: Any, who: str, name: str) -> int:
+    """The argument as a Python integer; an OperandError if it is anything else."""
+    found = integers(x, who, name)
     if np.ndim(x):
         raise OperandError(f"{who}: received {name}={x!r:.60}, expected an integer.")
     return found[0]
 
 
-def wholes(x: Any, who: str, name: str) -> tuple[int, ...]:
-    """One integer or several, as a tuple."""
+def integers(x: Any, who: str, name: str) -> tuple[int, ...]:
+    """The argument, one integer or several, as a tuple of Python integers of at most 64 bits."""
     if x.__class__ is int and -(2**63) <= x < 2**63:
         return (x,)
     try:
@@ -102,7 +115,7 @@ def wholes(x: Any, who: str, name: str) -> tuple[int, ...]:
 
 
 def square_matrix(x: Any, who: str) -> Any:
-    """x, if it is a square matrix or a stack of them; a clear error for anything else, which broadcasting might make one of."""
+    """x, if it is a square matrix or a stack of them; a LinAlgError for anything else, which broadcasting might make square."""
     shape = shape_of(x)
     if len(shape) < 2 or shape[-1] != shape[-2]:
         raise LinAlgError(f"{who}: received shape {shape}, expected a square matrix, or a stack of them along the first axes.")
@@ -110,7 +123,7 @@ def square_matrix(x: Any, who: str) -> Any:
 
 
 def matrix(x: Any, who: str) -> Any:
-    """x, if it is a matrix or a stack of them; a clear error for anything else."""
+    """x, if it is a matrix or a stack of them; a LinAlgError for anything else."""
     if ndim_of(x) < 2:
         raise LinAlgError(f"{who}: received shape {shape_of(x)}, expected a matrix, or a stack of them along the first axes.")
     return x

@@ -13,7 +13,18 @@ from .indexing import concatenate, getitem
 from .node import Node
 from .op import TABLE
 from .operands import data_of
-from .registry import answers, axes_of, axis_of, cast, in_dtype_of, ndim_of, record_op, shape_of, whole
+from .registry import (
+    answers,
+    axes_of,
+    axis_argument,
+    axis_of,
+    cast,
+    in_dtype_of,
+    integer,
+    ndim_of,
+    record_op,
+    shape_of,
+)
 from .shaping import broadcast_to, ravel, reshape, transpose
 from .structural import along
 
@@ -34,7 +45,7 @@ def _options(axis: Any, keepdims: Any, name: str, theirs: dict[str, Any] | None 
     """The parameters that are not at their default; `theirs` are keyword arguments that we do not have, and raise."""
     if theirs:
         raise unexpected(name, theirs)
-    options = {} if axis is None else {"axis": axes_of(axis, name)}
+    options = {} if axis is None else {"axis": axis_argument(axis, name)}
     if keepdims is not False and truth(keepdims, name, "keepdims"):
         options["keepdims"] = True
     return options
@@ -84,7 +95,7 @@ def _mean(x: Any, axis: Any = None, *, keepdims: bool = False, where: Any = True
 
 def _count(mask: np.ndarray, x: Any, axis: Any, keepdims: bool, who: str) -> Any:
     """How many elements are selected."""
-    return in_dtype_of(x, np.sum(mask, axes_of(axis, who), keepdims=keepdims))
+    return in_dtype_of(x, np.sum(mask, axis_argument(axis, who), keepdims=keepdims))
 
 
 def _spread(name: str, *functions: Any) -> Any:
@@ -101,7 +112,7 @@ def _spread(name: str, *functions: Any) -> Any:
             x = cast(x, dtype, name)
         if where is not True:
             return _spread_of_some(name, x, axis, off, truth(keepdims, name, "keepdims"), where)
-        return record_op(name, x, axis=axes_of(axis, name), ddof=off, keepdims=truth(keepdims, name, "keepdims"))
+        return record_op(name, x, axis=axis_argument(axis, name), ddof=off, keepdims=truth(keepdims, name, "keepdims"))
 
     return _declared(name, reduce, functions)
 
@@ -141,8 +152,8 @@ def average(x: Any, axis: Any = None, weights: Any = None, *, keepdims: bool = F
     if weights is None:
         return mean(x, axis, keepdims=keepdims)
     if shape_of(weights) != shape_of(x):
-        given, shape = axes_of(axis, "average"), shape_of(x)
-        axes = [axis_of(a, len(shape), "average") for a in (() if given is None else given if isinstance(given, tuple) else (given,))]
+        shape = shape_of(x)
+        axes = () if axis is None else axes_of(axis, len(shape), "average")
         if not axes or shape_of(weights) != tuple(shape[a] for a in axes):
             raise ShapeError(
                 f"average: received weights of shape {shape_of(weights)} for shape {shape} and axis={axis}, expected one for each element, "
@@ -204,7 +215,7 @@ def log_softmax(x: Any, axis: int = -1, **theirs: Any) -> Any:
 def diff(x: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any = None) -> Any:
     """Differences of neighbours along an axis, n times, of x with values before and after it."""
     at = axis_of(axis, ndim_of(x), "diff")
-    if whole(n, "diff", "n") < 0:
+    if integer(n, "diff", "n") < 0:
         raise OperandError(f"diff: received n={n}, expected 0 or more.")
     if n == 0:
         return x

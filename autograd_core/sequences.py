@@ -15,7 +15,7 @@ from .linear_algebra import einsum, inv, norm, solve
 from .node import Node
 from .numerics import linspace
 from .operands import data_of
-from .registry import NUMPY, answers, axis_of, in_dtype_of, ndim_of, record_op, shape_of, whole, wholes
+from .registry import NUMPY, answers, axis_of, in_dtype_of, integer, integers, ndim_of, record_op, shape_of
 from .routines import cumprod, cumsum
 from .shaping import moveaxis, reshape
 
@@ -68,7 +68,7 @@ for _name, _product in (("matvec", _matvec), ("vecmat", _vecmat)):        # sinc
 def tensorsolve(a: Any, b: Any, axes: Any = None) -> Any:
     """The x with tensordot(a, x, x.ndim) = b."""
     if axes is not None:
-        a = moveaxis(a, wholes(axes, "tensorsolve", "axes"), tuple(range(-len(wholes(axes, "tensorsolve", "axes")), 0)))
+        a = moveaxis(a, integers(axes, "tensorsolve", "axes"), tuple(range(-len(integers(axes, "tensorsolve", "axes")), 0)))
     left, right = shape_of(a)[: ndim_of(b)], shape_of(a)[ndim_of(b) :]
     if left != shape_of(b) or math.prod(left) != math.prod(right):
         raise LinAlgError(f"tensorsolve: received shapes {shape_of(a)} and {shape_of(b)}, expected the second at the start of the first, then as many.")
@@ -79,7 +79,7 @@ def tensorsolve(a: Any, b: Any, axes: Any = None) -> Any:
 @answers(np.linalg.tensorinv)
 def tensorinv(a: Any, ind: int = 2) -> Any:
     """The inverse of a tensor whose first `ind` axes are the rows of a matrix and whose others are its columns."""
-    rows, columns = shape_of(a)[: whole(ind, "tensorinv", "ind")], shape_of(a)[ind:]
+    rows, columns = shape_of(a)[: integer(ind, "tensorinv", "ind")], shape_of(a)[ind:]
     if ind <= 0 or math.prod(rows) != math.prod(columns):
         raise LinAlgError(f"tensorinv: received shape {shape_of(a)} with ind={ind}, expected as many elements before as after it.")
     return reshape(inv(reshape(a, (math.prod(rows), -1))), (*columns, *rows))
@@ -171,7 +171,7 @@ def vander(x: Any, N: int | None = None, increasing: bool = False) -> Any:
     """The powers of a vector as columns, the highest first."""
     if ndim_of(x) != 1:
         raise ShapeError(f"vander: received shape {shape_of(x)}, expected a vector.")
-    count = shape_of(x)[0] if N is None else whole(N, "vander", "N")
+    count = shape_of(x)[0] if N is None else integer(N, "vander", "N")
     powers = in_dtype_of(x, np.arange(count) if truth(increasing, "vander", "increasing") else np.arange(count)[::-1])
     return record_op("power", reshape(x, (-1, 1)), powers)
 
@@ -181,7 +181,7 @@ def polyfit(x: Any, y: Any, deg: int, rcond: float | None = None, full: bool = F
     """The coefficients, highest power first, of the polynomial of degree `deg` that fits y at x best (least squares, weighted by w²)."""
     if full or cov:
         raise MissingRuleError("polyfit: full= and cov= have no rule here; np.linalg.lstsq of np.vander(x, deg + 1) gives what they are made of.")
-    if whole(deg, "polyfit", "deg") < 0 or ndim_of(x) != 1 or shape_of(y)[:1] != shape_of(x):
+    if integer(deg, "polyfit", "deg") < 0 or ndim_of(x) != 1 or shape_of(y)[:1] != shape_of(x):
         raise ShapeError(
             f"polyfit: received x of shape {shape_of(x)}, y of shape {shape_of(y)} and deg={deg}, expected a vector, as many rows of y, and a degree from 0 on."
         )

@@ -13,7 +13,7 @@ import numpy as np
 
 from .errors import AxisError, MissingRuleError, OperandError, ShapeError
 from .operands import data_of, unwrapped
-from .registry import answers, axis_of, ndim_of, record_op, shape_of, wholes
+from .registry import answers, axes_of, axis_of, integers, ndim_of, record_op, shape_of
 
 __all__: list[str] = []
 
@@ -21,7 +21,7 @@ __all__: list[str] = []
 @answers(np.reshape)
 def reshape(x: Any, shape: Any, order: str = "C") -> Any:
     """The same elements in another shape; one side may be −1. With order "F" the first axis runs fastest, "A" is the order of the memory."""
-    sides = wholes(shape, "reshape", "shape")
+    sides = integers(shape, "reshape", "shape")
     if not _first_axis_fastest(x, order, "reshape"):
         return record_op("reshape", x, shape=sides)
     return record_op("transpose", record_op("reshape", record_op("transpose", x), shape=sides[::-1]))
@@ -50,7 +50,7 @@ def transpose(x: Any, axes: Any = None) -> Any:
     """The axes in another order; reversed where `axes` is None."""
     if axes is None:
         return record_op("transpose", x)
-    order = wholes(axes, "transpose", "axes")
+    order = integers(axes, "transpose", "axes")
     try:
         return record_op("transpose", x, axes=order)
     except AxisError:
@@ -79,10 +79,10 @@ def swapaxes(x: Any, axis1: int, axis2: int) -> Any:
 def moveaxis(x: Any, source: Any, destination: Any) -> Any:
     """Axes moved to other places, the rest in order."""
     n = ndim_of(x)
-    froms = [axis_of(a, n, "moveaxis") for a in wholes(source, "moveaxis", "source")]
-    tos = [axis_of(a, n, "moveaxis") for a in wholes(destination, "moveaxis", "destination")]
+    froms = [axis_of(a, n, "moveaxis") for a in integers(source, "moveaxis", "source")]
+    tos = [axis_of(a, n, "moveaxis") for a in integers(destination, "moveaxis", "destination")]
     if len(froms) != len(tos) or len(set(froms)) != len(froms) or len(set(tos)) != len(tos):
-        raise ShapeError(f"moveaxis: received source {source} and destination {destination}, expected as many distinct axes of each.")
+        raise ShapeError(f"moveaxis: received source={source} and destination={destination}, expected as many distinct axes of each.")
     order = [i for i in range(n) if i not in froms]
     for to, start in sorted(zip(tos, froms, strict=True)):
         order.insert(to, start)
@@ -95,7 +95,7 @@ def squeeze(x: Any, axis: Any = None) -> Any:
     shape = shape_of(x)
     if axis is None:
         return reshape(x, tuple(n for n in shape if n != 1))
-    drop = {axis_of(a, len(shape), "squeeze") for a in wholes(axis, "squeeze", "axis")}
+    drop = axes_of(axis, len(shape), "squeeze")
     if any(shape[a] != 1 for a in drop):
         raise ShapeError(f"squeeze: received axis={axis} for shape {shape}, expected axes of length 1.")
     return reshape(x, tuple(n for i, n in enumerate(shape) if i not in drop))
@@ -104,11 +104,8 @@ def squeeze(x: Any, axis: Any = None) -> Any:
 @answers(np.expand_dims)
 def expand_dims(x: Any, axis: Any) -> Any:
     """With new axes of length 1 at the given places of the result."""
-    places = wholes(axis, "expand_dims", "axis")
-    ndim = ndim_of(x) + len(places)
-    new = {axis_of(a, ndim, "expand_dims") for a in places}
-    if len(new) != len(places):
-        raise ShapeError(f"expand_dims: received axis={axis}, expected distinct axes.")
+    ndim = ndim_of(x) + len(integers(axis, "expand_dims", "axis"))
+    new = axes_of(axis, ndim, "expand_dims")
     old = iter(shape_of(x))
     return reshape(x, tuple(1 if i in new else next(old) for i in range(ndim)))
 
@@ -134,13 +131,13 @@ def atleast_2d(x: Any) -> Any:
 @answers(np.broadcast_to)
 def broadcast_to(x: Any, shape: Any) -> Any:
     """Repeated to a shape, as NumPy broadcasts."""
-    return record_op("broadcast_to", x, shape=wholes(shape, "broadcast_to", "shape"))
+    return record_op("broadcast_to", x, shape=integers(shape, "broadcast_to", "shape"))
 
 
 @answers(np.tile)
 def tile(x: Any, reps: Any) -> Any:
     """Copies side by side, `reps` times along each axis."""
-    times = wholes(reps, "tile", "reps")
+    times = integers(reps, "tile", "reps")
     if any(r < 0 for r in times):
         raise ShapeError(f"tile: received reps={reps}, expected counts of 0 or more.")
     n = builtins.max(len(times), ndim_of(x))

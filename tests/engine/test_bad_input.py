@@ -107,7 +107,7 @@ CASES: dict[str, tuple[Callable[[], Any], type[Exception], list[str]]] = {
     "weights for other numbers": (lambda: np.bincount([0, 1, 1], weights=ones(2)), ShapeError, ["bincount", "(3,)", "(2,)", "a weight for each"]),
     "weights for other elements": (lambda: np.histogram([0.0, 1.0, 1.0], weights=ones(2)), ShapeError, ["histogram", "(3,)", "(2,)", "a weight for each"]),
     # ---------------------------------------------------------------------------- an axis out of range
-    "expand_dims twice at one place": (lambda: np.expand_dims(ones(2), (0, 0)), ShapeError, ["expand_dims", "(0, 0)", "distinct"]),
+    "expand_dims twice at one place": (lambda: np.expand_dims(ones(2), (0, 0)), ShapeError, ["expand_dims", "(0, 0)", "each axis once"]),
     "rot90 in no plane": (lambda: np.rot90(ones(2, 2), 1, (1, -1)), ShapeError, ["rot90", "(1, -1)", "different"]),
     "sum": (lambda: np.sum(ones(2, 2), axis=2), AxisError, ["sum", "(2, 2)", "axis=2", "from -2 to 1"]),
     "max": (lambda: np.max(ones(2, 2), axis=-3), AxisError, ["max", "axis=-3", "from -2 to 1"]),
@@ -429,6 +429,31 @@ def test_an_annotation_is_what_a_function_takes(hint: Any, words: str, good: lis
                 call()
             assert str(error.value).endswith(f"={shown(value)}, expected {words}{way_out(value) if hint is Numbers else ''}.")
     assert taking(None, good[0], None, z=None)[2:] == ((None,), good[0], {"z": None})
+
+
+REPEATED: list[Callable[[Any, Any], Any]] = [
+    np.sum, np.max, np.var, np.flip, np.median, np.squeeze, np.transpose,
+    lambda x, axes: np.quantile(x, 0.5, axes),
+    lambda x, axes: np.gradient(x, axis=axes),
+    lambda x, axes: np.average(x, axes, np.ones((3, 3))),
+    lambda x, axes: np.moveaxis(x, axes, (0, 1)),
+    lambda x, axes: np.moveaxis(x, (0, 1), axes),
+    *(lambda x, axes, ord=ord: np.linalg.norm(x, ord, axes) for ord in (None, "fro", 1, -1, 2, np.inf, "nuc")),
+    *(lambda x, axes, ord=ord: np.linalg.vector_norm(x, axis=axes, ord=ord) for ord in (1, 2, np.inf)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("axes", [(0, 0), (0, -2), (-1, 1)])
+@pytest.mark.parametrize("function", REPEATED, ids=lambda f: f.__name__)
+def test_no_axis_is_taken_twice(function: Callable[[Any, Any], Any], axes: tuple[int, int]) -> None:
+    """As with NumPy: one that occurs twice, counted from whichever end, raises instead of being ignored."""
+    shape = (3, 1) if function is np.squeeze else (3, 3)
+    axes = (1, -1) if function is np.squeeze else axes
+    for x in (ones(*shape), np.ones(shape)):
+        with pytest.raises(ValueError, match="repeated|[Dd]uplicate|each axis once|distinct"):
+            function(x, axes)
+    with pytest.raises(ShapeError):
+        function(ones(*shape), axes)
 
 
 @pytest.mark.parametrize(
