@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from autograd_core.viz import clean, controls, document, escape, number, variables
+from autograd_core.viz import LIGHT, clean, controls, document, escape, number, variables, with_attributes
 
 __all__ = ["BYTES", "Frame", "Plane", "contour", "curves", "png", "run_page", "sentence", "shades", "still"]
 
@@ -27,6 +27,19 @@ BYTES = 390_000
 _LARGEST = 4e307                               # of a run that diverges: its ends, and the room around them, stay finite
 _COLOURS = ("0072b2", "d55e00", "009e73", "cc79a7", "e69f00", "56b4e9", "8c6bb1", "7a7a7a", "b8a000", "444444")
 _MARKS = ("M-4 0a4 4 0 1 0 8 0a4 4 0 1 0-8 0", "M0-5L4.6 3.6H-4.6z", "M-3.6-3.6h7.2v7.2h-7.2z", "M0-5.2L5.2 0 0 5.2-5.2 0z", "M0 5L4.6-3.6H-4.6z")
+# For viewers that leave style elements out, by the words of a class: see live.css.
+_ATTRIBUTES = {
+    name: text.format(**LIGHT)
+    for name, text in {
+        "live": 'fill="{fg}" font-family="sans-serif" font-size="12"', "paper": 'fill="{bg}"', "m": 'text-anchor="middle"', "e": 'text-anchor="end"',
+        "g": 'fill="none" stroke="{line}" stroke-opacity=".25"', "a": 'fill="none" stroke="{line}"', "c0": 'fill="none" stroke="{operand}" stroke-width="2.2"',
+        "c1": 'fill="none" stroke="{active}" stroke-width="2.2" stroke-dasharray="6 3"', "veil": 'fill="{bg}" fill-opacity=".68"',
+        "cursor": 'fill="none" stroke="{fg}" stroke-dasharray="2 3"', "d0": 'fill="{operand}"', "d1": 'fill="{active}"',
+        "edge": 'fill="none" stroke="{fg}" stroke-width="18"', "edge thin": 'fill="none" stroke="{fg}" stroke-width="1.8"',
+        "fit": 'fill="none" stroke="{active}" stroke-width="26"', "fit thin": 'fill="none" stroke="{active}" stroke-width="2.6"',
+        **{f"p{k}": f'fill="#{colour}"' for k, colour in enumerate(_COLOURS)},
+    }.items()
+}  # fmt: skip
 
 
 @dataclass
@@ -233,11 +246,12 @@ def curves(columns: dict[str, list[float]]) -> str:
 def _picture(inside: str, width: int, title: str) -> str:
     colours = variables().replace(":root", ".live")
     style = (files(__package__) / "live.css").read_text(encoding="utf-8").partition("/* page */")[0]
-    return (
+    drawn = (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{HEIGHT}" viewBox="0 0 {width} {HEIGHT}" class="live" role="img">'
         f"<title>{escape(title)}</title><style>{colours}{style}</style>"
         f'<rect class="paper" width="{width}" height="{HEIGHT}"/>{inside}</svg>'
     )
+    return with_attributes(drawn, _ATTRIBUTES)
 
 
 def _model(plane: Plane, frame: Frame) -> str:
@@ -304,7 +318,7 @@ def _page(columns: dict[str, list[float]], plane: Plane | None, frames: Sequence
     here = files(__package__)
     body = (
         f'<main class="run"><header><h1>{escape(clean(title, 80))}</h1></header><div class="panels">{drawn}</div>'
-        f'<p id="say" role="status" aria-live="polite"></p>{controls("Epochs", "Epoch")}</main>'
+        f'<p id="say" role="status" aria-live="polite">{escape(sentence(last, total))}</p>{controls("Epochs", "Epoch")}</main>'
     )
     data: dict[str, Any] = {
         "total": total, "right": RIGHT + 2, "kind": "" if plane is None else plane.kind,

@@ -11,9 +11,9 @@ from .explain import ChainStep, Explanation, explain
 from .notebook import bundle, framed, image
 from .page import controls, document
 from .text import clean, escape, number
-from .theme import variables
+from .theme import LIGHT, variables, with_attributes
 
 __all__ = [
-    "ChainStep", "Drawing", "Explanation", "adapt", "as_command", "bundle", "clean", "controls", "document", "draw", "escape", "explain", "framed", "image",
-    "number", "say", "variables",
+    "LIGHT", "ChainStep", "Drawing", "Explanation", "adapt", "as_command", "bundle", "clean", "controls", "document", "draw", "escape", "explain", "framed",
+    "image", "number", "say", "variables", "with_attributes",
 ]  # fmt: skip

@@ -11,7 +11,7 @@ from .boxes import grad_text
 from .graph import Graph
 from .svg import Direction, svg
 from .text import escape
-from .theme import DARK, LIGHT, Theme, themed
+from .theme import DARK, LIGHT, Theme, attributed, themed
 
 if TYPE_CHECKING:
     from .explain import Explanation
@@ -66,7 +66,7 @@ def animation(
     drawn, more = _gradients(drawn, {box_of[i]: turns for i, turns in grads.items()}, frames, seconds)
     still = "@media(prefers-reduced-motion:reduce){.ag *{animation-play-state:paused!important;animation-delay:-%.1fs!important}}"
     style = "".join([*css, *more, still % (seconds - 0.1)])
-    return drawn.replace("</style>", style + "</style>", 1)
+    return attributed(drawn.replace("</style>", style + "</style>", 1), theme)
 
 
 def _colours(theme: Theme) -> str:
@@ -110,7 +110,7 @@ def _overlaid(drawn: str, edges: set[str]) -> str:
         name = piece.split('"', 1)[0]
         if name in edges:
             wire, back = (piece.split(f'<path class="{kind}" d="', 1)[1].split('"', 1)[0] for kind in "wr")
-            layer += f'<g id="a{name}" class="on"><path class="w" d="{wire}"/><path class="h" d="{back}"/></g>'
+            layer += f'<g id="a{name}" class="on" visibility="hidden"><path class="w" d="{wire}"/><path class="h" d="{back}"/></g>'
     return drawn.replace('<g class="b ', layer + '<g class="b ', 1)
 
 
@@ -133,7 +133,8 @@ def _gradients(
             name = f"g{box}_{n}"
             end = states[n + 1][0] if n + 1 < len(states) else frames
             colour = {1: " p", -1: " m", 0: ""}[sign]
-            texts += f'<text id="{name}" class="v{colour}"{place}>{escape(text)}</text>'
+            hidden = "" if n + 1 == len(states) else ' visibility="hidden"'  # where nothing moves: how it ends
+            texts += f'<text id="{name}" class="v{colour}"{hidden}{place}>{escape(text)}</text>'
             css.append(_shown(name, f"#{name}", [(k, end)], frames, seconds))
         pieces[p] = piece[:start] + texts + piece[stop:]
     return '<g class="b '.join(pieces), css

@@ -101,7 +101,7 @@ def node_content(network: Network, i: int, show: frozenset[str]) -> tuple[tuple[
         rows.append(Row("grad", "frozen"))
     if "grad" in show and not leaf and network.differentiable(i):
         text, sign = grad_text(gradient)
-        rows.append(Row("grad" if single else "‖grad‖", text, sign, live=True))
+        rows.append(Row("grad" if single else "‖grad‖", text, sign, live=True, widest=network.widest.get(i, "")))
         if not single and gradient is not None and "values" in show and np.size(gradient):
             grids.append(grid_of("grad", np.asarray(gradient)))
     return tuple(rows), tuple(grids)

@@ -17,7 +17,7 @@ from .notebook import bundle
 from .page import page
 from .scene import Scene
 from .svg import Direction, svg
-from .theme import Theme
+from .theme import Theme, attributed
 
 __all__ = ["Drawing", "Layout", "check_nodes", "check_options", "check_root"]
 
@@ -81,7 +81,7 @@ class Drawing:
     def svg(self) -> str:
         """The picture as the text of an SVG file."""
         placement = placed_by_dot(self.graph, self._direction) if self._layout == "dot" else None
-        return svg(self.graph, direction=self._direction, theme=self._theme, placement=placement)
+        return attributed(svg(self.graph, direction=self._direction, theme=self._theme, placement=placement), self._theme)
 
     @cached_property
     def html(self) -> str:

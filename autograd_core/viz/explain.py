@@ -23,17 +23,17 @@ from autograd_core.sweeps import Step
 from autograd_core.walk import LOCK
 
 from .animation import animation
-from .boxes import brief, unsigned
+from .boxes import brief, grad_text, unsigned
 from .derivatives import derivative_symbol, pulled_shapes, shape_text, summed_axes
 from .drawing import check_nodes, check_options, check_root
-from .fold import view_of
+from .fold import View, view_of
 from .headers import header_of, partial_of
 from .network import Network, Use, read
 from .notebook import bundle
 from .page import page
 from .scene import SHOW, Scene, picture, scenes
 from .svg import Direction, svg
-from .theme import Theme
+from .theme import Theme, attributed
 
 __all__ = ["ChainStep", "Explanation", "explain"]
 
@@ -287,18 +287,25 @@ class Explanation:
         return {self._network.names[i]: gradient for i, gradient in self._final().items()}
 
     @cached_property
+    def _view(self) -> View:
+        """What is folded; every box gets room for all gradients that its node has in turn."""
+        widest = self._network.widest
+        for step in self.steps:
+            i = step.numbers[1]
+            widest[i] = max(widest.get(i, ""), grad_text(step.after)[0], key=len)
+        return view_of(self._network, depth=self._depth, limit=self._limit)
+
+    @cached_property
     def _scenes(self) -> list[Scene]:
         self._network.gradients = {}
-        view = view_of(self._network, depth=self._depth, limit=self._limit)
-        return scenes(self._network, view, SHOW, limit=self._limit)
+        return scenes(self._network, self._view, SHOW, limit=self._limit)
 
     @cached_property
     def svg(self) -> str:
         """The picture with the gradients that the steps lead to."""
         self._network.gradients = self._final()
         try:
-            view = view_of(self._network, depth=self._depth, limit=self._limit)
-            return svg(picture(self._network, view), direction=self._direction, theme=self._theme)
+            return attributed(svg(picture(self._network, self._view), direction=self._direction, theme=self._theme), self._theme)
         finally:
             self._network.gradients = {}
 

@@ -12,12 +12,13 @@ Role = Literal["input", "constant", "parameter", "operation", "module", "sum", "
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A line of a box: a name at the left, a value at the right; `live` marks the gradient."""
+    """A line of a box: a name at the left, a value at the right; `live` marks the gradient, `widest` is the longest that it becomes."""
 
     key: str
     value: str
     sign: int = 0
     live: bool = False
+    widest: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@
 // runs before its frame has any), until the reader takes over.
 const lens = (view, wheel, moved) => {
   "use strict";
+  const large = () => parseFloat(getComputedStyle(document.body).fontSize) / 15; // on a large screen everything is larger
   let svg = null, size = [1, 1], zoom = 1, dragged = false, grip = null;
   function show(picture) {
     svg = picture;
@@ -12,7 +13,7 @@ const lens = (view, wheel, moved) => {
   }
   function scale(to, x = view.clientWidth / 2, y = view.clientHeight / 2) { // the point (x, y) of the frame stays where it is
     const old = zoom, left = view.scrollLeft + x, top = view.scrollTop + y;
-    zoom = Math.min(4, Math.max(0.05, to));
+    zoom = Math.min(8, Math.max(0.05, to));
     svg.setAttribute("width", size[0] * zoom);
     svg.setAttribute("height", size[1] * zoom);
     view.scrollLeft = left * zoom / old - x;
@@ -47,7 +48,7 @@ const lens = (view, wheel, moved) => {
   document.getElementById("larger").onclick = () => by(1.25);
   document.getElementById("smaller").onclick = () => by(0.8);
   return {
-    show, scale, by, settle,
+    show, scale, by, settle, large,
     zoom: () => zoom,
     dragged: () => dragged,
     gripped: () => grip !== null,

@@ -129,12 +129,12 @@
   // ---------------------------------------------------------------------------------- moving and enlarging
   glass.show(svg);
   const open = () => { // the whole picture where that is readable, else its width
-    const whole = glass.whole();
-    glass.scale(Math.min(1.2, whole >= 0.68 ? whole : Math.max(0.62, glass.across())));
+    const large = glass.large(), whole = glass.whole() / large;
+    glass.scale(large * Math.min(1.2, whole >= 0.68 ? whole : Math.max(0.62, glass.across() / large)));
     view.scrollTop = 0; // a computation is read from its beginning
     view.scrollLeft = (view.scrollWidth - view.clientWidth) / 2;
   };
-  find("fit").onclick = () => glass.scale(Math.min(1.5, glass.whole()));
+  find("fit").onclick = () => glass.scale(Math.min(1.5 * glass.large(), glass.whole()));
   for (const frame of [view, program]) frame.addEventListener("scroll", connect);
   window.addEventListener("resize", () => connect());
   open();

@@ -166,7 +166,8 @@ class LiftedDrawing(Drawing):
             if any(b == box for b, _ in row["boxes"]):
                 found.setdefault("in" if row["heading"].startswith("Forward") else "its gradient in", []).append(row["name"])
         words = [f"{where} {', '.join(dict.fromkeys(names[:8]))}{', …' * (len(names) > 8)}" for where, names in found.items()]
-        return self.side.texts[box] + (f" Computed {'; '.join(words)}." if words else "")
+        told = f"Computed {'; '.join(words)}." if "in" in found else words[0].replace("its gradient", "Its gradient is computed", 1) + "." if words else ""
+        return f"{self.side.texts[box]} {told}".rstrip()
 
     def _headline(self) -> str:
         """What the program replaces, and by how many calls, in one line."""

@@ -72,7 +72,7 @@ class Network:
     """A recorded graph by numbers, in the order of reading: `nodes[i]` has `names[i]`, `roles[i]`, and was made in call `owner[i]`.
 
     `recorded[k]` is the data of the operand when use k was computed, `formulas` and `partials` the local derivatives of operations with any
-    number of operands, which come all at once.
+    number of operands, which come all at once, `widest` the longest text of the gradient of a node on a page of steps.
     """
 
     nodes: list[Node | Constant]
@@ -86,6 +86,7 @@ class Network:
     incoming: list[list[int]] = field(default_factory=list)
     outgoing: list[list[int]] = field(default_factory=list)
     gradients: dict[int, Any] | None = None
+    widest: dict[int, str] = field(default_factory=dict)
     recorded: list[Any] = field(default_factory=list)
     formulas: dict[Any, Any] = field(default_factory=dict)
     partials: dict[int, Any] = field(default_factory=dict)

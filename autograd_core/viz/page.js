@@ -7,23 +7,26 @@
   const find = (id) => document.getElementById(id);
   const { scenes } = data, trail = [], walkers = new Map();
   let pack = [], steps = data.steps, scene, svg, boxOf, edgeOf, boxes, edges, control = null;
+  const first = view.firstElementChild, labels = new Map();
   const glass = lens(view, () => false, () => {});
 
   // ------------------------------------------------------------------------------------------ pictures
   function picture(one) { // of a scene that lies in the pack; its nodes and wires come with it
-    if (!one.at) return find("scene").content.firstElementChild.cloneNode(true);
+    if (!one.at) return first.cloneNode(true);
     const [at, k] = one.at, text = pack[at].svg.map((pieces) => pieces[k] || "").join("");
     Object.assign(one, pack[at].inside[k]);
     return document.importNode(new DOMParser().parseFromString(text, "image/svg+xml").documentElement, true);
   }
-  function open(one, drawn = picture(one)) {
+  function open(one, drawn = picture(one), from = null) { // `from`: the box through which the reader comes back
     scene = one;
     svg = drawn;
+    const focused = view.contains(document.activeElement) || document.activeElement === find("back");
     view.replaceChildren(svg);
     svg.setAttribute("role", "group"); // the parts of an image are none to a screen reader
     glass.show(svg);
     boxes = [...svg.querySelectorAll(".b")];
     edges = [...svg.querySelectorAll(".e")];
+    labels.clear();
     boxOf = new Map(); edgeOf = new Map();
     scene.nodes.forEach((members, box) => members.forEach((node) => boxOf.set(node, box)));
     scene.uses.forEach((members, edge) => members.forEach((use) => edgeOf.set(use, edge)));
@@ -46,17 +49,23 @@
     header();
     fit();
     if (control) control.again();
+    if (focused) (labels.has(boxes[from]) ? boxes[from] : view).focus({ preventScroll: true }); // what had it is gone
   }
   function button(box, label, action) {
     const element = boxes[box];
     element.classList.add("opens");
     element.setAttribute("tabindex", "0");
     element.setAttribute("role", "button");
-    element.setAttribute("aria-label", label);
+    labels.set(element, label);
+    call(element);
     element.addEventListener("click", () => { if (!glass.dragged()) action(); });
     element.addEventListener("keydown", (event) => {
       if (event.key === "Enter" || event.key === " ") { event.preventDefault(); event.stopPropagation(); action(); }
     });
+  }
+  function call(element) { // a button, by what it does and by what stands in it
+    const words = [...element.querySelectorAll("text")].map((text) => text.textContent);
+    element.setAttribute("aria-label", `${labels.get(element)}: ${words.join(" ")}`);
   }
   function header() {
     const names = [], { part } = scene;
@@ -79,8 +88,8 @@
   }
   function back() {
     if (!trail.length) return;
-    const [last] = trail.pop();
-    if (last.centre !== undefined) open(...walked(last.inside, last.centre)); else open(last);
+    const [last] = trail.pop(), { by } = scene;
+    if (last.centre !== undefined) open(...walked(last.inside, last.centre)); else open(last, picture(last), by);
   }
   function click(box) {
     if (!control) return;
@@ -110,7 +119,7 @@
   function guide() {
     const home = scene.inside || scene;
     if (typeof home.whole !== "number" || !pack.length) return null;
-    if (!walkers.has(home)) walkers.set(home, walker(pack[home.whole], data.upright, data.mirrored));
+    if (!walkers.has(home)) walkers.set(home, walker(pack[home.whole], data.upright, data.mirrored, first.querySelector("style")));
     return walkers.get(home);
   }
   function stubs(walk) { // what each leads to
@@ -138,13 +147,13 @@
     const name = event.target.value.trim(), { names } = guide();
     const to = names.indexOf(name) >= 0 ? names.indexOf(name) : names.findIndex((one) => name && one.startsWith(name));
     notice(name && to < 0 ? `No node “${name}” on this page.` : "");
-    if (to >= 0) { event.target.value = ""; event.target.blur(); wander(to); }
+    if (to >= 0) { event.target.value = ""; view.focus(); wander(to); }
   };
 
   // ---------------------------------------------------------------------------------- moving and enlarging
   function fit() {
-    const whole = glass.whole();
-    glass.scale(whole < 0.62 ? 0.9 : Math.min(1.5, whole)); // what does not fit is at least read with ease
+    const whole = glass.whole() / glass.large();
+    glass.scale(glass.large() * (whole < 0.62 ? 0.9 : Math.min(1.5, whole))); // what does not fit is at least read with ease
     view.scrollLeft = view.scrollTop = 0;
     const centre = svg.querySelector(".centre") || boxes[scene.middle]; // of a picture that was cut: what it is about
     if (!centre) return;
@@ -172,7 +181,7 @@
   }
   find("fit").onclick = () => {
     fit();
-    glass.scale(Math.min(1.5, glass.whole()));
+    glass.scale(Math.min(1.5 * glass.large(), glass.whole()));
   };
   find("back").onclick = back;
 
@@ -201,6 +210,7 @@
       if (own !== null) paint(element, ...(grads.get(own) || ["?", 0]));
       else paint(element, at === last ? final[box] : touched ? "…" : "?", 0);
     });
+    for (const element of labels.keys()) call(element);
     edges.forEach((element, edge) => {
       element.classList.remove("on");
       element.classList.toggle("seen", seen.has(edge));

@@ -51,16 +51,19 @@ def page(
     stepping = explanation is not None
     first = scenes[0]
     drawn = svg(first.graph, direction=direction, theme=theme, steps=stepping)
+    shown = f"{'Backpropagation' if stepping else 'Graph'} of {first.title}"
     data: dict[str, Any] = {"steps": None, "upright": direction in ("down", "up"), "mirrored": direction in ("left", "up")}
     table = ""
     pack = Pack(_ROOM - len(drawn))
     if explanation is not None:
-        table = f"<details><summary>The chain rule as a table</summary><pre>{escape(explanation.table(_TABLE))}</pre></details>"
+        listing = explanation.table(_TABLE)
+        wide = f' style="--n:{max(map(len, listing.splitlines()))}"'
+        table = f"<details><summary>The chain rule as a table</summary><pre{wide}>{escape(listing)}</pre></details>"
         data |= _steps(explanation, min(most, len(explanation)), pack)
     inside = _nodes if explanation is None else _Stepping(explanation, most)
     data["scenes"] = [
         {
-            "title": isolated(f"{'Backpropagation' if stepping else 'Graph'} of {scene.title}" if scene is first else scene.title),
+            "title": isolated(shown if scene is first else scene.title),
             "part": [scene.part, scene.parts, scene.stack],
             "stubs": scene.stubs,
             "middle": scene.middle,
@@ -71,11 +74,10 @@ def page(
     data["scenes"][0] |= inside(first.graph)
     data["pack"] = pack.text()
     walk = _file("walk.js") if any(scene["whole"] is not None for scene in data["scenes"]) else ""
-    view = _VIEW.format("move through the steps" if stepping else "scroll it")
     title = escape(first.graph.title if not stepping else f"Backpropagation of {first.title}, step by step")
     body = (
-        f'<main class="page{" steps" if stepping else ""}">{_HEADER}{view}{_PANEL if stepping else ""}{table}</main>'
-        f'<template id="scene">{drawn}</template>'
+        f'<main class="page{" steps" if stepping else ""}">{_HEADER.format(escape(shown))}'
+        f'{_VIEW.format("move through the steps" if stepping else "scroll it", drawn)}{_PANEL if stepping else ""}{table}</main>'
     )
     return document(title, body, data=data, script=_file("lens.js") + walk + _file("page.js"), theme=theme, player=stepping)
 
@@ -137,14 +139,15 @@ def document(
 ) -> str:
     """A self-contained page in the style of the house: no network, its data as JSON, one script. Title and body are HTML.
 
-    With `player`, the script finds the function that moves the `controls` (see `player.js`).
+    With `player`, the script finds the function that moves the `controls` (see `player.js`). Where no script runs, the root
+    has no class `js`, and what would do nothing is not shown.
     """
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><meta http-equiv="Content-Security-Policy" '
         f'content="{_CSP}"><meta name="viewport" content="width=device-width,initial-scale=1"><title>{title}</title>'
         f"<style>{variables(theme)}{_file('page.css')}{style}</style></head><body>{body}"
         f'<script type="application/json" id="data">{safe_json(data)}</script>'
-        f"<script>{_file('player.js') if player else ''}{script}</script></body></html>"
+        f"<script>document.documentElement.classList.add('js');{_file('player.js') if player else ''}{script}</script></body></html>"
     )
 
 
@@ -156,14 +159,14 @@ def controls(label: str, unit: str) -> str:
     """The buttons and the slider of a player, as HTML: `label` names them all, `unit` what the slider counts."""
     return (
         f'<nav aria-label="{escape(label)}"><button id="first" aria-label="To the start">«</button>'
-        '<button id="prev">‹ Previous</button><button id="play" aria-pressed="false">Play</button>'
+        '<button id="prev">‹ Previous</button><button id="play">Play</button>'
         '<button id="next">Next ›</button><button id="last" aria-label="To the end">»</button>'
         f'<input id="range" type="range" min="0" value="0" step="1" aria-label="{escape(unit)}"><output id="count"></output></nav>'
     )
 
 
 _HEADER = (
-    '<header><button id="back" hidden aria-label="Back to the picture before">‹ Back</button><h1 id="title"></h1>'
+    '<header><button id="back" hidden aria-label="Back to the picture before">‹ Back</button><h1 id="title">{}</h1>'
     '<span id="parts" role="group" aria-label="Part of the stack" hidden><button id="before" aria-label="Part before">‹</button> '
     '<input id="part" type="number" min="1" value="1" aria-label="Number of the part"> <span id="of"></span> '
     '<button id="after" aria-label="Next part">›</button></span>'
@@ -171,9 +174,9 @@ _HEADER = (
     '<span class="tools"><button id="smaller" aria-label="Smaller">−</button> '
     '<button id="larger" aria-label="Larger">+</button> <button id="fit">Whole</button></span><p id="notice" role="status" hidden></p></header>'
 )
-_VIEW = '<div class="view" tabindex="0" role="group" aria-label="The graph; arrow keys {}"></div>'
+_VIEW = '<div class="view" tabindex="0" role="group" aria-label="The graph; arrow keys {}" aria-describedby="title">{}</div>'
 _PANEL = (
-    '<aside aria-label="This step"><h2 id="head"></h2><dl id="rows"></dl>'
+    '<aside aria-label="This step" tabindex="0"><h2 id="head"></h2><dl id="rows"></dl>'
     '<p id="say" role="status" aria-live="polite"></p><p id="where"></p><ul id="key" aria-label="What the borders mean">'
     '<li class="from">its gradient comes in</li><li class="to">gets the contribution</li><li class="has">has a gradient</li></ul></aside>'
     + controls("Steps", "Step")

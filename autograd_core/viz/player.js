@@ -10,8 +10,10 @@ const player = (last, show, pause) => {
     show(at);
     range.value = at;
     range.setAttribute("aria-valuetext", say.textContent);
+    const held = document.activeElement;
     find("prev").disabled = find("first").disabled = at === 0;
     find("next").disabled = find("last").disabled = at === last;
+    if (held.disabled) range.focus(); // a button that cannot be pressed any more keeps no focus
   }
   function play(on) {
     clearInterval(timer);
@@ -21,7 +23,6 @@ const player = (last, show, pause) => {
       timer = setInterval(() => { move(at + 1); if (at === last) play(false); }, pause);
     }
     find("play").textContent = on ? "Pause" : "Play";
-    find("play").setAttribute("aria-pressed", String(!!on));
     say.setAttribute("aria-live", on ? "off" : "polite");
   }
   const go = (to) => { play(false); move(to); };

@@ -41,8 +41,9 @@ def _grid_size(grid: Grid) -> tuple[float, float]:
 
 
 def _value_width(row: Row) -> float:
-    """A gradient keeps room for the number that it may become."""
-    return max(width_of(row.value, 12, mono=True), width_of("−0.12345", 12, mono=True) if row.live else 0.0)
+    """A gradient keeps room for the numbers that it becomes."""
+    words = (row.value, row.widest, "−0.12345") if row.live else (row.value,)
+    return max(width_of(word, 12, mono=True) for word in words)
 
 
 def _is_plain(box: Box) -> bool:

@@ -1,6 +1,6 @@
 // A graph too large for one picture: the neighbourhood of any of its boxes. Boxes and wires come drawn (see pack.py) and
 // are placed here, by the passes of layout.py: columns, lanes, order, coordinates.
-const walker = (whole, upright, mirrored) => {
+const walker = (whole, upright, mirrored, style) => {
   "use strict";
   const SVG = "http://www.w3.org/2000/svg", LIMIT = 40, GAP = 16, CURVE = 34, MARGIN = 14, LANE = 9;
   const FRAME = upright ? (mirrored ? [14, 36, 14, 16] : [36, 14, 14, 16]) : [14, 16, 34, 12]; // inside a border: before, after, sides
@@ -268,7 +268,7 @@ const walker = (whole, upright, mirrored) => {
     const size = [along + 2 * MARGIN, across + 2 * MARGIN + 20].map(Math.ceil);
     const [width, height] = upright ? [size[1], size[0] + 20] : size;
     svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
-    svg.append(document.getElementById("scene").content.querySelector("style").cloneNode(true));
+    svg.append(style.cloneNode(true));
     svg.append(make("rect", { class: "bg", width, height, rx: 8 }));
     for (const { group, corner, along, across } of levels.slice(0, -1).reverse()) {
       const ends = [turn(...corner), turn(corner[0] + along, corner[1] + across)];

@@ -57,8 +57,8 @@ def open_page(browser, tmp_path):
         page.on("dialog", lambda dialog: (problems.append("dialog"), dialog.dismiss()))
         page.on("request", lambda request: None if request.url.startswith(("file:", "data:", "about:", "blob:")) else problems.append(request.url))
         page.goto(path.as_uri())
-        if 'id="scene"' in html:
-            page.wait_for_selector(".view>svg")  # what is packed is unpacked first
+        if 'id="seek"' in html:
+            page.wait_for_selector(".view>svg[role=group]")  # what is packed is unpacked first
         return page
 
     yield opened

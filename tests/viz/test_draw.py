@@ -704,7 +704,7 @@ def test_arrows_end_at_the_outer_border_of_the_result(direction, along):
     out, *_ = neuron()
     text = draw(out, direction=direction).svg
     upright = direction in ("down", "up")
-    rim = [float(x) for x in re.search(r'<rect class="d" x="([-\d.]+)" y="([-\d.]+)" width="([\d.]+)" height="([\d.]+)"', text).groups()]
+    rim = [float(x) for x in re.search(r'<rect class="d"[^>]* x="([-\d.]+)" y="([-\d.]+)" width="([\d.]+)" height="([\d.]+)"', text).groups()]
     border = rim[upright] + (0 if along > 0 else rim[2 + upright])
-    tips = [(float(x), float(y)) for x, y in re.findall(r'<path class="h" d="M([-\d.]+) ([-\d.]+)l', text)]
+    tips = [(float(x), float(y)) for x, y in re.findall(r'<path class="h"[^>]* d="M([-\d.]+) ([-\d.]+)l', text)]
     assert min(abs(tip[upright] - border) for tip in tips) <= 1
