@@ -277,6 +277,9 @@ class Op:
 
     def __reduce__(self) -> Any:
         """Pickled by name: an operation is looked up in the table of the program that unpickles it."""
+        if TABLE.get(self.name) is not self:
+            what = "another operation of that name was declared since" if self.name in TABLE else "it was forgotten"
+            raise RuleError(f"pickling: the operation {self.name!r} would be looked up by its name, but {what}; make what holds it anew.")
         return _by_name, (self.name,)
 
     def __copy__(self) -> Op:

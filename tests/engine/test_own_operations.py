@@ -356,6 +356,25 @@ def test_an_operation_that_somebody_holds_stays_what_it_is_whoever_has_its_name(
             other.forget()
 
 
+def test_what_would_be_unpickled_as_another_operation_is_not_pickled() -> None:
+    held = powers(3.0)
+    y = held(Value(2.0))
+    assert pickle.loads(pickle.dumps(y)).data == 8.0 and pickle.loads(pickle.dumps(held)) is held
+    other = powers(5.0, replace=True)
+    try:
+        for thing in (held, y):
+            with pytest.raises(RuleError, match="'users_own'.*another operation of that name was declared since"):
+                pickle.dumps(thing)
+        assert pickle.loads(pickle.dumps(other(Value(2.0)))).data == 32.0
+        copied = copy.deepcopy(y)
+        copied.backward()
+        assert copied.data == 8.0 and copied.parents[0].grad == 12.0
+    finally:
+        other.forget()
+    with pytest.raises(RuleError, match="'users_own'.*it was forgotten"):
+        pickle.dumps(held)
+
+
 def test_pictures_say_nothing_of_what_a_kernel_has_put_aside() -> None:
     def kernel(x: Any, *, k: float = 1.0, saved: Any = None) -> Any:
         if saved is not None:
