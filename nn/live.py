@@ -30,7 +30,12 @@ _FRAMES, _POINTS = 60, 300  # epochs that are kept; samples that are drawn
 
 
 def follower(x: Any, y: Any, *, path: str | Path | None = None, threshold: float | None = None) -> Any:
-    """The callback that draws a run: in the notebook, in a page, or by matplotlib in a window or a picture file."""
+    """The callback that draws a run: in the notebook, in a page, or by matplotlib in a window or a picture file.
+
+    Raises OperandError where the file could not be written.
+    """
+    if path is not None and (not Path(path).name or Path(path).is_dir() or not Path(path).parent.is_dir()):
+        raise OperandError(f"live: {str(path)!r} is not a file in a folder that exists.")
     page = path is not None and Path(path).suffix.lower() in (".html", ".htm")
     if page or (path is None and "ipykernel" in sys.modules):
         return Live(x, y, path=path, threshold=threshold)
@@ -57,10 +62,8 @@ class Live:
     def __init__(
         self, x: Any, y: Any, *, path: str | Path | None = None, every: float = 0.4, threshold: float | None = None, most: int = _FRAMES
     ) -> None:
-        """Raises OperandError where the file could not be written."""
+        """Nothing recorded yet."""
         self.path = None if path is None else Path(path)
-        if self.path is not None and (self.path.is_dir() or not self.path.parent.is_dir()):
-            raise OperandError(f"live: {str(self.path)!r} is not a file in a folder that exists.")
         self.every, self.most = float(every), max(int(most), 2)
         self.frames: list[Frame] = []
         self.last, self.stride, self.pictures = -np.inf, 1, 0

@@ -184,6 +184,11 @@ def test_a_folder_that_is_not_there_is_said_before_training(tmp_path):
     with pytest.raises(OperandError, match="not a file in a folder that exists"):
         nn.fit(model, *moons(10, rng=0), epochs=1, live=tmp_path / "none" / "run.html")
     assert all((model.state_dict()[k] == v).all() for k, v in before.items())
+    for path in (tmp_path, "", tmp_path / "none" / "run.png"):
+        with pytest.raises(OperandError, match="not a file in a folder that exists"):
+            nn.fit(model, *moons(10, rng=0), epochs=1, live=path)
+    with pytest.raises(OperandError, match=r"live: received 'run.txt', expected a name ending in .html, for a page, or in one of .*\.png.*, for a picture"):
+        nn.fit(model, *moons(10, rng=0), epochs=1, live=tmp_path / "run.txt")
     live = Live(*moons(10, rng=0), path=tmp_path / "run.html")
     nn.fit(model, *moons(10, rng=0), epochs=0, live=tmp_path / "run.html")
     assert not list(tmp_path.iterdir()) and live.frames == []
