@@ -41,7 +41,8 @@ class LiveFigure:
             raise OperandError(f"live=True needs a notebook or a window (matplotlib's backend is {backend!r}); give live='run.html' (or '.png') for a file.")
         known = sorted(plt.Figure().canvas.get_supported_filetypes())
         if self.path is not None and self.path.suffix and self.path.suffix.lower()[1:] not in known:
-            raise OperandError(f"live: received {self.path.name!r}, expected a name ending in .html, for a page, or in one of .{', .'.join(known)}, for a picture.")
+            endings = ", .".join(known)
+            raise OperandError(f"live: received {self.path.name!r}, expected a name ending in .html, for a page, or in one of .{endings}, for a picture.")
         self.x, self.y, self.every = np.asarray(x), np.asarray(y), float(every)
         self.last, self.pictures = -np.inf, 0
         self._figure: Any = None
