@@ -4,8 +4,8 @@ A node has one result, so an entry here stacks its factors on top of each other 
 eigenvectors below them), and the function that a user calls cuts them apart again by indexing. So the one backward loop
 serves, and the rule, written in terms of the stacked result, can be differentiated again.
 
-The derivative of a vector needs the gaps between the values, and where two are equal the vectors are not determined and
-have none: such pairs contribute 0, which is right wherever the result depends on the values alone.
+The derivative of a vector needs the gaps between the values; where two values are equal, their vectors are not determined and
+have no derivative: such pairs contribute 0, which is right wherever the result depends on the values alone.
 
 Sources: M. Giles, *An extended collection of matrix derivative results* (2008), for eigenvalues and singular values;
 Golub & Pereyra (1973) for the pseudo-inverse; Walter & Lehmann, *Algorithmic differentiation of linear algebra
@@ -157,7 +157,7 @@ class SVDResult(NamedTuple):
 
 
 class LstsqResult(NamedTuple):
-    """The solution, the sums of squared residuals (empty where the rank is short or none are left), the rank, and the singular values."""
+    """The solution, the sums of squared residuals (empty unless a has full rank and more rows than columns), the rank, the singular values."""
 
     x: Any
     residuals: Any
@@ -173,7 +173,7 @@ class QRResult(NamedTuple):
 
 
 def _symmetric_by(x: Any, uplo: str) -> Any:
-    """NumPy reads one triangle only, and so does this; of a matrix that is symmetric but for rounding the gradient is spread evenly over both."""
+    """x rebuilt from the one triangle that NumPy reads; a matrix symmetric up to rounding stays, and its gradient is shared evenly by both."""
     data = np.asarray(data_of(x))
     apart = np.abs(data - np.swapaxes(data, -1, -2))
     if not np.any(apart > 4.0 * _rounding(x) * np.max(np.abs(data), axis=(-2, -1), keepdims=True, initial=0.0)):
@@ -225,7 +225,7 @@ def svdvals(x: Any) -> Any:
 
 @answers(np.linalg.pinv)
 def pinv(x: Any, rcond: float | None = None, *, rtol: float | None = None) -> Any:
-    """The pseudo-inverse; singular values below `rcond` (or `rtol`) times the largest, all of them 0 but for rounding, count as 0."""
+    """The pseudo-inverse; singular values below `rcond` (or `rtol`) times the largest count as 0, and must be 0 up to rounding."""
     below = rcond if rcond is not None else rtol
     matrix(x, "pinv")
     if below is None:
@@ -238,15 +238,15 @@ def pinv(x: Any, rcond: float | None = None, *, rtol: float | None = None) -> An
 
 
 def _rounding(x: Any) -> float:
-    """What a singular value of 0 may be after rounding, the largest being 1."""
+    """How large a singular value that is really 0 may come out, relative to the largest."""
     return float(np.finfo(in_dtype_of(x, 0.0).dtype).eps) * max(*shape_of(x), 1)
 
 
 @answers(np.linalg.lstsq)
 def lstsq(a: Any, b: Any, rcond: float | None = None) -> LstsqResult:
-    """The x that makes Σ(a @ x − b)² least, and of several such the shortest: a⁺ @ b, where the rank of a stays the same.
+    """The x that minimises Σ(a @ x − b)², the shortest if there are several: a⁺ @ b; its derivative holds while the rank of a stays the same.
 
-    The columns of a matrix b are solved for one by one. Singular values below `rcond` times the largest count as 0; None is the
+    A matrix b is solved for column by column. Singular values below `rcond` times the largest count as 0; None is the
     precision of the dtype times the longer side of a.
     """
     shape, right = shape_of(a), shape_of(b)
@@ -267,7 +267,7 @@ def qr(x: Any, mode: str = "reduced") -> Any:
     """(Q, R) with Q @ R = x, or R alone with mode="r"."""
     rows, columns = shape_of(matrix(x, "qr"))[-2:]
     if mode not in ("reduced", "r") or rows < columns:
-        raise MissingRuleError(f"qr: mode={mode!r} of shape {shape_of(x)} has no rule here; use 'reduced' or 'r' and as many rows as columns at least.")
+        raise MissingRuleError(f"qr: mode={mode!r} of shape {shape_of(x)} has no rule here; use 'reduced' or 'r', and at least as many rows as columns.")
     both = record_op("qr", x)
     r = getitem(both, _rows(rows, None))
     return r if mode == "r" else QRResult(getitem(both, _rows(0, rows)), r)

@@ -55,7 +55,7 @@ class Interval:
     avoid: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
-        """Raise at bounds that are no numbers, or in the wrong order."""
+        """Raise if the bounds are not numbers, or in the wrong order."""
         numbers = (self.low, self.high, *(self.avoid if isinstance(self.avoid, (tuple, list)) else (None,)))
         if not all(isinstance(x, (int, float, np.number)) for x in numbers) or not self.low <= self.high:
             raise RuleError(f"Interval: received {shown(numbers)}, expected two numbers, the smaller one first, and a tuple of numbers to avoid.")
@@ -73,9 +73,9 @@ NONZERO = Interval(avoid=(0.0,))
 
 TABLE: dict[str, Op] = {}
 INSTALLERS: list[Callable[[Op], None]] = []
-"""What the other rooms derive from an entry: each is called with every operation, old and new."""
+"""Functions by which other modules derive what they need from an entry; each is called with every operation, old and new."""
 APPLY: list[Callable[[Op, tuple[Any, ...], dict[str, Any]], Any]] = []
-"""Holds `record.apply`, which needs the nodes as these need the table, and so puts itself here."""
+"""Holds `record.apply`, which imports the nodes, and those this module: so `record` puts it here instead of being imported."""
 
 _FROZEN: set[str] = set()
 _QUESTIONS = frozenset({"data", "mask", "named", "ndim", "shape"})
@@ -86,31 +86,31 @@ class Op:
     """One operation: how it is computed, how it looks, and its derivative.
 
     Args:
-        name: An identifier; also the name of the method, and of the function `m.name` in rules. A method that nodes have already, such
-            as `backward`, keeps its meaning.
+        name: An identifier; also the name of the method of nodes, and of the function `m.name` in rules. Existing methods of nodes, such
+            as `backward`, are not replaced.
         array: The kernel on NumPy arrays, `array(*operands, **params)`.
-            Options are keyword-only, `def huber(x, *, delta=1.0)`, and have no derivative: what is to be differentiated is an operand.
-            One called `saved` is a fresh dictionary of the caller's, `op(x, saved={})`, in which the kernel leaves what its rule can use
-            again; it belongs to one recorded node, and programs made by `lift` leave it out.
-        scalar: The kernel on Python floats, following IEEE; without it `Value` takes the array kernel.
+            Options are keyword-only, `def huber(x, *, delta=1.0)`, and have no derivative: whatever needs one is an operand.
+            An option called `saved` is a fresh dictionary that the caller passes, `op(x, saved={})`, in which the kernel leaves what its
+            rule can use again; it belongs to one recorded node, and programs made by `lift` omit it.
+        scalar: The kernel on Python floats, following IEEE; without it `Value` uses the array kernel.
         d: Partials, one function per operand, `rule(m, out, *operands, **params)`; a None marks an operand that has no
             derivative (the condition of `where`). Rules call the operations of the table with operands by position and options by name,
             `m.sum(x, axis=0)`; `python -m autograd_core operations` lists them.
         vjp: Pull-backs, one function per operand, `rule(m, g, out, *operands, **params)`.
-        variadic: Any number of operands; then there is one rule, and it gives a tuple with an entry per operand.
-        linear: Linear in each operand while the others are held, as a product is, and a sum of two is not; forward mode is then the
-            operation itself with one operand replaced by its tangent.
+        variadic: Any number of operands; there is then one rule, which gives a tuple with one entry per operand.
+        linear: Linear in each operand while the others are held constant, as a product is and a sum of two is not; forward mode is then
+            the operation itself with one operand replaced by its tangent.
         selects: A partial of 0 means "this branch was not taken": it contributes 0 whatever comes in.
-        fits: A promise that what comes to an operand is the incoming gradient as it stands, or a new array of the operand's shape, and of its
-            dtype where all operands have the same, so that the backward pass need not look. Our own functions of one number give it.
-        adds: For an entry of one operand that hands most of it nothing, as an index does: `adds(buffer, g, **params)` adds what the
-            pull-back would give into an array, with less work than making it. The pull-back then gives new arrays.
+        fits: A promise that the gradient of an operand is the incoming gradient itself or a new array of the operand's shape, and of its
+            dtype if all operands have the same one, so that the backward pass need not check. Built-in functions of one operand promise it.
+        adds: For an entry of one operand whose gradient is mostly zeros, as that of an index: `adds(buffer, g, **params)` adds what the
+            pull-back would give to an array in place, with less work than making it first. The pull-back must then give new arrays.
         dunder: The operator, without underscores: "add" gives `__add__` and `__radd__`.
         symbol: The header of a node in a picture; the name where it is empty.
-        text: How the operation is written in a line of text, "{0}²"; "name(x, y)" where it is empty.
+        text: How the operation is written in plain text, "{0}²"; "name(x, y)" where it is empty.
         latex: The same for LaTeX, with doubled braces.
         domain: One `Interval` per operand, for generated tests.
-        kinks: Conditions that generated tests keep away from: a function of the operands that is 0 on a kink.
+        kinks: A function of the operands that is 0 where the operation has a kink; generated tests keep away from there.
         samples: For structural entries, `samples(rng)` gives a list of `(operands, params)` to test with.
         numpy: The NumPy functions that this entry answers for; found by name where it is empty.
         doc: One sentence, shown in help and in the table.
@@ -119,10 +119,12 @@ class Op:
 
     Attributes:
         arity: The number of operands, or None where any number will do.
-        reading, constants: What `sweeps` found when it read the rules: each a number, each the other operand, or neither.
+        reading, constants: What `sweeps` found when it read the rules: `CONSTANT` (each is a number, in `constants`), `OTHER` (each is the
+            other operand) or `CALL` (neither: they are called).
 
     Raises:
-        RuleError: The name is taken or no identifier, or not exactly one of `d` and `vjp` is given.
+        RuleError: The name is taken or not an identifier, not exactly one of `d` and `vjp` is given, or a function or an option does not
+            fit the others.
 
     Example:
         >>> from autograd_core import grad
@@ -159,7 +161,7 @@ class Op:
     constants: tuple[float, ...] = field(init=False, default=())
 
     def __post_init__(self) -> None:
-        """Check the entry, put it into the table, and let the other rooms derive from it."""
+        """Check the entry, put it into the table, and let the other modules derive from it."""
         self._check()
         object.__setattr__(self, "arity", None if self.variadic else len(self.d or self.vjp))
         if not _FROZEN and self.elementwise and self.arity == 1 and not getattr(self.array, "__kwdefaults__", None):
@@ -168,11 +170,27 @@ class Op:
         try:
             for install in INSTALLERS:
                 install(self)
-        except BaseException:                  # half an operation is none
+        except BaseException:                  # an operation is there as a whole or not at all
             del TABLE[self.name]
             raise
 
     def _check(self) -> None:
+        """Raise RuleError for an entry that cannot be right."""
+        self._check_name()
+        self._check_rules()
+        if _FROZEN:                            # an operation of the user's; the tests see to ours, and importing them is quicker without
+            self._check_kinds()
+            self._check_signatures()
+        count = len(self.d or self.vjp)
+        if self.variadic and count != 1:
+            raise RuleError(f"Op {self.name!r}: a variadic operation has one rule, which gives a tuple with one entry per operand.")
+        if self.domain and not self.variadic and len(self.domain) != count:
+            raise RuleError(f"Op {self.name!r}: domain= has {len(self.domain)} intervals for {count} operands; give one per operand.")
+        if self.dunder and self.name not in TABLE and any(op.dunder == self.dunder for op in TABLE.values()):
+            raise RuleError(f"Op {self.name!r}: the operator __{self.dunder}__ belongs to another operation already.")
+
+    def _check_name(self) -> None:
+        """The name is an identifier that is free."""
         name = self.name
         if not isinstance(name, str) or not name.isidentifier() or keyword.iskeyword(name):
             raise RuleError(f"Op: the name {name!r} is not a Python identifier; choose one such as 'softsign'.")
@@ -183,6 +201,10 @@ class Op:
         if name in TABLE and not (self.replace and name not in _FROZEN):
             hint = "it is built in, choose another name" if name in _FROZEN else "pass replace=True to declare it again"
             raise RuleError(f"Op: an operation named {name!r} exists already; {hint}.")
+
+    def _check_rules(self) -> None:
+        """There are partials or pull-backs, not both, and they are tuples of functions."""
+        name = self.name
         for which, rules in (("d", self.d), ("vjp", self.vjp)):
             if not isinstance(rules, tuple) or not all(rule is None or callable(rule) for rule in rules):
                 raise RuleError(
@@ -195,25 +217,13 @@ class Op:
                 f"Op {name!r}: received {received} of d= and vjp=, expected exactly one; "
                 "give d= for an elementwise operation and vjp= for one that changes shape."
             )
-        if _FROZEN:                            # an operation of a user's; of ours the tests are sure, and importing them is quicker
-            self._check_kinds()
-            self._check_signatures()
-        if self.variadic and len(self.d or self.vjp) != 1:
-            raise RuleError(f"Op {name!r}: a variadic operation has one rule, which gives a tuple with one entry per operand.")
-        if self.domain and not self.variadic and len(self.domain) != len(self.d or self.vjp):
-            raise RuleError(
-                f"Op {name!r}: domain= has {len(self.domain)} intervals for {len(self.d or self.vjp)} operands; "
-                "give one per operand."
-            )
-        if self.dunder and name not in TABLE and any(op.dunder == self.dunder for op in TABLE.values()):
-            raise RuleError(f"Op {name!r}: the operator __{self.dunder}__ belongs to another operation already.")
 
     def _check_kinds(self) -> None:
-        """Texts are texts, functions are functions, and an operator is one that Python has."""
+        """Strings are strings, functions are functions, and an operator is one that Python has."""
         name = self.name
         for which in ("doc", "symbol", "text", "latex", "dunder", "source"):
             if not isinstance(getattr(self, which), str):
-                raise RuleError(f"Op {name!r}: received {which}={shown(getattr(self, which))}, expected a text.")
+                raise RuleError(f"Op {name!r}: received {which}={shown(getattr(self, which))}, expected a string.")
         if not isinstance(self.numpy, (tuple, list)) or not all(map(callable, self.numpy)):
             raise RuleError(f"Op {name!r}: received numpy={shown(self.numpy)}, expected a tuple of NumPy's functions.")
         if not isinstance(self.domain, (tuple, list)) or not all(isinstance(part, Interval) for part in self.domain):
@@ -231,9 +241,9 @@ class Op:
             raise RuleError(f"Op {name!r}: received dunder={self.dunder!r}, expected the name of an operator without underscores, such as 'xor'.")
 
     def _check_signatures(self) -> None:
-        """Rules take the algebra, the result (of a pull-back: the gradient before it) and every operand; kernels and texts the operands."""
+        """Partials take (m, out, operands), pull-backs (m, g, out, operands), kernels the operands; `text` and `latex` have places for them."""
         if not any(self.d or self.vjp):
-            raise RuleError(f"Op {self.name!r}: received None for every operand, expected a rule for one at least; what has no derivative is a plain function.")
+            raise RuleError(f"Op {self.name!r}: received None for every operand, expected at least one rule; without a derivative a plain function will do.")
         if self.variadic:
             return
         for which in ("text", "latex"):
@@ -299,23 +309,23 @@ class Op:
 
 
 def _names(count: int) -> tuple[str, ...]:
-    """What operands are called in a message."""
+    """The names of that many operands in a message."""
     return ("x", "y", "z")[:count] if count <= 3 else tuple(f"x{i}" for i in range(count))
 
 
 def _misfit(function: Callable[..., Any], arguments: tuple[str, ...]) -> Any:
-    """The signature of a function that cannot be called with these arguments; None where it can, or does not tell."""
+    """The signature of a function that cannot be called with these arguments; None if it can, or if it has no signature to look at."""
     import inspect
 
     try:
         signature = inspect.signature(function)
-    except (TypeError, ValueError):            # one of C's
+    except (TypeError, ValueError):            # a function written in C
         return None
     try:
         signature.bind(*arguments)
     except TypeError:
         by_name = any(p.kind is p.KEYWORD_ONLY and p.default is p.empty for p in signature.parameters.values())
-        return None if by_name else signature  # options, which an application brings
+        return None if by_name else signature  # options without a default come with each call
     return None
 
 
@@ -324,7 +334,8 @@ def operation(
 ) -> Callable[[Callable[..., Any]], Op]:
     """Declare an operation by decorating its kernel; the function's name and docstring become the entry's.
 
-    The function serves arrays, and floats too, unless `scalar=` is given. A single rule needs no tuple.
+    The function is the kernel for arrays, and for floats too unless `scalar=` is given. A single rule needs no tuple. The other
+    keyword arguments are those of `Op`.
 
     Example:
         >>> from autograd_core import Value
@@ -342,7 +353,7 @@ def operation(
 
     def as_rules(rules: Rule | Iterable[Rule | None]) -> tuple[Rule | None, ...]:
         if callable(rules) or not isinstance(rules, (tuple, list)):
-            # What is no function is named by Op's own check.
+            # Op's own check refuses anything that is not a function.
             return (rules,)  # type: ignore[return-value]
         return tuple(rules)
 

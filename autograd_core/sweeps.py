@@ -1,7 +1,8 @@
 """Sweeps: the chain rule from the root down, by the rules of the table.
 
 One sweep runs on floats, over nodes in topological order, and one on arrays, by the age of tensors, with nothing in the loop that
-is not needed; a third runs with care over any graph in order and emits the steps that pictures show. `gradients.py` adds sweeps on nodes and on batches.
+is not needed; a third runs with care over any graph in order and emits the steps that pictures show. `gradients.py` adds
+sweeps on nodes and on batches.
 
 **Strong zeros.** A branch that was not taken must contribute 0, but 0 · inf is nan in IEEE. The quick sweeps run without looking;
 the careful one knows: where nothing comes in nothing goes out, whatever the local derivative is, and a branch that was not
@@ -32,15 +33,15 @@ __all__ = [
 ]  # fmt: skip
 
 QUIET = np.errstate(all="ignore")
-"""Local derivatives may be inf and nan; what `detect_anomaly` is there to say is not said by warnings."""
+"""Local derivatives may be inf and nan; reporting those is the task of `detect_anomaly`, not of warnings."""
 
 
 class Step(NamedTuple):
     """One product of the chain rule: `contribution = incoming · local`, added to the gradient of one operand.
 
     Attributes:
-        node, operand, slot: From which node to which of its operands, and in which place that stands.
-        incoming, local, contribution: The gradient of the node, ∂node/∂operand (None where the rule is a pull-back), and what they make.
+        node, operand, slot: From which node to which of its operands, and the position of that operand.
+        incoming, local, contribution: The gradient of the node, ∂node/∂operand (None where the rule is a pull-back), and their product.
         before, after: The gradient of the operand without the contribution and with it.
         pulled: The shape of the contribution before broadcasting was undone.
     """
@@ -58,15 +59,15 @@ class Step(NamedTuple):
 
 # ----------------------------------------------------------------------------------- the scalar sweep
 CALL, CONSTANT, OTHER = 0, 1, 2
-
+"""What reading an entry's rules has found (`Op.reading`): they must be called, each is a number, each is the other operand."""
 
 _UNREAD: list[Op] = list(TABLE.values())
-"""Entries whose rules have not been read yet; an unread one is right too, only slower."""
+"""Entries whose rules have not been read yet; these give the same gradients, only more slowly."""
 INSTALLERS.append(_UNREAD.append)
 
 
 def read_rules() -> None:
-    """Read the rules of every new entry once, with symbols: one that is a number, or the other operand, need not be called."""
+    """Read the rules of every new entry once, by calling them with symbols: a rule that gives a number, or the other operand, need not be called again."""
     while _UNREAD:
         _read(_UNREAD.pop())
 
@@ -76,7 +77,7 @@ def _read(op: Op) -> None:
         try:
             partials = [symbolic_partial(op, slot, "out", ("x", "y")[: len(op.d)]) for slot in range(len(op.d))]
         except Exception:
-            return                             # whatever is wrong with the rule will show where it is used
+            return                             # a faulty rule raises where it is used
         if all(isinstance(p, (int, float)) for p in partials):
             object.__setattr__(op, "constants", tuple(map(float, partials)))
             object.__setattr__(op, "reading", CONSTANT)
@@ -107,7 +108,7 @@ def sweep_values(order: list[Any]) -> None:
                         p = op.d[0](m, node._value, x, y) if a is not None else None
                         q = op.d[1](m, node._value, x, y) if b is not None else None
                     except (ArithmeticError, ValueError, TypeError):
-                        p, q = local_of(node, 0), local_of(node, 1)
+                        p, q = _local_of(node, 0), _local_of(node, 1)
                 if a is not None:
                     if a._value is not x:
                         stale(node)
@@ -122,7 +123,7 @@ def sweep_values(order: list[Any]) -> None:
                 try:
                     p = node.op.d[0](m, node._value, x)
                 except (ArithmeticError, ValueError, TypeError):
-                    p = local_of(node, 0)
+                    p = _local_of(node, 0)
                 a.grad += g * p
             elif node.op.variadic:
                 for operand, value, p in zip(a, x, _all_locals(node), strict=True):
@@ -135,13 +136,13 @@ def sweep_values(order: list[Any]) -> None:
                     if operand is not None:
                         if operand._value is not x[slot]:
                             stale(node)
-                        operand.grad += g * local_of(node, slot)
+                        operand.grad += g * _local_of(node, slot)
     except Exception as error:
         blame(error, node, m, g)
         raise
 
 
-def local_of(node: Any, slot: int) -> float:
+def _local_of(node: Any, slot: int) -> float:
     """One local derivative of a `Value`; with NumPy's IEEE arithmetic where Python's raises."""
     rule = node.op.d[slot]
     values = [value for _, value in operands(node)]
@@ -158,7 +159,7 @@ def local_of(node: Any, slot: int) -> float:
 
 
 def as_ieee(rule: Callable[..., Any], m: Any, *operands: Any, **params: Any) -> Any:
-    """What a rule gives; where Python's arithmetic raises (1 / 0), with the numbers as NumPy's, which follow IEEE."""
+    """What a rule gives; where Python's arithmetic raises (1 / 0), called again with NumPy's numbers, which follow IEEE."""
     try:
         return rule(m, *operands, **params)
     except ArithmeticError:
@@ -166,8 +167,8 @@ def as_ieee(rule: Callable[..., Any], m: Any, *operands: Any, **params: Any) -> 
 
 
 def partial_of(m: Any, node: Any, slot: int, out: Any, values: Sequence[Any], params: dict[str, Any]) -> Any:
-    """∂out/∂operand by the rule of an elementwise entry, read by the algebra m."""
-    return local_of(node, slot) if m is NUMBERS else as_ieee(node.op.d[slot], m, out, *values, **params)
+    """∂out/∂operand by the rule of an elementwise entry, in the algebra m."""
+    return _local_of(node, slot) if m is NUMBERS else as_ieee(node.op.d[slot], m, out, *values, **params)
 
 
 def _all_locals(node: Any) -> tuple[Any, ...]:
@@ -177,7 +178,7 @@ def _all_locals(node: Any) -> tuple[Any, ...]:
 
 # ----------------------------------------------------------------------------------- one node, with care
 def times(g: Any, local: Any, op: Op, careful: bool) -> Any:
-    """incoming · local; with care, a zero on the side of a branch that was not taken wins over inf and nan."""
+    """incoming · local; if `careful`, with strong zeros, which win over inf and nan."""
     if local.__class__ is float and local == 1.0:
         return g
     if not careful:
@@ -190,7 +191,7 @@ def times(g: Any, local: Any, op: Op, careful: bool) -> Any:
 
 
 def contributions(node: Any, g: Any) -> Any:
-    """What the incoming gradient becomes, with strong zeros, for each operand that wants it: (slot, operand, local, contribution)."""
+    """(slot, operand, local, contribution) for each operand that requires a gradient, with strong zeros; `local` is None for a pull-back."""
     op, params = node.op, node._params or {}
     pairs = operands(node)
     values = tuple(value for _, value in pairs)
@@ -224,9 +225,9 @@ def contributions(node: Any, g: Any) -> Any:
 def sweep_tensors(roots: Sequence[Any], seeds: Sequence[Any], edge: Sequence[Any], leaves: list[Any], before: list[Any]) -> bool:
     """The chain rule from roots with `Tensor`s among them; False where Python's arithmetic raised (1 / 0).
 
-    No walk comes first: whatever uses a tensor is younger than it, so the youngest of the nodes that a gradient has reached
-    has all of its own. Every leaf that is reached goes into `leaves`, and what its `.grad` was into `before`; a node of
-    `edge` counts as a leaf. Quick, and so without care for NumPy's warnings: call it under `QUIET`.
+    No sorting comes first: whatever uses a tensor is younger than it, so the gradient of the youngest node reached so far is
+    complete. Every leaf that is reached goes into `leaves`, and its former `.grad` into `before`; a node of `edge` counts as a
+    leaf. It does not suppress NumPy's warnings: call it under `QUIET`.
     """
     if _UNREAD:
         read_rules()
@@ -243,11 +244,11 @@ def sweep_tensors(roots: Sequence[Any], seeds: Sequence[Any], edge: Sequence[Any
         node.grad = node._FRESH
     nodes: Any = roots
     values: Any = [root._value for root in roots]
-    rules: Any = seeds                         # what comes to the roots; after that, what a node hands on
+    rules: Any = seeds                         # the gradients of the roots; after that, the rules of a node
     ready, pulls, head, params = True, (), (), None
     g: Any = None
-    known: Any = None                          # the dtype of a node whose rules promise to fit
-    adds: Any = None                           # how a node adds to a buffer
+    known: Any = None                          # the dtype of a node whose rules promise to fit (Op.fits)
+    adds: Any = None                           # how a node adds its contribution in place (Op.adds)
     try:
         while True:
             for operand, value, rule in zip(nodes, values, rules):  # noqa: B905 - as many as the arity; the check would take half the time of zip
@@ -266,10 +267,10 @@ def sweep_tensors(roots: Sequence[Any], seeds: Sequence[Any], edge: Sequence[Any
                 if operand._mark == epoch:
                     accumulate(operand, c, g, summed)
                     continue
-                operand._mark = epoch          # the first that comes to it in this pass
+                operand._mark = epoch          # its first contribution in this pass
                 fits = known is not None and c is not g and value.dtype is known and c.__class__ is array
                 if not fits and not (c.__class__ is value.__class__ is array and c.dtype is value.dtype and c.shape == value.shape):
-                    c = fitted(c, operand)
+                    c = _fitted(c, operand)
                 if operand.op is None:
                     before.append(operand.grad)            # first: an interrupt between the two leaves pairs that fit
                     leaves.append(operand)
@@ -309,7 +310,7 @@ def sweep_tensors(roots: Sequence[Any], seeds: Sequence[Any], edge: Sequence[Any
 
 
 def _sweep_on(reached: list[Any], edge: list[Any], leaves: list[Any], before: list[Any]) -> None:
-    """The chain rule from `Value`s that have their gradients on to the leaves below them."""
+    """The chain rule from `Value`s whose gradients are complete down to their leaves."""
     incoming = [node.grad for node in reached]
     order, below = topological(reached, stop=edge)
     known = {id(leaf) for leaf in leaves}
@@ -334,12 +335,12 @@ def _variadic_rules(op: Op, g: Any, out: Any, values: tuple[Any, ...], params: d
 
 
 # ----------------------------------------------------------------------------------- adding up, and the careful sweep
-def fitted(c: Any, operand: Any) -> Any:
+def _fitted(c: Any, operand: Any) -> Any:
     """A contribution in the shape and dtype of its operand. The one place where broadcasting is undone."""
     data = operand._value
     if data.__class__ is float:                # a Value
         return c if c.__class__ is float else float(c) if isinstance(c, float) else float(np.sum(c))
-    if c.__class__ is not ndarray:             # a number of NumPy's, or a rule of the user's that gives a number or a list
+    if c.__class__ is not ndarray:             # a NumPy scalar, or a user's rule that gives a number or a list
         c = np.asarray(c)
     if c.shape != data.shape:
         try:
@@ -359,8 +360,8 @@ def fitted(c: Any, operand: Any) -> Any:
 
 
 def accumulate(operand: Any, c: Any, g: Any, summed: set[int]) -> Any:
-    """Add a contribution to the gradient of an operand; what it was, in the operand's shape and dtype."""
-    c, before = fitted(c, operand), operand.grad
+    """Add a contribution to the gradient of an operand; gives it back in the operand's shape and dtype."""
+    c, before = _fitted(c, operand), operand.grad
     if c.__class__ is float:                   # to a Value
         operand.grad = before + c
     elif before is None:                       # a leaf's gradient is nobody else's
@@ -375,7 +376,7 @@ def accumulate(operand: Any, c: Any, g: Any, summed: set[int]) -> Any:
 
 @QUIET
 def sweep_carefully(order: list[Any], emit: Callable[[Step], None] | None) -> None:
-    """The chain rule over any graph, with strong zeros, and with every product handed to `emit`."""
+    """The chain rule over any graph in topological order, with strong zeros; every product is handed to `emit`."""
     for node in reversed(order):
         g = node.grad
         if g is None:

@@ -163,7 +163,7 @@ PASSES = {
     "the incoming gradient forgotten": ("sweep_values", "b.grad += g * q", "b.grad += q"),
     "x for y in a product": ("sweep_values", "p, q = y, x", "p, q = x, y"),
     "no accumulation of tensors": ("accumulate", "np.asarray(before + c)", "np.asarray(c)"),
-    "no un-broadcasting but a slice": ("fitted", "c = sum_to(c, shape=data.shape)", "c = sum_to(c, shape=data.shape) / 2"),
+    "half of what broadcasting undone gives": ("_fitted", "c = sum_to(c, shape=data.shape)", "c = sum_to(c, shape=data.shape) / 2"),
     "no accumulation into a Value": ("accumulate", "operand.grad = before + c", "operand.grad = c"),
     "the oldest tensor first": ("sweep_tensors", "(operand._age, operand)", "(-operand._age, operand)"),
     "every contribution taken for the first": ("sweep_tensors", "operand._mark == epoch", "operand.op is None and operand._mark == epoch"),
