@@ -248,7 +248,6 @@ def sweep_tensors(roots: Sequence[Any], seeds: Sequence[Any], edge: Sequence[Any
     ready, pulls, head, params = True, (), (), None
     g: Any = None
     known: Any = None                          # the dtype of a node whose rules promise to fit (Op.fits)
-    adds: Any = None                           # how a node adds its contribution in place (Op.adds)
     try:
         while True:
             for operand, value, rule in zip(nodes, values, rules):  # noqa: B905 - as many as the arity; the check would take half the time of zip
@@ -281,22 +280,24 @@ def sweep_tensors(roots: Sequence[Any], seeds: Sequence[Any], edge: Sequence[Any
                 else:
                     scalars.append(operand)
                 operand.grad = c
-                if adds is not None:
-                    summed.add(id(operand))
             if not young:
                 break
             node = heappop(young)[1]
             g, op, nodes, values, params = node.grad, node.op, node._a, node._x, node._params
-            ready, pulls, known, adds = op.variadic, op.vjp, g.dtype if op.fits else None, op.adds
-            if adds is not None and id(nodes[0]) in summed:
-                if nodes[0]._value is not values[0]:
-                    stale(node)
-                adds(nodes[0].grad, g, **(params or {}))
-                nodes = ()
-            elif ready:
+            ready, pulls, known = op.variadic, op.vjp, g.dtype if op.fits else None
+            if ready:
                 rules = _variadic_rules(op, g, node._value, values, params or {})
             elif pulls:
                 rules, head = pulls, (m, g, node._value, *values)
+                if op.adds is not None:
+                    operand = nodes[0]
+                    if id(operand) in summed:  # in place of the rule
+                        if operand._value is not values[0]:
+                            stale(node)
+                        op.adds(operand.grad, g, **(params or {}))
+                        nodes = ()
+                    elif operand._mark != epoch:
+                        summed.add(id(operand))            # its first contribution will be a new array
             else:
                 rules, head = op.constants if op.reading == CONSTANT else op.d, (m, node._value, *values)
     except ArithmeticError:
