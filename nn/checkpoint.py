@@ -77,6 +77,11 @@ def _part(arrays: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
     return {name[len(prefix) :]: array for name, array in arrays.items() if name.startswith(prefix)}
 
 
+def _shapes(arrays: dict[str, np.ndarray]) -> dict[str, tuple[int, ...]]:
+    """The shape of each array."""
+    return {name: array.shape for name, array in arrays.items()}
+
+
 def _apply(run: dict[str, Any], arrays: dict[str, np.ndarray], training: Training) -> None:
     """Take over the state of a run."""
     kind = type(training.optimizer).__name__
@@ -88,6 +93,9 @@ def _apply(run: dict[str, Any], arrays: dict[str, np.ndarray], training: Trainin
     generators = dict(_generators(training))
     if set(generators) != set(run["generators"]):
         raise FileError("its random generators are different ones")
+    best = _part(arrays, "best/")
+    if best and _shapes(best) != _shapes(_part(arrays, "model/")):
+        raise FileError("its best weights are not those of the model")
     history = History.from_dict(run["history"])
     training.model.load_state_dict(_part(arrays, "model/"))
     state = [[_part(arrays, f"optimizer/{g}/{s}/") for s in range(n)] for g, n in enumerate(run["slots"])]
@@ -98,7 +106,7 @@ def _apply(run: dict[str, Any], arrays: dict[str, np.ndarray], training: Trainin
         training.stopping.best = float(run["stopping"]["best"])
         training.stopping.best_epoch = run["stopping"]["best_epoch"]
         training.stopping.waited = int(run["stopping"]["waited"])
-        training.stopping.weights = _part(arrays, "best/") or None
+        training.stopping.weights = best or None
     for name, generator in generators.items():
         generator.bit_generator.state = run["generators"][name]
     training.history, training.epoch, training.stopped = history, int(run["epoch"]), bool(run["stopped"])

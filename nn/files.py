@@ -10,6 +10,7 @@ import json
 import os
 import secrets
 import time
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from autograd_core.errors import AutogradError, MissingExtraError
 
 __all__ = ["FileError", "parsed", "put_in_place", "read_arrays", "safetensors_library", "write_arrays", "write_atomically"]
 
-_WRITER = "autograd-core-1"
+_WRITER, _CHECKSUM = "autograd-core-1", "crc32"
 _PATIENCE = 2.0 if os.name == "nt" else 0.0
 """Seconds."""
 
@@ -84,9 +85,19 @@ def put_in_place(part: Path, target: Path) -> None:
 
 
 def write_arrays(path: str | Path, arrays: dict[str, np.ndarray], header: dict[str, str]) -> Path:
-    """Write named arrays, and a header of strings, as a safetensors file."""
+    """Write named arrays, and a header of strings, as a safetensors file; with a checksum, since the format has none."""
     tensors = {name: np.ascontiguousarray(array) if np.ndim(array) else np.array(array) for name, array in arrays.items()}
-    return write_atomically(path, _in_order(safetensors_library().numpy.save(tensors, metadata={"format": "pt", "writer": _WRITER, **header})))
+    texts = {"format": "pt", "writer": _WRITER, **header}
+    return write_atomically(path, _in_order(safetensors_library().numpy.save(tensors, metadata={**texts, _CHECKSUM: _checksum(tensors, texts)})))
+
+
+def _checksum(arrays: dict[str, np.ndarray], header: dict[str, str]) -> str:
+    """A number that is another one where a bit of an array, of its name or of a text is."""
+    found = zlib.crc32(json.dumps(sorted((name, text) for name, text in header.items() if name != _CHECKSUM)).encode())
+    for name, array in sorted(arrays.items()):
+        found = zlib.crc32(json.dumps([name, array.dtype.str, array.shape]).encode(), found)
+        found = zlib.crc32(np.ascontiguousarray(array).reshape(-1).view(np.uint8), found)
+    return f"{found:08x}"
 
 
 def _in_order(file: bytes) -> bytes:
@@ -99,7 +110,7 @@ def _in_order(file: bytes) -> bytes:
 
 
 def read_arrays(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
-    """All arrays and the header of a file, or a clear error."""
+    """All arrays and the header of a file, or a clear error; a file of ours is compared with its checksum."""
     source = Path(path)
     try:
         if not source.is_file():
@@ -110,9 +121,15 @@ def read_arrays(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, str]
     safetensors = safetensors_library()
     try:
         with safetensors.safe_open(str(source), framework="np") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
+            arrays, header = {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
     except Exception as error:
         raise FileError(f"{source}: not a safetensors file, or damaged or cut short ({error}); nothing was changed.") from error
+    if header.get(_CHECKSUM, "") not in ("", _checksum(arrays, header)):
+        raise FileError(
+            f"{source}: damaged, its checksum is not that of its contents; nothing was changed. (Leave {_CHECKSUM!r} out of the metadata of a file that was "
+            "changed on purpose.)"
+        )
+    return arrays, header
 
 
 def parsed(text: str | None, path: Any, what: str) -> Any:

@@ -107,6 +107,36 @@ def test_damaged_and_foreign_files_change_nothing(tmp_path):
         nn.load(tmp_path / "missing.safetensors", model)
 
 
+def test_a_bit_that_is_another_one_is_noticed_wherever_it_is(tmp_path):
+    """The format has no checksum of its own; ours is in the header, and files of others have none."""
+    model = network()
+    before, path = model.state_dict(), tmp_path / "bad.safetensors"
+    good = bytearray(nn.save(model, path, notes={"mean": 0.5}).read_bytes())
+    start = 8 + struct.unpack("<Q", good[:8])[0]
+    for at in np.random.default_rng(0).choice(range(start, len(good)), 40, replace=False):
+        path.write_bytes(bytes(good[:at]) + bytes([good[at] ^ 1 << int(at) % 8]) + bytes(good[at + 1 :]))
+        for into in (model, None):
+            with pytest.raises(FileError, match=r"bad\.safetensors: damaged, its checksum is not that of its contents; nothing was changed"):
+                nn.load(path, into)
+        with pytest.raises(FileError, match="damaged, its checksum"):
+            notes_of(path)
+    assert all((model.state_dict()[k] == v).all() for k, v in before.items())
+    path.write_bytes(bytes(good).replace(b"0.5", b"0.7"))
+    with pytest.raises(FileError, match="damaged, its checksum"):
+        notes_of(path)
+    arrays, header = read_arrays(nn.save(model, tmp_path / "good.safetensors"))
+    import safetensors.numpy
+
+    changed = {name: np.array(array + 1.0) for name, array in arrays.items()}
+    for texts, fits in ((header, False), ({k: v for k, v in header.items() if k != "crc32"}, True), (None, True)):
+        path.write_bytes(safetensors.numpy.save(changed, metadata=texts))
+        with contextlib.nullcontext() if fits else pytest.raises(FileError, match=r"\(Leave 'crc32' out of the metadata of a file that was changed on purpose\.\)"):
+            nn.load(path, model)
+    assert all((model.state_dict()[k] == v + 1.0).all() for k, v in before.items())
+    path.write_bytes(safetensors.numpy.save(arrays, metadata=header))    # written anew by another program, with everything that there was
+    assert all((nn.load(path, model).state_dict()[k] == v).all() for k, v in before.items())
+
+
 def with_header(path, model):
     """A file whose header describes something else."""
     import safetensors.numpy
@@ -444,6 +474,7 @@ def test_damaged_checkpoints_change_nothing(tmp_path):
     good, before, rng = path.read_bytes(), model.state_dict(), np.random.default_rng(1)
     length = struct.unpack("<Q", good[:8])[0]
     header = json.loads(good[8 : 8 + length])
+    del header["__metadata__"]["crc32"]        # what is in the file is looked at, too
     state = json.loads(header["__metadata__"]["checkpoint"])
     for key in list(state):
         broken = {k: v for k, v in state.items() if k != key}
@@ -508,21 +539,31 @@ def all_of(training):
     """Whatever a checkpoint could change, as text."""
     return repr([
         training.model.state_dict(), training.optimizer.state_dict(), training.history.to_dict(), training.epoch, training.stopped, training.rng.bit_generator.state,
-        None if training.schedule is None else training.schedule.state_dict(), None if training.stopping is None else vars(training.stopping),
+        None if training.schedule is None else training.schedule.state_dict(), None if training.stopping is None else {**vars(training.stopping), "weights": sorted((training.stopping.weights or {}).items())},
     ])  # fmt: skip
 
 
-def test_a_checkpoint_of_which_a_part_does_not_fit_changes_nothing(tmp_path):
-    arrays, header = read_arrays(save_checkpoint(tmp_path / "good", ready()))
-    run = ready(seed=1)
+@pytest.mark.parametrize("stopping", [False, True])
+def test_a_checkpoint_of_which_a_part_does_not_fit_changes_nothing(tmp_path, stopping):
+    """Neither what the run goes on with, nor the best weights that it would bring back at its end."""
+    def run_of(seed):
+        training = ready(stopping=stopping, seed=seed)
+        if stopping:
+            training.stopping.seen(1.0, training.model, 1)
+        return training
+
+    arrays, header = read_arrays(save_checkpoint(tmp_path / "good", run_of(0)))
+    assert any(name.startswith("best/") for name in arrays) == stopping
+    run = run_of(1)
     before = all_of(run)
     for name, array in arrays.items():
-        wrong = {**arrays, name: np.ones((*array.shape, 7))}
-        with pytest.raises(FileError, match="does not fit this run"):
-            load_checkpoint(write_arrays(tmp_path / "bad", wrong, header), run)
-        assert all_of(run) == before, name
+        without = {other: a for other, a in arrays.items() if other != name}
+        for wrong in ({**without, name: np.ones((*array.shape, 7))}, *([] if name.startswith("optimizer/") else [{**without, f"{name}_": array}])):
+            with pytest.raises(FileError, match="does not fit this run"):
+                load_checkpoint(write_arrays(tmp_path / "bad", wrong, header), run)
+            assert all_of(run) == before, name
     load_checkpoint(tmp_path / "good", run)
-    assert all_of(run) == all_of(ready())
+    assert all_of(run) == all_of(run_of(0))
 
 
 @pytest.mark.parametrize(
