@@ -96,7 +96,7 @@ def _checksum(arrays: dict[str, np.ndarray], header: dict[str, str]) -> str:
     found = zlib.crc32(json.dumps(sorted((name, text) for name, text in header.items() if name != _CHECKSUM)).encode())
     for name, array in sorted(arrays.items()):
         found = zlib.crc32(json.dumps([name, array.dtype.str, array.shape]).encode(), found)
-        found = zlib.crc32(np.ascontiguousarray(array).reshape(-1).view(np.uint8), found)
+        found = zlib.crc32(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data, found)
     return f"{found:08x}"
 
 
