@@ -130,7 +130,7 @@ def _flatten(name: str, leaves: Any) -> tuple[list[Value], tuple[int, ...]]:
         return [leaves], ()
     if isinstance(leaves, np.ndarray):
         return list(leaves.ravel()), leaves.shape
-    if isinstance(leaves, str | dict) or not isinstance(leaves, Iterable):
+    if isinstance(leaves, str | dict | Tensor) or not isinstance(leaves, Iterable):
         raise OperandError(f"lift: {name} holds {type(leaves).__name__}, expected Values, or lists of Values.")
     parts = [_flatten(name, part) for part in leaves]
     flat = [leaf for part, _ in parts for leaf in part]

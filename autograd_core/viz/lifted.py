@@ -14,6 +14,9 @@ from functools import cached_property
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
+from autograd_core.arguments import shown
+from autograd_core.errors import OperandError
+
 from .drawing import Drawing
 from .fold import view_of
 from .graph import Box, Edge, Graph, Role, Row
@@ -377,4 +380,9 @@ def draw_lifted(program: Any, *, direction: Direction = "right", theme: Theme = 
     direction = "down" if direction == "right" else direction  # a program is read from top to bottom
     if not isinstance(program, tuple):
         return LiftedDrawing(program, None, direction, theme)
+    from autograd_core.lifting import Line
+
+    origins = program[1]
+    if not isinstance(origins, list) or not all(isinstance(pair, tuple) and len(pair) == 2 and isinstance(pair[0], Line) for pair in origins):
+        raise OperandError(f"draw: received a program and {shown(origins)}, expected the pair that lift_with_origins returns.")
     return LiftedDrawing(program[0], _scalar_side(program[0], program[1], limit, theme), direction, theme)

@@ -537,3 +537,11 @@ def test_a_program_cannot_be_copied_or_pickled_and_says_what_can(make: Any) -> N
         with pytest.raises(LiftError, match=r"call write_back\(\) and pickle the parameters"):
             make(program)
         assert program() in (9.0, 5.0)  # and still runs
+
+
+@pytest.mark.parametrize("name", ["params", "inputs"])
+def test_a_tensor_among_the_leaves_of_a_scalar_graph_is_named(name):
+    w = Value(2.0)
+    for leaves in (Tensor([1.0]), [Tensor([1.0])], [Tensor(1.0)]):
+        with pytest.raises(OperandError, match=f"lift: {name} holds Tensor, expected Values, or lists of Values"):
+            lift(w * w, **{name: leaves})

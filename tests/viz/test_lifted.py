@@ -10,7 +10,7 @@ import pytest
 
 import nn
 from autograd_core import Tensor, Value, draw, lift
-from autograd_core.errors import LiftError
+from autograd_core.errors import LiftError, OperandError
 from autograd_core.lifting import Line, lift_with_origins
 from autograd_core.viz.lifted import program_graph
 from tests.lifting.workloads import WORKLOADS, moons
@@ -382,3 +382,11 @@ def test_a_tensor_program_tells_its_leaves_apart():
     for label in ("t1", "loss", "c2", "nan"):  # names that mean something else in a line
         program = lift((Tensor([1.0], label=label) * np.ones(1)).sum(), params=[])
         assert program.lines[0].expression == "mul(x, c)"
+
+
+@pytest.mark.parametrize("second", [None, "origins", [1, 2], [("H", ())], "the program"])
+def test_a_pair_that_no_lift_has_returned_is_refused(second):
+    x = Value(2.0)
+    program = lift(x * x)
+    with pytest.raises(OperandError, match="draw: received a program and .*expected the pair that lift_with_origins returns"):
+        draw((program, program if second == "the program" else second))
