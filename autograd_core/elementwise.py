@@ -285,7 +285,7 @@ def _sigmoid(x: Any) -> Any:
 
 
 def _leaky_relu(x: Any, slope: float) -> Any:
-    if 1e-6 < slope <= 1.0:                    # the usual case, in which this is quicker (not for less: that is 0 as a half, and 0 · ∞ is nan)
+    if isinstance(slope, float) and 1e-6 < slope <= 1.0:   # the usual case is quicker so (less would be 0 as a half, and 0 · ∞ nan)
         return np.maximum(x, slope * x)
     return np.where(x <= 0.0, slope * x, x)
 
