@@ -61,7 +61,8 @@ class _Part:
         self.shape = (sum(self.sizes),) if self.joined else members[0].shape
         self.state: State = _joined(members) if self.joined else members[0].state
         values = [p for slot in members if isinstance(slot, ValuesSlot) for p in slot.parameters]
-        self.some = np.array([id(p) not in step.unreached for p in values]) if step.unreached else np.full(self.shape, True)
+        self.reached_ones = np.array([id(p) not in step.unreached for p in values]) if step.unreached else np.full(self.shape, True)
+        self.all_reached = bool(self.reached_ones.all())
 
     def check(self) -> None:
         """The program's gradient is as long as its vector."""
@@ -76,8 +77,8 @@ class _Part:
         if theta.grad is None:
             return
         data, gradient = theta.data[self.cells].reshape(self.shape), theta.grad[self.cells].reshape(self.shape)
-        if self.step.unreached or counted_apart(self.state):
-            advance_some(update, data, gradient, self.state, group, self.some)
+        if not self.all_reached or counted_apart(self.state):
+            advance_some(update, data, gradient, self.state, group, self.reached_ones)
         else:
             update(data, gradient, self.state, group)
 

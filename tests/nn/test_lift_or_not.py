@@ -208,6 +208,14 @@ LOSSES = {
 }  # fmt: skip
 
 
+def test_groups_of_which_one_has_lost_a_parameter():
+    """Updates are counted one by one in the group that holds the parameter without a gradient, and in no other."""
+    runs = [train(neurons, lift, OPTIMIZERS[-1], {1: VALUES["a neuron less"]}, batch_size=1, epochs=3) for lift in (None, False)]
+    assert_alike(runs)
+    counted = [slots[0]["step"].ndim for slots in runs[0][2].state_dict()["state"]]
+    assert sorted(counted) == [0, 0, 1]
+
+
 @given(st.data())
 def test_any_run(data):
     """Drawn at random: model, loss, optimiser with its options, settings of `fit`, and what callbacks do at which epochs."""
