@@ -20,6 +20,7 @@ from .history import History
 from .inference import predict
 from .layers import Dropout, Linear, Sequential
 from .losses import l2_penalty
+from .module import Module
 from .neuron import MLP, Neuron
 from .schedules import CosineAnnealingLR
 from .train import fit
@@ -74,6 +75,12 @@ def _neuron() -> Any:
     return y
 
 
+def _row(name: str, model: Module, history: History, samples: int, accuracy: str, seconds: float) -> tuple[str, ...]:
+    """A line of the table of results."""
+    numbers = f"{model.number_of_parameters():,}", f"{samples:,}", str(len(history)), f"{history.last('loss'):.4f}"
+    return (name, *numbers, accuracy, f"{seconds:.1f}")
+
+
 def main(output: str | Path = "demo_output", *, seed: int = 0, progress: bool = True) -> list[Path]:
     """Train both networks, print a table, write the pictures into a folder, and return their paths."""
     try:
@@ -95,13 +102,11 @@ def main(output: str | Path = "demo_output", *, seed: int = 0, progress: bool = 
 
     held = float(np.mean(predict(tensor, x_test).argmax(axis=1) == y_test))
     right = float(np.mean((predict(scalar, x) > 0) == (y == 1)))
-    rows: list[tuple[str, ...]] = [("", "parameters", "samples", "epochs", "loss", "accuracy", "seconds")]
-    for name, model, history, n, score, seconds in (
-        ("two moons (Value)", scalar, scalar_history, len(x), f"{right:.1%} of training set", middle - started),
-        ("digits (Tensor)", tensor, tensor_history, 1797 - len(x_test), f"{held:.1%} of {len(x_test)} held out", ended - middle),
-    ):
-        rows.append((name, f"{model.number_of_parameters():,}", f"{n:,}", str(len(history)), f"{history.last('loss'):.4f}", score, f"{seconds:.1f}"))
-    say("\n" + table(rows) + "\n")
+    say("\n" + table([
+        ("", "parameters", "samples", "epochs", "loss", "accuracy", "seconds"),
+        _row("two moons (Value)", scalar, scalar_history, len(x), f"{right:.1%} of training set", middle - started),
+        _row("digits (Tensor)", tensor, tensor_history, 1797 - len(x_test), f"{held:.1%} of {len(x_test)} held out", ended - middle),
+    ]) + "\n")  # fmt: skip
     if scalar_history.lifted:
         say("The steps on Value were recorded once and replayed as a program of matrix products (autograd_core.lift).\n")
 

@@ -36,7 +36,7 @@ __all__ = ["Epoch"]
 
 Array = np.ndarray
 
-_PAYS = {True: 4, False: 50}                   # steps of a scalar, and of a tensor model, from which on it pays to record one for good
+_PAYS = {True: 4, False: 50}                   # scalar model or not: the number of steps from which a recording pays
 
 
 class Epoch:
@@ -96,7 +96,7 @@ class Epoch:
         return not self.lift and anomaly_detected()
 
     def _check_targets(self) -> None:
-        """Raise at targets that a loss of ours refuses, which a replay would not look at."""
+        """Raise for targets that a built-in loss refuses: a replay does not check them."""
         self._targets = self.y.copy()
         if self.loss not in LOSSES.values():
             return
@@ -107,7 +107,7 @@ class Epoch:
             self.loss(prediction, target_for(part, prediction))
 
     def _program_now(self) -> LiftedStep | None:
-        """What replays the steps of the next pass: the program that there was, or another where model or targets are not what they were."""
+        """The program that replays the steps of the next pass, if any: recorded anew if the model or the targets have changed."""
         if self.program is None:
             before = self.training.epoch * self.batches  # counted from the very first, so that a resumed run does as one in a piece
             if not self._tried and before >= _PAYS[False]:

@@ -268,6 +268,14 @@ def optimizer_paths(
     return found
 
 
+def _draw_path(ax: Any, k: int, name: str, places: np.ndarray, heights: np.ndarray) -> None:
+    """The kth path over a surface, with a dot where it starts and a marker of its own where it ends."""
+    colour, style = ("#D55E00", ink(), "#CC79A7", "#56B4E9", "#E69F00")[k % 5], ("-", "--", "-.", ":")[k % 4]
+    ax.plot(places[:, 0], places[:, 1], heights, color=colour, linestyle=style, linewidth=2.8, label=name, zorder=5)
+    ax.scatter(*places[0], heights[:1], color=ink(), s=30, zorder=6)
+    ax.scatter(*places[-1], heights[-1:], color=colour, marker="v^sDPX"[k % 6], s=44, edgecolors="white", zorder=7)
+
+
 @checked
 def loss_surface(
     f: Callable[[Any], Any], *, paths: Mapping[str, np.ndarray] | None = None, xlim: tuple[float, float] = (-2.0, 2.0),
@@ -282,8 +290,8 @@ def loss_surface(
         xlim: The range of the first parameter.
         ylim: The range of the second.
         resolution: Points along each axis.
-        log: Whether the height is the logarithm, log₁₀(1 + loss), for functions that are steep.
-        view: Elevation and azimuth of the eye, in degrees.
+        log: Whether the height is log₁₀(1 + loss), for steep functions.
+        view: The elevation and azimuth of the viewpoint, in degrees.
         ax: Three-dimensional axes.
         title: The title.
     """
@@ -313,16 +321,10 @@ def loss_surface(
     ax.plot_surface(a, b, z, cmap="cividis", alpha=0.6, linewidth=0, antialiased=True, rcount=resolution, ccount=resolution, zorder=1)
     ax.contour(a, b, z, levels=14, colors="#444444", linewidths=0.5, zorder=2)
     span = float(np.ptp(z))
-    styles = ("-", "--", "-.", ":")
     for k, (name, places) in enumerate(found.items()):
         inside = (places[:, 0] >= xlim[0]) & (places[:, 0] <= xlim[1]) & (places[:, 1] >= ylim[0]) & (places[:, 1] <= ylim[1])
-        kept = places[inside]
-        if not len(kept):
-            continue
-        colour, style = ("#D55E00", ink(), "#CC79A7", "#56B4E9", "#E69F00")[k % 5], styles[k % 4]
-        ax.plot(kept[:, 0], kept[:, 1], height(kept) + 0.015 * span, color=colour, linestyle=style, linewidth=2.8, label=name, zorder=5)
-        ax.scatter(*kept[0], height(kept[:1]) + 0.015 * span, color=ink(), s=30, zorder=6)
-        ax.scatter(*kept[-1], height(kept[-1:]) + 0.015 * span, color=colour, marker="v^sDPX"[k % 6], s=44, edgecolors="white", zorder=7)
+        if inside.any():
+            _draw_path(ax, k, name, places[inside], height(places[inside]) + 0.015 * span)
     if ax.get_legend_handles_labels()[0]:
         ax.legend(loc="upper left", fontsize="small")
     ax.set_xlabel("θ₁")

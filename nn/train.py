@@ -138,14 +138,8 @@ def fit(
             )  # fmt: skip
         bar = bar_of(progress, epochs * epoch.batches, unit="step", initial=training.epoch * epoch.batches)
         while training.epoch < epochs and not training.stopped:
-            started, over = time.perf_counter(), False
-            with np.errstate(all="ignore"):
-                row = epoch(bar)
-                row |= _validate(model, function, measures, held)
-            row |= {"lr": training.optimizer.lr, "seconds": time.perf_counter() - started}
-            training.epoch += 1
-            history.append(row)
-            _adapt(training.schedule, row)
+            over = False
+            row = _next_epoch(training, epoch, bar, held)
             over = _judge(training, row)
             _tell(training, followers if over else [])
             if checkpoint is not None and (training.epoch % checkpoint_every == 0 or training.epoch == epochs or training.stopped):
@@ -178,6 +172,19 @@ def _interrupted(history: History) -> None:
     """Note that the run was interrupted, unless it had come to its end before."""
     if history.stopped == "finished":
         history.stopped = "interrupted"
+
+
+def _next_epoch(training: Training, epoch: Epoch, bar: Any, held: Held) -> dict[str, float]:
+    """Train on every batch, validate, note the numbers in the history, adapt the learning rate; returns the numbers."""
+    started = time.perf_counter()
+    with np.errstate(all="ignore"):            # a loss that overflows is reported by _judge, once
+        row = epoch(bar)
+        row |= _validate(training.model, epoch.loss, epoch.metrics, held)
+    row |= {"lr": training.optimizer.lr, "seconds": time.perf_counter() - started}
+    training.epoch += 1
+    training.history.append(row)
+    _adapt(training.schedule, row)
+    return row
 
 
 def _validate(model: Module, loss: Callable[..., Any], measures: dict[str, Metric], held: Held) -> dict[str, float]:
