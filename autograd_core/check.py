@@ -231,7 +231,7 @@ def _compared(
     args: list[Any], pulled: tuple[Any, ...], numeric: dict[Place, Estimate], plan: _Plan, what: str
 ) -> tuple[list[Comparison], _Direction]:
     """The elements by rule and by number; and a random direction that leaves out those at a kink, or without a numerical derivative."""
-    comparisons, along = [], _Direction([])
+    comparisons, along = list[Comparison](), _Direction([])
     for i, argument in enumerate(args):
         leaves, build = flatten(argument)
         directions: list[Any] = []
@@ -240,26 +240,33 @@ def _compared(
                 raise GradientCheckError(
                     f"check_grads: the gradient of argument {i} has shape {np.shape(analytic)}, expected {np.shape(leaf)}."
                 )
-            direction, by_rule = _not_small(plan.rng, np.shape(leaf)), np.asarray(analytic)
-            for index in np.ndindex(np.shape(leaf)):
-                found = numeric.get((i, j, index))
-                if found is None:              # not in the sample
-                    continue
-                a = float(by_rule[index])
-                note = found.note(a, plan.rtol)
-                tolerance = plan.rtol * max(abs(a), abs(found.value)) + found.uncertainty + ROUNDING
-                comparisons.append(Comparison(what, i, index, a, found.value, tolerance, found.step, note))
-                if note or not math.isfinite(found.value):
-                    direction[index] = 0.0
-                    continue
-                along.slope += found.value * float(direction[index])
-                along.tolerance += tolerance * abs(float(direction[index]))
-            products = np.where(direction == 0.0, 0.0, by_rule * direction)
-            along.analytic += float(np.sum(products))
-            along.size += float(np.sum(np.abs(products)))
+            estimates = {index: numeric[i, j, index] for index in np.ndindex(np.shape(leaf)) if (i, j, index) in numeric}
+            found, direction = _compared_array(np.asarray(analytic), estimates, plan, along, what, i)
+            comparisons += found
             directions.append(direction if isinstance(leaf, np.ndarray) else float(direction))
         along.tangents.append(build(directions))
     return comparisons, along
+
+
+def _compared_array(
+    by_rule: np.ndarray, estimates: dict[tuple[int, ...], Estimate], plan: _Plan, along: _Direction, what: str, argument: int
+) -> tuple[list[Comparison], np.ndarray]:
+    """The same for one array of an argument: the comparisons of the elements in the sample, and the direction; its sums go into `along`."""
+    comparisons, direction = [], _not_small(plan.rng, by_rule.shape)
+    for index, found in estimates.items():
+        a = float(by_rule[index])
+        note = found.note(a, plan.rtol)
+        tolerance = plan.rtol * max(abs(a), abs(found.value)) + found.uncertainty + ROUNDING
+        comparisons.append(Comparison(what, argument, index, a, found.value, tolerance, found.step, note))
+        if note or not math.isfinite(found.value):
+            direction[index] = 0.0
+            continue
+        along.slope += found.value * float(direction[index])
+        along.tolerance += tolerance * abs(float(direction[index]))
+    products = np.where(direction == 0.0, 0.0, by_rule * direction)
+    along.analytic += float(np.sum(products))
+    along.size += float(np.sum(np.abs(products)))
+    return comparisons, direction
 
 
 def _along_direction(

@@ -229,23 +229,28 @@ class Backward(Contributions):
             else:
                 self.contribute(index, produce=produce)
 
+    def _batched_product(self, step: MatrixProduct) -> None:
+        """Contributions of a stack of matrix products: leftᵀ g to the right factors, g rightᵀ to the left ones."""
+        left, right = self.forward.operands[id(step)]
+        g = self.block(self.adjoints, step, step.shape)
+        left_transposed = left.transpose(0, 2, 1)
+        self.contribute(
+            step.right.transpose(0, 2, 1),
+            produce=lambda out: self.script.call(np.matmul, left_transposed, g, out, careful=strong_matmul_right),
+        )
+        self.contribute(
+            step.left, produce=lambda out: self.script.call(np.matmul, g, right, out, careful=strong_matmul_left)
+        )
+
     def _matrix_product(self, step: MatrixProduct, numbers: Array | None) -> None:
         if numbers is not None:
             cells = self.arena.groups[step.group].cells
             self.adjoints[cells], self.state[cells] = numbers, CONSTANT
         batch, rows, columns = step.shape
-        left, right = self.forward.operands[id(step)]
         if batch > 1:
-            g = self.block(self.adjoints, step, step.shape)
-            turned = left.transpose(0, 2, 1)
-            self.contribute(
-                step.right.transpose(0, 2, 1),
-                produce=lambda out: self.script.call(np.matmul, turned, g, out, careful=strong_matmul_right),
-            )
-            self.contribute(
-                step.left, produce=lambda out: self.script.call(np.matmul, g, right, out, careful=strong_matmul_left)
-            )
+            self._batched_product(step)
             return
+        left, right = self.forward.operands[id(step)]
         g = self.block(self.adjoints, step, (rows, columns))
         weights = left[:, : step.left.shape[2]].T
 

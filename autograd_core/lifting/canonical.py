@@ -177,6 +177,10 @@ class _Canonicaliser:
                 terms.append((sign, position, -1))
         self.kind[node], self.terms[node], self.offset[node] = _SUM, terms, offset
 
+    def sum_of(self, node: int) -> Sum:
+        """The sum that a node of kind _SUM or _PRODUCT is."""
+        return Sum(self.offset[node], self.terms[node]) if self.kind[node] == _SUM else Sum(0.0, [self.product[node]])
+
     def factor(self, node: int, into: int, *, whole: bool) -> tuple[float, int, int]:
         """A factor of the product `into`, as (coefficient, x, y): scaled nodes dissolve, so do products if `whole`."""
         mine = self.kind[node] == _PRODUCT and self.uses[node] == 1
@@ -271,20 +275,12 @@ def _invertible(number: float) -> bool:
 
 
 def canonicalise(tape: Tape, input_shape: tuple[int, ...] | None = None) -> Canonical:
-    """Bring a tape into the form of this module's description."""
+    """Bring a tape into the form that this module describes."""
     work = _Canonicaliser(tape)
     for node in range(len(tape)):
         work.visit(node)
-    sums: dict[int, Sum] = {}
-    kept: list[int] = []
-    for node, kind in enumerate(work.kind):
-        if kind <= _CONSTANT or node in work.owner:
-            continue
-        if kind == _SUM:
-            sums[node] = Sum(work.offset[node], work.terms[node])
-        elif kind == _PRODUCT:
-            sums[node] = Sum(0.0, [work.product[node]])
-        kept.append(node)
+    kept = [node for node, kind in enumerate(work.kind) if kind > _CONSTANT and node not in work.owner]
+    sums = {node: work.sum_of(node) for node in kept if work.kind[node] in (_SUM, _PRODUCT)}
     root, size = tape.root, len(tape)
     if root < tape.live:  # the root is a leaf: give it a sum of its own
         sums[size] = Sum(0.0, [(1.0, root, -1)])

@@ -213,25 +213,23 @@ class _LevelCompiler:
     def edge_view(self, edges: Array) -> Array:
         return self.edges[int(edges[0]) : int(edges[-1]) + 1]
 
-    def compile(self) -> Compiled:
-        graph, script = self.graph, self.script
-        need = graph.survey.need
-        self.need_cells = np.zeros(self.one + 1, dtype=bool)
-        needed = np.flatnonzero(np.frombuffer(need, dtype=np.uint8))
-        self.need_cells[self.place[needed]] = True
-        script.begin("forward")
+    def write_forward(self) -> None:
+        """The calls of the forward pass, level by level."""
+        self.script.begin("forward")
         for level in self.levels:
             for block in level:
                 if block.application is None:
                     self.forward_sum(block)
                 else:
                     self.forward_application(block, block.application)
+
+    def write_backward(self, root: int) -> None:
+        """The calls of the backward pass: each level pulls the sums of what the edges above it hold, then writes its own edges."""
         self.edges = np.zeros(self.edge_count)
         targets = np.concatenate(self.targets) if self.targets else np.zeros(0, dtype=np.int64)
         self.order = np.argsort(targets, kind="stable")
         self.sorted_targets = targets[self.order]
-        root = int(self.place[graph.root])
-        script.begin("backward")
+        self.script.begin("backward")
         self.adjoints[root] = 1.0
         for level in reversed(self.levels):
             blocks = [block for block in level if block.need]
@@ -244,7 +242,16 @@ class _LevelCompiler:
                     self.backward_sum(block)
                 else:
                     self.backward_application(block, block.application)
-        self.pull(0, graph.parameters)
+        self.pull(0, self.graph.parameters)
+
+    def compile(self) -> Compiled:
+        """The program, as compiled Python."""
+        graph, script = self.graph, self.script
+        root = int(self.place[graph.root])
+        self.need_cells = np.zeros(self.one + 1, dtype=bool)
+        self.need_cells[self.place[np.flatnonzero(np.frombuffer(graph.survey.need, dtype=np.uint8))]] = True
+        self.write_forward()
+        self.write_backward(root)
         return Compiled(
             kind="level batching",
             theta=self.values[: graph.parameters],
