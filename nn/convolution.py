@@ -156,7 +156,7 @@ class _Pool2d(Module):
         self.padding = _pair(padding, f"{who}: padding", 0)
         if 2 * self.padding[0] > self.size[0] or 2 * self.padding[1] > self.size[1]:
             raise OperandError(
-                f"{who}: received padding={padding!r}, expected at most half of the window {self.size}; a larger border would hold whole windows."
+                f"{who}: received padding={padding!r}, expected at most half of the window {self.size}, as in torch: each window is to lie over the image."
             )
 
     def _windows(self, x: Any) -> Any:

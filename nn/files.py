@@ -22,7 +22,7 @@ __all__ = ["FileError", "parsed", "put_in_place", "read_arrays", "safetensors_li
 
 _WRITER, _CHECKSUM = "autograd-core-1", "crc32"
 _PATIENCE = 2.0 if os.name == "nt" else 0.0
-"""Seconds."""
+"""For how many seconds `put_in_place` tries again on Windows."""
 
 
 class FileError(AutogradError, ValueError):
@@ -92,7 +92,7 @@ def write_arrays(path: str | Path, arrays: dict[str, np.ndarray], header: dict[s
 
 
 def _checksum(arrays: dict[str, np.ndarray], header: dict[str, str]) -> str:
-    """A number that is another one where a bit of an array, of its name or of a text is."""
+    """The CRC-32 of the arrays with their names, and of the header, in hexadecimal digits."""
     found = zlib.crc32(json.dumps(sorted((name, text) for name, text in header.items() if name != _CHECKSUM)).encode())
     for name, array in sorted(arrays.items()):
         found = zlib.crc32(json.dumps([name, array.dtype.str, array.shape]).encode(), found)
