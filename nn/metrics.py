@@ -108,15 +108,15 @@ _TAKEN = ("loss", "lr", "seconds")
 
 
 def metrics_of(metrics: Any, threshold: float | None) -> dict[str, Metric]:
-    """Metrics by name: a name, functions, a list of either, or a dictionary; None is none of them."""
+    """Metrics by name: a name, functions, a list or a dictionary of either; None is none of them."""
     if metrics is None:
         return {}
     if getattr(metrics, "shape", None) == () or not (isinstance(metrics, Iterable) or callable(metrics)):
         raise OperandError(f"metrics: received {shown(metrics)}, expected a name, a function, a list or a dictionary of them.")
     if isinstance(metrics, dict):
-        if not all(isinstance(name, str) and callable(m) for name, m in metrics.items()):
-            raise OperandError(f"metrics: received {metrics!r:.60}, expected functions metric(prediction, target) by name.")
-        pairs = list(metrics.items())
+        if not all(isinstance(name, str) and (callable(m) or isinstance(m, str)) for name, m in metrics.items()):
+            raise OperandError(f"metrics: received {metrics!r:.60}, expected functions metric(prediction, target), or one of {', '.join(METRICS)}, by name.")
+        pairs = [(name, _named(m, threshold)[1]) for name, m in metrics.items()]
     else:
         given = [metrics] if isinstance(metrics, str) or callable(metrics) else list(metrics)
         pairs = [_named(m, threshold) for m in given]

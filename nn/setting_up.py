@@ -15,7 +15,7 @@ from autograd_core.warn import warned
 from .activations import Step
 from .checkpoint import load_checkpoint
 from .data import train_test_split
-from .files import safetensors_library
+from .files import FileError, safetensors_library
 from .history import EarlyStopping
 from .inference import predict, target_for
 from .layers import Sequential
@@ -62,6 +62,10 @@ def check_arguments(model: Module, x: np.ndarray, y: np.ndarray, clip_norm: floa
         if not Path(checkpoint).name or Path(checkpoint).is_dir():
             raise OperandError(f"fit: received checkpoint={str(checkpoint)!r}, expected the name of a file.")
         safetensors_library()                  # if it is missing, say so now and not after hours
+        try:
+            Path(checkpoint).parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise FileError(f"fit: received checkpoint={str(checkpoint)!r}, whose folder is not there and cannot be made ({error.strerror}).") from error
     if flat := _step_in_the_way(model):
         warned(
             f"fit: {flat} stands behind parameters, and its derivative is 0 everywhere: no gradient reaches them, and they do not learn; "

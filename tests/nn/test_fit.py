@@ -280,6 +280,31 @@ def test_held_out_samples_whose_loss_is_not_finite_are_told_of_once():
     assert len(caught) == 1 and history.stopped == "finished" and np.isinf(history["val_loss"]).all()
 
 
+def test_a_dictionary_of_metrics_takes_names_and_functions():
+    x, y = moons(30, rng=0)
+    history = nn.fit(
+        tensor_model(), x, y, loss="cross_entropy", epochs=2, rng=0, progress=False, metrics={"right": "accuracy", "wrong": lambda p, t: 1.0 - nn.accuracy(p, t)},
+    )  # fmt: skip
+    assert history["right"] == [pytest.approx(1.0 - wrong) for wrong in history["wrong"]]
+    for bad in ({"a": "nothing"}, {"a": 3}, {1: "accuracy"}):
+        with pytest.raises(OperandError, match="metrics: received .*accuracy, r2"):
+            nn.fit(tensor_model(), x, y, loss="cross_entropy", epochs=2, progress=False, metrics=bad)
+    logits = nn.Sequential(nn.Linear(2, 1, rng=0))
+    by_name = [
+        nn.evaluate(logits, x, y[:, None].astype(float), loss="bce_with_logits", metrics=metrics) for metrics in ("accuracy", {"accuracy": "accuracy"})
+    ]
+    assert by_name[0] == by_name[1]
+
+
+def test_a_checkpoint_whose_folder_cannot_be_made_is_said_before_the_training(tmp_path):
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    model, (x, y) = tensor_model(), moons(30, rng=0)
+    before = model.state_dict()
+    with pytest.raises(nn.io.FileError, match=r"fit: received checkpoint='.*', whose folder is not there and cannot be made \("):
+        nn.fit(model, x, y, loss="cross_entropy", epochs=2, progress=False, checkpoint=tmp_path / "file" / "run.safetensors")
+    assert all(np.array_equal(model.state_dict()[name], array) for name, array in before.items())
+
+
 def test_ctrl_c_while_the_progress_bar_is_taken_away(monkeypatch):
     """What has been learnt is returned, and the best weights are there."""
     x, y = moons(40, rng=0)
