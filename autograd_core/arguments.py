@@ -98,7 +98,7 @@ def as_numbers(x: Any, who: str, name: str) -> np.ndarray:
 
 
 def plain_numbers(x: Any, who: str, name: str, instead: str) -> np.ndarray:
-    """Real numbers as an array, for a function that looks at the numbers alone; `instead` says what keeps the graph.
+    """Real numbers as an array, for a function that records nothing; `instead` tells the user how to keep the gradient.
 
     Raises:
         GraphError: A transform is running its function, and x has a gradient, which would be lost.
@@ -106,7 +106,7 @@ def plain_numbers(x: Any, who: str, name: str, instead: str) -> np.ndarray:
     array = as_numbers(x, who, name)
     if tracing() and any(getattr(v, "requires_grad", False) for v in (array.ravel() if array.dtype == object else (x,))):
         raise GraphError(
-            f"{who}: received a differentiable {name} inside a transform, expected plain numbers: its gradient would be lost without a word; {instead}, "
+            f"{who}: received a differentiable {name} inside a transform, expected plain numbers: its gradient would be lost silently; {instead}, "
             "or hand over its .data where a constant is meant."
         )
     return array

@@ -252,7 +252,7 @@ def _check_promise(op: Op, operands: tuple[Any, ...], params: dict[str, Any], di
 
 
 def _check_adding(op: Op, operands: tuple[Any, ...], params: dict[str, Any]) -> None:
-    """What an entry adds into a buffer is what its pull-back gives, as an array of its own."""
+    """`adds` of an entry adds to a buffer what its pull-back gives, and the pull-back gives a new array."""
     if op.adds is None:
         return
     node = apply(op, tuple(Tensor(np.array(x, float)) for x in operands), _fresh(params))

@@ -26,7 +26,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class _Setting:
-    """What a context holds: a mode that is on or off, for as long as any context has it; `outer` is what held before."""
+    """The setting that a context makes: a mode switched on or off until the context ends; `outer` is the setting around it."""
 
     __slots__ = ("__weakref__", "name", "on", "outer")
 

@@ -289,7 +289,7 @@ class Op:
         """Pickled by name: an operation is looked up in the table of the program that unpickles it."""
         if TABLE.get(self.name) is not self:
             what = "another operation of that name was declared since" if self.name in TABLE else "it was forgotten"
-            raise RuleError(f"pickling: the operation {self.name!r} would be looked up by its name, but {what}; make what holds it anew.")
+            raise RuleError(f"pickling: the operation {self.name!r} would be looked up by its name, but {what}; create the object that holds it again.")
         return _by_name, (self.name,)
 
     def __copy__(self) -> Op:

@@ -107,7 +107,7 @@ def as_array(x: Any, who: str, dtype: Any = None) -> np.ndarray:
 
 
 def _unreal(x: Any, array: np.ndarray) -> tuple[str, str]:
-    """(what was received in place of real numbers, what to do about it)."""
+    """(a description of what was received instead of real numbers, what to do about it)."""
     if not array.ndim and not isinstance(x, np.ndarray):
         return f"{shown(x)} of type {type(x).__name__}", way_out(x)
     if array.dtype.kind != "O":
@@ -229,9 +229,9 @@ def missing(function: Any, detail: str = "") -> MissingRuleError:
 
 def _home(function: Any, name: str) -> str:
     """Where a function of NumPy or SciPy is found."""
-    rooms = (("np.", np), ("np.linalg.", np.linalg), ("np.fft.", np.fft), ("np.lib.stride_tricks.", np.lib.stride_tricks))
-    for prefix, room in rooms:
-        if getattr(room, name, None) is function:
+    modules = (("np.", np), ("np.linalg.", np.linalg), ("np.fft.", np.fft), ("np.lib.stride_tricks.", np.lib.stride_tricks))
+    for prefix, module in modules:
+        if getattr(module, name, None) is function:
             return prefix
     return "scipy.special." if isinstance(function, np.ufunc) else ""
 

@@ -77,7 +77,7 @@ Buffer = tuple[Callable[[np.ndarray], None], np.ndarray, np.ndarray]
 
 
 def _matched(module: Module, parameters: Mapping[str, Any]) -> tuple[dict[int, Any], list[Buffer]]:
-    """(what comes in place of which parameter, by id; the buffers), everything checked."""
+    """(the replacement of each parameter, by its id; the buffers), all checked."""
     entries = {entry.name: entry for entry in module.all_entries()}
     single = dict(module.named_parameters())
     unknown = sorted(str(name) for name in parameters if name not in entries and name not in single)

@@ -158,7 +158,7 @@ class LiftedStep:
 
     # ------------------------------------------------------------------------------------------ is it the same?
     def still_holds(self) -> bool:
-        """Whether what was recorded is what would be computed: of the same things, and in code that is not ours with the same result."""
+        """Whether a recording made now would be the same: it depends on the same objects, and code other than ours gives the same loss."""
         return self._ingredients.same() and self.penalty_holds() and (self.known or self.loss_holds())
 
     def penalty_holds(self) -> bool:

@@ -92,7 +92,7 @@ class Live:
             self.plane = Plane("line", *_window(points), points[chosen], np.zeros(len(chosen), int), ["samples"])
 
     def _guarded(self, work: Callable[[], Any]) -> Any:
-        """A picture must not end a run: what fails is kept, and told of at the end."""
+        """The result of `work`, which must not end the run: its error is kept, and reported at the end."""
         try:
             with np.errstate(all="ignore"):
                 return work()

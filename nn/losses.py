@@ -278,7 +278,7 @@ def _plain_classes(labels: np.ndarray, shape: tuple[int, ...], ignore_index: int
 
 
 def _check_cross_entropy(prediction: Any, ignore_index: Any, label_smoothing: Any, reduction: Any) -> None:
-    """Refuse what is wrong whatever the targets are."""
+    """Check the arguments other than the targets."""
     check_reduction("cross_entropy", reduction)
     if not isinstance(ignore_index, (int, np.integer)) or isinstance(ignore_index, bool):
         raise OperandError(f"cross_entropy: received ignore_index={ignore_index!r}, expected a class number.")

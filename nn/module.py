@@ -275,7 +275,7 @@ class Module(Answers):
         return ""
 
     def _shown_parts(self) -> list[tuple[str, str]]:
-        """What stands in the lines of the repr: (name, repr) of each child."""
+        """(name, repr) of each child, for the lines of the repr."""
         return [(name, repr(child)) for name, child in self.children()]
 
     def __repr__(self) -> str:

@@ -87,12 +87,12 @@ def decision_boundary(
 
 
 def _answers(model: Any, x: np.ndarray) -> Any:
-    """What a model says of samples; of a perceptron, what it compares with 0."""
+    """The predictions of a model; of a perceptron, the scores that it compares with 0."""
     return model.scores(x) if isinstance(model, Perceptron) else predict(model, x) if isinstance(model, Module) else model(x)
 
 
 def _threshold(said: np.ndarray, labels: np.ndarray) -> float:
-    """The score at which the class changes; `said` is what the model said everywhere and, last, of the samples that have the labels."""
+    """The score at which the class changes; `said` holds the scores over the plane and, last, those of the labelled samples."""
     if ((said >= 0) & (said <= 1)).all():
         return 0.5
     truth = labels.astype(float) if labels.dtype.kind in "fiub" else np.full(len(labels), np.nan)

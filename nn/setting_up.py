@@ -102,7 +102,7 @@ def _check_samples(x_name: str, x: np.ndarray, y_name: str, y: np.ndarray) -> No
 def held_out(
     model: Module, loss: Callable[..., Any], x: np.ndarray, y: np.ndarray, validation: Any, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray, Held]:
-    """(x, y, what validates): the samples to train on, and those that were given, or split off, to validate with."""
+    """(x, y, held): the samples to train on, and those given or split off for validation."""
     if validation is None:
         return x, y, None
     if not isinstance(validation, (tuple, list)):

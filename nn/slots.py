@@ -25,7 +25,7 @@ Update = Callable[[Array, Array, State, dict[str, Any]], None]
 
 
 def forget_gradients(parameters: Iterable[Any], to_none: bool, who: str) -> None:
-    """Reset the gradients of parameters to what they are before any pass; without `to_none`, set those that a pass has reached to 0."""
+    """Reset the gradients of parameters to their state before any pass; without `to_none`, set those that a pass has reached to 0."""
     if to_none is True or truth(to_none, who, "set_to_none"):
         for parameter in parameters:
             parameter.grad = parameter._UNREACHED

@@ -61,7 +61,7 @@ class Application(NamedTuple):
 
 
 def _told(option: Any) -> str:
-    """An option as a text that is that of equal ones alone: an array tells every number, and a thing of any other kind who it is."""
+    """A string that two options share only if they are equal: an array shows every element, an object of another kind its identity."""
     if isinstance(option, np.ndarray) and not option.dtype.hasobject:
         return f"{option.dtype.str} {option.shape} {option.tobytes()!r}"
     if isinstance(option, tuple):

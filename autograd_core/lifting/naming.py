@@ -235,7 +235,7 @@ class Names:
         return ""
 
     def shape(self, index: Array) -> tuple[int, ...]:
-        """The shape of what is read from these places, one after another: that of a matrix if they are one, or a part of one, row by row."""
+        """The shape of the numbers read from these places: that of a matrix, if the places are one, or a part of one, row by row."""
         owners = np.unique(self.owner[index])
         told = self.shapes.get(self.results.get(int(owners[0]), ""), ()) if len(owners) == 1 else ()
         if len(told) == 2 and index.ndim == 1:

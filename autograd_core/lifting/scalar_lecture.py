@@ -158,7 +158,7 @@ def _groups(graph: Canonical, *, coarse: bool) -> dict[str, tuple[str, list[int]
 
 
 def _sum_text(total: Sum, called: dict[int, str], *, coarse: bool) -> str:
-    """p·x + Σ₃ v1·v2 + 0.5, or coarsely Σ p·x: what is added how often, whatever it is multiplied with."""
+    """A sum in words, p·x + Σ₃ v1·v2 + 0.5, or if `coarse` Σ p·x: each kind of term with its number, without the coefficients."""
     kinds: Counter[tuple[str, str]] = Counter()
     for scale, x, y in total.terms:
         product = called[x] if y < 0 else f"{called[x]}²" if x == y else "·".join(sorted((called[x], called[y])))

@@ -44,7 +44,7 @@ def lift(root: Any, *, params: Any = None, inputs: Any = None, outputs: Any = No
         inputs: The leaf Values that change from batch to batch, in lists or arrays of any nesting. Where only one of
             the two is given, the other is all the remaining leaves in the order of the graph; where none is given, every
             leaf is a parameter.
-        outputs: In a graph of tensors, those whose numbers are wanted besides the loss, such as the predictions (`program.outputs`).
+        outputs: In a graph of tensors, those whose numbers are wanted in addition to the loss, such as the predictions (`program.outputs`).
 
     Returns:
         A `Program`: `program()` → loss, `program.backward()`, `program.theta`, `program.inputs`, `program.write_back()`.
@@ -55,9 +55,10 @@ def lift(root: Any, *, params: Any = None, inputs: Any = None, outputs: Any = No
             with the recorded loss and with one backward pass over the graph.
 
     What stays as it was recorded: plain numbers, what was taken out of the graph (`.data`, `detach`, `no_grad`), and the branches that
-    Python took, among them the condition of a `where` that compared numbers, the interval of `np.interp`, and what `np.nansum` and its
-    kin leave out. `maximum`, `relu`, `clip` and `sort` decide anew. Data that is to change must be a `Value` listed in `inputs`; an
-    input that is a `Tensor` may have `requires_grad=False` only where every operation on it has a parameter, too.
+    Python took, among them the condition of a `where` that compared numbers, the interval of `np.interp`, and the elements that
+    `np.nansum` and its relatives skip. `maximum`, `relu`, `clip` and `sort` choose afresh in every replay. Data that is to change must
+    be a `Value` listed in `inputs`; an input that is a `Tensor` may have `requires_grad=False` only where every operation on it has a
+    parameter, too.
 
     A sum may be added up in another order, so results agree to rounding (1e-15 or so), not to the last bit. Triangular (masked)
     products and sequences of unequal lengths run, in more and smaller pieces. A small graph becomes lines of plain Python, which are faster
@@ -115,7 +116,7 @@ def lift_with_origins(
 
 
 def _check_outside() -> None:
-    """Refuse to run inside of a transform: what a program gives is a plain number, and what it depends on is not seen."""
+    """Refuse to run inside a transform: a program gives a plain number, of which the transform would see no dependence."""
     if tracing():
         raise LiftError(
             "lift: a transform (grad, jvp, …) is running its function, and the number that a program gives would leave the graph, its "

@@ -98,7 +98,7 @@ def _is_product(formula: Any) -> bool:
 
 
 def _as_shaped(formula: Any) -> Any:
-    """The same with what only changes a shape replaced by what it makes."""
+    """The formula, with every operation that only changes a shape replaced by the shape that it gives."""
     if not isinstance(formula, Expression) or isinstance(formula, Symbol) or not isinstance(formula.op, Op):
         return formula
     if formula.op.name in _ONLY_SHAPE:

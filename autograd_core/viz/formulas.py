@@ -22,7 +22,7 @@ class Formulas:
     """Writes what a member computes. Sums and products are flattened without recursion: a sum may have 100,000 terms."""
 
     def __init__(self, network: Network, head: dict[int, int], symbol: _Symbols) -> None:
-        """`head` tells which operations belong to one member, `symbol` what is outside."""
+        """`head` maps each operation to the member it belongs to, `symbol` names the operands from outside."""
         self.network, self.head, self.symbol = network, head, symbol
         self.varying: set[int] = set()
 
@@ -40,7 +40,7 @@ class Formulas:
         return self._text(heads[0], False)
 
     def of_member(self, head: int) -> str:
-        """One member with the names and numbers of its own operands, and what came out."""
+        """One member with the names and numbers of its own operands, and its result."""
         self.varying = set()
         left = self.symbol(head, exact=True)
         text = clean(self._text(head, True), 200)

@@ -48,7 +48,7 @@ _SAY = (
 
 
 def program_graph(lines: Sequence[Line], leaves: Mapping[str, Role] | None = None) -> Graph:
-    """The calls of a program in order, and an edge for every array that one of them reads; `leaves` names what is given, and what it is."""
+    """The calls of a program in order, with an edge for every array that a call reads; `leaves` gives the names and roles of the inputs."""
     boxes: list[Box] = []
     edges: list[Edge] = []
     number: dict[str, int] = {}

@@ -127,7 +127,7 @@ class Network:
         return any(self.recorded[k] is OVERWRITTEN for k in self.incoming[i])
 
     def held(self, i: int) -> list[Any]:
-        """What a node held when it was used, where that is not what it holds now; None for what is not known."""
+        """The data that a node had when it was used, where these differ from its present data; None where they are not known."""
         data, found = self.data(i), list[Any]()
         for k in self.outgoing[i]:
             old = self.recorded[k]
