@@ -27,6 +27,7 @@ from .scene import Scene, picture
 from .stacks import Stacks
 from .svg import Direction, svg
 from .text import clean, escape
+from .text import number as figure
 from .theme import Theme
 
 if TYPE_CHECKING:
@@ -361,7 +362,7 @@ def _stacked(network: Network, lines_of: dict[int, list[int]], arrays: dict[int,
                 room -= len(drawn)
                 members["svg"] = drawn
         else:
-            members["list"] = [f"{stacks.symbol(i, exact=True)} = {network.data(i):.4g}" for i in stack.heads[:_MEMBERS]]
+            members["list"] = [f"{stacks.symbol(i, exact=True)} = {figure(network.data(i))}" for i in stack.heads[:_MEMBERS]]
         side.members.append(members)
     numbers = len(network.nodes) - sum(side.sizes)
     if numbers:

@@ -28,14 +28,14 @@ class Measures(NamedTuple):
     links: list[Link]
 
 
-def _cell(grid: Grid) -> float:
-    """How wide a printed cell is."""
-    return max(26.0, *(width_of(text, 10, mono=True) + 8 for text, _ in grid.cells))
+def _cell(grids: Sequence[Grid]) -> float:
+    """How wide a printed cell of a box is: a number and its gradient stand in one column."""
+    return max([26.0, *(width_of(text, 10, mono=True) + 8 for grid in grids for text, _ in grid.cells)])
 
 
-def _grid_size(grid: Grid) -> tuple[float, float]:
+def _grid_size(grid: Grid, cell: float) -> tuple[float, float]:
     if grid.cells:
-        return grid.columns * _cell(grid), grid.rows * _CELL + 15
+        return grid.columns * cell, grid.rows * _CELL + 15
     scale = max(1.0, min(7.0, 84 / max(grid.columns, 1), 64 / max(grid.rows, 1)))
     return max(grid.columns * scale, 26.0), max(grid.rows * scale, 4.0) + 15
 
@@ -57,7 +57,8 @@ def _size(box: Box, room: float) -> tuple[float, float]:
         return round(width_of(box.name, 12) + 10), 18
     title = width_of(box.name, 13) * 1.13 + width_of(box.formula, 13) + (8 if box.formula else 0)
     extra = (18 if box.opens else 0) + (width_of(f"×{box.count:,}", 13) + 12 if box.count > 1 else 0)
-    small = [_grid_size(grid) for grid in box.grids]
+    cell = _cell(box.grids)
+    small = [_grid_size(grid, cell) for grid in box.grids]
     rows = [width_of(row.key, 11) + _value_width(row) + 14 for row in box.rows]
     width, height = max([title + extra, *rows, 44.0 if rows or small else 18.0]), 0.0 + _HEADER + len(box.rows) * _ROW + (5 if box.rows else 0)
     if small and not box.grids[0].cells:
@@ -357,11 +358,11 @@ def _rows(rows: Sequence[Row], left: int, right: int, y: int) -> str:
 def _grids(grids: Sequence[Grid], x: float, y: float) -> str:
     """Cells with numbers under each other, heat maps side by side."""
     out: list[str] = []
+    wide = _cell(grids)
     for grid in grids:
-        width, height = _grid_size(grid)
+        width, height = _grid_size(grid, wide)
         out.append(f'<text class="k" x="{x:.0f}" y="{y - 2:.0f}">{escape(grid.key)}</text>')
         if grid.cells:
-            wide = _cell(grid)
             for i, (text, strength) in enumerate(grid.cells):
                 cx, cy = x + i % grid.columns * wide, y + 3 + i // grid.columns * _CELL
                 shade = f' fill-opacity="{0.05 + 0.3 * abs(strength):.2f}"' if strength else ' fill-opacity="0"'

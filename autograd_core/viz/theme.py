@@ -33,7 +33,7 @@ _SHAPE: Final = (
     ".ag .v{text-anchor:end}.ag .w{fill:none;stroke-width:1.3}.ag .r{visibility:hidden}"
     ".ag .l{paint-order:stroke;stroke-width:4px;stroke-linejoin:round}.ag .o{stroke-width:1.2}"
     ".ag .parameter .o{stroke-width:2.6}.ag .module .o,.ag .sum .o{stroke-width:1.6}.ag .f{stroke-dasharray:6 4}"
-    ".ag .rest .o{stroke-dasharray:2 3}.ag .d{fill:none;stroke-width:1.2}.ag .faded{opacity:.62}"
+    ".ag .rest .o{stroke-dasharray:2 3}.ag .d{fill:none;stroke-width:1.2}.ag .faded :not(text,tspan){opacity:.5}"
     ".ag image{image-rendering:pixelated}.ag .quiet .w{stroke-width:1;stroke-dasharray:2 2}"
     ".ag .plain text{text-anchor:middle}.ag .plain .n{font-weight:400}"
 )
@@ -44,7 +44,7 @@ _COLOUR: Final = (
     ".ag .parameter .o{{stroke:{strong}}}.ag .module .hd,.ag .sum .hd{{fill:{module}}}"
     ".ag .f{{fill:{frame};stroke:{line}}}.ag .w{{stroke:{edge}}}.ag .h{{fill:{edge}}}"
     ".ag .plain .o{{fill:{operation};stroke:none}}.ag .plain text{{fill:{muted}}}"
-    ".ag .r{{fill:{active}}}.ag .p{{fill:{plus}}}.ag .m{{fill:{minus}}}"
+    ".ag .r{{fill:{active}}}.ag .p{{fill:{plus}}}.ag .m{{fill:{minus}}}.ag .faded text{{fill:{muted}}}"
 )
 
 

@@ -152,6 +152,15 @@ def test_few_values_stand_in_cells(shape, columns):
     assert [t for _, t in grid_of("grad", np.zeros(2)).cells] == [0.0, 0.0]
 
 
+def test_a_number_stands_above_its_gradient():
+    """However many digits each has: the cells of a box have one width."""
+    w = Tensor(np.array([[1.0, 2.0], [-3.0, 4.0]]), label="w")
+    (w * 1.2345e-7).sum().backward()
+    cells = re.findall(r'<rect class="[pm]" x="(\d+)" y="(\d+)" width="(\d+)"', draw(w).svg)
+    places = sorted({(int(y), int(x)) for x, y, _ in cells})
+    assert len(places) == 8 and len({x for _, x in places}) == 2 and len({width for *_, width in cells}) == 1
+
+
 def test_a_heat_map_is_a_png_that_others_read():
     image = pytest.importorskip("PIL.Image")
     import io

@@ -27,7 +27,7 @@ def run_page(path, epochs=3):
 
 
 def dense(n=8, samples=40):
-    w, xs = [Value(0.1 * i, label=f"w{i}") for i in range(n)], [[0.1 * i * j - 1.0 for i in range(n)] for j in range(samples)]
+    w, xs = [Value(0.1 * i - 0.35, label=f"w{i}") for i in range(n)], [[0.1 * i * j - 1.0 for i in range(n)] for j in range(samples)]
     loss = sum(sum((a * b for a, b in zip(w, x, strict=True)), 0.0).tanh() ** 2 for x in xs)
     return draw(lift_with_origins(loss, params=w))
 
@@ -243,3 +243,58 @@ def test_a_page_whose_script_does_not_run_shows_the_picture(open_page, tmp_path,
         assert "∂out/∂v2 = 1 − out²" in page.locator("details pre").text_content()
     if kind == "run":
         assert page.locator("#say").text_content().startswith("Epoch 3 of 3: loss ")
+
+
+# ----------------------------------------------------------------------------------------------------------------- contrast
+CONTRAST = """() => {
+  const parse = (colour) => { const [r, g, b, a = 1] = colour.match(/[\\d.]+/g).map(Number); return [r, g, b, a]; };
+  const over = (top, ground, a) => ground.map((c, k) => a * top[k] + (1 - a) * c);
+  const light = (rgb) => rgb.map((c) => c / 255).map((c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4))
+    .reduce((sum, c, k) => sum + [0.2126, 0.7152, 0.0722][k] * c, 0);
+  const opacity = (e) => (e && e.nodeType === 1 ? parseFloat(getComputedStyle(e).opacity) * opacity(e.parentNode) : 1);
+  const paper = parse(getComputedStyle(document.body).backgroundColor).slice(0, 3), found = [];
+  const svg = document.querySelector('.view>svg, .panels svg');
+  const shapes = [...svg.querySelectorAll('rect, path.hd')].filter((e) => getComputedStyle(e).fill !== 'none');
+  for (const text of svg.querySelectorAll('text, tspan')) {
+    if (text.querySelector('tspan') || !text.textContent.trim() || getComputedStyle(text).visibility !== 'visible') continue;
+    const r = text.getBoundingClientRect(), x = r.left + r.width / 2, y = r.top + r.height / 2;
+    let ground = paper;
+    for (const shape of shapes) {
+      const s = shape.getBoundingClientRect(), style = getComputedStyle(shape), [red, green, blue, alpha] = parse(style.fill);
+      if (s.left <= x && x <= s.right && s.top <= y && y <= s.bottom)
+        ground = over([red, green, blue], ground, alpha * parseFloat(style.fillOpacity) * opacity(shape));
+    }
+    const ink = over(parse(getComputedStyle(text).fill).slice(0, 3), ground, opacity(text));
+    const [low, high] = [light(ink), light(ground)].sort((a, b) => a - b);
+    found.push([(high + 0.05) / (low + 0.05), text.textContent]);
+  }
+  return found.sort((a, b) => a[0] - b[0]);
+}"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_word_of_a_picture_stands_out_from_its_ground(open_page, tmp_path, scheme):  # noqa: F811
+    """4.5 to 1, as WCAG asks of small text: in every box, also in those that only stand around what is looked into."""
+    small = tensor_mlp()
+    small.backward()
+    for html in (explain(mlp_loss(2, 16, 16, 1)).html, draw(small).html, draw(mlp_loss(2, 2, 1)).html, dense().html, run_page(tmp_path / "run.html")):
+        page = open_page(html, scheme=scheme)
+        for _ in range(3):
+            page.keyboard.press("ArrowRight")
+        words = page.evaluate(CONTRAST)
+        assert len(words) > 5 and words[0][0] >= 4.5, words[:5]
+        if page.locator("svg .opens").count() and page.locator("#back").count():
+            page.locator("svg .opens").first.click()
+            faded = page.locator(".faded")
+            assert faded.count() and page.locator(".faded text").count()
+            words = page.evaluate(CONTRAST)
+            assert words[0][0] >= 4.5, words[:5]
+
+
+def test_numbers_have_a_minus_sign_of_their_own_length(open_page):  # noqa: F811
+    page, members = open_page(dense().html), []
+    for box in page.locator("#scalar .b").all():
+        box.click()
+        members += page.locator("#inside li").all_text_contents() if page.locator("#inside").is_visible() else []
+        page.keyboard.press("Escape")
+    assert any("= −" in text for text in members) and not any("= -" in text for text in members), members
