@@ -104,8 +104,8 @@ def main(output: str | Path = "demo_output", *, seed: int = 0, progress: bool = 
     right = float(np.mean((predict(scalar, x) > 0) == (y == 1)))
     say("\n" + table([
         ("", "parameters", "samples", "epochs", "loss", "accuracy", "seconds"),
-        _row("two moons (Value)", scalar, scalar_history, len(x), f"{right:.1%} of training set", middle - started),
-        _row("digits (Tensor)", tensor, tensor_history, 1797 - len(x_test), f"{held:.1%} of {len(x_test)} held out", ended - middle),
+        _row("two moons", scalar, scalar_history, len(x), f"{right:.1%} of training set", middle - started),
+        _row("digits", tensor, tensor_history, 1797 - len(x_test), f"{held:.1%} of {len(x_test)} held out", ended - middle),
     ]) + "\n")  # fmt: skip
     if scalar_history.lifted:
         say("The steps on Value were recorded once and replayed as a program of matrix products (autograd_core.lift).\n")

@@ -33,7 +33,8 @@ _SHAPE: Final = (
     ".ag .v{text-anchor:end}.ag .w{fill:none;stroke-width:1.3}.ag .r{visibility:hidden}"
     ".ag .l{paint-order:stroke;stroke-width:4px;stroke-linejoin:round}.ag .o{stroke-width:1.2}"
     ".ag .parameter .o{stroke-width:2.6}.ag .module .o,.ag .sum .o{stroke-width:1.6}.ag .f{stroke-dasharray:6 4}"
-    ".ag .rest .o{stroke-dasharray:2 3}.ag .d{fill:none;stroke-width:1.2}.ag .faded :not(text,tspan){opacity:.5}"
+    ".ag .rest .o{stroke-dasharray:2 3}.ag .d{fill:none;stroke-width:1.2}.ag .faded .o{stroke-opacity:.5}"
+    ".ag .faded :is(.hd,.d,.q,image){opacity:.5}"
     ".ag image{image-rendering:pixelated}.ag .quiet .w{stroke-width:1;stroke-dasharray:2 2}"
     ".ag .plain text{text-anchor:middle}.ag .plain .n{font-weight:400}"
 )

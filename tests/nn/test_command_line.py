@@ -185,6 +185,8 @@ def test_the_demo(tmp_path):
     assert all(str(Path("demo_output", name)) in done.stdout for name in written)
     share = float(done.stdout.split("% of 359 held out")[0].split()[-1])
     assert share >= 96.0 and "100.0% of training set" in done.stdout
+    table = done.stdout.split("2/2")[1].split("\nThe steps")[0].splitlines()[1:]
+    assert len(table) > 4 and max(map(len, table)) <= 80, "in a terminal of 80 columns"
     pages = [(tmp_path / "demo_output" / name).read_text(encoding="utf-8") for name in written if name.endswith(".html")]
     assert all('id="range"' in page and "http://" not in page.replace("http://www.w3.org/", "") for page in pages), "sliders, and no network"
     svg = (tmp_path / "demo_output/neuron_graph.svg").read_text(encoding="utf-8")
