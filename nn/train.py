@@ -129,6 +129,7 @@ def fit(
         history.stopped = "finished"
     modes = [(module, module.training) for module in model.modules()]
     restore_modes, errors, epoch, bar, over = snapshot(), np.geterr(), None, None, False
+    lost: list[tuple[int, float]] = []         # (epoch, loss) where that of the samples held out was not finite
     try:
         model.train()
         with np.errstate(all="ignore"):        # a loss that overflows is reported below, once
@@ -140,6 +141,8 @@ def fit(
         while training.epoch < epochs and not training.stopped:
             over = False
             row = _next_epoch(training, epoch, bar, held)
+            if not math.isfinite(row.get("val_loss", 0.0)):
+                lost.append((training.epoch, row["val_loss"]))
             over = _judge(training, row)
             _tell(training, followers if over else [])
             if checkpoint is not None and (training.epoch % checkpoint_every == 0 or training.epoch == epochs or training.stopped):
@@ -161,10 +164,10 @@ def fit(
     try:
         if bar is not None:
             bar.close()
-        _finish(training, picture)
+        _finish(training, picture, lost)
     except KeyboardInterrupt:                  # again, so that the model has its best weights, or its last ones, and not a mixture
         _interrupted(history)
-        _finish(training, None)
+        _finish(training, None, lost)
     return history
 
 
@@ -229,7 +232,7 @@ def _tell(training: Training, followers: list[Callable[[Training], Any]]) -> Non
         training.history.stopped = "callback"
 
 
-def _finish(training: Training, picture: Any) -> None:
+def _finish(training: Training, picture: Any, lost: list[tuple[int, float]]) -> None:
     """The model as it is to be used: in evaluation mode, with its best weights where early stopping kept them."""
     model, stopping = training.model, training.stopping
     model.eval()
@@ -239,9 +242,7 @@ def _finish(training: Training, picture: Any) -> None:
     losses = training.history["loss"] if len(training.history) else []
     if losses and math.isfinite(losses[-1]) and losses[-1] > _FAR * max(losses[0], 1.0):
         warned(f"fit: the loss has grown from {losses[0]:.3g} to {losses[-1]:.3g}; a smaller learning rate, clip_norm= or scaled inputs may help.")
-    lost = [] if "val_loss" not in training.history else [k for k, v in enumerate(training.history["val_loss"], 1) if not math.isfinite(v)]
     if lost and math.isfinite(losses[-1]):
-        value = training.history["val_loss"][lost[0] - 1]
-        warned(f"fit: the loss of the samples held out is {value} in epoch {lost[0]}; are their inputs scaled as the others are?")
+        warned(f"fit: the loss of the samples held out is {lost[0][1]} in epoch {lost[0][0]}; are their inputs scaled as the others are?")
     if picture is not None:
         picture.finish(training)

@@ -280,6 +280,14 @@ def test_held_out_samples_whose_loss_is_not_finite_are_told_of_once():
     assert len(caught) == 1 and history.stopped == "finished" and np.isinf(history["val_loss"]).all()
 
 
+@pytest.mark.parametrize(("first", "then"), [({}, {"validation": 0.25}), ({"validation": 0.25}, {})])
+def test_epochs_that_were_not_validated_are_no_losses_that_are_not_finite(tmp_path, first, then):
+    x = np.random.default_rng(0).normal(size=(12, 3))
+    nn.fit(nn.Linear(3, 1, rng=0), x, x[:, :1], epochs=2, rng=0, progress=False, checkpoint=tmp_path / "run.safetensors", **first)
+    history = nn.fit(nn.Linear(3, 1, rng=0), x, x[:, :1], epochs=4, rng=0, progress=False, resume=tmp_path / "run.safetensors", **then)
+    assert len(history["val_loss"]) == 4 and np.isnan(history["val_loss"]).sum() == 2
+
+
 def test_a_dictionary_of_metrics_takes_names_and_functions():
     x, y = moons(30, rng=0)
     history = nn.fit(
