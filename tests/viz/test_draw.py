@@ -510,14 +510,19 @@ def _seconds(root, **options):
     return time.process_time() - start, text
 
 
+def _quickest(root, **options):
+    """The time that no other program has lengthened, or the least so."""
+    return min(_seconds(root, **options) for _ in range(3))
+
+
 def test_speed_and_size():
     draw(neuron()[0]).svg  # imports
-    assert min(_seconds(chain(50))[0] for _ in range(3)) < 0.05
-    seconds, text = _seconds(mlp_loss(2, 16, 16, 1), depth=9, fold=False)
+    assert _quickest(chain(50))[0] < 0.05
+    seconds, text = _quickest(mlp_loss(2, 16, 16, 1), depth=9, fold=False)
     assert seconds < 1.5 and len(text) < 1_000_000
-    seconds, text = _seconds(mlp_loss(10, 60, 50, 1))
+    seconds, text = _quickest(mlp_loss(10, 60, 50, 1))
     assert seconds < 3.0 and len(text) < 100_000
-    seconds, text = _seconds(chain(10_000))
+    seconds, text = _quickest(chain(10_000))
     assert seconds < 3.0 and len(text) < 1_000_000
 
 
