@@ -510,20 +510,23 @@ def _seconds(root, **options):
     return time.process_time() - start, text
 
 
-def _quickest(root, **options):
-    """The time that no other program has lengthened, or the least so."""
-    return min(_seconds(root, **options) for _ in range(3))
+def _within(limit, root, **options):
+    """The SVG of a picture, drawn within so many seconds; the machine may be busy with something else once, or twice."""
+    taken = []
+    while len(taken) < 3:
+        seconds, text = _seconds(root, **options)
+        if seconds < limit:
+            return text
+        taken.append(seconds)
+    raise AssertionError(f"{taken} seconds, expected {limit}")
 
 
 def test_speed_and_size():
     draw(neuron()[0]).svg  # imports
-    assert _quickest(chain(50))[0] < 0.05
-    seconds, text = _quickest(mlp_loss(2, 16, 16, 1), depth=9, fold=False)
-    assert seconds < 1.5 and len(text) < 1_000_000
-    seconds, text = _quickest(mlp_loss(10, 60, 50, 1))
-    assert seconds < 3.0 and len(text) < 100_000
-    seconds, text = _quickest(chain(10_000))
-    assert seconds < 3.0 and len(text) < 1_000_000
+    assert _within(0.05, chain(50)).startswith("<svg")
+    assert len(_within(1.5, mlp_loss(2, 16, 16, 1), depth=9, fold=False)) < 1_000_000
+    assert len(_within(3.0, mlp_loss(10, 60, 50, 1))) < 100_000
+    assert len(_within(3.0, chain(10_000))) < 1_000_000
 
 
 def test_a_chain_of_a_hundred_thousand_needs_no_recursion():
